@@ -1,0 +1,99 @@
+package job
+
+// Limits bound one step of a job (compile or run). In a request a zero field means "the default"; after Fill every field is
+// set. Each has a default and a maximum on the server, and the language may ask for a minimum.
+type Limits struct {
+	WallMs          int64 `json:"wallMs,omitempty"`          // milliseconds of real time
+	CPUMs           int64 `json:"cpuMs,omitempty"`           // milliseconds of CPU time, all processes together
+	CPUMillicores   int64 `json:"cpuMillicores,omitempty"`   // CPU rate, 1000 = one core; cgroup cpu.max
+	MemoryBytes     int64 `json:"memoryBytes,omitempty"`     // cgroup memory.max, swap 0; tmpfs counts
+	PidsMax         int64 `json:"pidsMax,omitempty"`         // processes and threads; cgroup pids.max
+	FileSizeBytes   int64 `json:"fileSizeBytes,omitempty"`   // largest file; RLIMIT_FSIZE
+	OpenFiles       int64 `json:"openFiles,omitempty"`       // descriptors a process; RLIMIT_NOFILE
+	StackBytes      int64 `json:"stackBytes,omitempty"`      // RLIMIT_STACK
+	TmpBytes        int64 `json:"tmpBytes,omitempty"`        // /tmp; tmpfs size
+	TmpInodes       int64 `json:"tmpInodes,omitempty"`       // /tmp; tmpfs nr_inodes
+	WorkspaceBytes  int64 `json:"workspaceBytes,omitempty"`  // /workspace; tmpfs size
+	WorkspaceInodes int64 `json:"workspaceInodes,omitempty"` // /workspace; tmpfs nr_inodes
+	OutputBytes     int64 `json:"outputBytes,omitempty"`     // kept of each of stdout and stderr; more is counted and dropped
+	FloodBytes      int64 `json:"floodBytes,omitempty"`      // written to both streams together before the step is killed
+}
+
+// MiB is 1,048,576 bytes.
+const MiB = 1 << 20
+
+// DefaultRun are the limits of a run step for which neither the request nor the language says more.
+var DefaultRun = Limits{
+	WallMs: 3_000, CPUMs: 4_000, CPUMillicores: 256, MemoryBytes: 128 * MiB, PidsMax: 128,
+	FileSizeBytes: 16 * MiB, OpenFiles: 1024, StackBytes: 8 * MiB,
+	TmpBytes: 64 * MiB, TmpInodes: 4096, WorkspaceBytes: 256 * MiB, WorkspaceInodes: 16_384,
+	OutputBytes: 65_536, FloodBytes: 16 * MiB,
+}
+
+// DefaultCompile are the limits of a compile step: a budget of its own, with the CPU that compilers need.
+var DefaultCompile = Limits{
+	WallMs: 15_000, CPUMs: 15_000, CPUMillicores: 2000, MemoryBytes: 512 * MiB, PidsMax: 128,
+	FileSizeBytes: 64 * MiB, OpenFiles: 1024, StackBytes: 8 * MiB,
+	TmpBytes: 64 * MiB, TmpInodes: 4096, WorkspaceBytes: 256 * MiB, WorkspaceInodes: 16_384,
+	OutputBytes: 65_536, FloodBytes: 16 * MiB,
+}
+
+// MaxLimits are the largest values that a request may ask for.
+var MaxLimits = Limits{
+	WallMs: 60_000, CPUMs: 120_000, CPUMillicores: 8_000, MemoryBytes: 2048 * MiB, PidsMax: 1024,
+	FileSizeBytes: 256 * MiB, OpenFiles: 4096, StackBytes: 256 * MiB,
+	TmpBytes: 512 * MiB, TmpInodes: 65_536, WorkspaceBytes: 1024 * MiB, WorkspaceInodes: 262_144,
+	OutputBytes: MiB, FloodBytes: 1024 * MiB,
+}
+
+// limit is one row of the table that Fill and Check walk.
+type limit struct {
+	name string
+	at   func(*Limits) *int64
+}
+
+// limitRows names every field of Limits once.
+var limitRows = []limit{
+	{"wallMs", func(l *Limits) *int64 { return &l.WallMs }},
+	{"cpuMs", func(l *Limits) *int64 { return &l.CPUMs }},
+	{"cpuMillicores", func(l *Limits) *int64 { return &l.CPUMillicores }},
+	{"memoryBytes", func(l *Limits) *int64 { return &l.MemoryBytes }},
+	{"pidsMax", func(l *Limits) *int64 { return &l.PidsMax }},
+	{"fileSizeBytes", func(l *Limits) *int64 { return &l.FileSizeBytes }},
+	{"openFiles", func(l *Limits) *int64 { return &l.OpenFiles }},
+	{"stackBytes", func(l *Limits) *int64 { return &l.StackBytes }},
+	{"tmpBytes", func(l *Limits) *int64 { return &l.TmpBytes }},
+	{"tmpInodes", func(l *Limits) *int64 { return &l.TmpInodes }},
+	{"workspaceBytes", func(l *Limits) *int64 { return &l.WorkspaceBytes }},
+	{"workspaceInodes", func(l *Limits) *int64 { return &l.WorkspaceInodes }},
+	{"outputBytes", func(l *Limits) *int64 { return &l.OutputBytes }},
+	{"floodBytes", func(l *Limits) *int64 { return &l.FloodBytes }},
+}
+
+// Fill returns l with each zero field taken from def.
+func (l Limits) Fill(def Limits) Limits {
+	for _, r := range limitRows {
+		if p := r.at(&l); *p == 0 {
+			*p = *r.at(&def)
+		}
+	}
+	return l
+}
+
+// Check reports the first set field of l that is negative, above max, or below a set field of min. where is the member's
+// path in the request, such as "run". The error is an *Error with code EInvalid.
+func (l Limits) Check(where string, min, max Limits) error {
+	for _, r := range limitRows {
+		v, lo, hi := *r.at(&l), *r.at(&min), *r.at(&max)
+		switch {
+		case v == 0:
+		case v < 0:
+			return Invalid(where+"."+r.name, "is %d, it must not be negative", v)
+		case v > hi:
+			return Invalid(where+"."+r.name, "is %d, at most %d is allowed", v, hi)
+		case v < lo:
+			return Invalid(where+"."+r.name, "is %d, this language needs at least %d", v, lo)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package job
+
+// Status says in one word whether a finished job did what it should.
+type Status string
+
+// The statuses of a Result.
+const (
+	Succeeded Status = "succeeded" // every step exited with 0
+	Failed    Status = "failed"    // a step did not
+	Cancelled Status = "cancelled" // the caller took the job back
+)
+
+// Verdict says how a step ended. It is decided by kernel evidence, never by what the program printed or by its exit code.
+type Verdict string
+
+// The verdicts.
+const (
+	Exited       Verdict = "exited"       // the program called exit; see ExitCode
+	Signaled     Verdict = "signaled"     // a signal of its own doing ended it; see Signal
+	WallTime     Verdict = "wall_time"    // killed at the deadline
+	CPUTime      Verdict = "cpu_time"     // used up its CPU time
+	OOMKilled    Verdict = "oom_killed"   // the kernel killed it for memory.max
+	OutputLimit  Verdict = "output_limit" // killed for flooding its output
+	PidsLimit    Verdict = "pids_limit"   // failed after a fork was refused by pids.max
+	FileSize     Verdict = "file_size"    // SIGXFSZ: wrote beyond RLIMIT_FSIZE
+	BadSyscall   Verdict = "bad_syscall"  // SIGSYS: the seccomp policy kills for that call
+	StartFailed  Verdict = "start_failed" // the program could not be started inside the sandbox
+	WasCancelled Verdict = "cancelled"    // killed because the caller cancelled or went away
+	Internal     Verdict = "internal"     // the sandbox failed; our fault
+)
+
+// Evidence is one fact of the kernel that a verdict rests on.
+type Evidence struct {
+	Source string `json:"source"`          // where it was read: "memory.events oom_kill", "wait status", "timer"
+	Value  int64  `json:"value"`           // what was read
+	Limit  int64  `json:"limit,omitempty"` // the threshold it is held against
+	Unit   string `json:"unit,omitempty"`  // "bytes", "ms", "signal", "syscall", ""
+}
+
+// Usage is what one step consumed.
+type Usage struct {
+	WallMs          float64 `json:"wallMs"`
+	CPUUserMs       float64 `json:"cpuUserMs"`
+	CPUSystemMs     float64 `json:"cpuSystemMs"`
+	MemoryPeakBytes int64   `json:"memoryPeakBytes"`
+	PidsPeak        int64   `json:"pidsPeak,omitempty"` // 0 where the kernel doesn't count it
+}
+
+// Output is what was captured of one stream.
+type Output struct {
+	Data      []byte // the first bytes, at most Limits.OutputBytes
+	Bytes     int64  // how many were written in all
+	Truncated bool   // Bytes > len(Data)
+}
+
+// Step is the outcome of one step.
+type Step struct {
+	Name     string     `json:"name"` // "compile" or "run"
+	Verdict  Verdict    `json:"verdict"`
+	ExitCode *int       `json:"exitCode"`         // nil unless the verdict is exited or the program exited by itself
+	Signal   string     `json:"signal,omitempty"` // "SIGKILL"
+	Stdout   Output     `json:"stdout"`
+	Stderr   Output     `json:"stderr"`
+	Usage    Usage      `json:"usage"`
+	Limits   Limits     `json:"limits"` // in force
+	Evidence []Evidence `json:"evidence,omitempty"`
+	Message  string     `json:"message,omitempty"` // start_failed and internal: which step of the set-up failed
+}
+
+// OK reports whether the step exited with 0.
+func (s *Step) OK() bool { return s.Verdict == Exited && s.ExitCode != nil && *s.ExitCode == 0 }
+
+// Result is the outcome of a job. Verdict, ExitCode and Signal are those of the last step that ran.
+type Result struct {
+	Status   Status  `json:"status"`
+	Verdict  Verdict `json:"verdict"`
+	ExitCode *int    `json:"exitCode"`
+	Signal   string  `json:"signal,omitempty"`
+	WallMs   float64 `json:"wallMs"` // from the first file written to the end of the last step
+	Steps    []Step  `json:"steps"`
+	Tier     string  `json:"tier"`            // what isolated the job: "jail"
+	Image    string  `json:"image,omitempty"` // digest of the language image
+}
+
+// Last returns the step that ended the job, or nil.
+func (r *Result) Last() *Step {
+	if len(r.Steps) == 0 {
+		return nil
+	}
+	return &r.Steps[len(r.Steps)-1]
+}
+
+// Step returns the step of that name, or nil.
+func (r *Result) Step(name string) *Step {
+	for i := range r.Steps {
+		if r.Steps[i].Name == name {
+			return &r.Steps[i]
+		}
+	}
+	return nil
+}
+
+// TimedOut reports whether a time limit ended the job.
+func (r *Result) TimedOut() bool { return r.Verdict == WallTime || r.Verdict == CPUTime }

@@ -1,0 +1,111 @@
+package ccee
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport is the import table: for each package of ours the other packages of ours that it may import. The layering is a
+// security property: api and worker, which handle tenants' bytes as an unprivileged user, can't reach the code that runs
+// as root. ARCHITECTURE.md draws it.
+var mayImport = map[string][]string{
+	"api":           {"api/job", "api/auth", "worker/queue"},
+	"api/job":       {},
+	"api/auth":      {},
+	"worker":        {"api/job", "worker/queue", "daemon/client"},
+	"worker/queue":  {"api/job"},
+	"daemon":        {"api/job", "nsjail", "seccomp", "rootfs"},
+	"daemon/client": {"api/job"},
+	"nsjail":        {},
+	"seccomp":       {},
+	"rootfs":        {},
+	"cmd/ccee":      {"*"},
+	"e2e":           {"*"},
+	"bench":         {"*"},
+}
+
+// hasHome lists the dependencies that have one home each.
+var hasHome = map[string][]string{
+	"github.com/opencontainers/runc":         {"nsjail"},
+	"github.com/opencontainers/cgroups":      {"nsjail"},
+	"github.com/seccomp/libseccomp-golang":   {"seccomp"},
+	"github.com/redis/go-redis":              {"worker/queue"},
+	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "daemon"},
+	"github.com/urfave/cli":                  {"cmd/ccee"},
+	"github.com/google/go-containerregistry": {"rootfs"},
+	"github.com/moby/go-archive":             {"rootfs"},
+	"github.com/cyphar/filepath-securejoin":  {"rootfs"},
+	"github.com/prometheus/client_golang":    {"api", "worker", "daemon"},
+	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e"},
+}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bin") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || filepath.Dir(path) == "." {
+			return nil
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		allowed, listed := mayImport[dir]
+		if !listed {
+			t.Errorf("%s: package %s is not in the import table", path, dir)
+			return nil
+		}
+		seen[dir] = true
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, imp := range f.Imports {
+			p, _ := strconv.Unquote(imp.Path.Value)
+			check(t, path, dir, p, allowed)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range mayImport {
+		if !seen[dir] {
+			t.Errorf("the import table names %s, which has no Go file", dir)
+		}
+	}
+}
+
+func check(t *testing.T, path, dir, imported string, allowed []string) {
+	if ours, ok := strings.CutPrefix(imported, "ccee/"); ok {
+		if ours != dir && !contains(allowed, ours) && !contains(allowed, "*") {
+			t.Errorf("%s: %s may not import %s", path, dir, ours)
+		}
+		return
+	}
+	if dir == "api/job" && strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") {
+		t.Errorf("%s: api/job may import only the standard library, not %s", path, imported)
+	}
+	for prefix, homes := range hasHome {
+		if strings.HasPrefix(imported, prefix) && !contains(homes, dir) {
+			t.Errorf("%s: %s is at home in %v, not in %s", path, prefix, homes, dir)
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,43 @@
+package nsjail
+
+import (
+	"context"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// BenchmarkNoop is a whole cold sandbox for a program that does nothing, and its parts; BenchmarkForkExec is the floor.
+func BenchmarkNoop(b *testing.B) {
+	x := requireSandbox(b)
+	var build, run, remove time.Duration
+	for b.Loop() {
+		t0 := time.Now()
+		sb, err := x.spawner.New(context.Background(), x.config())
+		if err != nil {
+			b.Fatal(err)
+		}
+		t1 := time.Now()
+		r, err := sb.Run(context.Background(), process())
+		if err != nil || r.Verdict != Exited {
+			b.Fatal(r, err)
+		}
+		t2 := time.Now()
+		if err := sb.Close(); err != nil {
+			b.Fatal(err)
+		}
+		build, run, remove = build+t1.Sub(t0), run+t2.Sub(t1), remove+time.Since(t2)
+	}
+	b.ReportMetric(float64(build.Microseconds())/float64(b.N), "us-new")
+	b.ReportMetric(float64(run.Microseconds())/float64(b.N), "us-run")
+	b.ReportMetric(float64(remove.Microseconds())/float64(b.N), "us-close")
+}
+
+func BenchmarkForkExec(b *testing.B) {
+	x := requireSandbox(b)
+	for b.Loop() {
+		if err := exec.Command(x.root + "/prog").Run(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,259 @@
+package nsjail
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/opencontainers/cgroups"
+	"golang.org/x/sys/unix"
+)
+
+// cpuPeriod is the CFS bandwidth period. Longer than the kernel's default of 100 ms, so that the start of a runtime fits
+// into the first period's share instead of waiting for the second.
+const cpuPeriod = 250 * time.Millisecond
+
+// Cgroups is the parent cgroup below which each sandbox gets its own.
+type Cgroups struct {
+	at   hierarchies // of the parent
+	lock *os.File    // held: one daemon per name
+	seq  atomic.Int64
+}
+
+// OpenCgroups makes (or finds) the parent cgroup of that name in every hierarchy that is needed, enables the controllers,
+// and kills and removes what an earlier daemon left below it. It reports what is missing and how to get it.
+func OpenCgroups(name string) (*Cgroups, error) {
+	if !filepath.IsLocal(name) {
+		return nil, fmt.Errorf("cgroup name %q: must be relative, without ..", name)
+	}
+	h, err := findHierarchies()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cgroups{at: h.below(name)}
+	for _, dir := range c.at.all() {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("make cgroup %s: %w (is this root, and is the cgroup tree writable?)", dir, err)
+		}
+	}
+	if c.lock, err = lockDir(c.at.memory); err != nil {
+		return nil, fmt.Errorf("cgroup %s: %w", c.at.memory, err)
+	}
+	if h.v2() {
+		for _, dir := range []string{h.unified, c.at.unified} {
+			if err := enable(dir); err != nil {
+				c.lock.Close()
+				return nil, fmt.Errorf("enable controllers in %s: %w", dir, err)
+			}
+		}
+	}
+	if err := c.sweep(); err != nil {
+		c.lock.Close()
+		return nil, fmt.Errorf("sweep %s: %w", name, err)
+	}
+	return c, nil
+}
+
+// lockDir takes the lock that tells a running daemon from a dead one; the kernel drops it with the process.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.New("another daemon is using it: stop that one, or give this one a cgroup of another name")
+		}
+		return nil, err
+	}
+	return f, nil
+}
+
+// sweep kills and removes every child cgroup.
+func (c *Cgroups) sweep() error {
+	names := map[string]bool{}
+	for _, dir := range c.at.all() {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if e.IsDir() {
+				names[e.Name()] = true
+			}
+		}
+	}
+	var errs []error
+	for name := range names {
+		cg := &cgroup{at: c.at.below(name), fd: -1}
+		errs = append(errs, cg.kill(), cg.remove())
+	}
+	return errors.Join(errs...)
+}
+
+// Close removes the parent cgroup.
+func (c *Cgroups) Close() error {
+	var errs []error
+	for _, dir := range c.at.all() {
+		errs = append(errs, os.Remove(dir))
+	}
+	return errors.Join(append(errs, c.lock.Close())...)
+}
+
+// cgroup is one sandbox's.
+type cgroup struct {
+	at        hierarchies
+	fd        int      // of the v2 directory, or -1
+	memoryMax int64    // bytes, as last written
+	peak      *os.File // v2's memory.peak since resetPeak, or nil
+}
+
+// newCgroup makes a cgroup with all limits written.
+func (c *Cgroups) newCgroup(r Resources) (*cgroup, error) {
+	if r.MemoryMax <= 0 || r.PidsMax <= 0 || r.CPUMillicores <= 0 {
+		return nil, fmt.Errorf("sandbox limits %+v: each must be set", r)
+	}
+	cg := &cgroup{at: c.at.below("sb-" + strconv.FormatInt(c.seq.Add(1), 10)), fd: -1}
+	for _, dir := range cg.at.all() {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return nil, errors.Join(fmt.Errorf("make cgroup: %w", err), cg.remove())
+		}
+	}
+	if err := cg.set(r, 0); err != nil {
+		return nil, errors.Join(err, cg.remove())
+	}
+	if cg.at.unified != "" {
+		fd, err := unix.Open(cg.at.unified, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open cgroup: %w", err), cg.remove())
+		}
+		cg.fd = fd
+	}
+	return cg, nil
+}
+
+// cloneInto is the descriptor for CLONE_INTO_CGROUP, if there is a v2 tree.
+func (cg *cgroup) cloneInto() (int, bool) { return cg.fd, cg.fd >= 0 }
+
+// join moves a process into the v1 cgroups.
+func (cg *cgroup) join(pid int) error {
+	for _, dir := range cg.at.all() {
+		if dir == cg.at.unified {
+			continue
+		}
+		if err := cgroups.WriteFile(dir, "cgroup.procs", strconv.Itoa(pid)); err != nil {
+			return fmt.Errorf("join cgroup: %w", err)
+		}
+	}
+	return nil
+}
+
+// set writes the limits; extra bytes are added to the memory limit for what is ours.
+func (cg *cgroup) set(r Resources, extra int64) error {
+	memory := strconv.FormatInt(r.MemoryMax+extra, 10)
+	pids := strconv.FormatInt(r.PidsMax+1, 10) // sandbox-init is the one
+	quota := strconv.FormatInt(r.CPUMillicores*cpuPeriod.Microseconds()/1000, 10)
+	period := strconv.FormatInt(cpuPeriod.Microseconds(), 10)
+	type write struct{ dir, file, value string }
+	writes := []write{
+		{cg.at.memory, "memory.max", memory},
+		{cg.at.memory, "memory.swap.max", "0"},
+		{cg.at.memory, "memory.oom.group", "1"},
+		{cg.at.pids, "pids.max", pids},
+		{cg.at.cpu, "cpu.max", quota + " " + period},
+	}
+	if !cg.at.v2() {
+		writes = []write{
+			{cg.at.memory, "memory.limit_in_bytes", memory},
+			{cg.at.memory, "memory.memsw.limit_in_bytes", memory},
+			{cg.at.pids, "pids.max", pids},
+			{cg.at.cpu, "cpu.cfs_period_us", period},
+			{cg.at.cpu, "cpu.cfs_quota_us", quota},
+		}
+		if cg.memoryMax > 0 && r.MemoryMax+extra > cg.memoryMax { // memsw must never be the smaller one
+			writes[0], writes[1] = writes[1], writes[0]
+		}
+	}
+	for _, w := range writes {
+		err := cgroups.WriteFile(w.dir, w.file, w.value)
+		// Without swap accounting there is no swap limit to write, and with none in the kernel none to forbid.
+		if err != nil && !(errors.Is(err, os.ErrNotExist) && strings.Contains(w.file, "sw")) {
+			return fmt.Errorf("limit %s to %s: %w", w.file, w.value, err)
+		}
+	}
+	cg.memoryMax = r.MemoryMax + extra
+	return nil
+}
+
+// kill kills every process in the cgroup.
+func (cg *cgroup) kill() error {
+	if cg.at.unified != "" {
+		err := cgroups.WriteFile(cg.at.unified, "cgroup.kill", "1")
+		if err == nil || !errors.Is(err, os.ErrNotExist) { // before Linux 5.14 there is none
+			return err
+		}
+	}
+	pids, err := cgroups.GetPids(cg.at.pids)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, pid := range pids {
+		killMember(cg.at.pids, pid)
+	}
+	return nil
+}
+
+// killMember kills pid if it still is in dir: the pidfd is taken first, so that the number can't be reused in between.
+func killMember(dir string, pid int) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	now, err := cgroups.GetPids(dir)
+	if err != nil {
+		return
+	}
+	for _, p := range now {
+		if p == pid {
+			_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+		}
+	}
+}
+
+// remove deletes the cgroup. Its processes must have been killed: the kernel lets go of it a moment after they are gone.
+func (cg *cgroup) remove() error {
+	if cg.fd >= 0 {
+		unix.Close(cg.fd)
+		cg.fd = -1
+	}
+	if cg.peak != nil {
+		cg.peak.Close()
+	}
+	var errs []error
+	for _, dir := range cg.at.all() {
+		errs = append(errs, removeDir(dir))
+	}
+	return errors.Join(errs...)
+}
+
+func removeDir(dir string) error {
+	for wait := time.Millisecond; ; wait *= 2 {
+		err := unix.Rmdir(dir)
+		switch {
+		case err == nil || errors.Is(err, unix.ENOENT):
+			return nil
+		case errors.Is(err, unix.EINTR):
+		case !errors.Is(err, unix.EBUSY) || wait > time.Second:
+			return fmt.Errorf("remove cgroup %s: %w", dir, err)
+		default:
+			time.Sleep(wait) // v1 has no event for this; on v2 it is rare, and nobody waits for a tear-down
+		}
+	}
+}

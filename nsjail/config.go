@@ -1,0 +1,74 @@
+package nsjail
+
+import (
+	"time"
+
+	"github.com/opencontainers/runc/libcontainer/configs"
+)
+
+// Config describes a sandbox for its whole life, in the words of the OCI runtime specification and of the kernel.
+type Config struct {
+	// Root is the directory that becomes /, mounted read-only, nosuid, nodev. It must lie below one of the Spawner's
+	// roots and hold the mount points: proc, dev, tmp and those of Mounts.
+	Root string
+	// Hostname inside; see uts_namespaces(7).
+	Hostname string
+	// UIDMappings and GIDMappings must map the ids 0 and the Process's; see user_namespaces(7).
+	UIDMappings, GIDMappings []configs.IDMap
+	// Mounts are the writable parts: fresh tmpfs each.
+	Mounts []Tmpfs
+	// MaskedPaths are covered by /dev/null or an empty directory, ReadonlyPaths are remounted read-only. Those that
+	// don't exist are passed over, as the OCI runtime specification says.
+	MaskedPaths, ReadonlyPaths []string
+	// Resources are the limits in force from the start; Process.Resources replaces them.
+	Resources Resources
+}
+
+// Tmpfs is one fresh tmpfs; see tmpfs(5). Size and Inodes must be set: tmpfs's own defaults are half the machine.
+type Tmpfs struct {
+	Destination string // below the root, "tmp"
+	Size        int64  // bytes
+	Inodes      int64
+	Mode        uint32 // of the root directory, 0o1777
+	UID, GID    uint32 // inside ids
+	Exec        bool   // else noexec
+}
+
+// Resources are the cgroup's limits. The zero value is refused: a forgotten field must not open the box.
+type Resources struct {
+	MemoryMax     int64 // bytes; memory.max, with swap 0
+	PidsMax       int64 // processes and threads of the job; pids.max
+	CPUMillicores int64 // 1000 = one core; cpu.max
+}
+
+// File is written below the first of Config.Mounts before the program starts.
+type File struct {
+	Name string // relative to Process.Cwd
+	Data []byte
+	Mode uint32 // 0o644
+}
+
+// Process is one program run in a sandbox.
+type Process struct {
+	Args      []string // Args[0] is an absolute path inside
+	Env       []string // NAME=value, all of it: nothing is inherited
+	Cwd       string
+	UID, GID  uint32 // inside ids
+	Umask     uint32
+	Rlimits   []configs.Rlimit
+	Seccomp   []byte // BPF for seccomp(2): struct sock_filter[]; must not be empty
+	Files     []File
+	Resources Resources
+
+	WallTime  time.Duration // then everything is killed
+	CPUTime   time.Duration // of all processes together
+	OutputMax int64         // bytes kept of each stream
+	FloodMax  int64         // bytes of both streams together, then everything is killed
+
+	// Stdin is what the program can read from its standard input, a pipe.
+	Stdin []byte
+	// OnStart, if set, is called when the program was executed.
+	OnStart func()
+	// OnOutput, if set, is called with each chunk that is kept, from two goroutines; stream is 1 or 2.
+	OnOutput func(stream int, chunk []byte)
+}

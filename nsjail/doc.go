@@ -1,0 +1,15 @@
+// Package nsjail is the sandbox: it turns a Config into namespaces, a cgroup, a file tree and a waiting sandbox-init, runs
+// Processes in it under limits, and says by kernel evidence how they ended. It speaks the kernel's words only: no JSON, no
+// job types, no logging, no policy of its own.
+//
+// Three roles work together:
+//
+//	this package   in the daemon: decides, measures, classifies, kills
+//	spawner        one sandbox-init process per daemon, root, single-threaded; clones sandboxes from a mount namespace
+//	               that holds nothing but the image store, a /dev and a /proc
+//	sandbox-init   PID 1 of each sandbox, a clone of the spawner; obeys ops, runs the programs, reaps, reports
+//
+// sandbox-init is C (init.c), linked into the same binary and executed from a sealed memfd, so that no job can overwrite
+// what it was started from (CVE-2019-5736). What it does and in which order is written in program.go and nowhere else; how
+// both talk is written in init.h.
+package nsjail

@@ -1,0 +1,134 @@
+package nsjail
+
+import (
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// startInCgroup starts a process in cg; the function it returns waits for it.
+func startInCgroup(t *testing.T, cg *cgroup) func() string {
+	t.Helper()
+	cmd := exec.Command(shared.root+"/prog", "sleep")
+	if fd, ok := cg.cloneInto(); ok {
+		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: fd}
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cg.join(cmd.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	return func() string {
+		_ = cmd.Wait()
+		return cmd.ProcessState.String()
+	}
+}
+
+// TestEscape tries each way out from inside, with a filter that allows every system call: the namespaces, ids and mounts
+// must hold by themselves.
+func TestEscape(t *testing.T) {
+	b := requireSandbox(t)
+	want := map[string][]string{ // attempt: the refusals that are right
+		"mount":                    {"Operation not permitted"},
+		"umount":                   {"Operation not permitted"},
+		"unshare user":             {"No space left on device"}, // max_user_namespaces is 0
+		"setuid 0":                 {"Operation not permitted"},
+		"chroot":                   {"Operation not permitted"},
+		"kill init":                {"Operation not permitted"},
+		"ptrace init":              {"Operation not permitted"},
+		"open /proc/1/mem":         {"Permission denied"},
+		"open /proc/1/exe":         {"Permission denied"},
+		"open /proc/1/fd/3":        {"Permission denied"},
+		"write root":               {"Read-only file system"},
+		"write prog":               {"Permission denied", "Read-only file system"},
+		"chmod setuid root file":   {"Read-only file system"},
+		"mknod":                    {"Operation not permitted"},
+		"open /proc/sysrq-trigger": {"Permission denied", "No such file or directory", "Read-only file system"},
+		"write /proc/sys":          {"Permission denied", "Read-only file system"},
+		"write /dev/null mode":     {"Read-only file system"},
+		"raise nofile":             {"Operation not permitted"},
+		"sethostname":              {"Operation not permitted"},
+		"pdeathsig":                {"OK"}, // its own, harmless
+		"escape by ..":             {"No such file or directory"},
+	}
+	r := b.run(t, process("escapes"))
+	got := map[string]string{}
+	for line := range strings.Lines(string(r.Stdout.Data)) {
+		what, how, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		got[what] = how
+	}
+	for what, refusals := range want {
+		if !contains(refusals, got[what]) {
+			t.Errorf("%s: %q, want one of %q", what, got[what], refusals)
+		}
+		delete(got, what)
+	}
+	for what := range got {
+		t.Errorf("%s: not in the table", what)
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}
+
+// TestInside reads from inside what a program is and sees.
+func TestInside(t *testing.T) {
+	b := requireSandbox(t)
+	show := func(args ...string) string { return string(b.run(t, process(args...)).Stdout.Data) }
+
+	if got, want := show("fds"), "0 1 2 \n"; got != want {
+		t.Errorf("descriptors %q, want %q", got, want)
+	}
+	if got, want := show("env"), "PATH=/\nA=b c\n"; got != want {
+		t.Errorf("environment %q, want %q", got, want)
+	}
+	status := show("show", "/proc/self/status")
+	for _, line := range []string{
+		"Uid:\t1000\t1000\t1000\t1000", "Gid:\t1000\t1000\t1000\t1000", "Groups:\t \n", "NoNewPrivs:\t1", "Seccomp:\t2",
+		"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000",
+		"CapAmb:\t0000000000000000", "SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000", "Umask:\t0022", "PPid:\t1\n",
+	} {
+		if !strings.Contains(status, line) {
+			t.Errorf("/proc/self/status has no line %q:\n%s", line, status)
+		}
+	}
+	for line := range strings.Lines(show("show", "/proc/self/cgroup")) {
+		if !strings.HasSuffix(line, ":/\n") {
+			t.Errorf("cgroup path of the host: %s", line)
+		}
+	}
+	mounts := show("show", "/proc/self/mountinfo")
+	if n := strings.Count(mounts, "\n"); n > 12 {
+		t.Errorf("%d mounts, want only our own:\n%s", n, mounts)
+	}
+	if got := show("show", "/proc/net/dev"); strings.Contains(got, "eth") || strings.Count(got, ":") != 1 {
+		t.Errorf("network devices beside a loopback that is down:\n%s", got)
+	}
+	if got := show("show", "/proc/sys/kernel/hostname"); got != "sandbox\n" {
+		t.Errorf("hostname %q", got)
+	}
+	if got := show("show", "/proc/self/oom_score_adj"); got != "1000\n" {
+		t.Errorf("oom_score_adj %q", got)
+	}
+}
+
+// TestSandboxesAreApart: what one sandbox writes another does not see.
+func TestSandboxesAreApart(t *testing.T) {
+	b := requireSandbox(t)
+	for _, path := range []string{"/workspace/x", "/tmp/x", "/dev/shm/x"} {
+		if r := b.run(t, process("write", path)); r.Verdict != Exited || r.ExitCode != 0 {
+			t.Fatalf("write %s: %+v", path, r)
+		}
+		if got := string(b.run(t, process("show", path)).Stdout.Data); !strings.Contains(got, "No such file") {
+			t.Errorf("another sandbox sees %s: %q", path, got)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package nsjail
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/cgroups"
+	"golang.org/x/sys/unix"
+)
+
+// hierarchies are the mounted cgroup trees that a sandbox needs. On a v2 host all are one; on a hybrid host the
+// controllers are v1 trees and the v2 tree is mounted without them but still counts CPU time, takes clones and kills; on a
+// v1 host there is no v2 tree. See cgroups(7).
+type hierarchies struct {
+	unified           string // the v2 tree, or ""
+	memory, cpu, pids string
+	cpuacct           string // v1 only, where there is no unified
+}
+
+// v2 reports whether the controllers are on the v2 tree.
+func (h hierarchies) v2() bool { return h.memory == h.unified }
+
+// all lists each tree once.
+func (h hierarchies) all() []string {
+	var list []string
+	for _, dir := range []string{h.unified, h.memory, h.cpu, h.pids, h.cpuacct} {
+		if dir != "" && !slices.Contains(list, dir) {
+			list = append(list, dir)
+		}
+	}
+	return list
+}
+
+// below is the same trees at a cgroup of that name.
+func (h hierarchies) below(name string) hierarchies {
+	join := func(dir string) string {
+		if dir == "" {
+			return ""
+		}
+		return dir + "/" + name
+	}
+	return hierarchies{join(h.unified), join(h.memory), join(h.cpu), join(h.pids), join(h.cpuacct)}
+}
+
+// findHierarchies reads where the trees are mounted. A controller that is in none of them is an error that names it.
+func findHierarchies() (hierarchies, error) {
+	const root = "/sys/fs/cgroup"
+	if cgroups.IsCgroup2UnifiedMode() {
+		b, err := os.ReadFile(root + "/cgroup.controllers")
+		if err != nil {
+			return hierarchies{}, fmt.Errorf("cgroup v2: %w", err)
+		}
+		var errs []error
+		for _, c := range controllers {
+			if !slices.Contains(strings.Fields(string(b)), c) {
+				errs = append(errs, fmt.Errorf("cgroup v2 controller %s is not available in %s: boot without cgroup_disable=%s, or delegate it to this container", c, root, c))
+			}
+		}
+		return hierarchies{unified: root, memory: root, cpu: root, pids: root}, errors.Join(errs...)
+	}
+	mounts, err := cgroups.GetCgroupMounts(true)
+	if err != nil {
+		return hierarchies{}, fmt.Errorf("cgroup v1 mounts: %w", err)
+	}
+	at := map[string]string{}
+	for _, m := range mounts {
+		for _, s := range m.Subsystems {
+			if at[s] == "" {
+				at[s] = m.Mountpoint
+			}
+		}
+	}
+	h := hierarchies{memory: at["memory"], cpu: at["cpu"], pids: at["pids"]}
+	var errs []error
+	for _, c := range controllers {
+		if at[c] == "" {
+			errs = append(errs, fmt.Errorf("cgroup controller %s is mounted neither as v1 nor as v2: mount it (see cgroups(7))", c))
+		}
+	}
+	if cgroups.IsCgroup2HybridMode() {
+		h.unified = root + "/unified"
+	} else if h.cpuacct = at["cpuacct"]; h.cpuacct == "" {
+		errs = append(errs, errors.New("cgroup controller cpuacct is mounted neither as v1 nor as v2: mount it (see cgroups(7))"))
+	}
+	return h, errors.Join(errs...)
+}
+
+// controllers are those that limits are written to.
+var controllers = []string{"memory", "cpu", "pids"}
+
+// enable turns the controllers on for the children of dir, which must be a cgroup of a v2 tree.
+func enable(dir string) error {
+	const all = "+memory +cpu +pids"
+	err := cgroups.WriteFile(dir, "cgroup.subtree_control", all)
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	// Only the real root may hold processes and pass controllers on. In a container dir is the container's own cgroup:
+	// its processes move into a leaf first.
+	leaf := filepath.Join(dir, "ccee-host")
+	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	pids, err := cgroups.GetPids(dir)
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if err := cgroups.WriteCgroupProc(leaf, pid); err != nil {
+			return fmt.Errorf("move process %d into %s: %w", pid, leaf, err)
+		}
+	}
+	return cgroups.WriteFile(dir, "cgroup.subtree_control", all)
+}

@@ -1,0 +1,690 @@
+/*
+ * sandbox-init: PID 1 of every sandbox, and the spawner that all sandboxes are cloned from. It obeys the ops of init.h.
+ *
+ * It decides nothing: order and values come from program.go. It is single-threaded, allocates nothing, and runs before
+ * the Go runtime when argv[0] says so (the constructor at the end). Everything here is executed by trusted input only;
+ * user code starts at execve, in a process that holds no descriptor of ours.
+ */
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/keyctl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* <sched.h> and <sys/mount.h> clash with the kernel's headers above on some libcs. */
+#ifndef MNT_DETACH
+#define MNT_DETACH 2
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#endif
+#ifndef OPEN_TREE_CLOEXEC
+#define OPEN_TREE_CLOEXEC O_CLOEXEC
+#endif
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+#ifndef MS_PRIVATE
+#define MS_PRIVATE (1 << 18)
+#endif
+
+static char packet[PACKET_MAX] __attribute__((aligned(8)));
+static size_t packet_size;
+static int fds[PACKET_FDS];
+static int nfds;
+
+static int control = CONTROL_FD; /* the socket */
+static int base = -1;            /* O_PATH: where targets are resolved */
+static int file = -1;            /* the last OP_FILE */
+
+/* What the next EXEC uses; all of it points into packet. */
+static struct rlimit_row {
+	int resource;
+	struct rlimit value;
+} rlimits[RLIMITS_MAX];
+static int nrlimits;
+static char *argv[STRINGS_MAX], *envp[STRINGS_MAX];
+static struct sock_fprog filter;
+
+/* Of the EXEC in hand. Written by the vfork child, which shares memory, and read by init. */
+static volatile int stage;   /* see enum exec_stage */
+static volatile int failure; /* errno, 0 after a good execve */
+
+static void die(void) { _exit(125); }
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- the socket ---- */
+
+static void reply(struct reply r, int fd)
+{
+	struct iovec iov = {&r, sizeof r};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} c;
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	if (fd >= 0) {
+		memset(&c, 0, sizeof c);
+		m.msg_control = &c;
+		m.msg_controllen = sizeof c;
+		c.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(&c.header), &fd, sizeof fd);
+	}
+	ssize_t n;
+	do
+		n = sendmsg(control, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof r)
+		die();
+}
+
+static void close_fds(void)
+{
+	while (nfds > 0)
+		close(fds[--nfds]);
+}
+
+/* Reads the next packet; there is none after the daemon is gone. */
+static void receive(void)
+{
+	close_fds();
+	struct iovec iov = {packet, sizeof packet};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof fds)];
+	} c;
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c};
+	ssize_t n;
+	do
+		n = recvmsg(control, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		_exit(0);
+	if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		die();
+	packet_size = (size_t)n;
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h))
+		if (h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS) {
+			nfds = (int)((h->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+			memcpy(fds, CMSG_DATA(h), (size_t)nfds * sizeof(int));
+		}
+}
+
+/* ---- reading an op ---- */
+
+static size_t data_size(const struct op *op) { return op->size - sizeof *op; }
+
+/* The string of that number, or "" where the op has fewer. */
+static char *string(struct op *op, unsigned number)
+{
+	char *s = op->data, *end = op->data + data_size(op);
+	for (; number > 0 && s < end; number--) {
+		char *nul = memchr(s, 0, (size_t)(end - s));
+		s = nul ? nul + 1 : end;
+	}
+	static char empty[1];
+	return s < end && memchr(s, 0, (size_t)(end - s)) ? s : empty;
+}
+
+/* Points list at count strings of op and closes it with NULL. */
+static int strings(struct op *op, char **list)
+{
+	uint64_t count = op->arg[0];
+	if (count >= STRINGS_MAX)
+		return errno = E2BIG, -1;
+	char *s = op->data, *end = op->data + data_size(op);
+	for (uint64_t i = 0; i < count; i++) {
+		char *nul = s < end ? memchr(s, 0, (size_t)(end - s)) : NULL;
+		if (!nul)
+			return errno = EINVAL, -1;
+		list[i] = s;
+		s = nul + 1;
+	}
+	list[count] = NULL;
+	return 0;
+}
+
+/* ---- the tree ---- */
+
+static int beneath(const char *path, uint64_t flags)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	return (int)syscall(SYS_openat2, base, path[0] ? path : ".", &how, sizeof how);
+}
+
+/* Splits path at its last slash and opens the directory; *leaf is what follows. */
+static int parent_of(char *path, char **leaf)
+{
+	char *slash = strrchr(path, '/');
+	if (!slash) {
+		*leaf = path;
+		return beneath(".", O_PATH | O_DIRECTORY);
+	}
+	*leaf = slash + 1;
+	*slash = 0;
+	int fd = beneath(path, O_PATH | O_DIRECTORY);
+	*slash = '/';
+	return fd;
+}
+
+/* Closes fd and passes result on with its errno. */
+static int closing(int fd, int result)
+{
+	int e = errno;
+	close(fd);
+	errno = e;
+	return result;
+}
+
+static int set_attributes(int fd, unsigned at_flags, uint64_t set, uint64_t propagation)
+{
+	struct mount_attr a = {.attr_set = set, .propagation = propagation};
+	return (int)syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | at_flags, &a, sizeof a);
+}
+
+static int move_to(int mount, const char *target)
+{
+	int to = beneath(target, O_PATH);
+	if (to < 0)
+		return -1;
+	return closing(to, (int)syscall(SYS_move_mount, mount, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+}
+
+static int make_dir(struct op *op)
+{
+	char *leaf;
+	int dir = parent_of(string(op, 0), &leaf);
+	if (dir < 0)
+		return -1;
+	if (mkdirat(dir, leaf, (mode_t)op->arg[0]) < 0)
+		return closing(dir, errno == EEXIST && op->arg[3] ? 0 : -1);
+	return closing(dir, fchownat(dir, leaf, (uid_t)op->arg[1], (gid_t)op->arg[2], AT_SYMLINK_NOFOLLOW));
+}
+
+static int make_node(struct op *op)
+{
+	char *leaf;
+	int dir = parent_of(string(op, 0), &leaf);
+	if (dir < 0)
+		return -1;
+	return closing(dir, mknodat(dir, leaf, (mode_t)op->arg[0], (dev_t)op->arg[1]));
+}
+
+static int make_symlink(struct op *op)
+{
+	char *leaf;
+	int dir = parent_of(string(op, 0), &leaf);
+	if (dir < 0)
+		return -1;
+	return closing(dir, symlinkat(string(op, 1), dir, leaf));
+}
+
+static int do_mount(struct op *op)
+{
+	int fs = (int)syscall(SYS_fsopen, string(op, 0), FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return -1;
+	for (unsigned i = 2; string(op, i)[0]; i += 2)
+		if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, string(op, i), string(op, i + 1), 0) < 0)
+			return closing(fs, -1);
+	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return closing(fs, -1);
+	int mount = closing(fs, (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->arg[0]));
+	if (mount < 0)
+		return -1;
+	return closing(mount, move_to(mount, string(op, 1)));
+}
+
+/* Clones the mount at source and puts it on target. */
+static int bind_fd(int source, const char *target, uint64_t attributes)
+{
+	int tree = (int)syscall(SYS_open_tree, source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return -1;
+	if (set_attributes(tree, 0, attributes, 0) < 0)
+		return closing(tree, -1);
+	return closing(tree, move_to(tree, target));
+}
+
+static int do_bind(struct op *op)
+{
+	char *from = string(op, 0), *target = string(op, 1);
+	int source = from[0] ? open(from, O_PATH | O_CLOEXEC) : beneath(target, O_PATH);
+	if (source < 0)
+		return errno == ENOENT && op->arg[1] ? 0 : -1;
+	return closing(source, bind_fd(source, target, op->arg[0]));
+}
+
+static int do_mask(struct op *op)
+{
+	struct stat st;
+	int target = beneath(string(op, 0), O_PATH);
+	if (target < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (closing(target, fstat(target, &st)) < 0)
+		return -1;
+	int source = open(S_ISDIR(st.st_mode) ? "/empty" : "/dev/null", O_PATH | O_CLOEXEC);
+	if (source < 0)
+		return -1;
+	return closing(source, bind_fd(source, string(op, 0), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+}
+
+static int set_base(const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (base >= 0)
+		close(base);
+	base = fd;
+	return 0;
+}
+
+/* pivot_root(".", ".") stacks the old root on the new one; see pivot_root(2). */
+static int do_pivot(void)
+{
+	char cwd[4];
+	if (fchdir(base) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || syscall(SYS_umount2, ".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -1;
+	/* A directory outside the root reads "(unreachable)...": CVE-2024-21626. */
+	if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0 || strcmp(cwd, "/") != 0)
+		return errno = EXDEV, -1;
+	return set_base("/");
+}
+
+/* ---- files ---- */
+
+static int write_all(const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t w = write(file, p, n);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -1;
+		p += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+static int make_file(struct op *op)
+{
+	char *name = string(op, 0);
+	size_t skip = strlen(name) + 1, have = data_size(op);
+	if (skip > have || op->arg[3] > have - skip)
+		return errno = EINVAL, -1;
+	char *leaf;
+	int dir = parent_of(name, &leaf);
+	if (dir < 0)
+		return -1;
+	if (file >= 0)
+		close(file);
+	file = closing(dir, openat(dir, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)op->arg[0]));
+	if (file < 0 || fchown(file, (uid_t)op->arg[1], (gid_t)op->arg[2]) < 0)
+		return -1;
+	return write_all(op->data + skip, (size_t)op->arg[3]);
+}
+
+static int more_data(struct op *op)
+{
+	if (op->arg[0] > data_size(op) || file < 0)
+		return errno = EINVAL, -1;
+	return write_all(op->data, (size_t)op->arg[0]);
+}
+
+static int write_proc(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	return closing(fd, write(fd, text, strlen(text)) < 0 ? -1 : 0);
+}
+
+/* ---- identity ---- */
+
+static int set_ids(uint64_t uid, uint64_t gid)
+{
+	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0)
+		return -1;
+	return (int)syscall(SYS_setresuid, uid, uid, uid);
+}
+
+/* Empties every capability set for good; must run as uid 0 of the user namespace. */
+static int lock_capabilities(void)
+{
+	for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
+		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
+			return -1;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -1;
+	return prctl(PR_SET_SECUREBITS, SECURE_ALL_BITS | SECURE_ALL_LOCKS, 0, 0, 0);
+}
+
+static int no_capabilities(void)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2];
+	memset(none, 0, sizeof none);
+	return (int)syscall(SYS_capset, &h, none);
+}
+
+static void default_signals(void)
+{
+	unsigned long zero[4] = {0}; /* struct sigaction as the kernel has it; libc hides signals 32 and 33 */
+	for (int s = 1; s <= 64; s++)
+		syscall(SYS_rt_sigaction, s, zero, NULL, 8);
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* ---- stops ---- */
+
+/* Becomes the program. Runs between vfork and execve: it shares memory with init, which reads stage when it fails. */
+static int become_program(struct op *op)
+{
+	stage = STAGE_SETSID;
+	if (setsid() < 0)
+		return -1;
+	stage = STAGE_STDIO;
+	for (int i = 0; i < 3; i++)
+		if (dup2(fds[i], i) < 0)
+			return -1;
+	stage = STAGE_CLOSE_RANGE; /* marks, so that all is gone at execve whatever was open: CVE-2024-21626 */
+	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return -1;
+	stage = STAGE_RLIMIT;
+	for (int i = 0; i < nrlimits; i++)
+		if (syscall(SYS_prlimit64, 0, rlimits[i].resource, &rlimits[i].value, NULL) < 0)
+			return -1;
+	umask((mode_t)op->arg[2]);
+	stage = STAGE_CAPABILITIES; /* before the ids: dropping from the bounding set needs CAP_SETPCAP */
+	if (lock_capabilities() < 0)
+		return -1;
+	stage = STAGE_IDS;
+	if (set_ids(op->arg[0], op->arg[1]) < 0)
+		return -1;
+	stage = STAGE_CAPABILITIES; /* SECBIT_NO_SETUID_FIXUP kept them over setresuid; now they go */
+	if (no_capabilities() < 0)
+		return -1;
+	stage = STAGE_CWD; /* with the program's own rights */
+	if (chdir(string(op, 0)) < 0)
+		return -1;
+	stage = STAGE_NO_NEW_PRIVS;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	stage = STAGE_SECCOMP; /* last: nothing but execve and exit runs under the filter */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
+		return -1;
+	stage = STAGE_EXECVE;
+	return execve(argv[0], argv, envp);
+}
+
+/* Reaps until nothing is left; everything else is killed when the main process has ended. */
+static struct reply reap(pid_t program)
+{
+	struct reply r = {.code = REPLY_EXITED};
+	for (;;) {
+		int status;
+		struct rusage u;
+		pid_t pid = wait4(-1, &status, 0, &u);
+		if (pid < 0 && errno == EINTR)
+			continue;
+		if (pid < 0)
+			return r; /* ECHILD */
+		if (pid != program)
+			continue;
+		r.arg[0] = (uint64_t)(unsigned)status;
+		r.arg[1] = monotonic_ns();
+		r.arg[2] = (uint64_t)u.ru_utime.tv_sec * 1000000u + (uint64_t)u.ru_utime.tv_usec;
+		r.arg[3] = (uint64_t)u.ru_stime.tv_sec * 1000000u + (uint64_t)u.ru_stime.tv_usec;
+		r.arg[4] = (uint64_t)u.ru_maxrss;
+		/* In a pid namespace this means all but init; fork refuses to complete with SIGKILL pending. */
+		kill(-1, SIGKILL);
+	}
+}
+
+static void do_exec(struct op *op, uint64_t index)
+{
+	failure = 0;
+	stage = STAGE_FORK;
+	pid_t pid = -1;
+	if (nfds != 3 || !argv[0] || !filter.len)
+		errno = EINVAL;
+	else
+		pid = vfork(); /* no page tables to copy, and it returns when the child has executed or ended */
+	if (pid == 0) {
+		become_program(op);
+		failure = errno;
+		_exit(125);
+	}
+	if (pid < 0)
+		failure = errno;
+	close_fds(); /* else init would hold the program's stdout open */
+	if (failure) {
+		reap(pid);
+		reply((struct reply){REPLY_FAILED, {index, (uint64_t)stage, (uint64_t)failure}}, -1);
+	} else {
+		reply((struct reply){REPLY_STARTED, {monotonic_ns()}}, -1);
+		reply(reap(pid), -1);
+	}
+	nrlimits = 0;
+	argv[0] = NULL;
+	filter.len = 0;
+}
+
+static int write_map(pid_t pid, int pidfd, const char *name, const char *text)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	/* Alive after the open: so the number was not reused before it. */
+	if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
+		return closing(fd, -1);
+	return closing(fd, write(fd, text, strlen(text)) < 0 ? -1 : 0);
+}
+
+/* In the new child: forget the spawner, keep the sandbox's own socket. */
+static void become_init(void)
+{
+	if (dup3(fds[0], CONTROL_FD, O_CLOEXEC) < 0 || syscall(SYS_close_range, CONTROL_FD + 1, ~0U, 0) < 0)
+		die();
+	nfds = 0;
+	base = file = -1;
+	signal(SIGCHLD, SIG_DFL);
+}
+
+static int do_spawn(struct op *op)
+{
+	int pidfd = -1;
+	struct clone_args a = {
+		.flags = op->arg[0] | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	if (nfds != 1 + (op->arg[1] ? 1 : 0))
+		return errno = EINVAL, -1;
+	if (op->arg[1]) {
+		a.flags |= CLONE_INTO_CGROUP;
+		a.cgroup = (uint64_t)fds[1];
+	}
+	signal(SIGCHLD, SIG_IGN); /* the kernel reaps; the daemon holds a pidfd */
+	pid_t pid = (pid_t)syscall(SYS_clone3, &a, sizeof a);
+	if (pid < 0)
+		return -1;
+	if (pid == 0) {
+		become_init();
+		return 0;
+	}
+	if (write_map(pid, pidfd, "uid_map", string(op, 0)) < 0 || write_map(pid, pidfd, "gid_map", string(op, 1)) < 0) {
+		int e = errno;
+		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		errno = e;
+		return closing(pidfd, -1);
+	}
+	reply((struct reply){REPLY_SPAWNED, {(uint64_t)pid}}, pidfd);
+	close(pidfd);
+	return 0;
+}
+
+/* ---- the switch ---- */
+
+static int add_rlimit(struct op *op)
+{
+	if (nrlimits == RLIMITS_MAX)
+		return errno = E2BIG, -1;
+	rlimits[nrlimits++] = (struct rlimit_row){(int)op->arg[0], {op->arg[1], op->arg[2]}};
+	return 0;
+}
+
+static int set_filter(struct op *op)
+{
+	if (op->arg[0] > data_size(op) || op->arg[0] % sizeof(struct sock_filter))
+		return errno = EINVAL, -1;
+	filter.len = (unsigned short)(op->arg[0] / sizeof(struct sock_filter));
+	filter.filter = (struct sock_filter *)(void *)op->data;
+	return 0;
+}
+
+static int obey(struct op *op)
+{
+	switch (op->code) {
+	case OP_UNSHARE:
+		return (int)syscall(SYS_unshare, op->arg[0]);
+	case OP_SET_IDS:
+		return set_ids(op->arg[0], op->arg[1]);
+	case OP_DEATH_SIGNAL:
+		return prctl(PR_SET_PDEATHSIG, op->arg[0], 0, 0, 0);
+	case OP_NOT_DUMPABLE:
+		return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	case OP_KEYRING:
+		return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 ? -1 : 0;
+	case OP_PROC_WRITE:
+		return write_proc(string(op, 0), string(op, 1));
+	case OP_HOSTNAME:
+		return sethostname(string(op, 0), strlen(string(op, 0)));
+	case OP_PRIVATE:
+		return set_attributes(base, AT_RECURSIVE, 0, MS_PRIVATE);
+	case OP_BASE:
+		return set_base(string(op, 0));
+	case OP_MKDIR:
+		return make_dir(op);
+	case OP_MKNOD:
+		return make_node(op);
+	case OP_SYMLINK:
+		return make_symlink(op);
+	case OP_MOUNT:
+		return do_mount(op);
+	case OP_BIND:
+		return do_bind(op);
+	case OP_MASK:
+		return do_mask(op);
+	case OP_PIVOT:
+		return do_pivot();
+	case OP_FILE:
+		return make_file(op);
+	case OP_DATA:
+		return more_data(op);
+	case OP_RLIMIT:
+		return add_rlimit(op);
+	case OP_ARGS:
+		return strings(op, argv);
+	case OP_ENV:
+		return strings(op, envp);
+	case OP_SECCOMP:
+		return set_filter(op);
+	}
+	return errno = ENOSYS, -1;
+}
+
+static void fail(uint64_t index)
+{
+	reply((struct reply){REPLY_FAILED, {index, 0, (uint64_t)errno}}, -1);
+	die();
+}
+
+/* Obeys one packet; its last op must be a stop. */
+static void obey_packet(void)
+{
+	size_t at = 0;
+	for (uint64_t index = 0; packet_size - at >= sizeof(struct op); index++) {
+		struct op *op = (struct op *)(void *)(packet + at);
+		if (op->size < sizeof *op || op->size % 8 || op->size > packet_size - at)
+			die();
+		at += op->size;
+		switch (op->code) {
+		case OP_WAIT:
+			reply((struct reply){.code = REPLY_READY}, -1);
+			return;
+		case OP_SPAWN:
+			if (do_spawn(op) < 0)
+				reply((struct reply){REPLY_FAILED, {index, 0, (uint64_t)errno}}, -1);
+			return;
+		case OP_EXEC:
+			do_exec(op, index);
+			return;
+		default:
+			if (obey(op) < 0)
+				fail(index);
+		}
+	}
+	die();
+}
+
+static void sandbox_init(void)
+{
+	default_signals();
+	umask(0);
+	prctl(PR_SET_NAME, "sandbox-init", 0, 0, 0); /* else it is named after the memfd's number */
+	if (set_base("/") < 0)
+		die();
+	for (;;) {
+		receive();
+		obey_packet();
+	}
+}
+
+/*
+ * Takes over before the Go runtime starts, as libcontainer's nsenter does: glibc hands argc and argv to constructors.
+ * The name in argv[0] can't be given by a job: in a sandbox there is no executable that holds this code.
+ */
+__attribute__((constructor)) static void take_over(int argc, char **args)
+{
+	if (argc == 1 && strcmp(args[0], "sandbox-init") == 0)
+		sandbox_init();
+}

@@ -1,0 +1,150 @@
+package nsjail
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runc/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// allowAll is a seccomp filter of one instruction: BPF_RET, SECCOMP_RET_ALLOW. Policies are tested in package seccomp.
+var allowAll = []byte{0x06, 0, 0, 0, 0, 0, 0xff, 0x7f}
+
+// box is what the tests share: an image with one program, a spawner.
+type box struct {
+	root    string
+	cgroups *Cgroups
+	spawner *Spawner
+}
+
+var shared *box // set by TestMain before any test, nil where the sandbox can't work
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	if os.Geteuid() != 0 {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "nsjail-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	b, err := newBox(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		return 1
+	}
+	shared = b
+	code := m.Run()
+	if err := b.spawner.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if err := b.cgroups.Close(); err != nil { // fails when a cgroup was left below it
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
+}
+
+func newBox(dir string) (*box, error) {
+	root := filepath.Join(dir, "image")
+	for _, d := range []string{"proc", "dev", "tmp", "workspace", "etc"} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return nil, err
+	}
+	out, err := exec.Command("gcc", "-O1", "-static", "-o", filepath.Join(root, "prog"), "testdata/prog.c").CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("gcc testdata/prog.c: %w\n%s", err, out)
+	}
+	cgroups, err := OpenCgroups(fmt.Sprintf("ccee-nsjail-test-%d", os.Getpid()))
+	if err != nil {
+		return nil, err
+	}
+	exe := "/proc/self/exe"
+	if e := os.Getenv("SANDBOX_INIT"); e != "" { // one built with sanitizers
+		exe = e
+	}
+	spawner, err := newSpawner(exe, cgroups, dir)
+	if err != nil {
+		return nil, err
+	}
+	return &box{root, cgroups, spawner}, nil
+}
+
+func requireSandbox(t testing.TB) *box {
+	t.Helper()
+	if shared == nil {
+		if os.Getenv("SANDBOX_MUST_WORK") == "1" {
+			t.Fatal("needs root")
+		}
+		t.Skip("needs root")
+	}
+	return shared
+}
+
+func testResources() Resources {
+	return Resources{MemoryMax: 64 << 20, PidsMax: 32, CPUMillicores: 2000}
+}
+
+func (b *box) config() Config {
+	const uid = 1_879_000_000
+	ids := []configs.IDMap{{ContainerID: 0, HostID: uid, Size: 1}, {ContainerID: 1000, HostID: uid + 1, Size: 1}}
+	return Config{
+		Root: b.root, Hostname: "sandbox", UIDMappings: ids, GIDMappings: ids,
+		Mounts: []Tmpfs{
+			{Destination: "/workspace", Size: 8 << 20, Inodes: 128, Mode: 0o755, UID: 1000, GID: 1000, Exec: true},
+			{Destination: "/tmp", Size: 4 << 20, Inodes: 64, Mode: 0o1777},
+			{Destination: "/dev/shm", Size: 4 << 20, Inodes: 64, Mode: 0o1777},
+		},
+		MaskedPaths:   []string{"/proc/kcore", "/proc/keys", "/proc/acpi", "/proc/sysrq-trigger"},
+		ReadonlyPaths: []string{"/proc/sys", "/proc/bus", "/proc/not-there"},
+		Resources:     testResources(),
+	}
+}
+
+func process(args ...string) Process {
+	return Process{
+		Args: append([]string{"/prog"}, args...), Env: []string{"PATH=/", "A=b c"}, Cwd: "/workspace", UID: 1000, GID: 1000, Umask: 0o022,
+		Rlimits:   []configs.Rlimit{{Type: unix.RLIMIT_FSIZE, Soft: 1 << 20, Hard: 1 << 20}, {Type: unix.RLIMIT_NOFILE, Soft: 64, Hard: 64}},
+		Seccomp:   allowAll,
+		Resources: testResources(),
+		WallTime:  20 * time.Second, CPUTime: 20 * time.Second, OutputMax: 65536, FloodMax: 1 << 20,
+	}
+}
+
+func (b *box) sandbox(t testing.TB) *Sandbox {
+	t.Helper()
+	sb, err := b.spawner.New(context.Background(), b.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sb.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return sb
+}
+
+// run runs one process in a sandbox of its own.
+func (b *box) run(t testing.TB, p Process) Result {
+	t.Helper()
+	r, err := b.sandbox(t).Run(context.Background(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

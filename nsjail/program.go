@@ -1,0 +1,257 @@
+package nsjail
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runc/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// This file is the set-up order. The order is the security: a change here changes a golden file in testdata, and the
+// commit that does it explains why.
+
+// cloneFlags are the namespaces that a sandbox is born into. Its cgroup namespace comes later, once it is in its cgroup.
+const cloneFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+
+const (
+	readonlyTree = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
+	writableTree = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
+)
+
+// newRoot is where, in the spawner's tree, a sandbox's root is put together.
+const newRoot = "newroot"
+
+// stageProgram leaves the host's mounts for a mount namespace that has only what sandboxes are made of. Every sandbox
+// starts as a copy of it: few mounts to copy, and nothing of the host to find before pivot_root.
+func stageProgram(roots []string) []op {
+	ops := []op{
+		unshare(unix.CLONE_NEWNS, "mount"),
+		{code: opBase, strs: []string{"/"}},
+		{code: opPrivate},
+		// Any directory serves as the place to build on; /proc exists everywhere and nothing below needs the host's.
+		mount("tmpfs", "proc", unix.MOUNT_ATTR_NOSUID, "mode", "755", "size", "1m", "nr_inodes", "1k"),
+		{code: opBase, strs: []string{"/proc"}},
+	}
+	for _, dir := range []string{"proc", "dev", "empty", newRoot} {
+		ops = append(ops, mkdir(dir, 0o755))
+	}
+	ops = append(ops, mount("proc", "proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC))
+	ops = append(ops, devices()...)
+	for _, root := range roots {
+		ops = append(ops, parents(root, "/", 0, 0)...)
+		ops = append(ops, mkdir(rel(root), 0o755), bind(root, rel(root), readonlyTree))
+	}
+	return append(ops, op{code: opPivot}, op{code: opWait})
+}
+
+// devices fills /dev with what the OCI runtime specification calls the default devices, without any terminal. All
+// sandboxes share these nodes, read-only.
+func devices() []op {
+	ops := []op{mount("tmpfs", "dev", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, "mode", "755", "size", "64k", "nr_inodes", "64")}
+	for _, d := range []struct {
+		name         string
+		major, minor uint32
+	}{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}} {
+		ops = append(ops, op{
+			code: opMknod, arg: [4]uint64{unix.S_IFCHR | 0o666, unix.Mkdev(d.major, d.minor)},
+			strs: []string{"dev/" + d.name}, note: fmt.Sprintf("c %d:%d 666", d.major, d.minor),
+		})
+	}
+	for _, l := range [][2]string{{"fd", "fd"}, {"stdin", "fd/0"}, {"stdout", "fd/1"}, {"stderr", "fd/2"}} {
+		ops = append(ops, op{code: opSymlink, strs: []string{"dev/" + l[0], "/proc/self/" + l[1]}})
+	}
+	return append(ops, mkdir("dev/shm", 0o755))
+}
+
+// sandboxProgram builds one sandbox, from the clone to WAIT.
+func sandboxProgram(cfg Config) []op {
+	ops := []op{
+		// The host's OOM killer shall take jobs before anything else. Before the ids: changing them gives /proc/self to
+		// the host's root.
+		{code: opProcWrite, strs: []string{"/proc/self/oom_score_adj", "1000"}},
+		// Root of the user namespace before anything is made, so that all of it belongs to mapped ids. The spawner wrote
+		// the maps before this program was sent.
+		{code: opSetIDs, note: "0 0"},
+		// No further user namespace below this one, whatever the filter says: most kernel escapes begin with one.
+		{code: opProcWrite, strs: []string{"/proc/sys/user/max_user_namespaces", "0"}},
+		// After the ids: changing them clears it. The spawner ends when the daemon does, and this process with it.
+		{code: opDeathSignal, arg: [4]uint64{uint64(unix.SIGKILL)}, note: "SIGKILL"},
+		// After the cgroup was joined: its root is what /proc/self/cgroup shows as /.
+		unshare(unix.CLONE_NEWCGROUP, "cgroup"),
+		{code: opKeyring},
+		{code: opNotDumpable},
+
+		{code: opBase, strs: []string{"/"}},
+		bind(cfg.Root, newRoot, readonlyTree),
+		{code: opBase, strs: []string{"/" + newRoot}},
+		bind("/dev", "dev", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC),
+		mount("proc", "proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC),
+	}
+	for _, m := range cfg.Mounts {
+		ops = append(ops, tmpfs(m))
+	}
+	// After proc is mounted and before any program runs: nothing can race with what is bound over it.
+	for _, p := range cfg.ReadonlyPaths {
+		o := bind("", rel(p), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+		o.arg[1] = 1
+		ops = append(ops, o)
+	}
+	for _, p := range cfg.MaskedPaths {
+		ops = append(ops, op{code: opMask, strs: []string{rel(p)}})
+	}
+	return append(ops,
+		op{code: opPivot},
+		op{code: opHostname, strs: []string{cfg.Hostname}},
+		op{code: opWait},
+	)
+}
+
+// processProgram writes a step's files and runs it: one packet, or more where the files are large.
+func processProgram(p Process) [][]op {
+	var w packets
+	made := map[string]bool{"": true, rel(p.Cwd): true}
+	for _, f := range p.Files {
+		name := path.Join(rel(p.Cwd), f.Name)
+		for _, o := range parents(name, rel(p.Cwd), p.UID, p.GID) {
+			if dir := o.strs[0]; !made[dir] {
+				made[dir] = true
+				w.add(o)
+			}
+		}
+		w.addFile(name, f, p.UID, p.GID)
+	}
+	for _, r := range p.Rlimits {
+		w.add(op{code: opRlimit, arg: [4]uint64{uint64(r.Type), r.Soft, r.Hard}, note: fmt.Sprintf("%d %d %d", r.Type, r.Soft, r.Hard)})
+	}
+	// What EXEC uses points into its packet, so all of it must be in that one.
+	tail := []op{
+		{code: opArgs, arg: [4]uint64{uint64(len(p.Args))}, strs: p.Args},
+		{code: opEnv, arg: [4]uint64{uint64(len(p.Env))}, strs: p.Env},
+		{code: opSeccomp, arg: [4]uint64{uint64(len(p.Seccomp))}, data: p.Seccomp, note: fmt.Sprintf("%d bytes", len(p.Seccomp))},
+		{code: opExec, arg: [4]uint64{uint64(p.UID), uint64(p.GID), uint64(p.Umask)}, strs: []string{p.Cwd}, note: fmt.Sprintf("uid %d gid %d umask %#o", p.UID, p.GID, p.Umask)},
+	}
+	w.addTogether(tail)
+	return w.list
+}
+
+// packets collects ops into packets that sandbox-init takes, each closed by a stop.
+type packets struct {
+	list [][]op
+	size int // of the last one
+}
+
+// fileChunk is how much of a file one op carries.
+const fileChunk = 64 << 10
+
+func (w *packets) add(o op) { w.addTogether([]op{o}) }
+
+func (w *packets) addTogether(ops []op) {
+	n := 0
+	for _, o := range ops {
+		n += len(o.encode(nil))
+	}
+	const wait = opHeader
+	if len(w.list) == 0 {
+		w.list = [][]op{nil}
+	}
+	if w.size+n+wait > packetMax {
+		last := len(w.list) - 1
+		w.list[last] = append(w.list[last], op{code: opWait})
+		w.list = append(w.list, nil)
+		w.size = 0
+	}
+	last := len(w.list) - 1
+	w.list[last] = append(w.list[last], ops...)
+	w.size += n
+}
+
+func (w *packets) addFile(name string, f File, uid, gid uint32) {
+	head, rest := f.Data[:min(len(f.Data), fileChunk)], f.Data[min(len(f.Data), fileChunk):]
+	w.add(op{
+		code: opFile, arg: [4]uint64{uint64(f.Mode), uint64(uid), uint64(gid), uint64(len(head))},
+		strs: []string{name}, data: head, note: fmt.Sprintf("%o %d:%d, %d bytes", f.Mode, uid, gid, len(f.Data)),
+	})
+	for chunk := range slices.Chunk(rest, fileChunk) {
+		w.add(op{code: opData, arg: [4]uint64{uint64(len(chunk))}, data: chunk, note: fmt.Sprintf("%d bytes", len(chunk))})
+	}
+}
+
+// spawnProgram clones a sandbox; withCgroup says that a cgroup descriptor goes along.
+func spawnProgram(cfg Config, withCgroup bool) []op {
+	o := op{code: opSpawn, arg: [4]uint64{cloneFlags}, strs: []string{idMap(cfg.UIDMappings), idMap(cfg.GIDMappings)}}
+	if withCgroup {
+		o.arg[1] = 1
+	}
+	return []op{o}
+}
+
+// idMap is the text of /proc/PID/uid_map; see user_namespaces(7).
+func idMap(list []configs.IDMap) string {
+	var b strings.Builder
+	for _, m := range list {
+		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)
+	}
+	return b.String()
+}
+
+func unshare(flags uint64, what string) op {
+	return op{code: opUnshare, arg: [4]uint64{flags}, note: what}
+}
+
+func mount(fstype, target string, attributes uint64, options ...string) op {
+	return op{code: opMount, arg: [4]uint64{attributes}, strs: append([]string{fstype, target}, options...), note: attributeNames(attributes)}
+}
+
+func bind(source, target string, attributes uint64) op {
+	return op{code: opBind, arg: [4]uint64{attributes}, strs: []string{source, target}, note: attributeNames(attributes)}
+}
+
+func tmpfs(m Tmpfs) op {
+	attributes := uint64(writableTree)
+	if !m.Exec {
+		attributes |= unix.MOUNT_ATTR_NOEXEC
+	}
+	return mount("tmpfs", rel(m.Destination), attributes,
+		"size", strconv.FormatInt(m.Size, 10), "nr_inodes", strconv.FormatInt(m.Inodes, 10),
+		"mode", strconv.FormatUint(uint64(m.Mode), 8),
+		"uid", strconv.FormatUint(uint64(m.UID), 10), "gid", strconv.FormatUint(uint64(m.GID), 10))
+}
+
+func mkdir(target string, mode uint64) op {
+	return op{code: opMkdir, arg: [4]uint64{mode, 0, 0, 1}, strs: []string{target}, note: fmt.Sprintf("%o", mode)}
+}
+
+// parents makes the directories between top and name, name itself not included.
+func parents(name, top string, uid, gid uint32) []op {
+	var ops []op
+	for dir := path.Dir(rel(name)); dir != "." && dir != rel(top); dir = path.Dir(dir) {
+		o := mkdir(dir, 0o755)
+		o.arg[1], o.arg[2] = uint64(uid), uint64(gid)
+		ops = append(ops, o)
+	}
+	slices.Reverse(ops)
+	return ops
+}
+
+// rel makes an absolute path inside the tree relative to its base.
+func rel(p string) string { return strings.TrimPrefix(path.Clean(p), "/") }
+
+func attributeNames(a uint64) string {
+	var names []string
+	for _, n := range []struct {
+		bit  uint64
+		name string
+	}{
+		{unix.MOUNT_ATTR_RDONLY, "ro"}, {unix.MOUNT_ATTR_NOSUID, "nosuid"}, {unix.MOUNT_ATTR_NODEV, "nodev"},
+		{unix.MOUNT_ATTR_NOEXEC, "noexec"},
+	} {
+		if a&n.bit != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return strings.Join(names, ",")
+}

@@ -1,0 +1,111 @@
+package nsjail
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runc/libcontainer/configs"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// TestProgram holds the set-up order: a change of it shows up in review as a change of testdata/*.program.
+func TestProgram(t *testing.T) {
+	cfg := (&box{root: "/images/python"}).config()
+	p := process("echo", "hello")
+	p.Files = []File{{Name: "main.py", Data: []byte("print()\n"), Mode: 0o644}, {Name: "pkg/a/b.py", Mode: 0o644}, {Name: "pkg/c.py", Data: make([]byte, 200_000), Mode: 0o755}}
+	for _, tt := range []struct {
+		name    string
+		packets [][]op
+	}{
+		{"stage", [][]op{stageProgram([]string{"/var/lib/ccee/images"})}},
+		{"spawn", [][]op{spawnProgram(cfg, true)}},
+		{"sandbox", [][]op{sandboxProgram(cfg)}},
+		{"process", processProgram(p)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got strings.Builder
+			for _, ops := range tt.packets {
+				for _, o := range ops {
+					fmt.Fprintln(&got, o)
+				}
+			}
+			golden(t, "testdata/"+tt.name+".program", got.String())
+		})
+	}
+}
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (rewrite with -update and explain the change in the commit); got\n%s\nwant\n%s", path, got, want)
+	}
+}
+
+// TestPackets checks that every packet fits, ends in a stop, and that no byte of a file is lost between them.
+func TestPackets(t *testing.T) {
+	for _, size := range []int{0, 1, fileChunk - 1, fileChunk, fileChunk + 1, packetMax, 1_000_000} {
+		data := bytes.Repeat([]byte{'x'}, size)
+		p := process()
+		p.Args = append(p.Args, strings.Repeat("a", 32_768))
+		p.Files = []File{{Name: "f", Data: data, Mode: 0o644}}
+		total := 0
+		for _, ops := range processProgram(p) {
+			b, err := encodePacket(ops)
+			if err != nil {
+				t.Fatalf("size %d: %v", size, err)
+			}
+			if len(b)%8 != 0 {
+				t.Errorf("size %d: packet of %d bytes is not aligned", size, len(b))
+			}
+			if last := ops[len(ops)-1].code; last != opWait && last != opExec {
+				t.Errorf("size %d: packet ends in %s", size, opNames[last])
+			}
+			for _, o := range ops {
+				switch o.code {
+				case opFile, opData:
+					total += len(o.data)
+				}
+			}
+		}
+		if total != size {
+			t.Errorf("size %d: %d bytes are in packets", size, total)
+		}
+	}
+}
+
+func TestIDMap(t *testing.T) {
+	got := idMap([]configs.IDMap{{ContainerID: 0, HostID: 7, Size: 1}, {ContainerID: 1000, HostID: 8, Size: 1}})
+	if want := "0 7 1\n1000 8 1\n"; got != want {
+		t.Errorf("idMap = %q, want %q", got, want)
+	}
+}
+
+// FuzzReply: replies come from a process that stands next to hostile ones.
+func FuzzReply(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(make([]byte, replySize))
+	f.Add(append([]byte{replyFailed}, make([]byte, replySize-1)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := decodeReply(b)
+		if err == nil && (len(b) != replySize || r.code < replyReady || r.code > replyFailed) {
+			t.Errorf("decodeReply(%d bytes) = %+v, want an error", len(b), r)
+		}
+		if r.code == replyFailed {
+			_ = opError([]op{{code: opMount, strs: []string{"tmpfs", "tmp"}}, {code: opExec, strs: []string{"/"}}}, r).Error()
+		}
+	})
+}

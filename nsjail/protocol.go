@@ -1,0 +1,167 @@
+package nsjail
+
+/*
+#cgo CFLAGS: -O2 -Wall -Wextra -Werror
+#include "init.h"
+*/
+import "C"
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// The ops of init.h; see there for their arguments.
+const (
+	opWait        = C.OP_WAIT
+	opSpawn       = C.OP_SPAWN
+	opExec        = C.OP_EXEC
+	opUnshare     = C.OP_UNSHARE
+	opSetIDs      = C.OP_SET_IDS
+	opDeathSignal = C.OP_DEATH_SIGNAL
+	opNotDumpable = C.OP_NOT_DUMPABLE
+	opKeyring     = C.OP_KEYRING
+	opProcWrite   = C.OP_PROC_WRITE
+	opHostname    = C.OP_HOSTNAME
+	opPrivate     = C.OP_PRIVATE
+	opBase        = C.OP_BASE
+	opMkdir       = C.OP_MKDIR
+	opMknod       = C.OP_MKNOD
+	opSymlink     = C.OP_SYMLINK
+	opMount       = C.OP_MOUNT
+	opBind        = C.OP_BIND
+	opMask        = C.OP_MASK
+	opPivot       = C.OP_PIVOT
+	opFile        = C.OP_FILE
+	opData        = C.OP_DATA
+	opRlimit      = C.OP_RLIMIT
+	opArgs        = C.OP_ARGS
+	opEnv         = C.OP_ENV
+	opSeccomp     = C.OP_SECCOMP
+)
+
+// The replies of init.h.
+const (
+	replyReady   = C.REPLY_READY
+	replySpawned = C.REPLY_SPAWNED
+	replyStarted = C.REPLY_STARTED
+	replyExited  = C.REPLY_EXITED
+	replyFailed  = C.REPLY_FAILED
+)
+
+const (
+	packetMax  = C.PACKET_MAX
+	rlimitsMax = C.RLIMITS_MAX
+	stringsMax = C.STRINGS_MAX
+	opHeader   = C.sizeof_struct_op
+	replySize  = C.sizeof_struct_reply
+)
+
+var opNames = map[uint32]string{
+	opWait: "wait", opSpawn: "spawn", opExec: "exec", opUnshare: "unshare", opSetIDs: "set ids",
+	opDeathSignal: "death signal", opNotDumpable: "not dumpable", opKeyring: "session keyring",
+	opProcWrite: "write", opHostname: "hostname", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
+	opMknod: "mknod", opSymlink: "symlink", opMount: "mount", opBind: "bind", opMask: "mask", opPivot: "pivot_root",
+	opFile: "write file", opData: "write more", opRlimit: "rlimit", opArgs: "args", opEnv: "env", opSeccomp: "seccomp",
+}
+
+// execStages says which part of EXEC failed, by enum exec_stage.
+var execStages = map[uint64]string{
+	C.STAGE_FORK: "fork", C.STAGE_SETSID: "setsid", C.STAGE_STDIO: "dup2", C.STAGE_CLOSE_RANGE: "close_range",
+	C.STAGE_RLIMIT: "prlimit", C.STAGE_CAPABILITIES: "drop capabilities", C.STAGE_IDS: "setresuid", C.STAGE_CWD: "chdir",
+	C.STAGE_NO_NEW_PRIVS: "no_new_privs", C.STAGE_SECCOMP: "seccomp", C.STAGE_EXECVE: "execve",
+}
+
+// op is one order to sandbox-init.
+type op struct {
+	code uint32
+	arg  [4]uint64
+	strs []string
+	data []byte // follows the strings
+	// subject names the thing in errors and golden files where the strings don't: "3 strings".
+	note string
+}
+
+// String is how golden files and errors show an op.
+func (o op) String() string {
+	var b strings.Builder
+	b.WriteString(opNames[o.code])
+	for _, s := range o.strs {
+		fmt.Fprintf(&b, " %q", s)
+	}
+	if o.note != "" {
+		b.WriteString(" " + o.note)
+	}
+	return b.String()
+}
+
+// subject is the op without its options, for errors: "mount /tmp".
+func (o op) subject() string {
+	name := opNames[o.code]
+	switch o.code {
+	case opMount, opBind:
+		return name + " /" + strings.TrimPrefix(o.strs[1], "/")
+	case opProcWrite:
+		return name + " " + o.strs[0]
+	case opMkdir, opMknod, opSymlink, opMask, opFile:
+		return name + " /" + o.strs[0]
+	case opBase:
+		return "open " + o.strs[0]
+	}
+	return name
+}
+
+// encode appends the wire form of o to b.
+func (o op) encode(b []byte) []byte {
+	start := len(b)
+	b = append(b, make([]byte, opHeader)...)
+	for _, s := range o.strs {
+		b = append(append(b, s...), 0)
+	}
+	b = append(b, o.data...)
+	for (len(b)-start)%8 != 0 {
+		b = append(b, 0)
+	}
+	h := b[start:]
+	binary.NativeEndian.PutUint32(h[0:], o.code)
+	binary.NativeEndian.PutUint32(h[4:], uint32(len(b)-start))
+	for i, a := range o.arg {
+		binary.NativeEndian.PutUint64(h[8+8*i:], a)
+	}
+	return b
+}
+
+// encodePacket makes one packet of ops.
+func encodePacket(ops []op) ([]byte, error) {
+	var b []byte
+	for _, o := range ops {
+		b = o.encode(b)
+	}
+	if len(b) > packetMax {
+		return nil, fmt.Errorf("packet of %d bytes for sandbox-init: at most %d", len(b), packetMax)
+	}
+	return b, nil
+}
+
+// reply is one report of sandbox-init.
+type reply struct {
+	code uint64
+	arg  [5]uint64
+}
+
+// decodeReply refuses whatever is not exactly one known reply.
+func decodeReply(b []byte) (reply, error) {
+	var r reply
+	if len(b) != replySize {
+		return r, fmt.Errorf("reply of %d bytes from sandbox-init: want %d", len(b), replySize)
+	}
+	r.code = binary.NativeEndian.Uint64(b)
+	for i := range r.arg {
+		r.arg[i] = binary.NativeEndian.Uint64(b[8+8*i:])
+	}
+	if r.code < replyReady || r.code > replyFailed {
+		return r, fmt.Errorf("reply with unknown code %d from sandbox-init", r.code)
+	}
+	return r, nil
+}

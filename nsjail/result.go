@@ -1,0 +1,125 @@
+package nsjail
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Verdict says how a Process ended, by kernel evidence alone.
+type Verdict int
+
+// The verdicts, strongest first: where several hold, the first one is given.
+const (
+	Internal    Verdict = iota // the sandbox broke; Result.Err says how
+	StartFailed                // a set-up step or execve failed; Result.Err says which
+	OOMKilled                  // memory.events oom_kill
+	Cancelled                  // the context ended
+	WallTime                   // the timer fired
+	CPUTime                    // cpu.stat passed the limit
+	OutputLimit                // bytes counted passed FloodMax
+	BadSyscall                 // wait status SIGSYS
+	FileSize                   // wait status SIGXFSZ
+	PidsLimit                  // it failed, and pids.events max rose
+	Signaled                   // wait status
+	Exited                     // wait status
+)
+
+// Evidence is one fact that a verdict rests on.
+type Evidence struct {
+	Source string // "memory.events oom_kill"
+	Value  int64
+	Limit  int64
+	Unit   string
+}
+
+// Output is what was captured of a stream.
+type Output struct {
+	Data      []byte
+	Bytes     int64 // seen
+	Truncated bool
+}
+
+// Usage is what the process and its descendants consumed, sandbox-init not counted.
+type Usage struct {
+	Wall       time.Duration
+	User       time.Duration
+	System     time.Duration
+	MemoryPeak int64 // bytes
+	PidsPeak   int64 // 0 where the kernel doesn't count it
+}
+
+// Result is the outcome of one Process.
+type Result struct {
+	Verdict        Verdict
+	Exited         bool        // the main process called exit: ExitCode holds
+	ExitCode       int         //
+	Signal         unix.Signal // that ended the main process, or 0
+	Stdout, Stderr Output
+	Usage          Usage
+	Evidence       []Evidence
+	Err            error // for StartFailed and Internal: "execve /usr/bin/python3: no such file or directory"
+}
+
+// classify decides the verdict by what the kernel counted and how the process ended. own is sandbox-init's memory.
+func classify(p Process, end ending, before, after counters, own int64) Result {
+	r := Result{Usage: Usage{
+		Wall: end.wall, User: after.user - before.user, System: after.system - before.system,
+		MemoryPeak: max(after.memoryPeak-own, 0), PidsPeak: after.pidsPeak,
+	}}
+	add := func(source string, value, limit int64, unit string) {
+		r.Evidence = append(r.Evidence, Evidence{source, value, limit, unit})
+	}
+	oom, refused := after.oomKills-before.oomKills, after.pidsRefused-before.pidsRefused
+	if oom > 0 {
+		add("memory.events oom_kill", oom, p.Resources.MemoryMax, "bytes")
+	}
+	if end.killed {
+		switch end.cause {
+		case WallTime:
+			add("timer wall", end.wall.Milliseconds(), p.WallTime.Milliseconds(), "ms")
+		case CPUTime:
+			add("cpu.stat usage", (r.Usage.User + r.Usage.System).Milliseconds(), p.CPUTime.Milliseconds(), "ms")
+		case OutputLimit:
+			add("bytes counted", end.output, p.FloodMax, "bytes")
+		}
+	}
+	if refused > 0 {
+		add("pids.events max", refused, p.Resources.PidsMax, "")
+	}
+	if end.exited {
+		add("wait status", int64(end.status), 0, "")
+		r.Exited, r.ExitCode = end.status.Exited(), 0
+		if r.Exited {
+			r.ExitCode = end.status.ExitStatus()
+		} else {
+			r.Signal = end.status.Signal()
+		}
+	}
+	r.Verdict, r.Err = verdict(end, r, oom > 0, refused > 0)
+	return r
+}
+
+// verdict is the order of precedence.
+func verdict(end ending, r Result, oom, refused bool) (Verdict, error) {
+	switch {
+	case oom:
+		return OOMKilled, nil
+	case end.failed != nil:
+		return StartFailed, end.failed
+	case end.killed:
+		return end.cause, nil
+	case !end.exited:
+		return Internal, errors.New("sandbox-init ended before the program did")
+	case r.Signal == unix.SIGSYS:
+		return BadSyscall, nil
+	case r.Signal == unix.SIGXFSZ:
+		return FileSize, nil
+	case refused && (r.Signal != 0 || r.ExitCode != 0):
+		return PidsLimit, nil
+	case r.Signal != 0:
+		return Signaled, nil
+	}
+	return Exited, nil
+}

@@ -1,0 +1,59 @@
+package nsjail
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// exitStatus and signalStatus are wait statuses; see wait(2).
+func exitStatus(code int) unix.WaitStatus          { return unix.WaitStatus(code << 8) }
+func signalStatus(sig unix.Signal) unix.WaitStatus { return unix.WaitStatus(sig) }
+
+func TestClassify(t *testing.T) {
+	oom, refused := counters{oomKills: 1}, counters{pidsRefused: 3}
+	exited := func(s unix.WaitStatus) ending { return ending{exited: true, status: s} }
+	killed := func(v Verdict) ending { return ending{killed: true, gone: true, cause: v} }
+	for _, tt := range []struct {
+		name  string
+		end   ending
+		after counters
+		want  Verdict
+	}{
+		{"exit 0", exited(exitStatus(0)), counters{}, Exited},
+		{"exit 137 is no proof of a kill", exited(exitStatus(137)), counters{}, Exited},
+		{"own SIGKILL is no proof of a limit", exited(signalStatus(unix.SIGKILL)), counters{}, Signaled},
+		{"SIGSYS", exited(signalStatus(unix.SIGSYS)), counters{}, BadSyscall},
+		{"SIGXFSZ", exited(signalStatus(unix.SIGXFSZ)), counters{}, FileSize},
+		{"a child was OOM-killed, the parent went on", exited(exitStatus(0)), oom, OOMKilled},
+		{"OOM killed everything", ending{gone: true}, oom, OOMKilled},
+		{"OOM while the deadline came", killed(WallTime), oom, OOMKilled},
+		{"deadline", killed(WallTime), counters{}, WallTime},
+		{"deadline of a fork bomb", killed(WallTime), refused, WallTime},
+		{"exit came with the deadline", ending{killed: true, cause: WallTime, exited: true}, counters{}, WallTime},
+		{"CPU time", killed(CPUTime), counters{}, CPUTime},
+		{"flood", killed(OutputLimit), counters{}, OutputLimit},
+		{"cancelled", killed(Cancelled), counters{}, Cancelled},
+		{"fork refused, failed", exited(exitStatus(1)), refused, PidsLimit},
+		{"fork refused, coped", exited(exitStatus(0)), refused, Exited},
+		{"exec failed", ending{failed: errors.New("execve")}, counters{}, StartFailed},
+		{"init gone", ending{gone: true}, counters{}, Internal},
+	} {
+		p := Process{WallTime: time.Second, CPUTime: time.Second, Resources: testResources()}
+		if got := classify(p, tt.end, counters{}, tt.after, 0); got.Verdict != tt.want {
+			t.Errorf("%s: verdict %d, want %d", tt.name, got.Verdict, tt.want)
+		}
+	}
+}
+
+func TestClassifyUsage(t *testing.T) {
+	before := counters{user: time.Second, system: 2 * time.Second, memory: 100}
+	after := counters{user: 3 * time.Second, system: 5 * time.Second, memoryPeak: 1000, pidsPeak: 4}
+	got := classify(Process{}, ending{exited: true, wall: time.Minute}, before, after, 100).Usage
+	want := Usage{Wall: time.Minute, User: 2 * time.Second, System: 3 * time.Second, MemoryPeak: 900, PidsPeak: 4}
+	if got != want {
+		t.Errorf("usage %+v, want %+v", got, want)
+	}
+}

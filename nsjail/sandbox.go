@@ -1,0 +1,274 @@
+package nsjail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"github.com/opencontainers/runc/libcontainer/configs"
+	"golang.org/x/sys/unix"
+)
+
+// Sandbox is one jail: created empty, waiting at WAIT, used for the steps of one job, destroyed. It is not safe for
+// concurrent use.
+type Sandbox struct {
+	cfg   Config
+	cg    *cgroup
+	ctl   *control
+	pidfd int   // of sandbox-init
+	own   int64 // bytes of memory that are sandbox-init's
+	steps int   // begun
+	dead  bool
+}
+
+// ErrDead says that the sandbox was killed by an earlier step.
+var ErrDead = errors.New("the sandbox is dead")
+
+// Run runs one process in sb and returns when it and all its descendants are gone. An error is a fault of ours or of the
+// host; whatever the program does is a Result. After a verdict other than Exited, Signaled, BadSyscall, FileSize,
+// PidsLimit and StartFailed the sandbox is dead. When ctx ends everything is killed, and the verdict is Cancelled.
+func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
+	if sb.dead {
+		return Result{}, ErrDead
+	}
+	if err := p.check(sb.cfg); err != nil {
+		return Result{}, err
+	}
+	before, err := sb.prepare(p)
+	if err != nil {
+		return Result{}, err
+	}
+	uid, gid := hostID(sb.cfg.UIDMappings, p.UID), hostID(sb.cfg.GIDMappings, p.GID)
+	s, err := newStreams(p, uid, gid)
+	if err != nil {
+		return Result{}, err
+	}
+	defer s.Close()
+	started := time.Now()
+	order, end, err := sb.send(p, s)
+	if err != nil {
+		return Result{}, err
+	}
+	if end == nil {
+		s.copy(p)
+		end = sb.watch(ctx, p, order, s)
+		s.wait()
+	}
+	end.output = s.total.Load()
+	if end.wall == 0 {
+		end.wall = time.Since(started)
+	}
+	after, err := sb.cg.read()
+	if err != nil {
+		return Result{}, err
+	}
+	sb.dead = end.killed || end.gone
+	r := classify(p, *end, before, after, sb.own)
+	r.Stdout, r.Stderr = s.out[0], s.out[1]
+	return r, nil
+}
+
+// prepare writes the step's limits and takes the counters that its usage is counted from.
+func (sb *Sandbox) prepare(p Process) (before counters, err error) {
+	if sb.steps++; sb.steps == 1 {
+		// Nothing but sandbox-init and the empty tree so far: no event can have happened.
+		before.memory, err = sb.cg.memoryCurrent()
+		if err == nil {
+			before.user, before.system, err = sb.cg.cpuTimes()
+		}
+		sb.own = before.memory
+	} else if before, err = sb.cg.read(); err == nil {
+		err = sb.cg.resetPeak()
+	}
+	if err != nil {
+		return before, fmt.Errorf("read cgroup counters: %w", err)
+	}
+	return before, sb.cg.set(p.Resources, sb.own)
+}
+
+// send gives sandbox-init the files and the order to run, which it returns; a step that can't be prepared is an end already.
+func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending, error) {
+	program := processProgram(p)
+	for i, ops := range program {
+		last := i == len(program)-1
+		var fds []int
+		if last {
+			fds = s.its
+		}
+		if err := sb.ctl.send(ops, fds...); err != nil {
+			return nil, nil, fmt.Errorf("send to sandbox-init: %w", err)
+		}
+		if last {
+			break
+		}
+		if err := awaitReady(sb.ctl, ops); err != nil {
+			return nil, &ending{failed: err, gone: true}, nil
+		}
+	}
+	s.closeIts()
+	return program[len(program)-1], nil, nil
+}
+
+// ending is how a process came to its end, as far as sandbox-init and the timers know.
+type ending struct {
+	cause  Verdict         // why everything was killed, if killed
+	killed bool            //
+	gone   bool            // sandbox-init is gone too
+	failed error           // the program was not started
+	exited bool            // status holds
+	status unix.WaitStatus //
+	wall   time.Duration   //
+	output int64           // bytes of both streams
+}
+
+// message is what the goroutine that reads the socket hands on.
+type message struct {
+	reply reply
+	err   error
+}
+
+// watch waits for the end and enforces what the kernel doesn't: wall time, CPU time, output, cancellation.
+func (sb *Sandbox) watch(ctx context.Context, p Process, order []op, s *streams) *ending {
+	messages := make(chan message, 1)
+	go sb.readReplies(messages)
+	wall := time.NewTimer(p.WallTime)
+	defer wall.Stop()
+	cpu := time.NewTimer(cpuCheck(p, p.CPUTime))
+	defer cpu.Stop()
+	flood, cancelled := s.flood, ctx.Done()
+	end := &ending{}
+	var startNs uint64
+	kill := func(cause Verdict) {
+		end.cause, end.killed = cause, true
+		flood, cancelled = nil, nil
+		wall.Stop()
+		cpu.Stop()
+		sb.kill()
+	}
+	for {
+		select {
+		case m := <-messages:
+			switch {
+			case m.err != nil:
+				end.gone = true
+				if !errors.Is(m.err, io.EOF) {
+					end.failed = m.err
+				}
+				return end
+			case m.reply.code == replyStarted:
+				startNs = m.reply.arg[0]
+				if !end.killed {
+					wall.Reset(p.WallTime)
+				}
+				if p.OnStart != nil {
+					p.OnStart()
+				}
+			case m.reply.code == replyFailed:
+				end.failed = opError(order, m.reply)
+				return end
+			case m.reply.code == replyExited:
+				end.exited, end.status = true, unix.WaitStatus(m.reply.arg[0])
+				end.wall = time.Duration(m.reply.arg[1] - startNs)
+				return end
+			}
+		case <-wall.C:
+			kill(WallTime)
+		case <-cpu.C:
+			user, system, err := sb.cg.cpuTimes()
+			left := p.CPUTime - user - system
+			if err == nil && left > 0 {
+				cpu.Reset(cpuCheck(p, left))
+			} else {
+				kill(CPUTime)
+			}
+		case <-flood:
+			kill(OutputLimit)
+		case <-cancelled:
+			kill(Cancelled)
+		}
+	}
+}
+
+// readReplies hands on what sandbox-init reports about one EXEC: until the program is gone, or sandbox-init is.
+func (sb *Sandbox) readReplies(to chan<- message) {
+	for {
+		r, _, err := sb.ctl.receive()
+		to <- message{r, err}
+		if err != nil || r.code != replyStarted {
+			return
+		}
+	}
+}
+
+// cpuCheck is the earliest moment at which left can be used up: a timer set to it needs no polling.
+func cpuCheck(p Process, left time.Duration) time.Duration {
+	millicores := min(p.Resources.CPUMillicores, int64(runtime.NumCPU())*1000)
+	return max(left*1000/time.Duration(millicores), time.Millisecond)
+}
+
+// kill ends everything in the sandbox, sandbox-init included: the kernel kills a pid namespace with its first process.
+func (sb *Sandbox) kill() {
+	sb.dead = true
+	if sb.pidfd >= 0 {
+		_ = unix.PidfdSendSignal(sb.pidfd, unix.SIGKILL, nil, 0) // ESRCH: gone already
+	}
+	_ = sb.cg.kill() // the same once more, for what the kernel may know only by the cgroup
+}
+
+// Close kills what is left, waits for it, and removes the cgroup.
+func (sb *Sandbox) Close() error {
+	sb.kill()
+	if sb.ctl != nil {
+		sb.ctl.Close()
+	}
+	if sb.pidfd >= 0 {
+		awaitExit(sb.pidfd)
+		unix.Close(sb.pidfd)
+		sb.pidfd = -1
+	}
+	return sb.cg.remove()
+}
+
+// awaitExit waits until the process of a pidfd is gone; see pidfd_open(2).
+func awaitExit(pidfd int) {
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, -1)
+		if err != unix.EINTR {
+			return
+		}
+	}
+}
+
+func hostID(maps []configs.IDMap, id uint32) int {
+	for _, m := range maps {
+		if d := int64(id) - m.ContainerID; d >= 0 && d < m.Size {
+			return int(m.HostID + d)
+		}
+	}
+	return -1
+}
+
+// check refuses a Process that would not be bounded, or that the maps don't cover.
+func (p *Process) check(cfg Config) error {
+	bad := func(format string, args ...any) error { return fmt.Errorf("sandbox process: "+format, args...) }
+	switch {
+	case len(p.Args) == 0 || len(p.Args) >= stringsMax:
+		return bad("%d arguments, want 1 to %d", len(p.Args), stringsMax-1)
+	case len(p.Env) >= stringsMax:
+		return bad("%d environment entries, want at most %d", len(p.Env), stringsMax-1)
+	case len(p.Rlimits) > rlimitsMax:
+		return bad("%d rlimits, want at most %d", len(p.Rlimits), rlimitsMax)
+	case len(p.Seccomp) == 0:
+		return bad("no seccomp filter")
+	case p.WallTime <= 0 || p.CPUTime <= 0 || p.OutputMax <= 0 || p.FloodMax <= 0:
+		return bad("wall time %v, CPU time %v, output %d, flood %d: each must be set", p.WallTime, p.CPUTime, p.OutputMax, p.FloodMax)
+	case p.Resources.MemoryMax <= 0 || p.Resources.PidsMax <= 0 || p.Resources.CPUMillicores <= 0:
+		return bad("limits %+v: each must be set", p.Resources)
+	case hostID(cfg.UIDMappings, p.UID) < 0 || hostID(cfg.GIDMappings, p.GID) < 0:
+		return bad("uid %d gid %d is not mapped", p.UID, p.GID)
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package nsjail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrSpawnerGone says that the spawner process has ended and with it every sandbox: a new Spawner is needed.
+var ErrSpawnerGone = errors.New("the spawner process is gone")
+
+// Spawner is the sandbox-init process, executed from a sealed memfd, that all sandboxes are cloned from. Cloning from a
+// small single-threaded process instead of from the daemon means that no page tables of the daemon are copied, that no
+// memory of the daemon is ever in a sandbox, and that a sandbox dies when the daemon does, whichever of its threads ends.
+type Spawner struct {
+	cgroups *Cgroups
+	roots   []string
+	cmd     *exec.Cmd
+	done    chan struct{} // closed when the process has ended
+
+	mu  sync.Mutex // guards ctl: one spawn at a time, a request and its reply
+	ctl *control
+}
+
+// NewSpawner starts a spawner whose sandboxes may have roots below the given directories and get their cgroups in
+// cgroups. It needs root. The directories must exist; what is added below them later is seen.
+func NewSpawner(cgroups *Cgroups, roots ...string) (*Spawner, error) {
+	return newSpawner("/proc/self/exe", cgroups, roots...)
+}
+
+// newSpawner takes the executable that holds sandbox-init, so that tests can give one built with sanitizers.
+func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error) {
+	real := make([]string, len(roots))
+	for i, root := range roots {
+		// By its real path: the stage resolves it from / without following symbolic links.
+		p, err := filepath.EvalSymlinks(root)
+		if err == nil {
+			p, err = filepath.Abs(p)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("sandbox root: %w", err)
+		}
+		real[i] = p
+	}
+	self, err := sealedCopy(exe)
+	if err != nil {
+		return nil, fmt.Errorf("start sandbox-init: %w", err)
+	}
+	defer self.Close()
+	ctl, remote, err := newControl()
+	if err != nil {
+		return nil, err
+	}
+	s := &Spawner{cgroups: cgroups, roots: real, ctl: ctl, done: make(chan struct{})}
+	end := os.NewFile(uintptr(remote), "control")
+	defer end.Close()
+	s.cmd = &exec.Cmd{
+		Path:       fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), self.Fd()), // the child's own numbers differ
+		Args:       []string{"sandbox-init"},
+		Env:        []string{},
+		ExtraFiles: []*os.File{end}, // becomes CONTROL_FD
+	}
+	if err := s.cmd.Start(); err != nil {
+		ctl.Close()
+		return nil, fmt.Errorf("start sandbox-init: %w", err)
+	}
+	go func() {
+		_ = s.cmd.Wait() // its status says nothing: it ends when its socket does
+		close(s.done)
+	}()
+	if err := s.call(stageProgram(real)); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("prepare the spawner: %w", err)
+	}
+	return s, nil
+}
+
+// call sends a program that ends in WAIT and awaits READY.
+func (s *Spawner) call(ops []op) error {
+	if err := s.ctl.send(ops); err != nil {
+		return err
+	}
+	return awaitReady(s.ctl, ops)
+}
+
+func awaitReady(ctl *control, ops []op) error {
+	r, _, err := ctl.receive()
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("sandbox-init ended without a word")
+	case err != nil:
+		return err
+	case r.code == replyFailed:
+		return opError(ops, r)
+	case r.code != replyReady:
+		return fmt.Errorf("sandbox-init sent reply %d, want READY", r.code)
+	}
+	return nil
+}
+
+// Done is closed when the spawner process has ended; every later New gives ErrSpawnerGone.
+func (s *Spawner) Done() <-chan struct{} { return s.done }
+
+// New builds a sandbox up to WAIT. An error is a fault of ours or of the host, never of a job.
+func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := s.checkRoot(cfg.Root); err != nil {
+		return nil, err
+	}
+	cg, err := s.cgroups.newCgroup(cfg.Resources)
+	if err != nil {
+		return nil, err
+	}
+	sb := &Sandbox{cfg: cfg, cg: cg, pidfd: -1}
+	defer func() {
+		if err != nil {
+			sb.Close()
+		}
+	}()
+	ctl, remote, err := newControl()
+	if err != nil {
+		return nil, err
+	}
+	sb.ctl = ctl
+	pid, err := s.spawn(cfg, sb, remote)
+	unix.Close(remote)
+	if err != nil {
+		return nil, fmt.Errorf("clone sandbox: %w", err)
+	}
+	// On v1 hierarchies nothing can be born into a cgroup; sandbox-init waits, and nothing else is in there yet.
+	if err := cg.join(pid); err != nil {
+		return nil, err
+	}
+	ops := sandboxProgram(cfg)
+	if err := ctl.send(ops); err != nil {
+		return nil, fmt.Errorf("set up sandbox: %w", err)
+	}
+	if err := awaitReady(ctl, ops); err != nil {
+		return nil, fmt.Errorf("set up sandbox: %w", err)
+	}
+	return sb, nil
+}
+
+// spawn has the spawner clone a child that gets remote as its socket; it sets sb.pidfd.
+func (s *Spawner) spawn(cfg Config, sb *Sandbox, remote int) (pid int, err error) {
+	fds := []int{remote}
+	into, ok := sb.cg.cloneInto()
+	if ok {
+		fds = append(fds, into)
+	}
+	ops := spawnProgram(cfg, ok)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.ctl.send(ops, fds...); err != nil {
+		return 0, errors.Join(ErrSpawnerGone, err)
+	}
+	r, pidfd, err := s.ctl.receive()
+	switch {
+	case err != nil:
+		return 0, errors.Join(ErrSpawnerGone, err)
+	case r.code == replyFailed:
+		return 0, opError(ops, r)
+	case r.code != replySpawned || pidfd < 0:
+		return 0, fmt.Errorf("the spawner sent reply %d, want SPAWNED", r.code)
+	}
+	sb.pidfd = pidfd
+	return int(r.arg[0]), nil
+}
+
+func (s *Spawner) checkRoot(root string) error {
+	for _, r := range s.roots {
+		if p, err := filepath.Rel(r, root); err == nil && filepath.IsLocal(p) {
+			return nil
+		}
+	}
+	return fmt.Errorf("sandbox root %s is not below any of %v", root, s.roots)
+}
+
+// Close ends the spawner, and with it every sandbox that is still open, and waits for it.
+func (s *Spawner) Close() error {
+	err := s.ctl.Close()
+	<-s.done
+	return err
+}
