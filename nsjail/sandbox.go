@@ -54,7 +54,7 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	}
 	if end == nil {
 		s.copy(p)
-		end = sb.watch(ctx, p, order, s)
+		end = sb.watch(ctx, p, order, s, before.user+before.system)
 		s.wait()
 	}
 	end.output = s.total.Load()
@@ -131,7 +131,7 @@ type message struct {
 }
 
 // watch waits for the end and enforces what the kernel doesn't: wall time, CPU time, output, cancellation.
-func (sb *Sandbox) watch(ctx context.Context, p Process, order []op, s *streams) *ending {
+func (sb *Sandbox) watch(ctx context.Context, p Process, order []op, s *streams, cpuBefore time.Duration) *ending {
 	messages := make(chan message, 1)
 	go sb.readReplies(messages)
 	wall := time.NewTimer(p.WallTime)
@@ -178,7 +178,7 @@ func (sb *Sandbox) watch(ctx context.Context, p Process, order []op, s *streams)
 			kill(WallTime)
 		case <-cpu.C:
 			user, system, err := sb.cg.cpuTimes()
-			left := p.CPUTime - user - system
+			left := p.CPUTime - (user + system - cpuBefore)
 			if err == nil && left > 0 {
 				cpu.Reset(cpuCheck(p, left))
 			} else {
