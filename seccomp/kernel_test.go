@@ -1,0 +1,271 @@
+package seccomp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// tryer makes system calls under a filter on the running kernel; see testdata/try.c.
+type tryer struct{ path string }
+
+func newTryer(t testing.TB) tryer {
+	t.Helper()
+	cc := os.Getenv("CC")
+	if cc == "" {
+		cc = "cc"
+	}
+	path := filepath.Join(t.TempDir(), "try")
+	if out, err := exec.Command(cc, "-O1", "-Wall", "-Wextra", "-Werror", "-o", path, filepath.Join("testdata", "try.c")).CombinedOutput(); err != nil {
+		t.Fatalf("compile testdata/try.c: %v\n%s", err, out)
+	}
+	return tryer{path}
+}
+
+// call returns "= RESULT", "errno N" or the name of the signal that ended the process.
+func (try tryer) call(t testing.TB, program []byte, abi string, nr int32, args ...uint64) string {
+	t.Helper()
+	argv := []string{abi, fmt.Sprint(nr)}
+	for _, a := range args {
+		argv = append(argv, fmt.Sprintf("%#x", a))
+	}
+	cmd := exec.Command(try.path, argv...)
+	cmd.Stdin = bytes.NewReader(program)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+			return status.Signal().String()
+		}
+	}
+	if err != nil {
+		t.Fatalf("try %v: %v\n%s", argv, err, errs.String())
+	}
+	return strings.TrimSpace(out.String())
+}
+
+// mark lets the filter's errors be told from the kernel's: it answers with 1000 more. No errno of Linux is that large.
+const mark = 1000
+
+func marked(p *Policy) *Policy {
+	up := func(errno *uint16) *uint16 {
+		n := uint16(syscall.EPERM)
+		if errno != nil {
+			n = *errno
+		}
+		n += mark
+		return &n
+	}
+	q := &Policy{DefaultAction: p.DefaultAction, DefaultErrno: up(p.DefaultErrno), ArchMap: p.ArchMap}
+	for _, s := range p.Syscalls {
+		if s.Action == ActErrno {
+			s.Errno = up(s.Errno)
+		}
+		q.Syscalls = append(q.Syscalls, s)
+	}
+	return q
+}
+
+func mustCompile(t testing.TB, p *Policy) []byte {
+	t.Helper()
+	prog, err := p.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prog.BPF
+}
+
+const upper = 1 << 32 // a bit that the kernel doesn't look at in an int
+
+// TestDefaultOnKernel tries what the default policy is there for.
+func TestDefaultOnKernel(t *testing.T) {
+	const (
+		allowed                                     = "allowed"
+		eperm, enosys, enomem, einval, eafnosupport = "errno 1001", "errno 1038", "errno 1012", "errno 1022", "errno 1097"
+	)
+	try, program := newTryer(t), mustCompile(t, marked(Default()))
+	for _, tt := range []struct {
+		name string
+		call string
+		args []uint64
+		want string
+	}{
+		{"getpid", "getpid", nil, allowed},
+		{"futex", "futex", nil, allowed},
+		{"new call that glibc probes", "mseal", nil, allowed},
+		{"AF_UNIX", "socket", []uint64{1, 1, 0}, allowed},
+		{"AF_UNIX with upper bits", "socket", []uint64{upper | 1, 1, 0}, allowed},
+		{"AF_UNSPEC", "socket", []uint64{0, 1, 0}, eafnosupport},
+		{"AF_INET", "socket", []uint64{2, 1, 0}, eafnosupport},
+		{"AF_INET with upper bits", "socket", []uint64{upper | 2, 1, 0}, eafnosupport},
+		{"AF_INET6", "socket", []uint64{10, 2, 0}, eafnosupport},
+		{"AF_NETLINK", "socket", []uint64{16, 3, 0}, eafnosupport},
+		{"AF_PACKET", "socket", []uint64{17, 3, 0}, eafnosupport},
+		{"AF_ALG", "socket", []uint64{38, 5, 0}, eafnosupport},
+		{"AF_VSOCK", "socket", []uint64{40, 1, 0}, eafnosupport},
+		{"AF_MCTP, the last one", "socket", []uint64{45, 2, 0}, eafnosupport},
+		{"AF_TIPC pair", "socketpair", []uint64{30, 1, 0, 0}, eafnosupport},
+		{"no such family", "socket", []uint64{65, 1, 0}, enosys},
+		{"SO_RCVTIMEO", "setsockopt", []uint64{99, 1, 20}, allowed},
+		{"SO_ATTACH_FILTER", "setsockopt", []uint64{99, 1, 26}, enosys},
+		{"SO_ATTACH_FILTER with upper bits", "setsockopt", []uint64{99, 1, upper | 26}, enosys},
+		{"SO_ATTACH_REUSEPORT_CBPF", "setsockopt", []uint64{99, 1, 51}, enosys},
+		{"IPPROTO_IP", "setsockopt", []uint64{99, 0, 64}, enosys},
+		{"fork", "clone", []uint64{17}, allowed},
+		{"clone CLONE_NEWUSER", "clone", []uint64{0x10000011}, eperm},
+		{"clone CLONE_NEWUSER with upper bits", "clone", []uint64{upper | 0x10000011}, eperm},
+		{"clone CLONE_NEWPID|NEWNET", "clone", []uint64{0x60000011}, eperm},
+		{"clone CLONE_NEWNS", "clone", []uint64{0x20011}, eperm},
+		{"clone CLONE_NEWCGROUP", "clone", []uint64{0x2000011}, eperm},
+		{"clone3", "clone3", nil, enosys},
+		{"unshare", "unshare", []uint64{0x10000000}, eperm},
+		{"setns", "setns", nil, eperm},
+		{"FIONREAD", "ioctl", []uint64{0, 0x541b, 0}, allowed},
+		{"TCGETS", "ioctl", []uint64{0, 0x5401, 0}, allowed},
+		{"TIOCSTI", "ioctl", []uint64{0, 0x5412, 0}, eperm},
+		{"TIOCSTI with upper bits", "ioctl", []uint64{0, upper | 0x5412, 0}, eperm},
+		{"TIOCLINUX", "ioctl", []uint64{0, 0x541c, 0}, eperm},
+		{"NS_GET_USERNS", "ioctl", []uint64{0, 0xb701, 0}, enosys},
+		{"F_SETLK", "fcntl", []uint64{0, 6, 0}, allowed},
+		{"F_DUPFD_CLOEXEC", "fcntl", []uint64{0, 1030, 0}, allowed},
+		{"F_SETLEASE", "fcntl", []uint64{0, 1024, 0}, eperm},
+		{"F_SETLEASE with upper bits", "fcntl", []uint64{0, upper | 1024, 0}, eperm},
+		{"F_NOTIFY", "fcntl", []uint64{0, 1026, 0}, eperm},
+		{"mmap", "mmap", []uint64{0, 4096, 3, 0x22, 1<<64 - 1, 0}, allowed},
+		{"mmap MAP_HUGETLB", "mmap", []uint64{0, 4096, 3, 0x40022, 1<<64 - 1, 0}, enomem},
+		{"memfd_create", "memfd_create", nil, allowed},
+		{"memfd_create MFD_HUGETLB", "memfd_create", []uint64{0, 4}, enomem},
+		{"personality query", "personality", []uint64{0xffffffff}, allowed},
+		{"personality ADDR_NO_RANDOMIZE", "personality", []uint64{0x40000}, enosys},
+		{"PR_SET_NAME", "prctl", []uint64{15, 0}, allowed},
+		{"PR_SET_SECCOMP", "prctl", []uint64{22, 2, 0}, einval},
+		{"PR_SET_SECCOMP with upper bits", "prctl", []uint64{upper | 22, 2, 0}, einval},
+		{"PR_SCHED_CORE", "prctl", []uint64{62, 1, 0, 0, 0}, eperm},
+		{"seccomp", "seccomp", []uint64{1}, enosys},
+		{"keyctl", "keyctl", nil, eperm},
+		{"add_key", "add_key", nil, eperm},
+		{"io_uring_setup", "io_uring_setup", []uint64{1}, eperm},
+		{"userfaultfd", "userfaultfd", nil, eperm},
+		{"bpf", "bpf", nil, eperm},
+		{"perf_event_open", "perf_event_open", nil, eperm},
+		{"open_by_handle_at", "open_by_handle_at", nil, eperm},
+		{"ptrace", "ptrace", nil, eperm},
+		{"process_vm_readv", "process_vm_readv", nil, eperm},
+		{"pidfd_getfd", "pidfd_getfd", nil, eperm},
+		{"mount", "mount", nil, eperm},
+		{"move_mount", "move_mount", nil, eperm},
+		{"chroot", "chroot", nil, eperm},
+		{"inotify_init1", "inotify_init1", nil, enosys},
+		{"io_setup", "io_setup", []uint64{1}, enosys},
+		{"a call of tomorrow", "rseq_slice_yield", nil, enosys},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			nr, ok := numberOn(hostArch(t), tt.call)
+			if !ok {
+				t.Fatalf("%s has no number", tt.call)
+			}
+			got := try.call(t, program, "native", nr, tt.args...)
+			if errno := 0; tt.want == allowed {
+				if n, _ := fmt.Sscanf(got, "errno %d", &errno); n == 1 && errno >= mark || got == "bad system call" {
+					t.Errorf("%s%#x: %s, from the filter, want it allowed", tt.call, tt.args, got)
+				}
+			} else if got != tt.want {
+				t.Errorf("%s%#x: %s, want %s", tt.call, tt.args, got, tt.want)
+			}
+		})
+	}
+}
+
+func hostArch(t testing.TB) Arch {
+	t.Helper()
+	host, err := Host()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host.Arch
+}
+
+// TestRefusedOnKernel tries every call that the default policy refuses whatever its arguments are.
+func TestRefusedOnKernel(t *testing.T) {
+	try, p := newTryer(t), marked(Default())
+	program := mustCompile(t, p)
+	host, err := Host()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs, err := p.ruleset(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for _, name := range knownNames() {
+		nr, ok := numberOn(host.Arch, name)
+		if rules := rs.rules[name]; !ok || len(rules) > 0 && (len(rules[0].args) > 0 || rules[0].Action != ActErrno) {
+			continue
+		}
+		want := fmt.Sprintf("errno %d", int(rs.decide(Call{Arch: host.Arch, Name: name}).Errno))
+		if got := try.call(t, program, "native", nr); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+		tried++
+	}
+	if tried < 80 {
+		t.Errorf("only %d refused calls tried", tried)
+	}
+}
+
+// TestForeignABIOnKernel: calls by x32's numbers and by i386's gate kill the process, even under a policy that allows all.
+func TestForeignABIOnKernel(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("only x86_64 kernels have the i386 and x32 ABIs")
+	}
+	try := newTryer(t)
+	const getpid, getpidI386 = 39, 20
+	for name, policy := range map[string]*Policy{"default": Default(), "allow all": {DefaultAction: ActAllow}} {
+		program := mustCompile(t, policy)
+		if got := try.call(t, program, "native", getpid); !strings.HasPrefix(got, "= ") {
+			t.Errorf("%s: native getpid: %s", name, got)
+		}
+		for abi, nr := range map[string]int32{"x32": getpid, "i386": getpidI386} {
+			if got := try.call(t, program, abi, nr); got != "bad system call" {
+				t.Errorf("%s: %s getpid: %s, want SIGSYS", name, abi, got)
+			}
+		}
+	}
+}
+
+// TestActionsOnKernel tries each action that ends or answers a call.
+func TestActionsOnKernel(t *testing.T) {
+	try := newTryer(t)
+	for _, tt := range []struct{ action, want string }{
+		{`"SCMP_ACT_KILL_PROCESS"`, "bad system call"},
+		{`"SCMP_ACT_KILL_THREAD"`, "bad system call"}, // its only thread
+		{`"SCMP_ACT_KILL"`, "bad system call"},
+		{`"SCMP_ACT_TRAP"`, "bad system call"},
+		{`"SCMP_ACT_ERRNO"`, "errno 1"},
+		{`"SCMP_ACT_ERRNO", "errnoRet": 4094`, "errno 4094"},
+		{`"SCMP_ACT_ERRNO", "errnoRet": 0`, "= 0"},
+		{`"SCMP_ACT_TRACE"`, "errno 38"},  // there is no tracer
+		{`"SCMP_ACT_NOTIFY"`, "errno 38"}, // nor a listener
+		{`"SCMP_ACT_LOG"`, "= 65534"},
+	} {
+		p := mustParse(t, `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "getuid", "action": `+tt.action+`}]}`)
+		want := tt.want
+		if os.Geteuid() != 0 && want == "= 65534" {
+			want = fmt.Sprintf("= %d", os.Getuid())
+		}
+		nr, _ := numberOn(hostArch(t), "getuid")
+		if got := try.call(t, mustCompile(t, p), "native", nr); got != want {
+			t.Errorf("%s: %s, want %s", tt.action, got, want)
+		}
+	}
+}
