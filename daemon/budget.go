@@ -1,0 +1,93 @@
+package daemon
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// cores is how many cores the daemon may use: Go sets it by the affinity mask and by the cgroup's CPU quota.
+func cores() int { return runtime.GOMAXPROCS(0) }
+
+// machineMemory is how many bytes of memory there are for the daemon and its jobs: the machine's, or less where a cgroup
+// above the daemon has a limit.
+func machineMemory() (int64, error) {
+	total, err := memTotal("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	limit, err := cgroupLimit("/proc/self/cgroup", "/sys/fs/cgroup")
+	if err != nil {
+		return 0, err
+	}
+	return min(total, limit), nil
+}
+
+// memTotal reads the first line of proc_meminfo(5): "MemTotal:       24680124 kB".
+func memTotal(file string) (int64, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "MemTotal:" {
+			kb, err := strconv.ParseInt(f[1], 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("read %s: MemTotal is %q", file, f[1])
+			}
+			return kb << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("read %s: no line MemTotal", file)
+}
+
+// noLimit stands for "max" and for v1's PAGE_COUNTER_MAX.
+const noLimit = int64(1) << 62
+
+// cgroupLimit is the lowest memory limit from the cgroup that self (cgroups(7), /proc/pid/cgroup) names up to the root, on
+// v2 and on v1. A level that can't be read sets no limit: a container seldom sees the levels above its own.
+func cgroupLimit(self, mount string) (int64, error) {
+	f, err := os.Open(self)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	lowest := noLimit
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		parts := strings.SplitN(lines.Text(), ":", 3)
+		if len(parts) != 3 {
+			return 0, fmt.Errorf("read %s: a line is %q, want id:controllers:path", self, lines.Text())
+		}
+		dir, name := mount, "memory.max"
+		switch {
+		case parts[1] == "memory":
+			dir, name = filepath.Join(mount, "memory"), "memory.limit_in_bytes"
+		case parts[1] != "":
+			continue
+		}
+		for path := filepath.Clean("/" + parts[2]); ; path = filepath.Dir(path) {
+			lowest = min(lowest, readLimit(filepath.Join(dir, path, name)))
+			if path == "/" {
+				break
+			}
+		}
+	}
+	return lowest, lines.Err()
+}
+
+func readLimit(file string) int64 {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return noLimit
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		return noLimit
+	}
+	return n
+}

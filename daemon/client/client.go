@@ -1,0 +1,165 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"ccee/api/job"
+)
+
+// Client speaks to one daemon. Its methods may be called at the same time; connections are kept and used again.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// New returns a client of the daemon on that unix socket. It connects when it is first used.
+func New(socket string) *Client {
+	dialer := net.Dialer{Timeout: 10 * time.Second}
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+		MaxIdleConns:        256,
+		MaxIdleConnsPerHost: 256,
+		IdleConnTimeout:     90 * time.Second, // less than the daemon's, so that it seldom closes one that is about to be used
+		DisableCompression:  true,
+	}}}
+}
+
+// Close closes the connections that are not in use.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Run runs spec and returns its result. What the program does is a result; an error means that the job was not run.
+func (c *Client) Run(ctx context.Context, spec job.Spec) (job.Result, error) {
+	var res job.Result
+	err := c.call(ctx, "POST", "/v1/run", spec, &res)
+	return res, err
+}
+
+// Cancel takes back the running or waiting job of that id: its caller gets a result with the status cancelled, or an error
+// with code ECancelled where it had not begun. An unknown id is ENotFound.
+func (c *Client) Cancel(ctx context.Context, id string) error {
+	return c.call(ctx, "DELETE", "/v1/run/"+url.PathEscape(id), nil, nil)
+}
+
+// Languages lists what the daemon can run.
+func (c *Client) Languages(ctx context.Context) ([]job.Language, error) {
+	var list struct{ Languages []job.Language }
+	err := c.call(ctx, "GET", "/v1/languages", nil, &list)
+	return list.Languages, err
+}
+
+// Ready is nil when the daemon can run jobs, else an *job.Error with code EUnavailable that says why not.
+func (c *Client) Ready(ctx context.Context) error {
+	resp, err := c.send(ctx, "GET", "/ready", "application/json", nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var state struct {
+		Ready   bool
+		Reasons []string
+		Error   *job.Error
+	}
+	if err := c.read(ctx, resp, &state); err != nil {
+		return err
+	}
+	switch {
+	case state.Error != nil:
+		return state.Error
+	case !state.Ready:
+		return job.Errorf(job.EUnavailable, "the daemon on %s is not ready: %s", c.socket, strings.Join(state.Reasons, "; "))
+	}
+	return nil
+}
+
+// call makes one request and decodes its answer into out, unless that is nil.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	resp, err := c.send(ctx, method, path, "application/json", in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		return c.refusal(ctx, resp)
+	}
+	if out == nil {
+		return nil
+	}
+	return c.read(ctx, resp, out)
+}
+
+// maxBody bounds an answer. The largest is a result with four outputs of 1 MiB of which JSON escapes every byte.
+const maxBody = 64 << 20
+
+func (c *Client) read(ctx context.Context, resp *http.Response, out any) error {
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return c.lost(ctx, err)
+	case len(b) > maxBody:
+		return job.Errorf(job.EInternal, "the daemon's answer has more than %d bytes", maxBody)
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return job.Errorf(job.EInternal, "the daemon's answer can't be read (HTTP %d): %v", resp.StatusCode, err)
+	}
+	return nil
+}
+
+// refusal reads {"error":...}.
+func (c *Client) refusal(ctx context.Context, resp *http.Response) error {
+	var body struct{ Error *job.Error }
+	if err := c.read(ctx, resp, &body); err != nil {
+		return err
+	}
+	if body.Error == nil {
+		return job.Errorf(job.EInternal, "the daemon answered HTTP %d without saying why", resp.StatusCode)
+	}
+	return body.Error
+}
+
+func (c *Client) send(ctx context.Context, method, path, accept string, in any) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", accept)
+	req.Header.Set("Content-Type", "application/json")
+	// A kept connection may be closed by a daemon that is restarted just when a request goes out on it. net/http sends such
+	// a request again when it is told that this does no harm, which an empty list here says without sending the header. It
+	// does none: a job dies with its connection.
+	req.Header["Idempotency-Key"] = nil
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.lost(ctx, err)
+	}
+	return resp, nil
+}
+
+// lost is the error for a daemon that did not answer.
+func (c *Client) lost(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("the daemon's answer was not awaited: %w", context.Cause(ctx))
+	}
+	if e, ok := err.(*url.Error); ok {
+		err = e.Err // without the made-up URL
+	}
+	return job.Errorf(job.EUnavailable, "no answer from the daemon on %s: %v: see that it runs (ccee daemon) and that you may use the socket", c.socket, err)
+}

@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"ccee/api/job"
+)
+
+// maxBody bounds a request's body: base64 and JSON escapes make the largest Spec several times as long.
+const maxBody = 8 << 20
+
+// decodeSpec reads a Spec and validates it. Members that it doesn't know are ignored: the caller may be newer. Its errors
+// are *job.Error and name the member at fault.
+func decodeSpec(body io.Reader) (job.Spec, error) {
+	b, err := io.ReadAll(body)
+	if err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return job.Spec{}, job.Errorf(job.ETooLarge, "the body has more than %d bytes", tooLarge.Limit)
+		}
+		return job.Spec{}, job.Errorf(job.EInvalid, "the body ended early")
+	}
+	var spec job.Spec
+	if err := json.Unmarshal(b, &spec); err != nil {
+		return job.Spec{}, decodeError(b, err)
+	}
+	if err := spec.Validate(); err != nil {
+		return job.Spec{}, err
+	}
+	return spec, nil
+}
+
+// decodeError says what is wrong with b in the words of JSON, not of Go.
+func decodeError(b []byte, err error) error {
+	var syntax *json.SyntaxError
+	var mistyped *json.UnmarshalTypeError
+	switch {
+	case len(bytes.TrimSpace(b)) == 0:
+		return job.Errorf(job.EInvalid, "the body is empty: it must be a job, as a JSON object")
+	case errors.As(err, &syntax):
+		return job.Errorf(job.EInvalid, "the body is not JSON: byte %d: %v", syntax.Offset, syntax)
+	case errors.As(err, &mistyped) && mistyped.Field == "":
+		return job.Errorf(job.EInvalid, "the body is a JSON %s, it must be an object", mistyped.Value)
+	case errors.As(err, &mistyped):
+		return job.Invalid(mistyped.Field, "is a JSON %s, it must be %s", mistyped.Value, kindOf(mistyped))
+	}
+	// What is left is base64, and the decoder doesn't say where.
+	if field := badBase64(b); field != "" {
+		return job.Invalid(field, "is not base64")
+	}
+	return job.Errorf(job.EInvalid, "the body can't be read: %v", err)
+}
+
+func kindOf(e *json.UnmarshalTypeError) string {
+	switch kind := e.Type.Kind().String(); kind {
+	case "struct", "map":
+		return "an object"
+	case "slice":
+		if e.Type.Elem().Kind().String() == "uint8" {
+			return "a string of base64"
+		}
+		return "an array"
+	case "bool":
+		return "true or false"
+	case "string":
+		return "a string"
+	default:
+		return "a whole number"
+	}
+}
+
+// badBase64 is the name of the member whose base64 is bad.
+func badBase64(b []byte) string {
+	var raw struct {
+		Stdin json.RawMessage
+		Files []struct{ Data json.RawMessage }
+	}
+	if json.Unmarshal(b, &raw) != nil {
+		return ""
+	}
+	var data []byte
+	if raw.Stdin != nil && json.Unmarshal(raw.Stdin, &data) != nil {
+		return "stdin"
+	}
+	for i, f := range raw.Files {
+		if f.Data != nil && json.Unmarshal(f.Data, &data) != nil {
+			return fmt.Sprintf("files.%d.data", i)
+		}
+	}
+	return ""
+}

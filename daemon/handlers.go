@@ -1,0 +1,176 @@
+package daemon
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"ccee/api/job"
+)
+
+// bodyWait is how long a caller may take to send its request.
+const bodyWait = 30 * time.Second
+
+// routes is the one table of what the socket offers. PROTOCOL.md describes each.
+func (s *Server) routes() http.Handler {
+	r := httprouter.New()
+	r.RedirectTrailingSlash, r.RedirectFixedPath = false, false
+	for _, row := range []struct {
+		method, path string
+		handle       httprouter.Handle
+	}{
+		{"POST", "/v1/run", s.postRun},
+		{"DELETE", "/v1/run/:id", s.deleteRun},
+		{"GET", "/v1/languages", s.getLanguages},
+		{"GET", "/health", s.getHealth},
+		{"GET", "/ready", s.getReady},
+	} {
+		r.Handle(row.method, row.path, row.handle)
+	}
+	r.Handler("GET", "/metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	r.NotFound = http.HandlerFunc(notFound)
+	r.MethodNotAllowed = http.HandlerFunc(notFound)
+	return s.guard(r)
+}
+
+// guard lets only those peers through that may use the socket.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := peerFrom(r.Context())
+		if !p.mayUse(s.gid) {
+			s.log.Warn().Err(p.err).Int32("pid", p.pid).Uint32("uid", p.uid).Uint32("gid", p.gid).Msg("peer refused")
+			writeError(w, job.Errorf(job.EForbidden, "uid %d may not use this socket: join its group, %d", p.uid, s.gid))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	writeError(w, job.Errorf(job.ENotFound, "there is no %s %.80s: PROTOCOL.md lists what there is", r.Method, r.URL.Path))
+}
+
+func (s *Server) postRun(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
+	began := time.Now()
+	a := newAnswer(w, r)
+	spec, err := s.readSpec(w, r)
+	if err != nil {
+		s.metrics.refused.WithLabelValues(string(job.ErrorCode(err))).Inc()
+		a.fail(err)
+		return
+	}
+	res, err := s.runJob(r.Context(), spec, a)
+	if err != nil {
+		s.metrics.refused.WithLabelValues(string(job.ErrorCode(err))).Inc()
+		a.fail(err)
+	}
+	s.logJob(peerFrom(r.Context()), &spec, &res, time.Since(began), err)
+}
+
+// readSpec reads the request under a deadline of its own. The deadline is taken back at once: where it passed while the job
+// runs, net/http would take the caller for gone.
+func (s *Server) readSpec(w http.ResponseWriter, r *http.Request) (job.Spec, error) {
+	ctl := http.NewResponseController(w)
+	if err := ctl.SetReadDeadline(time.Now().Add(bodyWait)); err != nil {
+		return job.Spec{}, err
+	}
+	spec, err := decodeSpec(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return job.Spec{}, err
+	}
+	return spec, ctl.SetReadDeadline(time.Time{})
+}
+
+// runJob runs spec as one of the server's jobs. The job's id is free again before its caller reads the result: so it can be
+// used again at once.
+func (s *Server) runJob(ctx context.Context, spec job.Spec, a *answer) (job.Result, error) {
+	ctx, end, err := s.jobs.begin(ctx, spec.ID)
+	if err != nil {
+		return job.Result{}, err
+	}
+	defer end()
+	return s.run(ctx, spec, func(ev job.Event) error {
+		if ev.Type == job.EventResult {
+			end()
+		}
+		return a.event(ev)
+	})
+}
+
+func (s *Server) logJob(p peer, spec *job.Spec, res *job.Result, took time.Duration, err error) {
+	line := s.log.Info()
+	if job.ErrorCode(err) == job.EInternal {
+		line = s.log.Error()
+	}
+	line = line.Str("job", spec.ID).Str("tenant", spec.Tenant).Int("attempt", spec.Attempt).
+		Str("language", spec.Language[:min(40, len(spec.Language))]).
+		Int32("peerPid", p.pid).Uint32("peerUid", p.uid).Dur("took", took)
+	if err != nil {
+		line.Str("code", string(job.ErrorCode(err))).Err(err).Msg("job not run")
+		return
+	}
+	var cpu float64
+	var memory int64
+	for i := range res.Steps {
+		u := &res.Steps[i].Usage
+		cpu += u.CPUUserMs + u.CPUSystemMs
+		memory = max(memory, u.MemoryPeakBytes)
+	}
+	line.Str("status", string(res.Status)).Str("verdict", string(res.Verdict)).
+		Float64("wallMs", res.WallMs).Float64("cpuMs", cpu).Int64("memoryPeakBytes", memory).Msg("job")
+}
+
+func (s *Server) deleteRun(w http.ResponseWriter, r *http.Request, ps httprouter.Params) {
+	id := ps.ByName("id")
+	if !s.jobs.stop(id) {
+		writeError(w, job.Errorf(job.ENotFound, "no job with the id %.128s is running here", id))
+		return
+	}
+	s.log.Info().Str("job", id).Int32("peerPid", peerFrom(r.Context()).pid).Msg("cancelled by request")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) getLanguages(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
+	t, err := s.languages.current(r.Context())
+	if err != nil {
+		s.log.Error().Err(err).Msg("languages not read")
+		writeError(w, onWire(err))
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string][]job.Language{"languages": t.profiles()})
+}
+
+func (s *Server) getHealth(w http.ResponseWriter, _ *http.Request, _ httprouter.Params) {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// readiness is the answer of GET /ready.
+type readiness struct {
+	Ready    bool     `json:"ready"`
+	Reasons  []string `json:"reasons,omitempty"`  // why not
+	Warnings []string `json:"warnings,omitempty"` // what is amiss all the same
+}
+
+func (s *Server) getReady(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
+	var state readiness
+	if s.jobs.isDraining() {
+		state.Reasons = append(state.Reasons, errDraining().Message)
+	}
+	t, err := s.languages.current(r.Context())
+	if err != nil {
+		state.Reasons = append(state.Reasons, err.Error())
+	} else {
+		state.Warnings = t.skipped
+		if len(t.sorted) == 0 {
+			state.Reasons = append(state.Reasons, errNoLanguages().Message)
+		}
+	}
+	status := http.StatusServiceUnavailable
+	if state.Ready = len(state.Reasons) == 0; state.Ready {
+		status = http.StatusOK
+	}
+	writeJSON(w, status, state)
+}

@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+
+	"ccee/api/job"
+)
+
+// jobs are those that were taken and not yet answered, by id.
+type jobs struct {
+	mu       sync.Mutex // guards all below
+	cancel   map[string]context.CancelCauseFunc
+	draining bool
+	idle     chan struct{} // closed when draining and empty
+}
+
+func newJobs() *jobs {
+	return &jobs{cancel: map[string]context.CancelCauseFunc{}, idle: make(chan struct{})}
+}
+
+// begin enters a job. The context that it returns ends with ctx, by stop, and by shutdown; end takes the job out again and
+// may be called more than once.
+func (j *jobs) begin(ctx context.Context, id string) (_ context.Context, end func(), err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.draining {
+		return nil, nil, errDraining()
+	}
+	if j.cancel[id] != nil {
+		return nil, nil, job.Errorf(job.EConflict, "a job with the id %s is running: give each its own", id)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	j.cancel[id] = cancel
+	return ctx, sync.OnceFunc(func() { j.end(id) }), nil
+}
+
+func (j *jobs) end(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cancel[id](nil)
+	delete(j.cancel, id)
+	j.checkIdle()
+}
+
+// stop cancels a job by its id and reports whether there was one.
+func (j *jobs) stop(id string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	cancel, ok := j.cancel[id]
+	if ok {
+		cancel(errCancelled)
+	}
+	return ok
+}
+
+// drain refuses new jobs from now on. The channel is closed when the last one has ended.
+func (j *jobs) drain() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.draining {
+		j.draining = true
+		j.checkIdle()
+	}
+	return j.idle
+}
+
+// checkIdle is called with mu held.
+func (j *jobs) checkIdle() {
+	if j.draining && len(j.cancel) == 0 {
+		close(j.idle)
+	}
+}
+
+// shutdown cancels every job.
+func (j *jobs) shutdown() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, cancel := range j.cancel {
+		cancel(errShutdown)
+	}
+}
+
+func (j *jobs) isDraining() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.draining
+}

@@ -1,0 +1,23 @@
+package daemon
+
+import "ccee/api/job"
+
+// stepLimits are the limits in force of the two steps of a job. Each field comes from the request, else from the language,
+// else from the server's default; only what the request asks for is held against the bounds, since the rest is ours.
+func stepLimits(spec *job.Spec, lang *job.Language) (compile, run job.Limits, err error) {
+	if err := spec.Compile.Check("compile", lang.MinCompile, job.MaxLimits); err != nil {
+		return compile, run, err
+	}
+	if err := spec.Run.Check("run", lang.MinRun, job.MaxLimits); err != nil {
+		return compile, run, err
+	}
+	compile = spec.Compile.Fill(lang.DefaultCompile).Fill(job.DefaultCompile)
+	run = spec.Run.Fill(lang.DefaultRun).Fill(job.DefaultRun)
+	return compile, run, nil
+}
+
+// need is what a job takes out of the budgets while it runs: the larger of its steps, which never run together.
+type need struct {
+	memory     int64 // bytes
+	millicores int64
+}

@@ -1,0 +1,83 @@
+package daemon
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"ccee/api/job"
+)
+
+// metrics are what GET /metrics shows. Their names are part of the daemon's contract with operators.
+type metrics struct {
+	registry *prometheus.Registry
+
+	jobs            *prometheus.CounterVec   // language, verdict
+	refused         *prometheus.CounterVec   // code
+	stepSeconds     *prometheus.HistogramVec // language, step
+	waitSeconds     prometheus.Histogram
+	setUpSeconds    prometheus.Histogram
+	tearDownSeconds prometheus.Histogram
+	lostSlots       prometheus.Counter
+}
+
+// fromHalfMs has buckets for what takes from half a millisecond to half a minute.
+func fromHalfMs() []float64 { return prometheus.ExponentialBuckets(0.0005, 2, 17) }
+
+func newMetrics(s *slots) *metrics {
+	histogram := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: fromHalfMs()})
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ccee_daemon_jobs_total", Help: "Jobs that came to a result.",
+		}, []string{"language", "verdict"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ccee_daemon_refused_total", Help: "Jobs that were not run, by error code.",
+		}, []string{"code"}),
+		stepSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ccee_daemon_step_seconds", Help: "Wall time of the steps' programs.", Buckets: fromHalfMs(),
+		}, []string{"language", "step"}),
+		waitSeconds:     histogram("ccee_daemon_wait_seconds", "Time that jobs waited for a slot."),
+		setUpSeconds:    histogram("ccee_daemon_set_up_seconds", "Time to build a sandbox."),
+		tearDownSeconds: histogram("ccee_daemon_tear_down_seconds", "Time to destroy a sandbox."),
+		lostSlots: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ccee_daemon_lost_slots_total", Help: "Slots out of service because their sandbox could not be destroyed.",
+		}),
+	}
+	m.registry.MustRegister(m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(slotGauges(s)...)
+	return m
+}
+
+// slotGauges show what is in use and what there is.
+func slotGauges(s *slots) []prometheus.Collector {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	return []prometheus.Collector{
+		gauge("ccee_daemon_slots", "Jobs that may run at once.", func() float64 { return float64(s.total.slots) }),
+		gauge("ccee_daemon_slots_used", "Slots in use.", func() float64 { n, _, _ := s.inUse(); return float64(n) }),
+		gauge("ccee_daemon_waiting", "Jobs that wait for a slot.", func() float64 { _, n, _ := s.inUse(); return float64(n) }),
+		gauge("ccee_daemon_memory_bytes", "Memory that jobs may be promised.", func() float64 { return float64(s.total.memory) }),
+		gauge("ccee_daemon_memory_used_bytes", "Memory promised to running jobs.", func() float64 {
+			_, _, used := s.inUse()
+			return float64(used.memory)
+		}),
+		gauge("ccee_daemon_cpu_millicores", "CPU rate that jobs may be promised.", func() float64 { return float64(s.total.millicores) }),
+		gauge("ccee_daemon_cpu_used_millicores", "CPU rate promised to running jobs.", func() float64 {
+			_, _, used := s.inUse()
+			return float64(used.millicores)
+		}),
+	}
+}
+
+// finished counts a result. language is the profile's name, never the request's word for it: that is the caller's text.
+func (m *metrics) finished(language string, res *job.Result) {
+	m.jobs.WithLabelValues(language, string(res.Verdict)).Inc()
+	for i := range res.Steps {
+		s := &res.Steps[i]
+		m.stepSeconds.WithLabelValues(language, s.Name).Observe(s.Usage.WallMs / 1000)
+	}
+}

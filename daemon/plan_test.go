@@ -1,0 +1,232 @@
+package daemon
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ccee/api/job"
+	"ccee/nsjail"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// The profiles that the golden files are made with. They stand for the images' own, which change with their toolchains.
+var (
+	python = job.Language{Name: "python", SourceFile: "main.py", Run: []string{"/usr/bin/python3", "main.py"},
+		Env: map[string]string{"PYTHONDONTWRITEBYTECODE": "1"}}
+	java = job.Language{Name: "java", SourceFile: "Main.java", PublicClass: true,
+		Compile:    []string{"/usr/bin/javac", "-d", ".", "{source}"},
+		Run:        []string{"/usr/bin/java", "-Xmx{memory75MiB}m", "-cp", ".", "{class}"},
+		MinRun:     job.Limits{MemoryBytes: 64 * job.MiB},
+		DefaultRun: job.Limits{PidsMax: 200}}
+)
+
+func TestPlanGolden(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		spec job.Spec
+		lang job.Language
+		slot int
+	}{
+		{"python_defaults", job.Spec{ID: "1", Source: "print(1)\n"}, python, 0},
+		{"python_all", job.Spec{
+			ID: "2", Source: "import sys\n", Stdin: []byte{0, 255}, Args: []string{"-v", "{source}", "two words"},
+			Env:   map[string]string{"LANG": "de_DE.UTF-8", "B": "2"},
+			Files: []job.File{{Name: "lib/a.py", Data: []byte("x")}, {Name: "run.sh", Data: []byte("#!"), Exec: true}},
+			Run: job.Limits{WallMs: 1500, CPUMs: 900, CPUMillicores: 500, MemoryBytes: 64 * job.MiB, PidsMax: 7, FileSizeBytes: 5000,
+				OpenFiles: 20, StackBytes: job.MiB, TmpBytes: 4096, TmpInodes: 10, WorkspaceBytes: 8192, WorkspaceInodes: 11, OutputBytes: 100, FloodBytes: 200},
+		}, python, 41},
+		{"java", job.Spec{
+			ID: "3", Source: "package a.b;\npublic final class App {}\n", Args: []string{"x"},
+			Compile: job.Limits{WorkspaceBytes: job.MiB}, Run: job.Limits{WorkspaceBytes: 2 * job.MiB, WorkspaceInodes: 5},
+		}, java, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := newPlan(tt.spec, tt.lang)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := describe(t, p, tt.slot)
+			file := filepath.Join("testdata", tt.name+".plan")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("%s: got\n%s\nwant\n%s\nrun go test ./daemon -run Golden -update when the change is meant", file, got, want)
+			}
+		})
+	}
+}
+
+// describe writes a plan for people to review.
+func describe(t *testing.T, p plan, slot int) string {
+	var b strings.Builder
+	line := func(name string, v any) {
+		data, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%-11s %s\n", name, data)
+	}
+	cfg := p.config("/images/x", slot)
+	fmt.Fprintf(&b, "sandbox\n")
+	line("need", []int64{p.need().memory, p.need().millicores})
+	line("root", cfg.Root)
+	line("hostname", cfg.Hostname)
+	line("uids", cfg.UIDMappings)
+	line("gids", cfg.GIDMappings)
+	for _, m := range cfg.Mounts {
+		line("mount", m)
+	}
+	line("masked", cfg.MaskedPaths)
+	line("readonly", cfg.ReadonlyPaths)
+	line("resources", cfg.Resources)
+	for _, s := range p.steps {
+		proc := s.process([]byte("bpf"))
+		fmt.Fprintf(&b, "\n%s\n", s.name)
+		line("args", proc.Args)
+		line("env", proc.Env)
+		line("as", fmt.Sprintf("%d:%d in %s, umask %o", proc.UID, proc.GID, proc.Cwd, proc.Umask))
+		for _, f := range proc.Files {
+			fmt.Fprintf(&b, "%-11s %o %s %q\n", "file", f.Mode, f.Name, f.Data)
+		}
+		line("stdin", proc.Stdin)
+		line("seccomp", string(proc.Seccomp))
+		for _, r := range proc.Rlimits {
+			fmt.Fprintf(&b, "%-11s %s %d %d\n", "rlimit", rlimitName(r.Type), r.Soft, r.Hard)
+		}
+		line("resources", proc.Resources)
+		fmt.Fprintf(&b, "%-11s wall %v, cpu %v, output %d, flood %d\n", "limits", proc.WallTime, proc.CPUTime, proc.OutputMax, proc.FloodMax)
+	}
+	return b.String()
+}
+
+func rlimitName(kind int) string {
+	names := map[int]string{unix.RLIMIT_NOFILE: "NOFILE", unix.RLIMIT_CORE: "CORE", unix.RLIMIT_FSIZE: "FSIZE", unix.RLIMIT_NPROC: "NPROC",
+		unix.RLIMIT_STACK: "STACK", unix.RLIMIT_MEMLOCK: "MEMLOCK", unix.RLIMIT_CPU: "CPU", unix.RLIMIT_MSGQUEUE: "MSGQUEUE",
+		unix.RLIMIT_SIGPENDING: "SIGPENDING", unix.RLIMIT_NICE: "NICE", unix.RLIMIT_RTPRIO: "RTPRIO", unix.RLIMIT_AS: "AS"}
+	return names[kind]
+}
+
+func TestPlanRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		lang  job.Language
+		spec  job.Spec
+		field string
+	}{
+		{"limit above the maximum", python, job.Spec{Source: "x", Run: job.Limits{WallMs: job.MaxLimits.WallMs + 1}}, "run.wallMs"},
+		{"negative limit", python, job.Spec{Source: "x", Run: job.Limits{PidsMax: -1}}, "run.pidsMax"},
+		{"below the language's minimum", java, job.Spec{Source: "x", Run: job.Limits{MemoryBytes: job.MiB}}, "run.memoryBytes"},
+		{"compile limit, no compile step", python, job.Spec{Source: "x", Compile: job.Limits{CPUMs: 1 << 40}}, "compile.cpuMs"},
+		{"no source", python, job.Spec{Files: []job.File{{Name: "other.py"}}}, "sourceCode"},
+		{"source twice", python, job.Spec{Source: "x", Files: []job.File{{Name: "main.py"}}}, "files"},
+		{"file is a directory", python, job.Spec{Source: "x", Files: []job.File{{Name: "a/b/c"}, {Name: "a"}}}, "files"},
+		{"source is a directory", python, job.Spec{Source: "x", Files: []job.File{{Name: "main.py/c"}}}, "files"},
+		{"class name too long", java, job.Spec{Source: "public class " + strings.Repeat("X", 300) + " {}"}, "sourceCode"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newPlan(tt.spec, tt.lang)
+			e, ok := err.(*job.Error)
+			if !ok || e.Code != job.EInvalid || e.Field != tt.field {
+				t.Errorf("newPlan = %#v, want EInvalid for %s", err, tt.field)
+			}
+		})
+	}
+}
+
+func TestSourceNames(t *testing.T) {
+	for _, tt := range []struct{ source, file, class string }{
+		{"class Main { }", "Main.java", "Main"},
+		{"public class App { }", "App.java", "App"},
+		{"public\n  final\tclass App{ }", "App.java", "App"},
+		{"public record Point(int x) { }", "Point.java", "Point"},
+		{"public sealed interface Shape permits A {}", "Shape.java", "Shape"},
+		{"public class Größe { }", "Größe.java", "Größe"},
+		{"// public class A\n/* public class B */ public class C { }", "C.java", "C"},
+		{"/** \"quoted */ public class C { }", "C.java", "C"},
+		{"class Main { public class Inner { } }", "Main.java", "Main"},
+		{"class Main { public static class Inner { } }", "Main.java", "Main"},
+		{"class A { String s = \"}\"; char c = '}'; char d = '\\''; }\npublic class B { }", "B.java", "B"},
+		{"class A { String s = \"\"\"\n } \\\"\"\" \" \"\"\"; }\npublic class B { }", "B.java", "B"},
+		{"@A({1, 2}) public class B { }", "B.java", "B"},
+		{"package a.b;\nimport java.util.*;\npublic class C { }", "C.java", "a.b.C"},
+		{"/* head */ package a;\nclass Main { }", "Main.java", "a.Main"},
+		{"publicclass X", "Main.java", "Main"},
+		{"}}} public class X {", "X.java", "X"},
+		{"class A { String s = \"unfinished\n }\npublic class B { }", "B.java", "B"},
+		{"/* unfinished public class X", "Main.java", "Main"},
+	} {
+		spec := job.Spec{Source: tt.source}
+		file, class, err := sourceNames(&spec, &java)
+		if err != nil || file != tt.file || class != tt.class {
+			t.Errorf("sourceNames(%q) = %q, %q, %v, want %q, %q", tt.source, file, class, err, tt.file, tt.class)
+		}
+	}
+}
+
+func TestSourceInFiles(t *testing.T) {
+	spec := job.Spec{Files: []job.File{{Name: "Main.java", Data: []byte("package p; class Main {}")}}}
+	p, err := newPlan(spec, java)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.steps[1].args; got[len(got)-1] != "p.Main" {
+		t.Errorf("run = %q, want class p.Main", got)
+	}
+}
+
+func TestSlotsNeverShareIDs(t *testing.T) {
+	seen := map[int64]int{}
+	for slot := range 200 {
+		for _, m := range idMap(slot) {
+			if other, ok := seen[m.HostID]; ok {
+				t.Errorf("slots %d and %d share the host id %d", slot, other, m.HostID)
+			}
+			seen[m.HostID] = slot
+		}
+	}
+}
+
+func TestMemoryWord(t *testing.T) {
+	for _, tt := range []struct {
+		memory int64
+		want   string
+	}{{512 * job.MiB, "384"}, {64 * job.MiB, "48"}, {10 * job.MiB, "16"}, {128*job.MiB + 1, "96"}} {
+		if got := expand([]string{"{memory75MiB}"}, "", "", tt.memory)[0]; got != tt.want {
+			t.Errorf("{memory75MiB} of %d = %s, want %s", tt.memory, got, tt.want)
+		}
+	}
+}
+
+// A plan must be one that nsjail takes: no field that nsjail demands may be forgotten.
+func TestPlanLeavesNothingUnbounded(t *testing.T) {
+	p, err := newPlan(job.Spec{Source: "x"}, java)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range p.config("/x", 0).Mounts {
+		if m.Size <= 0 || m.Inodes <= 0 {
+			t.Errorf("mount %s has size %d and %d inodes, want both set", m.Destination, m.Size, m.Inodes)
+		}
+	}
+	for _, s := range p.steps {
+		proc := s.process([]byte{1})
+		if proc.WallTime <= 0 || proc.CPUTime <= 0 || proc.OutputMax <= 0 || proc.FloodMax <= 0 || proc.Resources == (nsjail.Resources{}) {
+			t.Errorf("step %s is not bounded: %+v", s.name, proc)
+		}
+	}
+}

@@ -1,0 +1,28 @@
+package daemon
+
+// maskedPaths are covered in every sandbox. /proc is that of the sandbox's own pid namespace, but these files speak of the
+// whole host: its kernel's addresses and keys, its devices, its boot, and what the neighbours are doing. First the list that
+// Docker masks, then what it leaves open. cpuinfo, meminfo, stat and the like stay: the runtimes size themselves by them.
+// Files that only the host's root can read are not repeated here, as no one in the sandbox is the host's root.
+func maskedPaths() []string {
+	return []string{
+		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+
+		"/proc/key-users",     // who else has keys
+		"/proc/kallsyms",      // symbols, and addresses where kptr_restrict is off
+		"/proc/modules",       // what to attack
+		"/proc/cmdline",       // the host's boot command line
+		"/proc/config.gz",     //
+		"/proc/locks",         // locks on inodes that sandboxes share
+		"/proc/softirqs",      // a clock of the neighbours' network and disk
+		"/proc/diskstats",     //
+		"/proc/pressure",      //
+		"/proc/schedstat",     //
+		"/proc/sysrq-trigger", // reboots the host when written
+		"/proc/driver", "/proc/fs", "/proc/irq", "/proc/bus", "/proc/tty",
+	}
+}
+
+// readonlyPaths stay readable: runtimes look up kernel.pid_max, vm.overcommit_memory and the like.
+func readonlyPaths() []string { return []string{"/proc/sys"} }

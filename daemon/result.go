@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ccee/api/job"
+	"ccee/nsjail"
+)
+
+// verdicts are nsjail's verdicts in the words of the wire.
+var verdicts = map[nsjail.Verdict]job.Verdict{
+	nsjail.Internal:    job.Internal,
+	nsjail.StartFailed: job.StartFailed,
+	nsjail.OOMKilled:   job.OOMKilled,
+	nsjail.Cancelled:   job.WasCancelled,
+	nsjail.WallTime:    job.WallTime,
+	nsjail.CPUTime:     job.CPUTime,
+	nsjail.OutputLimit: job.OutputLimit,
+	nsjail.BadSyscall:  job.BadSyscall,
+	nsjail.FileSize:    job.FileSize,
+	nsjail.PidsLimit:   job.PidsLimit,
+	nsjail.Signaled:    job.Signaled,
+	nsjail.Exited:      job.Exited,
+}
+
+// stepResult says r in the words of the wire. The zero Verdict of nsjail is Internal, and so is one that is not in the table.
+func stepResult(s step, r nsjail.Result) job.Step {
+	verdict, ok := verdicts[r.Verdict]
+	if !ok {
+		verdict = job.Internal
+	}
+	out := job.Step{
+		Name:    s.name,
+		Verdict: verdict,
+		Stdout:  output(r.Stdout),
+		Stderr:  output(r.Stderr),
+		Usage: job.Usage{
+			WallMs:          milliseconds(r.Usage.Wall),
+			CPUUserMs:       milliseconds(r.Usage.User),
+			CPUSystemMs:     milliseconds(r.Usage.System),
+			MemoryPeakBytes: r.Usage.MemoryPeak,
+			PidsPeak:        r.Usage.PidsPeak,
+		},
+		Limits: s.limits,
+	}
+	if r.Exited {
+		code := r.ExitCode
+		out.ExitCode = &code
+	}
+	if r.Signal != 0 {
+		out.Signal = signalName(r.Signal)
+	}
+	for _, e := range r.Evidence {
+		out.Evidence = append(out.Evidence, job.Evidence{Source: e.Source, Value: e.Value, Limit: e.Limit, Unit: e.Unit})
+	}
+	if r.Err != nil {
+		out.Message = r.Err.Error()
+	}
+	return out
+}
+
+func output(o nsjail.Output) job.Output {
+	return job.Output{Data: o.Data, Bytes: o.Bytes, Truncated: o.Truncated}
+}
+
+// signalName is "SIGKILL", or "SIG34" for one without a name, such as the real-time signals.
+func signalName(s unix.Signal) string {
+	if name := unix.SignalName(s); name != "" {
+		return name
+	}
+	return "SIG" + strconv.Itoa(int(s))
+}
+
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Microseconds()) / 1000
+}
+
+// jobResult sums up the steps that ran, of which there is at least one. Whether the job was cancelled can't be seen in them
+// when that happened between two.
+func jobResult(steps []job.Step, image string, wall time.Duration, cancelled bool) job.Result {
+	last := &steps[len(steps)-1]
+	res := job.Result{
+		Status:   job.Failed,
+		Verdict:  last.Verdict,
+		ExitCode: last.ExitCode,
+		Signal:   last.Signal,
+		WallMs:   milliseconds(wall),
+		Steps:    steps,
+		Tier:     "jail",
+		Image:    image,
+	}
+	switch {
+	case cancelled:
+		res.Status, res.Verdict = job.Cancelled, job.WasCancelled
+	case last.OK():
+		res.Status = job.Succeeded
+	}
+	return res
+}

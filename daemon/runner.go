@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"ccee/api/job"
+	"ccee/nsjail"
+	"ccee/rootfs"
+)
+
+// sandbox is an *nsjail.Sandbox, or a stand-in where the order of steps is tested without a kernel's help.
+type sandbox interface {
+	Run(context.Context, nsjail.Process) (nsjail.Result, error)
+	Close() error
+}
+
+// Causes with which a job's context is cancelled.
+var (
+	errCancelled = errors.New("cancelled by its caller")
+	errGone      = errors.New("its caller went away")
+	errShutdown  = errors.New("the daemon shuts down")
+)
+
+// Runner runs jobs, each in a sandbox of its own. Its methods may be called at the same time.
+type Runner struct {
+	languages  *catalogue
+	unpack     func(context.Context, rootfs.Image) (dir string, err error)
+	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
+	slots      *slots
+	bpf        []byte
+	metrics    *metrics
+	log        zerolog.Logger
+	teardowns  sync.WaitGroup
+}
+
+// Run runs spec and reports what happens to emit, one event at a time and in order, the result last. The sandbox is torn
+// down after emit has had the result, and the slot is given back after that: the caller doesn't wait for either.
+//
+// An error is an *job.Error where the caller can do something about it, else a fault of ours. A job that was cancelled once
+// it ran is a Result. When emit fails, nobody is listening any more and the job is cancelled.
+func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) error) (job.Result, error) {
+	lang, err := r.languages.lookup(ctx, spec.Language)
+	if err != nil {
+		return job.Result{}, err
+	}
+	p, err := newPlan(spec, lang.profile)
+	if err != nil {
+		return job.Result{}, err
+	}
+	// Before a slot is taken: the first job of a language waits for seconds here.
+	root, err := r.unpack(ctx, lang.image)
+	if err != nil {
+		return job.Result{}, stopped(ctx, fmt.Errorf("unpack the image %s: %w", lang.image.Name, err))
+	}
+	queued := time.Now()
+	slot, err := r.slots.acquire(ctx, p.need())
+	if err != nil {
+		return job.Result{}, stopped(ctx, err)
+	}
+	r.metrics.waitSeconds.Observe(time.Since(queued).Seconds())
+
+	setUp := time.Now()
+	sb, err := r.newSandbox(ctx, p.config(root, slot))
+	if err != nil {
+		r.slots.release(slot, p.need())
+		return job.Result{}, stopped(ctx, fmt.Errorf("build a sandbox: %w", err))
+	}
+	r.metrics.setUpSeconds.Observe(time.Since(setUp).Seconds())
+	defer r.teardowns.Go(func() { r.tearDown(sb, slot, p.need()) })
+	return r.runSteps(ctx, sb, p, emit)
+}
+
+// tearDown destroys sb and gives its slot back. A sandbox that can't be destroyed may still have processes under the slot's
+// ids: then the slot stays out of service until the daemon is started anew.
+func (r *Runner) tearDown(sb sandbox, slot int, n need) {
+	start := time.Now()
+	if err := sb.Close(); err != nil {
+		r.metrics.lostSlots.Inc()
+		r.log.Error().Err(err).Int("slot", slot).Msg("sandbox not torn down: its slot is out of service")
+		return
+	}
+	r.metrics.tearDownSeconds.Observe(time.Since(start).Seconds())
+	r.slots.release(slot, n)
+}
+
+// wait returns when every sandbox is torn down. No Run may be under way.
+func (r *Runner) wait() { r.teardowns.Wait() }
+
+// stopped says in the words of the wire why a job ended before it ran, when that was for the end of ctx; else it is err.
+func stopped(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case cause == nil:
+		return err
+	case errors.Is(cause, errShutdown):
+		return errDraining()
+	default:
+		return job.Errorf(job.ECancelled, "the job was cancelled before it ran")
+	}
+}

@@ -1,0 +1,128 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"ccee/api/job"
+)
+
+type runFunc = func(context.Context, job.Spec, func(job.Event) error) (job.Result, error)
+
+// served is a Server on a real socket whose jobs are run by the test.
+type served struct {
+	*Server
+	http *http.Client
+	log  *syncBuffer
+	path string
+	stop func() error // ends Serve and returns what it did
+}
+
+type syncBuffer struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func serve(t *testing.T, drain time.Duration, run runFunc) *served {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := listen(path, os.Getegid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &syncBuffer{}
+	s := newServer(Options{GID: os.Getegid(), Slots: 1, Drain: drain, Log: zerolog.New(log)}, l, offering(profiled("p", pythonProfile, 1)).list)
+	s.run = run
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	stop := sync.OnceValue(func() error { cancel(); return <-done })
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}}
+	t.Cleanup(func() {
+		client.CloseIdleConnections()
+		if err := stop(); err != nil {
+			t.Errorf("Serve = %v", err)
+		}
+	})
+	return &served{Server: s, http: client, log: log, path: path, stop: stop}
+}
+
+// ask makes a request and returns status, header and body.
+func (s *served) ask(t testing.TB, method, path, body, accept string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://daemon"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", accept)
+	resp, err := s.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(b)
+}
+
+const specBody = `{"id":"j1","tenant":"acme","language":"python","sourceCode":"x"}`
+
+// prints is a job that writes once and exits with 0.
+func prints(_ context.Context, spec job.Spec, emit func(job.Event) error) (job.Result, error) {
+	zero := 0
+	res := job.Result{Status: job.Succeeded, Verdict: job.Exited, ExitCode: &zero}
+	for _, ev := range []job.Event{
+		{Type: job.EventStarted, Step: "run"},
+		{Type: job.EventStdout, Step: "run", Data: []byte("<\xff>")},
+		{Type: job.EventExited, Step: "run", Verdict: job.Exited, ExitCode: &zero},
+		{Type: job.EventResult, Result: &res},
+	} {
+		if err := emit(ev); err != nil {
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+// waits is a job that runs until its context ends; begun gets a value when it starts.
+func waits(begun chan<- string) runFunc {
+	return func(ctx context.Context, spec job.Spec, emit func(job.Event) error) (job.Result, error) {
+		_ = emit(job.Event{Type: job.EventStarted, Step: "run"})
+		begun <- spec.ID
+		<-ctx.Done()
+		if errors.Is(context.Cause(ctx), errShutdown) {
+			return job.Result{}, errDraining()
+		}
+		res := job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}
+		_ = emit(job.Event{Type: job.EventResult, Result: &res})
+		return res, nil
+	}
+}

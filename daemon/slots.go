@@ -1,0 +1,173 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"ccee/api/job"
+)
+
+// budget bounds what runs at once, and what waits for it.
+type budget struct {
+	slots      int
+	memory     int64         // bytes: the sum of the running jobs' memory limits stays within it
+	millicores int64         // the same of their CPU rates
+	queue      int           // jobs that may wait
+	wait       time.Duration // for how long
+}
+
+// slots admits jobs: first come, first served. A large job at the head holds up small ones behind it; letting them pass
+// would make it wait for ever on a busy machine.
+type slots struct {
+	total budget
+
+	mu      sync.Mutex // guards all below
+	free    []int
+	left    need
+	waiting []*waiter
+	closed  bool
+}
+
+// waiter is a job in the queue. granted is buffered: who grants never waits for one that is giving up at that moment.
+type waiter struct {
+	need    need
+	granted chan int
+}
+
+func newSlots(b budget) *slots {
+	s := &slots{total: b, left: need{memory: b.memory, millicores: b.millicores}}
+	for n := range b.slots {
+		s.free = append(s.free, n)
+	}
+	return s
+}
+
+// acquire waits for a slot and for room in both budgets, and returns the slot's number. Its errors are *job.Error: EInvalid
+// for what could never fit, EBusy when the queue is full or the wait too long, EUnavailable when draining, ECancelled when
+// ctx ended.
+func (s *slots) acquire(ctx context.Context, n need) (int, error) {
+	if err := s.fits(n); err != nil {
+		return 0, err
+	}
+	w, slot, err := s.enter(n)
+	if w == nil {
+		return slot, err
+	}
+	timer := time.NewTimer(s.total.wait)
+	defer timer.Stop()
+	select {
+	case slot, ok := <-w.granted:
+		if !ok {
+			return 0, errDraining()
+		}
+		return slot, nil
+	case <-timer.C:
+		err = job.Errorf(job.EBusy, "no room for the job within %v: try again later, or give the daemon more slots or budget", s.total.wait)
+	case <-ctx.Done():
+		err = job.Errorf(job.ECancelled, "the job was cancelled while it waited for a slot")
+	}
+	s.leave(w)
+	return 0, err
+}
+
+func (s *slots) fits(n need) error {
+	if n.memory > s.total.memory {
+		return job.Invalid("run.memoryBytes", "comes to %d for its largest step, all that this machine gives to jobs is %d", n.memory, s.total.memory)
+	}
+	if n.millicores > s.total.millicores {
+		return job.Invalid("run.cpuMillicores", "comes to %d for its largest step, all that this machine gives to jobs is %d", n.millicores, s.total.millicores)
+	}
+	return nil
+}
+
+// enter takes a slot at once, or a place in the queue, which it returns.
+func (s *slots) enter(n need) (*waiter, int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return nil, 0, errDraining()
+	case len(s.waiting) == 0 && s.room(n):
+		return nil, s.take(n), nil
+	case len(s.waiting) >= s.total.queue:
+		return nil, 0, job.Errorf(job.EBusy, "%d jobs are waiting already: try again later", len(s.waiting))
+	}
+	w := &waiter{need: n, granted: make(chan int, 1)}
+	s.waiting = append(s.waiting, w)
+	return w, 0, nil
+}
+
+// leave gives up w's place, or the slot that it was granted in the meantime.
+func (s *slots) leave(w *waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.waiting, w); i >= 0 {
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+		s.grant() // w may have been the large one that held up the rest
+		return
+	}
+	if slot, ok := <-w.granted; ok {
+		s.put(slot, w.need)
+	}
+}
+
+// release gives back what acquire took.
+func (s *slots) release(slot int, n need) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put(slot, n)
+}
+
+// close refuses all who wait and all who come. Slots that are taken are still released.
+func (s *slots) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, w := range s.waiting {
+		close(w.granted)
+	}
+	s.waiting = nil
+}
+
+func (s *slots) room(n need) bool {
+	return len(s.free) > 0 && n.memory <= s.left.memory && n.millicores <= s.left.millicores
+}
+
+func (s *slots) take(n need) int {
+	s.left.memory -= n.memory
+	s.left.millicores -= n.millicores
+	slot := s.free[0]
+	s.free = s.free[1:]
+	return slot
+}
+
+// put appends the slot at the end, so that a slot rests as long as it can: counters that the kernel keeps by user id and
+// clears late are then less likely to be seen by the next job.
+func (s *slots) put(slot int, n need) {
+	s.left.memory += n.memory
+	s.left.millicores += n.millicores
+	s.free = append(s.free, slot)
+	s.grant()
+}
+
+func (s *slots) grant() {
+	for len(s.waiting) > 0 && s.room(s.waiting[0].need) {
+		w := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		w.granted <- s.take(w.need)
+	}
+}
+
+// inUse is a snapshot for the metrics.
+func (s *slots) inUse() (running, waiting int, used need) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used = need{memory: s.total.memory - s.left.memory, millicores: s.total.millicores - s.left.millicores}
+	return s.total.slots - len(s.free), len(s.waiting), used
+}
+
+func errDraining() *job.Error {
+	return job.Errorf(job.EUnavailable, "the daemon is shutting down: try again, or ask another one")
+}

@@ -1,0 +1,67 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"ccee/nsjail"
+)
+
+// spawner keeps an nsjail.Spawner, and starts another when that one has died: its jobs are lost, the next one isn't.
+type spawner struct {
+	start func() (*nsjail.Spawner, error)
+
+	mu      sync.Mutex // guards current
+	current *nsjail.Spawner
+}
+
+func newSpawner(cgroups *nsjail.Cgroups, roots ...string) (*spawner, error) {
+	start := func() (*nsjail.Spawner, error) { return nsjail.NewSpawner(cgroups, roots...) }
+	current, err := start()
+	if err != nil {
+		return nil, err
+	}
+	return &spawner{start: start, current: current}, nil
+}
+
+// new builds a sandbox.
+func (s *spawner) new(ctx context.Context, cfg nsjail.Config) (sandbox, error) {
+	used := s.get()
+	sb, err := used.New(ctx, cfg)
+	if errors.Is(err, nsjail.ErrSpawnerGone) {
+		if used, err = s.replace(used); err != nil {
+			return nil, fmt.Errorf("replace the spawner: %w", err)
+		}
+		sb, err = used.New(ctx, cfg)
+	}
+	if err != nil {
+		return nil, err // not sb: a nil *nsjail.Sandbox in the interface isn't nil
+	}
+	return sb, nil
+}
+
+func (s *spawner) get() *nsjail.Spawner {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// replace starts another spawner in the place of dead, unless another job has done so already.
+func (s *spawner) replace(dead *nsjail.Spawner) (*nsjail.Spawner, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != dead {
+		return s.current, nil
+	}
+	next, err := s.start()
+	if err != nil {
+		return nil, err
+	}
+	dead.Close() // it is dead already; this waits for it and closes its socket
+	s.current = next
+	return next, nil
+}
+
+func (s *spawner) close() error { return s.get().Close() }

@@ -1,0 +1,110 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ccee/api/job"
+	"ccee/nsjail"
+)
+
+// events gives a job's events to its caller one at a time: the two output streams are read at the same time.
+type events struct {
+	began  time.Time
+	cancel context.CancelCauseFunc
+
+	mu   sync.Mutex // guards all below
+	emit func(job.Event) error
+	err  error
+}
+
+// send passes ev on. After the first failure nothing more is sent and the job is cancelled.
+func (e *events) send(ev job.Event) {
+	ev.AtMs = milliseconds(time.Since(e.began))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err != nil {
+		return
+	}
+	if e.err = e.emit(ev); e.err != nil {
+		e.cancel(errGone)
+	}
+}
+
+// runSteps runs p's steps in sb until one fails.
+func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job.Event) error) (job.Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ev := &events{began: time.Now(), cancel: cancel, emit: emit}
+
+	var done []job.Step
+	cut := false // by the end of ctx
+	for _, s := range p.steps {
+		if cut = ctx.Err() != nil; cut {
+			break
+		}
+		got, err := runStep(ctx, sb, s, r.bpf, ev)
+		if err != nil {
+			return job.Result{}, stopped(ctx, fmt.Errorf("%s step: %w", s.name, err))
+		}
+		done = append(done, got)
+		cut = got.Verdict == job.WasCancelled
+		if !got.OK() {
+			break
+		}
+	}
+	// A job that a shutdown cut short has no outcome: it is to be run again elsewhere.
+	if cut && (len(done) == 0 || errors.Is(context.Cause(ctx), errShutdown)) {
+		return job.Result{}, stopped(ctx, errShutdown)
+	}
+	res := jobResult(done, p.lang.Image, time.Since(ev.began), cut)
+	r.metrics.finished(p.lang.Name, &res)
+	ev.send(job.Event{Type: job.EventResult, Result: &res})
+	return res, nil
+}
+
+// runStep runs one program. Whatever that program does is a job.Step; an error is a fault of ours.
+func runStep(ctx context.Context, sb sandbox, s step, bpf []byte, ev *events) (job.Step, error) {
+	// Output may be read before the news that the program was executed; the caller must hear of the start first.
+	started := sync.OnceFunc(func() { ev.send(job.Event{Type: job.EventStarted, Step: s.name}) })
+	proc := s.process(bpf)
+	proc.OnStart = started
+	proc.OnOutput = func(stream int, chunk []byte) {
+		started()
+		kind := job.EventStdout
+		if stream == 2 {
+			kind = job.EventStderr
+		}
+		ev.send(job.Event{Type: kind, Step: s.name, Data: chunk})
+	}
+	r, err := sb.Run(ctx, proc)
+	if err != nil {
+		return job.Step{}, err
+	}
+	if r.Verdict == nsjail.Internal || r.Verdict == nsjail.StartFailed && !causedByJob(s, r.Err) {
+		return job.Step{}, cmp.Or(r.Err, errors.New("internal, and the sandbox didn't say why"))
+	}
+	started()
+	got := stepResult(s, r)
+	ev.send(job.Event{Type: job.EventExited, Step: s.name, Verdict: got.Verdict, ExitCode: got.ExitCode, Signal: got.Signal})
+	return got, nil
+}
+
+// causedByJob reports whether a program that could not be started has its job to blame, so that trying again is no use: its
+// files don't fit into the workspace, its arguments into the kernel's bound, or the program that the compile step was to
+// make in the workspace isn't there.
+func causedByJob(s step, err error) bool {
+	theirs := []unix.Errno{unix.E2BIG, unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.ENAMETOOLONG}
+	if strings.HasPrefix(s.args[0], workDir+"/") {
+		theirs = append(theirs, unix.ENOENT, unix.ENOEXEC, unix.EACCES)
+	}
+	return slices.ContainsFunc(theirs, func(e unix.Errno) bool { return errors.Is(err, e) })
+}
