@@ -1,0 +1,66 @@
+package api
+
+import (
+	"net/http"
+
+	"ccee/worker/queue"
+)
+
+// tooLarge is the body of a 413 for a text that has too many bytes, though not too many characters.
+type tooLarge struct {
+	Error    string `json:"error"`
+	TraceID  string `json:"traceId"`
+	Reason   string `json:"reason"`
+	Field    string `json:"field"`
+	Bytes    int    `json:"bytes"`
+	MaxBytes int    `json:"maxBytes"`
+}
+
+// fits holds source and input to the server's byte limits, the source first. It answers and returns false when one is too
+// large.
+func (s *Server) fits(c *call, sub submission) bool {
+	for _, part := range []struct {
+		field    string
+		len, max int
+	}{
+		{"sourceCode", len(sub.spec.Source), s.opts.MaxSourceBytes},
+		{"stdin", len(sub.spec.Stdin), s.opts.MaxStdinBytes},
+	} {
+		if part.len > part.max {
+			c.json(http.StatusRequestEntityTooLarge, tooLarge{
+				Error: "payload_too_large", TraceID: c.trace, Reason: "request_size_exceeded",
+				Field: part.field, Bytes: part.len, MaxBytes: part.max,
+			})
+			return false
+		}
+	}
+	return true
+}
+
+// overQuotaBody is the body of a 429 for a quota that is used up.
+type overQuotaBody struct {
+	Error   string      `json:"error"`
+	TraceID string      `json:"traceId"`
+	Reason  string      `json:"reason"`
+	Limits  quotaLimits `json:"limits"`
+	Usage   quotaUsage  `json:"usage"`
+}
+
+type quotaLimits struct {
+	MaxConcurrentJobs int64 `json:"maxConcurrentJobs"`
+	MaxDailyJobs      int64 `json:"maxDailyJobs"`
+}
+
+type quotaUsage struct {
+	ActiveJobs int64 `json:"activeJobs"`
+	DailyJobs  int64 `json:"dailyJobs"`
+}
+
+// overQuota answers that the tenant has as many jobs as it may have.
+func (c *call) overQuota(q *queue.QuotaError) {
+	c.json(http.StatusTooManyRequests, overQuotaBody{
+		Error: "quota_exceeded", TraceID: c.trace, Reason: q.Reason,
+		Limits: quotaLimits{q.MaxConcurrent, q.MaxDaily},
+		Usage:  quotaUsage{q.Active, q.Daily},
+	})
+}

@@ -1,0 +1,128 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+	"github.com/rs/zerolog"
+
+	"ccee/api/auth"
+)
+
+// redisTimeout bounds what one request waits for the queue to answer. Redis away means 503, never a request that hangs.
+const redisTimeout = 3 * time.Second
+
+// call is one request on its way through the server.
+type call struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	params httprouter.Params
+	body   body           // of a POST
+	who    auth.Principal // zero where anyone may call
+	trace  string         // the trace id
+
+	route  string // pattern, "" for an unknown one; for the log
+	start  time.Time
+	status int // answered; 0 until then
+	log    *zerolog.Logger
+}
+
+// begin notes a request's start and settles its trace id.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, params httprouter.Params, route string) *call {
+	c := &call{w: w, r: r, params: params, trace: traceID(r.Header), route: route, start: time.Now(), log: &s.opts.Log}
+	w.Header().Set(traceHeader, c.trace)
+	return c
+}
+
+// end, deferred, writes the request's log line. A panic of a handler is answered as our fault and logged with its stack.
+func (c *call) end() {
+	if p := recover(); p != nil {
+		c.log.Error().Str("traceId", c.trace).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("handler panicked")
+		if c.status != 0 { // half an answer is out: nothing but a broken connection tells the client
+			panic(http.ErrAbortHandler)
+		}
+		c.fault()
+	}
+	c.log.Info().Str("traceId", c.trace).Str("tenantId", c.who.Tenant).Str("subject", c.who.Subject).
+		Str("method", c.r.Method).Str("path", c.route).Int("statusCode", c.status).
+		Int64("durationMs", time.Since(c.start).Milliseconds()).Msg("request_completed")
+}
+
+// redis returns the request's context with the bound for asking the queue.
+func (c *call) redis() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.r.Context(), redisTimeout)
+}
+
+// json answers with v.
+func (c *call) json(status int, v any) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false) // programs read this, and tenants' output is full of < and &
+	if err := enc.Encode(v); err != nil {
+		panic(fmt.Sprintf("encode %T: %v", v, err))
+	}
+	data := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	h := c.w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	c.status = status
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		_, _ = c.w.Write(data) // an error means that the client left: there is nobody to tell
+	}
+}
+
+// refusal is the body of most errors of the application.
+type refusal struct {
+	Error   string `json:"error"`
+	Reason  string `json:"reason,omitempty"`
+	TraceID string `json:"traceId"`
+}
+
+// refuse answers with an error and, where it is not empty, the reason for it.
+func (c *call) refuse(status int, code, reason string) {
+	c.json(status, refusal{Error: code, Reason: reason, TraceID: c.trace})
+}
+
+// validation is the body of a validation error.
+type validation struct {
+	Error   string  `json:"error"`
+	TraceID string  `json:"traceId"`
+	Issues  *issues `json:"issues"`
+}
+
+// invalid answers that the request's body or query is wrong, if iss says so, and reports whether it did.
+func (c *call) invalid(iss *issues) bool {
+	if !iss.any() {
+		return false
+	}
+	c.json(http.StatusBadRequest, validation{Error: "validation_error", TraceID: c.trace, Issues: iss})
+	return true
+}
+
+// clientGone is the status in the log of a request whose client left before the answer.
+const clientGone = 499
+
+// unavailable answers that the queue can't be asked just now, and logs why. When the client has left, that is why, and there
+// is nobody to answer.
+func (c *call) unavailable(cause error) {
+	if c.r.Context().Err() != nil {
+		c.status = clientGone
+		return
+	}
+	c.log.Error().Err(cause).Str("traceId", c.trace).Str("path", c.route).Msg("queue unreachable")
+	code := "unavailable"
+	if c.r.Method == http.MethodPost {
+		code = "submission_unavailable"
+	}
+	c.refuse(http.StatusServiceUnavailable, code, "queue_unreachable")
+}

@@ -1,0 +1,99 @@
+package api
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ccee/worker/queue"
+)
+
+func TestHealth(t *testing.T) {
+	s := newStack(t, nil)
+	s.get("/health").want(t, 200, `{"status":"ok","service":"api"}`)
+	s.get("/ready").want(t, 200, `{"status":"ready","service":"api","reasons":[]}`)
+	if a := s.get("/"); a.status != 200 || a.at("service") != "ccee-api" || a.at("docs", "submitJob") != "POST /v1/jobs" {
+		t.Errorf("GET / = %d %s", a.status, a.raw)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	s := newStack(t, nil)
+	for range 3 {
+		s.submit(helloPython)
+	}
+	if err := complete(claim(t, s.queue), exited(1, "")); err != nil {
+		t.Fatal(err)
+	}
+	claim(t, s.queue)
+	a := s.get("/health/summary")
+	updated, _ := a.at("updatedAt").(string)
+	a.want(t, 200, `{"status":"ok","service":"api","queue":{"pending":2,"counts":{"waiting":1,"active":1,"delayed":0,"paused":0,
+		"prioritized":0,"waiting-children":0,"failed":0,"completed":1}},"autoscaling":{"queueDepthTarget":25},"updatedAt":"`+updated+`"}`)
+	if !isoTime.MatchString(updated) {
+		t.Errorf("updatedAt %q", updated)
+	}
+}
+
+// Redis away is a 503 in bounded time, whether nobody listens or somebody never answers.
+func TestRedisAway(t *testing.T) {
+	silent := filepath.Join(t.TempDir(), "silent.sock")
+	l, err := net.Listen("unix", silent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for name, socket := range map[string]string{"absent": filepath.Join(t.TempDir(), "absent.sock"), "silent": silent} {
+		t.Run(name, func(t *testing.T) {
+			q, err := queue.Open("unix://"+socket, queue.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer q.Close()
+			s := newStackOn(t, q, nil)
+			const unavailable = `{"error":"unavailable","reason":"queue_unreachable","traceId":"test-trace"}`
+			start := time.Now()
+			s.post("/v1/jobs", helloPython).want(t, 503, `{"error":"submission_unavailable","reason":"queue_unreachable","traceId":"test-trace"}`)
+			if took := time.Since(start); took > redisTimeout+time.Second {
+				t.Errorf("answered after %s, want at most about %s", took, redisTimeout)
+			}
+			s.get("/v1/jobs/some-job?waitMs=30000").want(t, 503, unavailable)
+			s.get("/health").want(t, 200, `{"status":"ok","service":"api"}`)
+			if name == "silent" {
+				return // each of the others would take the whole bound as well
+			}
+			for _, target := range []string{"/v1/jobs", "/executions/x", "/executions/x/logs", "/health/summary", "/v1/runtimes"} {
+				s.get(target).want(t, 503, unavailable)
+			}
+			s.do("DELETE", "/v1/jobs/x", "", nil).want(t, 503, unavailable)
+			if a := s.get("/ready"); a.status != 503 || !strings.Contains(a.raw, "REDIS_URL") {
+				t.Errorf("GET /ready = %d %s, want 503 and what to look at", a.status, a.raw)
+			}
+			if log := s.log.String(); !strings.Contains(log, socket) {
+				t.Errorf("the log does not say which Redis was tried:\n%s", log)
+			}
+		})
+	}
+}
+
+// Redis that goes away under a running API is a 503, not a wait.
+func TestRedisGoesAway(t *testing.T) {
+	requireRedis(t)
+	dir := t.TempDir()
+	stop, err := startRedis(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := queue.Open("unix://"+filepath.Join(dir, "redis.sock"), queue.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	announce(t, q, time.Hour, languages)
+	s := newStackOn(t, q, nil)
+	id := s.submit(helloPython)
+	stop()
+	s.get("/v1/jobs/"+id+"?waitMs=30000").want(t, 503, `{"error":"unavailable","reason":"queue_unreachable","traceId":"test-trace"}`)
+}

@@ -1,0 +1,176 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ccee/api/job"
+	"ccee/worker/queue"
+)
+
+// redisURL is that of the tests' own redis-server; "" where it is not installed. TestMain sets it before any test runs.
+var redisURL string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "api-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	stop, err := startRedis(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer stop()
+	redisURL = "unix://" + filepath.Join(dir, "redis.sock")
+	return m.Run()
+}
+
+// startRedis runs a redis-server in dir and returns when it says that it accepts connections.
+func startRedis(dir string) (stop func(), err error) {
+	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", filepath.Join(dir, "redis.sock"), "--dir", dir,
+		"--save", "", "--appendonly", "no")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start redis-server: %w", err)
+	}
+	stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+	said := ""
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said += lines.Text() + "\n"
+		if strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections at") {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return stop, nil
+		}
+	}
+	stop()
+	return nil, fmt.Errorf("redis-server ended:\n%s", said)
+}
+
+func requireRedis(t testing.TB) {
+	t.Helper()
+	if redisURL != "" {
+		return
+	}
+	const why = "redis-server is not installed: apt-get install redis-server"
+	if os.Getenv("SANDBOX_MUST_WORK") == "1" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+var names atomic.Int64
+
+// unique makes a name that no other test uses.
+func unique(s string) string { return fmt.Sprintf("%s-%d", s, names.Add(1)) }
+
+// newQueue opens a queue of the test's own.
+func newQueue(t testing.TB) *queue.Queue {
+	t.Helper()
+	requireRedis(t)
+	name := unique("queue")
+	q, err := queue.Open(redisURL, queue.Options{Name: name, DeadLetterName: name + "-dlq"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	return q
+}
+
+// languages are what the tests' worker announces.
+var languages = []job.Language{
+	{
+		Name: "java", DisplayName: "Java", Version: "25.0.3", SourceFile: "Main.java", PublicClass: true,
+		Compile: []string{"/opt/jdk/bin/javac", "{source}"}, Run: []string{"/opt/jdk/bin/java", "-Xmx{memory75MiB}m", "{class}"},
+		DefaultRun: job.Limits{MemoryBytes: 256 * job.MiB}, MinRun: job.Limits{MemoryBytes: 96 * job.MiB},
+	},
+	{Name: "python", Aliases: []string{"py"}, DisplayName: "Python", Version: "3.13.5", SourceFile: "main.py",
+		Run: []string{"/usr/bin/python3", "{source}"}, Image: "sha256:" + strings.Repeat("ab", 32)},
+	{Name: "javascript", Aliases: []string{"js"}, DisplayName: "Node.js", Version: "24.16.0", SourceFile: "main.js",
+		Run: []string{"/usr/bin/node", "{source}"}},
+}
+
+func announce(t testing.TB, q *queue.Queue, ttl time.Duration, langs []job.Language) {
+	t.Helper()
+	if err := q.PublishRuntimes(context.Background(), "worker-1", langs, ttl); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// consume runs a worker that finishes every job as run says, until the test ends.
+func consume(t testing.TB, q *queue.Queue, run func(job.Spec) job.Result) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			lease, err := q.Claim(ctx, "worker-1")
+			if err != nil {
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("claim: %v", err)
+				}
+				return
+			}
+			if err := complete(lease, run(lease.Job)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// claim takes the one job that waits.
+func claim(t testing.TB, q *queue.Queue) *queue.Lease {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	lease, err := q.Claim(ctx, "worker-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lease
+}
+
+func complete(lease *queue.Lease, r job.Result) error {
+	return lease.Complete(context.Background(), queue.Outcome{
+		Result: r, FailureCategory: "none", EstimatedCostUsd: 2.7e-7, BillableDurationMs: 90, CostModelVersion: "fargate-v1",
+	})
+}
+
+// exited is the result of a program that ran for 41.6 ms, printed out and ended with code.
+func exited(code int, out string) job.Result {
+	status := job.Succeeded
+	if code != 0 {
+		status = job.Failed
+	}
+	run := job.Step{
+		Name: "run", Verdict: job.Exited, ExitCode: &code,
+		Stdout: job.Output{Data: []byte(out), Bytes: int64(len(out))},
+		Usage:  job.Usage{WallMs: 40.2, CPUUserMs: 11, CPUSystemMs: 3, MemoryPeakBytes: 9 * job.MiB, PidsPeak: 1},
+		Limits: job.DefaultRun, Evidence: []job.Evidence{{Source: "wait status", Value: int64(code)}},
+	}
+	return job.Result{Status: status, Verdict: job.Exited, ExitCode: &code, WallMs: 41.6, Steps: []job.Step{run}, Tier: "jail",
+		Image: "sha256:" + strings.Repeat("ab", 32)}
+}

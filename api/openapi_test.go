@@ -1,0 +1,157 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+
+	"ccee/api/job"
+)
+
+// contract reads openapi.yaml, which also checks that the file is valid OpenAPI and that its examples are what its schemas
+// say.
+var contract = sync.OnceValues(func() (*openapi3.T, error) {
+	loader := openapi3.NewLoader()
+	doc, err := loader.LoadFromFile("openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Validate(loader.Context, openapi3.EnableExamplesValidation())
+})
+
+func requireContract(t testing.TB) *openapi3.T {
+	t.Helper()
+	doc, err := contract()
+	if err != nil {
+		t.Fatalf("openapi.yaml: %v", err)
+	}
+	return doc
+}
+
+// operation returns the documented operation that a request is for, nil if there is none. HEAD is GET.
+func operation(doc *openapi3.T, method, path string) *openapi3.Operation {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for template, item := range doc.Paths.Map() {
+		pattern := regexp.QuoteMeta(template)
+		pattern = regexp.MustCompile(`\\\{[a-zA-Z]+\\\}`).ReplaceAllString(pattern, `[^/]+`)
+		if regexp.MustCompile("^" + pattern + "$").MatchString(path) {
+			return item.GetOperation(method)
+		}
+	}
+	return nil
+}
+
+// holdToContract fails the test when openapi.yaml does not foresee the answer: its status, or a member of its body.
+func holdToContract(t testing.TB, r *http.Request, a answer) {
+	t.Helper()
+	op := operation(requireContract(t), r.Method, r.URL.Path)
+	if op == nil || a.raw == "" {
+		return
+	}
+	documented := op.Responses.Status(a.status)
+	if documented == nil && a.status >= 500 {
+		documented = op.Responses.Default()
+	}
+	if documented == nil {
+		t.Errorf("%s %s: openapi.yaml has no answer with status %d", r.Method, r.URL.Path, a.status)
+		return
+	}
+	var body any
+	if err := json.Unmarshal([]byte(a.raw), &body); err != nil {
+		t.Fatal(err)
+	}
+	schema := documented.Value.Content.Get("application/json").Schema.Value
+	if err := schema.VisitJSON(body, openapi3.VisitAsResponse(), openapi3.EnableFormatValidation()); err != nil {
+		t.Errorf("%s %s: the answer %d is not what openapi.yaml says: %v", r.Method, r.URL.Path, a.status, err)
+	}
+}
+
+func TestContractHasTheRoutes(t *testing.T) {
+	doc := requireContract(t)
+	var want, got []string
+	for _, rt := range (&Server{}).routes() {
+		path := regexp.MustCompile(`:([a-zA-Z]+)`).ReplaceAllString(rt.path, "{$1}")
+		want = append(want, rt.method+" "+path)
+		op := doc.Paths.Value(path).GetOperation(rt.method)
+		if op == nil {
+			continue // shows below
+		}
+		if open := op.Security != nil && len(*op.Security) == 0; open != (rt.access == anyone) {
+			t.Errorf("%s %s: openapi.yaml says that anyone may call: %v", rt.method, path, open)
+		}
+	}
+	for path, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			got = append(got, method+" "+path)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes (-server +openapi.yaml):\n%s", diff)
+	}
+}
+
+// Each example of a submission is accepted.
+func TestContractExamples(t *testing.T) {
+	s := newStack(t, nil)
+	consume(t, s.queue, func(job.Spec) job.Result { return exited(0, "hello\n") })
+	op := operation(requireContract(t), "POST", "/v1/jobs")
+	for name, example := range op.RequestBody.Value.Content.Get("application/json").Examples {
+		body, err := json.Marshal(example.Value.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := s.post("/v1/jobs", string(body)); a.status != 202 {
+			t.Errorf("example %s: %d %s, want 202", name, a.status, a.raw)
+		}
+	}
+}
+
+// The members of the limits in openapi.yaml, and their maxima, are those of the server.
+func TestContractLimits(t *testing.T) {
+	doc := requireContract(t)
+	properties := doc.Components.Schemas["LimitsRequest"].Value.Properties
+	ceiling := job.MaxLimits
+	for _, f := range limitFields {
+		p := properties[f.name]
+		if p == nil {
+			t.Errorf("openapi.yaml has no limit %s", f.name)
+			continue
+		}
+		want := f.bounds(job.Limits{}, ceiling)
+		if *p.Value.Min != float64(want.min) || *p.Value.Max != float64(want.max) {
+			t.Errorf("%s: openapi.yaml has %v to %v, the server %d to %d", f.name, *p.Value.Min, *p.Value.Max, want.min, want.max)
+		}
+	}
+	if len(properties) != len(limitFields) {
+		t.Errorf("openapi.yaml has %d limits, the server %d", len(properties), len(limitFields))
+	}
+	top := doc.Components.Schemas["Submission"].Value.Properties
+	for name, want := range contractBounds {
+		if p := top[name].Value; *p.Min != float64(want.min) || *p.Max != float64(want.max) {
+			t.Errorf("%s: openapi.yaml has %v to %v, the server %d to %d", name, *p.Min, *p.Max, want.min, want.max)
+		}
+	}
+}
+
+// The key for trying things out is in no shipped document but where it belongs.
+func TestContractHasNoKey(t *testing.T) {
+	text, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "dev-local-key") {
+		t.Error("openapi.yaml has the development key")
+	}
+}

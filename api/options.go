@@ -1,0 +1,72 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"ccee/api/auth"
+	"ccee/worker/queue"
+)
+
+// Options are what a Server is made of. DefaultOptions has the contract's numbers; Queue, Auth and Log have no default.
+type Options struct {
+	Queue *queue.Queue
+	Auth  auth.Authenticator
+	Log   zerolog.Logger
+
+	Origins []string // CORS_ALLOWED_ORIGINS: http(s)://host[:port] or http(s)://*.suffix
+
+	RateLimit   int64         // RATE_LIMIT_REQUESTS_PER_MINUTE: a tenant's requests in a window
+	SubmitLimit int64         // SUBMIT_RATE_LIMIT_PER_MINUTE: a tenant's submissions in a window
+	RateWindow  time.Duration // RATE_LIMIT_WINDOW_SECONDS
+
+	MaxSourceBytes int // MAX_SOURCE_CODE_BYTES: UTF-8 bytes
+	MaxStdinBytes  int // MAX_STDIN_BYTES: bytes
+	MaxAttempts    int // QUEUE_JOB_ATTEMPTS: runs of a job that fails by our fault
+
+	ListDefault int // JOB_LIST_DEFAULT_LIMIT: jobs in a history
+	ListMax     int // JOB_LIST_MAX_LIMIT
+
+	QueueDepthTarget int // QUEUE_DEPTH_TARGET: waiting jobs that autoscaling aims at; shown in /health/summary
+}
+
+// DefaultOptions returns the contract's defaults. Allowed origins are local ones only.
+func DefaultOptions() Options {
+	return Options{
+		Origins:   []string{"http://localhost:8080", "http://localhost:3000", "http://localhost:5173"},
+		RateLimit: 240, SubmitLimit: 60, RateWindow: time.Minute,
+		MaxSourceBytes: 100_000, MaxStdinBytes: 100_000, MaxAttempts: 3,
+		ListDefault: 20, ListMax: 100,
+		QueueDepthTarget: 25,
+	}
+}
+
+// check reports the first option that is missing or out of its range, by the name of its environment variable.
+func (o *Options) check() error {
+	if o.Queue == nil || o.Auth == nil {
+		return errors.New("api.Options: Queue and Auth must be set")
+	}
+	for _, r := range []struct {
+		name       string
+		v          int64
+		least, top int64
+	}{
+		{"RATE_LIMIT_REQUESTS_PER_MINUTE", o.RateLimit, 1, 100_000},
+		{"SUBMIT_RATE_LIMIT_PER_MINUTE", o.SubmitLimit, 1, 100_000},
+		{"RATE_LIMIT_WINDOW_SECONDS", int64(o.RateWindow / time.Second), 10, 3600},
+		{"MAX_SOURCE_CODE_BYTES", int64(o.MaxSourceBytes), 1, 1_000_000},
+		{"MAX_STDIN_BYTES", int64(o.MaxStdinBytes), 1, 1_000_000},
+		{"QUEUE_JOB_ATTEMPTS", int64(o.MaxAttempts), 1, 10},
+		{"JOB_LIST_MAX_LIMIT", int64(o.ListMax), 1, 500},
+		{"JOB_LIST_DEFAULT_LIMIT", int64(o.ListDefault), 1, min(200, int64(o.ListMax))},
+		{"QUEUE_DEPTH_TARGET", int64(o.QueueDepthTarget), 1, 10_000},
+	} {
+		if r.v < r.least || r.v > r.top {
+			return fmt.Errorf("%s is %d, it must be from %d to %d", r.name, r.v, r.least, r.top)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"encoding/base64"
+	"math"
+
+	"ccee/api/job"
+)
+
+// resultView is a job's outcome: the contract's members first, then ours.
+type resultView struct {
+	Status      string  `json:"status"`
+	ExitCode    *int    `json:"exitCode"`
+	Signal      *string `json:"signal"`
+	TimedOut    bool    `json:"timedOut"`
+	Stdout      string  `json:"stdout"` // compile's, then run's
+	Stderr      string  `json:"stderr"`
+	DurationMs  int64   `json:"durationMs"`
+	RunnerError string  `json:"runnerError,omitempty"`
+
+	Verdict         job.Verdict    `json:"verdict"`
+	Evidence        []job.Evidence `json:"evidence"`
+	Usage           usageView      `json:"usage"` // of all steps together
+	StdoutTruncated bool           `json:"stdoutTruncated"`
+	StderrTruncated bool           `json:"stderrTruncated"`
+	StdoutBase64    *string        `json:"stdoutBase64,omitempty"` // the bytes: asked for, or not what the text says
+	StderrBase64    *string        `json:"stderrBase64,omitempty"`
+	Compile         *stepView      `json:"compile"`
+	Run             *stepView      `json:"run"`
+	Tier            string         `json:"tier"`
+	Image           *string        `json:"image"`
+}
+
+// usageView is what a step, or a job, consumed.
+type usageView struct {
+	WallMs          float64 `json:"wallMs"`
+	CPUUserMs       float64 `json:"cpuUserMs"`
+	CPUSystemMs     float64 `json:"cpuSystemMs"`
+	MemoryPeakBytes int64   `json:"memoryPeakBytes"`
+	PidsPeak        int64   `json:"pidsPeak"`
+	StdoutBytes     int64   `json:"stdoutBytes"` // written, whether kept or not
+	StderrBytes     int64   `json:"stderrBytes"`
+}
+
+// stepView is the outcome of one step.
+type stepView struct {
+	Verdict         job.Verdict      `json:"verdict"`
+	ExitCode        *int             `json:"exitCode"`
+	Signal          *string          `json:"signal"`
+	Stdout          string           `json:"stdout"`
+	Stderr          string           `json:"stderr"`
+	StdoutTruncated bool             `json:"stdoutTruncated"`
+	StderrTruncated bool             `json:"stderrTruncated"`
+	StdoutBase64    *string          `json:"stdoutBase64,omitempty"`
+	StderrBase64    *string          `json:"stderrBase64,omitempty"`
+	DurationMs      int64            `json:"durationMs"`
+	Usage           usageView        `json:"usage"`
+	Limits          map[string]int64 `json:"limits"`
+	Evidence        []job.Evidence   `json:"evidence"`
+	Message         string           `json:"message,omitempty"`
+}
+
+// viewResult flattens r to the public contract. coded asks for the output as base64 too.
+func viewResult(r *job.Result, coded bool) *resultView {
+	stdout := joinOutput(r, func(s *job.Step) *job.Output { return &s.Stdout })
+	stderr := joinOutput(r, func(s *job.Step) *job.Output { return &s.Stderr })
+	v := &resultView{
+		Status:   string(r.Status),
+		ExitCode: r.ExitCode, Signal: orNull(r.Signal), TimedOut: r.TimedOut(),
+		Stdout: stdout.Text(), Stderr: stderr.Text(),
+		DurationMs: wholeMs(r.WallMs),
+		Verdict:    r.Verdict, Evidence: []job.Evidence{},
+		StdoutTruncated: stdout.Truncated, StderrTruncated: stderr.Truncated,
+		StdoutBase64: rawOutput(stdout, coded), StderrBase64: rawOutput(stderr, coded),
+		Compile: viewStep(r.Step("compile"), coded), Run: viewStep(r.Step("run"), coded),
+		Tier: r.Tier, Image: orNull(r.Image),
+	}
+	for i := range r.Steps {
+		v.Usage.add(viewUsage(&r.Steps[i]))
+	}
+	v.Usage.WallMs = r.WallMs
+	if last := r.Last(); last != nil {
+		v.Evidence = append(v.Evidence, last.Evidence...)
+		v.RunnerError = last.Message
+	}
+	return v
+}
+
+func viewStep(s *job.Step, coded bool) *stepView {
+	if s == nil {
+		return nil
+	}
+	return &stepView{
+		Verdict: s.Verdict, ExitCode: s.ExitCode, Signal: orNull(s.Signal),
+		Stdout: s.Stdout.Text(), Stderr: s.Stderr.Text(),
+		StdoutTruncated: s.Stdout.Truncated, StderrTruncated: s.Stderr.Truncated,
+		StdoutBase64: rawOutput(s.Stdout, coded), StderrBase64: rawOutput(s.Stderr, coded),
+		DurationMs: wholeMs(s.Usage.WallMs),
+		Usage:      viewUsage(s),
+		Limits:     limitsView(s.Limits),
+		Evidence:   append([]job.Evidence{}, s.Evidence...),
+		Message:    s.Message,
+	}
+}
+
+func viewUsage(s *job.Step) usageView {
+	return usageView{
+		WallMs: s.Usage.WallMs, CPUUserMs: s.Usage.CPUUserMs, CPUSystemMs: s.Usage.CPUSystemMs,
+		MemoryPeakBytes: s.Usage.MemoryPeakBytes, PidsPeak: s.Usage.PidsPeak,
+		StdoutBytes: s.Stdout.Bytes, StderrBytes: s.Stderr.Bytes,
+	}
+}
+
+// add counts a further step in: its times and bytes add up, peaks don't.
+func (u *usageView) add(s usageView) {
+	u.WallMs += s.WallMs
+	u.CPUUserMs += s.CPUUserMs
+	u.CPUSystemMs += s.CPUSystemMs
+	u.MemoryPeakBytes = max(u.MemoryPeakBytes, s.MemoryPeakBytes)
+	u.PidsPeak = max(u.PidsPeak, s.PidsPeak)
+	u.StdoutBytes += s.StdoutBytes
+	u.StderrBytes += s.StderrBytes
+}
+
+// joinOutput returns one stream of all steps, one after the other, cut to what a single step may keep.
+func joinOutput(r *job.Result, of func(*job.Step) *job.Output) job.Output {
+	var all job.Output
+	keep := 0
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		keep = max(keep, int(s.Limits.OutputBytes), len(of(s).Data))
+		all.Data = append(all.Data, of(s).Data...)
+		all.Bytes += of(s).Bytes
+		all.Truncated = all.Truncated || of(s).Truncated
+	}
+	if len(all.Data) > keep {
+		all.Data, all.Truncated = all.Data[:keep], true
+	}
+	return all
+}
+
+// rawOutput returns the bytes of o in base64 when they were asked for or the text does not say them.
+func rawOutput(o job.Output, coded bool) *string {
+	if !coded && o.Text() == string(o.Data) {
+		return nil
+	}
+	text := base64.StdEncoding.EncodeToString(o.Data)
+	return &text
+}
+
+// wholeMs rounds to the whole milliseconds that the contract has.
+func wholeMs(ms float64) int64 { return int64(math.Round(ms)) }
+
+// orNull is JSON's null for the empty string.
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

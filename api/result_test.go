@@ -1,0 +1,107 @@
+package api
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ccee/api/job"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func output(s string) job.Output { return job.Output{Data: []byte(s), Bytes: int64(len(s))} }
+
+// compiled is a job of two steps.
+func compiled(out, errs [2]job.Output) job.Result {
+	zero := 0
+	step := func(name string, i int) job.Step {
+		return job.Step{
+			Name: name, Verdict: job.Exited, ExitCode: &zero, Stdout: out[i], Stderr: errs[i],
+			Usage:    job.Usage{WallMs: 100.4, CPUUserMs: 50, CPUSystemMs: 5, MemoryPeakBytes: int64(10*(2-i)) << 20, PidsPeak: int64(2 + i)},
+			Limits:   job.Limits{WallMs: 3000, MemoryBytes: 128 * job.MiB, OutputBytes: 65_536},
+			Evidence: []job.Evidence{{Source: "wait status", Value: 0}},
+		}
+	}
+	return job.Result{Status: job.Succeeded, Verdict: job.Exited, ExitCode: &zero, WallMs: 201.5, Tier: "jail",
+		Steps: []job.Step{step("compile", 0), step("run", 1)}}
+}
+
+func TestViewResultGolden(t *testing.T) {
+	startFailed := killed(job.StartFailed, "")
+	startFailed.Steps[0].Message = "exec /usr/bin/python3: no such file or directory"
+	for name, tt := range map[string]struct {
+		r     job.Result
+		coded bool
+	}{
+		"hello":        {exited(0, "hello\n"), false},
+		"hello-base64": {exited(0, "hello\n"), true},
+		"two-steps":    {compiled([2]job.Output{output("note\n"), output("out <&>\n")}, [2]job.Output{output("warn\n"), output("err\n")}), false},
+		"binary":       {exited(0, "\xff\x00\n"), false},
+		"timeout":      {killed(job.WallTime, "SIGKILL"), false},
+		"start-failed": {startFailed, false},
+		"cancelled":    {cancelled(), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := json.MarshalIndent(viewResult(&tt.r, tt.coded), "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, '\n')
+			file := filepath.Join("testdata", "result-"+name+".json")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", file, diff)
+			}
+		})
+	}
+}
+
+// The output of two steps together is cut to what one may keep, not inside a character, and the cut shows.
+func TestViewResultCutsJoinedOutput(t *testing.T) {
+	half := strings.Repeat("é", 20_000) // 40,000 bytes
+	r := compiled([2]job.Output{output(half), output("x" + half)}, [2]job.Output{output("short"), output("er")})
+	v := viewResult(&r, false)
+	if want := half + "x" + strings.Repeat("é", 12_767); v.Stdout != want || !v.StdoutTruncated {
+		t.Errorf("stdout has %d bytes, truncated %v; want %d, true", len(v.Stdout), v.StdoutTruncated, len(want))
+	}
+	if v.Stderr != "shorter" || v.StderrTruncated || v.StderrBase64 != nil {
+		t.Errorf("stderr %q, truncated %v, base64 %v; want shorter, false, none", v.Stderr, v.StderrTruncated, v.StderrBase64)
+	}
+	if v.Usage.StdoutBytes != 80_001 {
+		t.Errorf("stdoutBytes %d, want 80001", v.Usage.StdoutBytes)
+	}
+	if v.StdoutBase64 == nil || len(*v.StdoutBase64) != (65_536+2)/3*4 {
+		t.Errorf("a character is cut, so the text is not all: base64 %v, want 65536 bytes in it", v.StdoutBase64)
+	}
+}
+
+// A step may be allowed more than the default; the joined output then is too.
+func TestViewResultKeepsRaisedOutput(t *testing.T) {
+	big := strings.Repeat("x", 100_000)
+	r := exited(0, big)
+	r.Steps[0].Limits.OutputBytes = 200_000
+	if v := viewResult(&r, false); v.Stdout != big || v.StdoutTruncated {
+		t.Errorf("stdout has %d bytes, truncated %v; want %d, false", len(v.Stdout), v.StdoutTruncated, len(big))
+	}
+}
+
+func TestViewResultWithoutSteps(t *testing.T) {
+	v := viewResult(&job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, true)
+	if v.Compile != nil || v.Run != nil || v.Status != "cancelled" || v.Evidence == nil {
+		t.Errorf("%+v", v)
+	}
+}

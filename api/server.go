@@ -1,0 +1,112 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/julienschmidt/httprouter"
+)
+
+// Server is the REST API. It is an http.Handler; Serve runs it on a listener.
+type Server struct {
+	opts      Options
+	origins   origins
+	languages *catalogue
+	router    *httprouter.Router
+
+	draining context.Context // done when requests that wait for a job shall answer now
+	drain    context.CancelFunc
+}
+
+// access says who may use a route.
+type access int
+
+const (
+	tenants access = iota // whoever the Authenticator knows; the zero value is the strict one
+	anyone
+)
+
+// route is one row of the route table.
+type route struct {
+	method, path string
+	access       access
+	handle       func(*call)
+}
+
+// routes is the route table. HEAD is added to each GET.
+func (s *Server) routes() []route {
+	return []route{
+		{"GET", "/", anyone, s.getIndex},
+		{"GET", "/health", anyone, s.getHealth},
+		{"GET", "/health/summary", anyone, s.getSummary},
+		{"GET", "/ready", anyone, s.getReady},
+		{"GET", "/v1/runtimes", anyone, s.getRuntimes},
+
+		{"POST", "/v1/jobs", tenants, s.createJob},
+		{"GET", "/v1/jobs", tenants, s.listJobs},
+		{"GET", "/v1/jobs/:jobId", tenants, s.getJob},
+		{"DELETE", "/v1/jobs/:jobId", tenants, s.cancelJob},
+
+		{"POST", "/executions", tenants, s.createJob},
+		{"GET", "/executions", tenants, s.listJobs},
+		{"GET", "/executions/:jobId", tenants, s.getJob},
+		{"DELETE", "/executions/:jobId", tenants, s.cancelJob},
+		{"GET", "/executions/:jobId/logs", tenants, s.getLogs},
+	}
+}
+
+// New returns the API over a queue. The error names the option that is missing or out of range.
+func New(opts Options) (*Server, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	allowed, err := parseOrigins(opts.Origins)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		opts: opts, origins: allowed,
+		languages: newCatalogue(opts.Queue.Runtimes),
+		// Neither redirects nor 405: a slash at the end counts, and an unknown method is an unknown route.
+		router: &httprouter.Router{},
+	}
+	s.draining, s.drain = context.WithCancel(context.Background())
+	for _, rt := range s.routes() {
+		s.router.Handle(rt.method, rt.path, s.serve(rt))
+		if rt.method == http.MethodGet {
+			s.router.Handle(http.MethodHead, rt.path, s.serve(rt))
+		}
+	}
+	s.router.NotFound = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := s.begin(w, r, nil, "")
+		defer c.end()
+		if !s.cors(c) {
+			c.notFound()
+		}
+	})
+	return s, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }
+
+// serve returns what happens to every request of a route before and after its handler.
+func (s *Server) serve(rt route) httprouter.Handle {
+	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
+		c := s.begin(w, r, params, rt.path)
+		defer c.end()
+		s.cors(c)
+		if rt.method == http.MethodPost {
+			var wrong *frameworkError
+			if c.body, wrong = readBody(w, r); wrong != nil {
+				w.Header().Set("Connection", "close") // the client may be sending still
+				c.framework(wrong)
+				return
+			}
+		}
+		if rt.access == tenants && !s.admit(c) {
+			return
+		}
+		rt.handle(c)
+	}
+}

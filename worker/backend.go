@@ -1,0 +1,18 @@
+package worker
+
+import (
+	"context"
+
+	"ccee/api/job"
+)
+
+// Backend runs jobs somewhere.
+type Backend interface {
+	// Run runs one job to its end. What the program does is a Result; an error, best a *job.Error, means that there is none.
+	// When ctx ends Run stops the job and returns soon, with a cancelled result where it can.
+	Run(ctx context.Context, spec job.Spec) (job.Result, error)
+	// Languages lists what Run can run.
+	Languages(ctx context.Context) ([]job.Language, error)
+	// Ready is nil when Run can run a job now.
+	Ready(ctx context.Context) error
+}

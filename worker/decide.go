@@ -1,0 +1,83 @@
+package worker
+
+import (
+	"errors"
+
+	"ccee/api/job"
+	"ccee/worker/queue"
+)
+
+// errDraining is why a job is stopped that did not finish within the drain time.
+var errDraining = errors.New("the worker is stopping")
+
+// action is what is done with a lease at the end of a run.
+type action int
+
+const (
+	nothing  action = iota // the job is somebody else's by now
+	complete               // store the result
+	retry                  // our fault: another attempt
+	fail                   // it can never run
+	release                // hand it back, the attempt is not counted
+)
+
+// verdict is an action with what it needs.
+type verdict struct {
+	do     action
+	result job.Result  // for complete
+	fault  queue.Fault // for retry and fail
+}
+
+// What tenants are told of faults of ours.
+const (
+	sayInternal    = "internal error"
+	sayUnavailable = "the execution service was not available"
+)
+
+// decide says what to do when a run has ended: res and err are the backend's answer, stopped is why the worker stopped the run, nil
+// if it did not.
+func decide(res job.Result, err, stopped error) verdict {
+	if errors.Is(stopped, queue.ErrLeaseLost) {
+		return verdict{do: nothing}
+	}
+	if err == nil && res.Status != job.Cancelled && res.Verdict != job.Internal {
+		return verdict{do: complete, result: res} // it ended by itself, whatever was asked meanwhile
+	}
+	switch {
+	case errors.Is(stopped, queue.ErrCancelRequested):
+		if err != nil || res.Status != job.Cancelled {
+			res = job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}
+		}
+		return verdict{do: complete, result: res}
+	case stopped != nil:
+		return verdict{do: release}
+	case err == nil:
+		return verdict{do: retry, fault: queue.Fault{Message: sayInternal, Cause: cause(res)}}
+	}
+	return decideError(err)
+}
+
+// decideError is decide for a backend that refused or broke down.
+func decideError(err error) verdict {
+	switch job.ErrorCode(err) {
+	case job.EInvalid, job.ETooLarge, job.ENotFound:
+		return verdict{do: fail, fault: queue.Fault{Message: err.Error(), Cause: err.Error()}}
+	case job.EBusy: // nothing was started
+		return verdict{do: release}
+	case job.EUnavailable:
+		return verdict{do: retry, fault: queue.Fault{Message: sayUnavailable, Cause: err.Error()}}
+	default:
+		return verdict{do: retry, fault: queue.Fault{Message: sayInternal, Cause: err.Error()}}
+	}
+}
+
+// cause tells operators why a result is none.
+func cause(res job.Result) string {
+	if res.Status == job.Cancelled {
+		return "the backend cancelled the job, and nobody had asked for it"
+	}
+	if s := res.Last(); s != nil && s.Message != "" {
+		return "step " + s.Name + ": " + s.Message
+	}
+	return "the backend reports an internal fault"
+}

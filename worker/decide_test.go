@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"ccee/api/job"
+	"ccee/worker/queue"
+)
+
+func TestDecide(t *testing.T) {
+	done := job.Result{Status: job.Failed, Verdict: job.WallTime}
+	internal := job.Result{Status: job.Failed, Verdict: job.Internal, Steps: []job.Step{{Name: "run", Message: "mount /proc: EPERM"}}}
+	cancelled := job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}
+	for _, tt := range []struct {
+		name         string
+		res          job.Result
+		err, stopped error
+		want         action
+		message      string
+	}{
+		{"result", done, nil, nil, complete, ""},
+		{"result, though cancelled meanwhile", done, nil, queue.ErrCancelRequested, complete, ""},
+		{"result, though draining", done, nil, errDraining, complete, ""},
+		{"result, but the lease is lost", done, nil, fmt.Errorf("x: %w", queue.ErrLeaseLost), nothing, ""},
+		{"cancelled as asked", cancelled, nil, queue.ErrCancelRequested, complete, ""},
+		{"cancelled as asked, no result", job.Result{}, job.Errorf(job.ECancelled, "x"), queue.ErrCancelRequested, complete, ""},
+		{"cancelled for draining", cancelled, nil, errDraining, release, ""},
+		{"broken off for draining", job.Result{}, errors.New("context canceled"), errDraining, release, ""},
+		{"cancelled by nobody", cancelled, nil, nil, retry, sayInternal},
+		{"sandbox fault", internal, nil, nil, retry, sayInternal},
+		{"invalid", job.Result{}, job.Invalid("language", "cobol is unknown"), nil, fail, "language cobol is unknown"},
+		{"too large", job.Result{}, job.Errorf(job.ETooLarge, "too large"), nil, fail, "too large"},
+		{"not found", job.Result{}, job.Errorf(job.ENotFound, "no language cobol"), nil, fail, "no language cobol"},
+		{"busy", job.Result{}, job.Errorf(job.EBusy, "full"), nil, release, ""},
+		{"unavailable", job.Result{}, job.Errorf(job.EUnavailable, "no daemon on /run/x.sock"), nil, retry, sayUnavailable},
+		{"conflict", job.Result{}, job.Errorf(job.EConflict, "it runs"), nil, retry, sayInternal},
+		{"any other", job.Result{}, errors.New("disk on fire"), nil, retry, sayInternal},
+	} {
+		v := decide(tt.res, tt.err, tt.stopped)
+		if v.do != tt.want || v.fault.Message != tt.message {
+			t.Errorf("%s: action %d, message %q, want %d, %q", tt.name, v.do, v.fault.Message, tt.want, tt.message)
+		}
+		if v.do == complete && v.result.Status == "" {
+			t.Errorf("%s: to be stored: %+v, want a result", tt.name, v.result)
+		}
+		if (v.do == retry || v.do == fail) && v.fault.Cause == "" {
+			t.Errorf("%s: no cause for operators", tt.name)
+		}
+	}
+	if got, want := decide(internal, nil, nil).fault.Cause, "step run: mount /proc: EPERM"; got != want {
+		t.Errorf("cause %q, want %q", got, want)
+	}
+}
+
+func TestCost(t *testing.T) {
+	for _, tt := range []struct {
+		ms   int64
+		req  queue.Request
+		want float64
+	}{
+		{90, queue.Request{CPUMillicores: 256, MemoryMb: 128}, 0.00000027},
+		{1_010, queue.Request{CPUMillicores: 256, MemoryMb: 128}, 0.00000306},
+		{12_090, queue.Request{CPUMillicores: 256, MemoryMb: 128}, 0.00003667},
+		{0, queue.Request{CPUMillicores: 256, MemoryMb: 128}, 0},
+		{3_600_000, queue.Request{CPUMillicores: 1, MemoryMb: 1}, 0.00545925}, // at least 128 millicores and 64 MiB
+	} {
+		if got := cost(tt.req, tt.ms); got != tt.want {
+			t.Errorf("cost(%+v, %d ms) = %.8f, want %.8f", tt.req, tt.ms, got, tt.want)
+		}
+	}
+}
+
+func TestCategory(t *testing.T) {
+	for _, tt := range []struct {
+		status  job.Status
+		verdict job.Verdict
+		step    string
+		want    string
+	}{
+		{job.Succeeded, job.Exited, "run", "none"},
+		{job.Cancelled, job.WasCancelled, "run", "none"},
+		{job.Failed, job.Exited, "compile", "user_code"},
+		{job.Failed, job.OOMKilled, "compile", "user_code"},
+		{job.Failed, job.WallTime, "compile", "timeout"},
+		{job.Failed, job.CPUTime, "run", "timeout"},
+		{job.Failed, job.Exited, "run", "runtime"},
+		{job.Failed, job.Signaled, "run", "runtime"},
+		{job.Failed, job.StartFailed, "run", "infrastructure"},
+		{job.Failed, job.Internal, "run", "infrastructure"},
+	} {
+		res := job.Result{Status: tt.status, Verdict: tt.verdict, Steps: []job.Step{{Name: tt.step, Verdict: tt.verdict}}}
+		if got := category(&res); got != tt.want {
+			t.Errorf("category(%s, %s in %s) = %s, want %s", tt.status, tt.verdict, tt.step, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"ccee/api/job"
+	"ccee/worker/queue"
+)
+
+// redisServer is a redis-server of one test on a unix socket; with a file, so that it can be killed and come back.
+type redisServer struct {
+	dir string
+	cmd *exec.Cmd
+}
+
+func (r *redisServer) url() string { return "unix://" + filepath.Join(r.dir, "redis.sock") }
+
+func newRedis(t *testing.T) *redisServer {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("SANDBOX_MUST_WORK") == "1" {
+			t.Fatal("redis-server is not installed: apt-get install redis-server")
+		}
+		t.Skip("redis-server is not installed: apt-get install redis-server")
+	}
+	dir, err := os.MkdirTemp("", "worker-test") // shorter than t.TempDir: a socket's path has 107 bytes at most
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	r := &redisServer{dir: dir}
+	r.start(t)
+	t.Cleanup(r.kill)
+	return r
+}
+
+func (r *redisServer) start(t *testing.T) {
+	t.Helper()
+	r.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", filepath.Join(r.dir, "redis.sock"), "--dir", r.dir, "--save", "",
+		"--appendonly", "yes")
+	var out bytes.Buffer
+	r.cmd.Stdout, r.cmd.Stderr = &out, &out
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	q := open(t, r, queue.Options{})
+	for tick, until := time.NewTicker(5*time.Millisecond), time.Now().Add(10*time.Second); ; <-tick.C {
+		err := q.Ping(t.Context())
+		if err == nil {
+			return
+		}
+		if time.Now().After(until) {
+			r.kill()
+			t.Fatalf("redis-server does not answer: %v\n%s", err, &out)
+		}
+	}
+}
+
+func (r *redisServer) kill() {
+	r.cmd.Process.Kill()
+	r.cmd.Wait()
+}
+
+func open(t *testing.T, r *redisServer, opts queue.Options) *queue.Queue {
+	t.Helper()
+	q, err := queue.Open(r.url(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	return q
+}
+
+// fake is a Backend made of functions; without ready it is ready.
+type fake struct {
+	run   func(context.Context, job.Spec) (job.Result, error)
+	ready func() error
+}
+
+func (f fake) Run(ctx context.Context, s job.Spec) (job.Result, error) { return f.run(ctx, s) }
+func (f fake) Languages(context.Context) ([]job.Language, error) {
+	return []job.Language{{Name: "python"}}, nil
+}
+func (f fake) Ready(context.Context) error {
+	if f.ready == nil {
+		return nil
+	}
+	return f.ready()
+}
+
+// good is the result of a program that printed its source.
+func good(s job.Spec) job.Result {
+	zero := 0
+	return job.Result{Status: job.Succeeded, Verdict: job.Exited, ExitCode: &zero, WallMs: 1,
+		Steps: []job.Step{{Name: "run", Verdict: job.Exited, ExitCode: &zero, Stdout: job.Output{Data: []byte(s.Source), Bytes: int64(len(s.Source))}}}}
+}
+
+// startWorker runs a worker until the test, or the function returned, ends it.
+func startWorker(t *testing.T, q *queue.Queue, b Backend, opts Options) (stop func()) {
+	t.Helper()
+	if opts.Concurrency == 0 {
+		opts.Concurrency = 4
+	}
+	if opts.Drain == 0 {
+		opts.Drain = 5 * time.Second
+	}
+	opts.Log = zerolog.New(zerolog.NewTestWriter(t))
+	w, err := New(q, b, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := w.Run(ctx); err != nil {
+			t.Errorf("worker: %v", err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
+}
+
+const tenant = "tenant-a"
+
+var ids atomic.Int64
+
+func enqueue(t *testing.T, q *queue.Queue) string {
+	t.Helper()
+	id := fmt.Sprintf("job-%d", ids.Add(1))
+	err := q.Enqueue(t.Context(), queue.Submission{
+		Spec:    job.Spec{ID: id, Tenant: tenant, Language: "python", Source: "source of " + id},
+		Request: queue.Request{TimeoutMs: 3000, MemoryMb: 128, CPUMillicores: 256}, MaxConcurrent: 1000, MaxDaily: 1000, MaxAttempts: 3,
+	})
+	if err != nil {
+		t.Fatalf("enqueue: %v", err)
+	}
+	return id
+}
+
+// wantEnd waits for the job's end and checks its state.
+func wantEnd(t *testing.T, q *queue.Queue, id string, want queue.State) queue.Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := q.Wait(ctx, tenant, id)
+	if err != nil || r.Status != want {
+		t.Fatalf("job %s is %s (error %q, wait %v), want %s", id, r.Status, r.Error, err, want)
+	}
+	return r
+}
+
+func wantNoneActive(t *testing.T, q *queue.Queue) {
+	t.Helper()
+	if u, err := q.Usage(t.Context(), tenant); err != nil || u.ActiveJobs != 0 {
+		t.Errorf("usage = %+v, %v, want no active jobs", u, err)
+	}
+}

@@ -1,0 +1,42 @@
+package worker
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the worker's counters.
+type metrics struct {
+	running     prometheus.Gauge
+	ended       *prometheus.CounterVec   // by state
+	verdicts    *prometheus.CounterVec   // by verdict
+	seconds     *prometheus.HistogramVec // by language
+	claimErrors prometheus.Counter
+}
+
+// newMetrics registers the metrics with r, unless it is nil.
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		running: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ccee_worker_jobs_running", Help: "Jobs that run now."}),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ccee_worker_jobs_total", Help: "Runs that ended, by the state that the job then had; lost: another worker has it; unstored: Redis was away."}, []string{"state"}),
+		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ccee_worker_verdicts_total", Help: "Stored results, by verdict."}, []string{"verdict"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ccee_worker_job_seconds", Help: "Time from claim to result, of runs that had one.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}, []string{"language"}),
+		claimErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "ccee_worker_claim_errors_total", Help: "Tries to take a job that Redis did not answer."}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.running, m.ended, m.verdicts, m.seconds, m.claimErrors} {
+		if err := r.Register(c); err != nil {
+			return nil, fmt.Errorf("register the worker's metrics: %w", err)
+		}
+	}
+	return m, nil
+}

@@ -1,0 +1,21 @@
+-- Takes a job back: at once if it waits; if it runs, its worker is told and the flag stays for a worker that did not hear it.
+-- KEYS  none: names come from keys.go
+-- ARGV  id, tenant
+-- returns the state after the step, or false if the tenant has no such job
+
+local id, tenant = ARGV[1], ARGV[2]
+local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
+if f[1] ~= tenant then return false end
+local at, state = now(), f[2]
+if state == 'queued' or state == 'retrying' then
+  redis.call('ZREM', waiting(tenant), id)
+  redis.call('ZREM', DELAYED, entry(id, tenant))
+  redis.call('HSET', jobKey(id), 'cancelRequestedAt', iso(at))
+  cancelled(id, tenant, at)
+  return 'cancelled'
+end
+if state == 'running' or state == 'dispatched' then
+  redis.call('HSETNX', jobKey(id), 'cancelRequestedAt', iso(at))
+  redis.call('PUBLISH', CANCEL, id)
+end
+return state

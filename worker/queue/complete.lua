@@ -1,0 +1,19 @@
+-- Stores the result of a job, once, and settles everything that hangs on it.
+-- KEYS  none: names come from keys.go
+-- ARGV  id, tenant, claim, state, result (JSON), failureCategory, estimatedCostUsd, billableDurationMs, costModelVersion
+-- returns 'ok', also when this claim has stored its result before; 'lost' if the job is no longer this claim's
+
+local id, tenant, claim, state = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+if not held(id, claim) then
+  local f = redis.call('HMGET', jobKey(id), 'claims', 'result')
+  return (f[1] == claim and f[2]) and 'ok' or 'lost'
+end
+local at = now()
+finish(id, tenant, at, state, 'result', ARGV[5], 'failureCategory', ARGV[6], 'estimatedCostUsd', ARGV[7],
+  'billableDurationMs', ARGV[8], 'costModelVersion', ARGV[9], 'error', '', 'retryScheduledAt', '')
+if tonumber(ARGV[7]) > 0 then
+  local cost = dailyCost(tenant, dateOf(at))
+  redis.call('INCRBYFLOAT', cost, ARGV[7])
+  redis.call('EXPIRE', cost, COST_TTL)
+end
+return 'ok'

@@ -1,0 +1,58 @@
+// Package queue is the job queue on Redis: it admits jobs under the tenants' quotas, hands each to one worker at a time, and
+// keeps what became of it. It is the only package that talks to Redis.
+//
+// # Roles
+//
+// The API calls Enqueue, Get, List, Wait, Cancel, Rate, Usage and Runtimes. A worker calls Claim, and on the Lease that it gets
+// Keep while the job runs, then one of Complete, Retry, Fail and Release. Nobody else is needed: there is no scheduler process and
+// no reaper, as each Claim first puts back what is due.
+//
+// # Steps
+//
+// Each change is one Lua script, so it happens as a whole or not at all, and two of them never interleave. keys.go names all
+// keys; lib.lua has what several scripts share; each script says what it takes and returns. Scripts use Redis's clock alone.
+//
+//	           enqueue            claim               complete
+//	(nothing) --------> queued ------------> running ----------> succeeded | failed | cancelled
+//	                      ^  \ cancel          |  |  \ fail, or the last attempt's retry or expiry
+//	                      |   `-> cancelled    |  |   `--------> failed (+ dead-letter list)
+//	              release |                    |  |
+//	                      +--------------------+  | retry (after a delay), lease expired (at once)
+//	                      ^                       v
+//	                      +------------------- retrying ---- cancel ----> cancelled
+//
+// # Leases
+//
+// A claimed job belongs to its worker until the lease expires; Keep renews it at a third of its length. Each claim of a job gets the
+// next number (field "claims"), and a write names its number: a worker that was thought dead changes nothing when it comes
+// back (ErrLeaseLost). The number is the fencing token; it equals the attempt except after Release, which gives the attempt back
+// but never the number. So a job may run twice, but has one result, frees its quota slot once and is billed once.
+//
+// Only faults of ours are retried, with a growing delay; a program that fails is a result. After the last attempt the job is
+// failed and its id goes to the dead-letter list. A payload that can't be read fails at once, by the same way.
+//
+// # Fairness
+//
+// Each tenant has its own queue, ordered by priority and age; a retried job returns to its old place. Among tenants Claim does
+// start-time fair queuing (claim.lua): of two tenants with waiting jobs each gets every second start, however many jobs the
+// other has queued, and a tenant that was away is next but has no claim to what it missed. The shares are of starts, not of
+// run time. Priorities order a tenant's own jobs only: with priorities across tenants everybody would say "high".
+//
+// # Waking
+//
+// An idle worker blocks in BLPOP on one token until there may be work, or until the next lease expiry or retry is due; both
+// are known. A token is lost with a worker that dies right after taking it, so no wait is longer than 5 s. Wait and Keep
+// learn of ends and cancellations by pub/sub, which may lose messages: both look at the hash again after each reconnection,
+// and Keep at each renewal.
+//
+// # Redis
+//
+// One primary (with or without replicas and Sentinel), version 6 or later. Redis Cluster is not supported: a claim touches
+// whichever tenant is next, so its keys can't be declared or share a hash slot. Use appendonly yes and maxmemory-policy noeviction.
+// An unfinished job has no expiry, so even a volatile-* policy can't evict it; quotas bound how many there are.
+// A finished one is kept for JobTTL with its source, a dead-lettered one for DeadLetterTTL. Source and input are stored once,
+// in the job's hash; the queues hold ids.
+//
+// When Redis is away a call returns an error within a few seconds and says what it tried on which address. Enqueue and Complete
+// may be repeated: they know the id, or the claim, and change nothing the second time.
+package queue

@@ -1,0 +1,80 @@
+package queue
+
+import (
+	"strconv"
+	"strings"
+)
+
+// keys names every key and channel. The scripts get the same names from lua, so they are written nowhere else;
+// TestKeysAgree holds the two to each other.
+//
+//	job:<id>                            hash    the job: request, source, state, result
+//	tenant:<t>:job_history              zset    id by the time of submission, ms
+//	tenant:<t>:active_job_ids           set     unfinished jobs: each holds one slot of the quota
+//	tenant:<t>:active_jobs              int     size of that set, kept for readers that know this name
+//	tenant:<t>:daily_jobs:<date>        int     submissions on that UTC day
+//	tenant:<t>:daily_cost:<date>        float   USD by the day of completion
+//	tenant:<t>:rate_limit:<bucket>      int     requests in that window; also submit_rate_limit
+//	queue:<q>:tenant:<t>                zset    the tenant's waiting jobs by priority, then age
+//	queue:<q>:ring                      zset    tenants with waiting jobs by their start tag
+//	queue:<q>:idle                      zset    tenants without, while their tag is still ahead of the clock
+//	queue:<q>:clock                     float   start tag of the last job taken
+//	queue:<q>:order                     int     counter that gives waiting jobs their age
+//	queue:<q>:leases                    zset    "<id> <tenant>" by expiry, ms
+//	queue:<q>:delayed                   zset    "<id> <tenant>" by due time, ms
+//	queue:<q>:wake                      list    at most one token: there may be work
+//	queue:<q>:wake:<worker>             list    one token: that worker shall stop waiting
+//	queue:<q>:stats                     hash    finished jobs by state, since ever
+//	queue:<q>:workers                   zset    worker by the expiry of its word, ms
+//	queue:<q>:runtimes                  hash    worker to its languages, JSON
+//	queue:<q>:finished, queue:<q>:cancel        channels; the message is a job's id
+//	queue:<dlq>                         zset    "<id> <tenant>" by time of death, ms
+type keys struct{ name, dead string }
+
+func (k keys) job(id string) string              { return "job:" + id }
+func (k keys) history(tenant string) string      { return "tenant:" + tenant + ":job_history" }
+func (k keys) activeIDs(tenant string) string    { return "tenant:" + tenant + ":active_job_ids" }
+func (k keys) active(tenant string) string       { return "tenant:" + tenant + ":active_jobs" }
+func (k keys) dailyJobs(tenant, d string) string { return "tenant:" + tenant + ":daily_jobs:" + d }
+func (k keys) dailyCost(tenant, d string) string { return "tenant:" + tenant + ":daily_cost:" + d }
+func (k keys) waiting(tenant string) string      { return k.part("tenant:" + tenant) }
+func (k keys) wake() string                      { return k.part("wake") }
+func (k keys) wakeWorker(worker string) string   { return k.part("wake:" + worker) }
+func (k keys) finished() string                  { return k.part("finished") }
+func (k keys) cancel() string                    { return k.part("cancel") }
+func (k keys) deadLetters() string               { return "queue:" + k.dead }
+func (k keys) part(s string) string              { return "queue:" + k.name + ":" + s }
+
+func (k keys) rate(tenant string, kind RateKind, bucket int64) string {
+	return "tenant:" + tenant + ":" + string(kind) + ":" + strconv.FormatInt(bucket, 10)
+}
+
+// lua is the head of every script: the same names as Lua functions and constants.
+func (k keys) lua() string {
+	return strings.NewReplacer("$Q", luaString("queue:"+k.name+":"), "$DEAD", luaString(k.deadLetters())).Replace(`
+local Q, DEAD = $Q, $DEAD
+local RING, IDLE, CLOCK, ORDER = Q .. 'ring', Q .. 'idle', Q .. 'clock', Q .. 'order'
+local LEASES, DELAYED, WAKE, STATS = Q .. 'leases', Q .. 'delayed', Q .. 'wake', Q .. 'stats'
+local WORKERS, RUNTIMES, FINISHED, CANCEL = Q .. 'workers', Q .. 'runtimes', Q .. 'finished', Q .. 'cancel'
+local function jobKey(id) return 'job:' .. id end
+local function history(t) return 'tenant:' .. t .. ':job_history' end
+local function activeIDs(t) return 'tenant:' .. t .. ':active_job_ids' end
+local function activeJobs(t) return 'tenant:' .. t .. ':active_jobs' end
+local function dailyJobs(t, date) return 'tenant:' .. t .. ':daily_jobs:' .. date end
+local function dailyCost(t, date) return 'tenant:' .. t .. ':daily_cost:' .. date end
+local function rateKey(t, kind, bucket) return 'tenant:' .. t .. ':' .. kind .. ':' .. string.format('%.0f', bucket) end
+local function waiting(t) return Q .. 'tenant:' .. t end
+`)
+}
+
+// luaString quotes s as a Lua string literal.
+func luaString(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		// Decimal escapes keep every byte out of the reach of the parser; names are short, so readability is no loss.
+		b.WriteString(`\` + strings.Repeat("0", 3-len(strconv.Itoa(int(s[i])))) + strconv.Itoa(int(s[i])))
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,48 @@
+package queue
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func redisZ(score float64, member string) redis.Z { return redis.Z{Score: score, Member: member} }
+
+// TestKeysAgree holds the Lua names to the Go names, with a queue and a tenant whose names try to break out of a string.
+func TestKeysAgree(t *testing.T) {
+	requireRedis(t)
+	q := openQueue(t, shared.url(), Options{Name: `a"b\n]]c`, DeadLetterName: "d'e"})
+	k, tenant := q.keys, "t e'n\"ant"
+	want := []string{k.job("i"), k.history(tenant), k.activeIDs(tenant), k.active(tenant), k.dailyJobs(tenant, "2026-01-02"),
+		k.dailyCost(tenant, "2026-01-02"), k.waiting(tenant), k.rate(tenant, Submits, 29_999_999), k.wake(), k.finished(), k.cancel(), k.deadLetters(),
+		k.part("workers"), k.part("runtimes")}
+	script := redis.NewScript(k.lua() + `local t, d = ARGV[1], '2026-01-02'
+		return { jobKey('i'), history(t), activeIDs(t), activeJobs(t), dailyJobs(t, d), dailyCost(t, d), waiting(t),
+			rateKey(t, 'submit_rate_limit', 29999999), WAKE, FINISHED, CANCEL, DEAD, WORKERS, RUNTIMES }`)
+	got, err := script.Run(t.Context(), q.rdb, nil, tenant).StringSlice()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+		t.Errorf("Lua %q\nGo  %q", got, want)
+	}
+}
+
+func TestISO(t *testing.T) {
+	requireRedis(t)
+	q := openQueue(t, shared.url(), Options{})
+	script := redis.NewScript(q.keys.lua() + "local JOB_TTL, DEAD_TTL = 1, 1\n" + source("lib") + "return iso(tonumber(ARGV[1]))")
+	for _, s := range []string{"1970-01-01T00:00:00.000Z", "1999-12-31T23:59:59.999Z", "2000-02-29T12:00:00.001Z", "2024-02-29T23:59:59.999Z",
+		"2024-03-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z", "2026-12-31T23:59:59.999Z", "2100-02-28T23:59:59.500Z", "2100-03-01T00:00:00.000Z"} {
+		at, err := time.Parse(time.RFC3339Nano, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := script.Run(t.Context(), q.rdb, nil, at.UnixMilli()).Text()
+		if err != nil || got != s {
+			t.Errorf("iso(%d) = %q, %v, want %q", at.UnixMilli(), got, err, s)
+		}
+	}
+}

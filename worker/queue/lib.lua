@@ -1,0 +1,101 @@
+-- What several steps share. It stands between the key names (keys.go) and the step's own file; JOB_TTL, DEAD_TTL, DAILY_TTL,
+-- COST_TTL (seconds), LEASE (ms) and HISTORY_MAX come from Options.
+
+local floor = math.floor
+
+-- now is Redis's clock in ms: the one clock that all processes share.
+local function now()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + floor(t[2] / 1000)
+end
+
+-- iso formats ms as 2026-01-31T23:59:59.999Z. The day is found as in Howard Hinnant's civil_from_days, as scripts have no os.date.
+local function iso(ms)
+  local days = floor(ms / 86400000)
+  local rest = ms - days * 86400000
+  local z = days + 719468
+  local era = floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = floor((doe - floor(doe / 1460) + floor(doe / 36524) - floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + floor(yoe / 4) - floor(yoe / 100))
+  local mp = floor((5 * doy + 2) / 153)
+  local d = doy - floor((153 * mp + 2) / 5) + 1
+  local m = mp < 10 and mp + 3 or mp - 9
+  local y = yoe + era * 400 + (m <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ', y, m, d,
+    floor(rest / 3600000), floor(rest / 60000) % 60, floor(rest / 1000) % 60, rest % 1000)
+end
+
+local function dateOf(ms) return string.sub(iso(ms), 1, 10) end
+
+-- entry is a member of LEASES, DELAYED and DEAD. It carries the tenant, so a slot can be given back even if the hash is gone.
+-- Ids have no spaces.
+local function entry(id, tenant) return id .. ' ' .. tenant end
+local function split(e) return string.match(e, '^(%S+) (.*)$') end
+
+-- nudge leaves a token for the waiting workers. One is enough: the worker that takes it and finds more work nudges again.
+local function nudge()
+  if redis.call('LLEN', WAKE) == 0 then redis.call('RPUSH', WAKE, '1') end
+end
+
+-- push makes a job wait for a worker, at the place that order gives it among its tenant's jobs. A tenant that had none joins
+-- the ring at the clock, or behind it by what it has already been given.
+local function push(id, tenant, order)
+  redis.call('ZADD', waiting(tenant), order, id)
+  if not redis.call('ZSCORE', RING, tenant) then
+    local clock = tonumber(redis.call('GET', CLOCK) or '0')
+    local tag = tonumber(redis.call('ZSCORE', IDLE, tenant) or '0')
+    redis.call('ZADD', RING, math.max(clock, tag), tenant)
+    redis.call('ZREM', IDLE, tenant)
+  end
+  nudge()
+end
+
+-- freeSlot gives the job's slot back: once, because the slot is the job's id in the set.
+local function freeSlot(id, tenant)
+  if redis.call('SREM', activeIDs(tenant), id) == 1 then
+    redis.call('SET', activeJobs(tenant), redis.call('SCARD', activeIDs(tenant)))
+  end
+end
+
+-- finish puts a job into its final state; the rest of the arguments are further fields of the hash. Only now it gets an expiry:
+-- an unfinished job neither expires nor falls to a volatile-* eviction policy.
+local function finish(id, tenant, at, state, ...)
+  local t = iso(at)
+  redis.call('HSET', jobKey(id), 'status', state, 'completedAt', t, 'updatedAt', t, ...)
+  redis.call('HDEL', jobKey(id), 'currentAttempt', 'worker')
+  redis.call('EXPIRE', jobKey(id), JOB_TTL)
+  redis.call('ZREM', LEASES, entry(id, tenant))
+  freeSlot(id, tenant)
+  redis.call('HINCRBY', STATS, state, 1)
+  redis.call('PUBLISH', FINISHED, id)
+end
+
+-- free are the billing fields of a job that costs nothing.
+local free = { 'estimatedCostUsd', '0.00000000', 'billableDurationMs', '0', 'costModelVersion', 'fargate-v1' }
+
+-- failed finishes a job that never got a result. message is for the tenant, cause for operators.
+local function failed(id, tenant, at, message, cause)
+  finish(id, tenant, at, 'failed', 'error', message, 'cause', cause, 'failureCategory', 'infrastructure', unpack(free))
+end
+
+-- bury is failed plus a place in the dead-letter list; what died too long ago leaves it.
+local function bury(id, tenant, at, message, cause)
+  failed(id, tenant, at, message, cause)
+  redis.call('HSET', jobKey(id), 'deadLetteredAt', iso(at))
+  redis.call('EXPIRE', jobKey(id), math.max(DEAD_TTL, JOB_TTL))
+  redis.call('ZADD', DEAD, at, entry(id, tenant))
+  redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', at - DEAD_TTL * 1000)
+  redis.call('HINCRBY', STATS, 'dead', 1)
+end
+
+-- cancelled finishes a job that its tenant took back before it had a result.
+local function cancelled(id, tenant, at)
+  finish(id, tenant, at, 'cancelled', 'failureCategory', 'none', unpack(free))
+end
+
+-- held says whether the caller still has the lease: the job runs, and it was claimed last by this very claim.
+local function held(id, claim)
+  local f = redis.call('HMGET', jobKey(id), 'status', 'claims')
+  return f[1] == 'running' and f[2] == claim
+end

@@ -1,0 +1,139 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+const (
+	opTimeout = 3 * time.Second // for a step, connecting included
+	maxBlock  = 5 * time.Second // the longest wait of an idle worker before it looks again; see doc.go, Waking
+	costTTL   = 35 * 24 * time.Hour
+)
+
+// Options are the queue's settings. A zero field means its default. The processes that share a queue must agree on Name and
+// DeadLetterName; of the others those of the process that takes the step hold.
+type Options struct {
+	Name           string        // "code-jobs"
+	DeadLetterName string        // "code-jobs-dlq"
+	JobTTL         time.Duration // how long a finished job is kept: 24 h
+	DeadLetterTTL  time.Duration // how long a dead-lettered job is kept: 14 days
+	DailyQuotaTTL  time.Duration // how long a day's count of submissions is kept: 48 h
+	HistoryMax     int           // jobs in a tenant's history: 500
+	Lease          time.Duration // how long a worker may be silent before its job is taken over: 15 s
+	RetryBackoff   time.Duration // base of the delay before a retry: 1 s
+	RetryMaxDelay  time.Duration // upper bound of that delay: 60 s
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.Name, "code-jobs")
+	setDefault(&o.DeadLetterName, "code-jobs-dlq")
+	setDefault(&o.JobTTL, 24*time.Hour)
+	setDefault(&o.DeadLetterTTL, 14*24*time.Hour)
+	setDefault(&o.DailyQuotaTTL, 48*time.Hour)
+	setDefault(&o.HistoryMax, 500)
+	setDefault(&o.Lease, 15*time.Second)
+	setDefault(&o.RetryBackoff, time.Second)
+	setDefault(&o.RetryMaxDelay, 60*time.Second)
+	return o
+}
+
+// check refuses values that withDefaults left and no script can work with.
+func (o Options) check() error {
+	for _, d := range []struct {
+		name     string
+		got, min time.Duration
+	}{
+		{"JobTTL", o.JobTTL, time.Second}, {"DeadLetterTTL", o.DeadLetterTTL, time.Second}, {"DailyQuotaTTL", o.DailyQuotaTTL, time.Second},
+		{"Lease", o.Lease, 100 * time.Millisecond}, {"RetryBackoff", o.RetryBackoff, time.Millisecond},
+		{"RetryMaxDelay", o.RetryMaxDelay, time.Millisecond},
+	} {
+		if d.got < d.min {
+			return fmt.Errorf("queue option %s is %v, it must be at least %v", d.name, d.got, d.min)
+		}
+	}
+	if o.HistoryMax < 1 {
+		return fmt.Errorf("queue option HistoryMax is %d, it must be at least 1", o.HistoryMax)
+	}
+	return nil
+}
+
+// quiet stops go-redis from writing to stderr what it returns as errors too, in a format of its own. Its logger is one for
+// the process, so it is set once, before the first client.
+var quiet = sync.OnceFunc(logging.Disable)
+
+func setDefault[T comparable](p *T, def T) {
+	var zero T
+	if *p == zero {
+		*p = def
+	}
+}
+
+// Queue is a connection to the queue. It is safe for concurrent use.
+type Queue struct {
+	rdb      *redis.Client
+	addr     string // for messages; without the password
+	opts     Options
+	keys     keys
+	steps    steps
+	finished *listener // ids of jobs that reached their final state
+	cancels  *listener // ids of running jobs whose cancellation was asked for
+}
+
+// Open prepares a queue on the Redis at url: redis://, rediss:// (TLS) or unix://. It does not connect: Redis may come later;
+// Ping tells. The error says what is wrong with url or opts.
+func Open(url string, opts Options) (*Queue, error) {
+	ropts, err := redis.ParseURL(url)
+	if err != nil {
+		// The parser's message may quote the URL, and with it the password.
+		return nil, fmt.Errorf("the Redis URL is not of the form redis://, rediss:// or unix://")
+	}
+	opts = opts.withDefaults()
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	quiet()
+	// A command is not repeated behind the caller's back: a second claim would leave the first one's job to its lease.
+	ropts.MaxRetries = -1
+	ropts.DialerRetries = 1
+	ropts.DialTimeout = time.Second
+	ropts.ReadTimeout = opTimeout
+	ropts.WriteTimeout = opTimeout
+	ropts.ContextTimeoutEnabled = true
+	ropts.DisableIdentity = true
+	ropts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+
+	k := keys{name: opts.Name, dead: opts.DeadLetterName}
+	q := &Queue{rdb: redis.NewClient(ropts), addr: ropts.Network + "://" + ropts.Addr, opts: opts, keys: k, steps: newSteps(k, opts)}
+	q.finished = newListener(q.rdb, k.finished())
+	q.cancels = newListener(q.rdb, k.cancel())
+	return q, nil
+}
+
+// Close ends the connections. Waiting calls return with an error.
+func (q *Queue) Close() error {
+	q.finished.close()
+	q.cancels.close()
+	return q.rdb.Close()
+}
+
+// Ping reports whether Redis answers.
+func (q *Queue) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	return q.explain("ping", q.rdb.Ping(ctx).Err())
+}
+
+// explain says what was tried on which Redis. nil stays nil.
+func (q *Queue) explain(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s on Redis at %s: %w", what, q.addr, err)
+}

@@ -1,0 +1,191 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"ccee/api/job"
+)
+
+func TestGetIsPerTenant(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	id := enqueue(t, q, tenant)
+	for _, tt := range []struct{ tenant, id string }{{unique("other"), id}, {tenant, unique("job")}, {"", id}, {tenant, ""}} {
+		if r, err := q.Get(t.Context(), tt.tenant, tt.id); !errors.Is(err, ErrNotFound) || r.ID != "" {
+			t.Errorf("get(%q, %q) = %+v, %v, want ErrNotFound", tt.tenant, tt.id, r, err)
+		}
+	}
+	wantState(t, q, tenant, id, Queued)
+}
+
+func TestUnreadableResultReadsAsNone(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	id := enqueue(t, q, tenant)
+	if err := q.rdb.HSet(t.Context(), q.keys.job(id), "result", "{").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if r := get(t, q, tenant, id); r.Result != nil {
+		t.Errorf("result = %+v, want none", r.Result)
+	}
+}
+
+func TestListIsNewestFirst(t *testing.T) {
+	q, tenant := newQueue(t, Options{HistoryMax: 5}), unique("tenant")
+	enqueue(t, q, unique("other"))
+	var ids []string
+	for range 7 {
+		ids = append(ids, enqueue(t, q, tenant))
+	}
+	slices.Reverse(ids)
+	list := func(limit int) (got []string) {
+		t.Helper()
+		rs, err := q.List(t.Context(), tenant, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rs {
+			got = append(got, r.ID)
+		}
+		return got
+	}
+	// Jobs of the same millisecond have no order of their own: compare as sets, within the five that are kept.
+	if got := list(100); len(got) != 5 {
+		t.Errorf("list = %v, want the 5 that the history holds", got)
+	}
+	if got := list(2); len(got) != 2 {
+		t.Errorf("list of 2 = %v", got)
+	}
+	if got := list(0); got != nil {
+		t.Errorf("list of 0 = %v, want none", got)
+	}
+	rs, err := q.List(t.Context(), tenant, 5)
+	if err != nil || !slices.IsSortedFunc(rs, func(a, b Record) int { return b.CreatedAt.Compare(a.CreatedAt) }) {
+		t.Errorf("list is not newest first: %v, %v", rs, err)
+	}
+	if err := q.rdb.Del(t.Context(), q.keys.job(rs[1].ID)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(3); len(got) != 2 || slices.Contains(got, rs[1].ID) {
+		t.Errorf("list = %v, want what is left of 3 without the expired %s", got, rs[1].ID)
+	}
+	if ttl := q.rdb.TTL(t.Context(), q.keys.history(tenant)).Val(); ttl <= 23*time.Hour || ttl > 24*time.Hour {
+		t.Errorf("the history expires in %v, want 24h", ttl)
+	}
+}
+
+func TestWaitIsWoken(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	id := enqueue(t, q, tenant)
+	l := claim(t, q, "w")
+	type answer struct {
+		r   Record
+		err error
+	}
+	done := make(chan answer, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	go func() {
+		r, err := q.Wait(ctx, tenant, id)
+		done <- answer{r, err}
+	}()
+	if err := l.Complete(t.Context(), outcome("x")); err != nil {
+		t.Fatal(err)
+	}
+	if a := <-done; a.err != nil || a.r.Status != Succeeded || a.r.Result == nil {
+		t.Errorf("wait = %+v, %v", a.r, a.err)
+	}
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	id := enqueue(t, q, tenant)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if r, err := q.Wait(ctx, tenant, id); !errors.Is(err, context.DeadlineExceeded) || r.Status != Queued {
+		t.Errorf("wait = %s, %v, want the queued job and the context's error", r.Status, err)
+	}
+	if _, err := q.Wait(t.Context(), unique("other"), id); !errors.Is(err, ErrNotFound) {
+		t.Errorf("wait for another tenant's job = %v, want ErrNotFound", err)
+	}
+	q.finished.mu.Lock()
+	defer q.finished.mu.Unlock()
+	if len(q.finished.watches) != 0 {
+		t.Errorf("%d watches are left over", len(q.finished.watches))
+	}
+}
+
+func TestWaitEndsWithClose(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	id := enqueue(t, q, tenant)
+	done := make(chan error, 1)
+	go func() {
+		_, err := q.Wait(t.Context(), tenant, id)
+		done <- err
+	}()
+	q.Close()
+	if err := <-done; err == nil {
+		t.Error("wait on a closed queue returned no error")
+	}
+}
+
+func TestRate(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	const window = time.Hour
+	for i := int64(1); i <= 4; i++ {
+		r, err := q.Rate(t.Context(), tenant, Requests, 3, window)
+		if err != nil || r.Used != i || r.Allowed != (i <= 3) || r.Limit != 3 {
+			t.Errorf("request %d: %+v, %v", i, r, err)
+		}
+		if r.ResetAt.Unix()%3600 != 0 || r.RetryAfter <= 0 || r.RetryAfter > window || time.Until(r.ResetAt).Round(time.Minute) != r.RetryAfter.Round(time.Minute) {
+			t.Errorf("request %d resets at %v, in %v", i, r.ResetAt, r.RetryAfter)
+		}
+		key := q.keys.rate(tenant, Requests, r.ResetAt.Unix()/3600-1)
+		if at := time.Unix(int64(q.rdb.ExpireTime(t.Context(), key).Val()/time.Second), 0); !at.Equal(r.ResetAt) {
+			t.Errorf("%s expires at %v, the reset told is %v", key, at, r.ResetAt)
+		}
+	}
+	if r, err := q.Rate(t.Context(), tenant, Submits, 3, window); err != nil || r.Used != 1 {
+		t.Errorf("the other window: %+v, %v, want a count of its own", r, err)
+	}
+	if _, err := q.Rate(t.Context(), tenant, Requests, 3, 1500*time.Millisecond); err == nil {
+		t.Error("a window of 1.5 s was taken")
+	}
+}
+
+func TestRuntimes(t *testing.T) {
+	q := newQueue(t, Options{})
+	publish := func(worker string, ttl time.Duration, langs ...job.Language) {
+		t.Helper()
+		if err := q.PublishRuntimes(t.Context(), worker, langs, ttl); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(names ...string) {
+		t.Helper()
+		langs, err := q.Runtimes(t.Context())
+		var got []string
+		for _, l := range langs {
+			got = append(got, l.Name+l.Version)
+		}
+		if err != nil || !slices.Equal(got, names) {
+			t.Errorf("runtimes = %v, %v, want %v", got, err, names)
+		}
+	}
+	want()
+	publish("w1", time.Minute, job.Language{Name: "python", Version: "3"}, job.Language{Name: "java", Version: "17"})
+	publish("w2", 2*time.Minute, job.Language{Name: "python", Version: "4"})
+	want("java17", "python4")
+	publish("w2", 0)
+	want("java17", "python3")
+	// A worker that is silent is forgotten: its word is moved to the past instead of waiting for that.
+	if err := q.rdb.ZAdd(t.Context(), q.keys.part("workers"), redisZ(1, "w1")).Err(); err != nil {
+		t.Fatal(err)
+	}
+	want()
+	if n := q.rdb.HLen(t.Context(), q.keys.part("runtimes")).Val(); n != 0 {
+		t.Errorf("%d workers are left over", n)
+	}
+}

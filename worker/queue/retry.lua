@@ -1,0 +1,24 @@
+-- Ends an attempt that failed by our fault: the job comes back after a delay, or is dead after its last attempt.
+-- KEYS  none: names come from keys.go
+-- ARGV  id, tenant, claim, delay (ms), message (for the tenant), cause (for operators)
+-- returns 'retrying', 'cancelled' (the tenant had asked for it), 'failed' (dead-lettered) or 'lost'
+
+local id, tenant, claim, delay, message, cause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+if not held(id, claim) then return 'lost' end
+local at = now()
+local f = redis.call('HMGET', jobKey(id), 'attemptsMade', 'maxAttempts', 'cancelRequestedAt')
+if f[3] then
+  cancelled(id, tenant, at)
+  return 'cancelled'
+end
+if tonumber(f[1]) >= tonumber(f[2]) then
+  bury(id, tenant, at, message, cause)
+  return 'failed'
+end
+redis.call('HSET', jobKey(id), 'status', 'retrying', 'error', message, 'cause', cause, 'retryScheduledAt', iso(at),
+  'updatedAt', iso(at))
+redis.call('ZREM', LEASES, entry(id, tenant))
+redis.call('ZADD', DELAYED, at + delay, entry(id, tenant))
+redis.call('HINCRBY', STATS, 'retried', 1)
+nudge() -- so that a waiting worker learns of the new deadline
+return 'retrying'

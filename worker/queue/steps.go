@@ -1,0 +1,76 @@
+package queue
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed *.lua
+var luaFiles embed.FS
+
+// steps are the atomic steps, each named as its file.
+type steps struct {
+	enqueue, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, publishRuntimes, runtimes *redis.Script
+}
+
+func newSteps(k keys, o Options) steps {
+	head := k.lua() + fmt.Sprintf("local JOB_TTL, DEAD_TTL, DAILY_TTL, COST_TTL, LEASE, HISTORY_MAX, MAX_BLOCK = %d, %d, %d, %d, %d, %d, %d\n",
+		seconds(o.JobTTL), seconds(o.DeadLetterTTL), seconds(o.DailyQuotaTTL), seconds(costTTL), o.Lease.Milliseconds(), o.HistoryMax,
+		maxBlock.Milliseconds()) + source("lib")
+	step := func(name string) *redis.Script { return redis.NewScript(head + source(name)) }
+	return steps{
+		enqueue: step("enqueue"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
+		fail: step("fail"), release: step("release"), cancel: step("cancel"), counts: step("counts"), rate: step("rate"),
+		usage: step("usage"), publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
+	}
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+// source returns a script's text. The files are part of the binary, so one that is missing is a slip of the programmer.
+func source(name string) string {
+	b, err := luaFiles.ReadFile(name + ".lua")
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// run takes one step within opTimeout. what completes the sentence "... on Redis at ...".
+func (q *Queue) run(ctx context.Context, step *redis.Script, what string, args ...any) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	v, err := step.Run(ctx, q.rdb, nil, args...).Result()
+	if err == redis.Nil { // the script returned false
+		return nil, nil
+	}
+	return v, q.explain(what, err)
+}
+
+// word takes a step that answers with one word.
+func (q *Queue) word(ctx context.Context, step *redis.Script, what string, args ...any) (string, error) {
+	v, err := q.run(ctx, step, what, args...)
+	s, _ := v.(string)
+	return s, err
+}
+
+// list takes a step that answers with a list of at least n elements.
+func (q *Queue) list(ctx context.Context, step *redis.Script, n int, what string, args ...any) ([]any, error) {
+	v, err := q.run(ctx, step, what, args...)
+	if err != nil {
+		return nil, err
+	}
+	l, _ := v.([]any)
+	if len(l) < n {
+		return nil, q.explain(what, fmt.Errorf("unexpected answer %v", v))
+	}
+	return l, nil
+}
+
+// The scripts answer with Redis integers and strings; anything else reads as zero.
+func integer(v any) int64 { n, _ := v.(int64); return n }
+func text(v any) string   { s, _ := v.(string); return s }

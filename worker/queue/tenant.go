@@ -1,0 +1,61 @@
+package queue
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"ccee/api/job"
+)
+
+// RateKind names one of a tenant's two request windows.
+type RateKind string
+
+// The kinds.
+const (
+	Requests RateKind = "rate_limit"        // every authenticated request
+	Submits  RateKind = "submit_rate_limit" // valid submissions
+)
+
+// Rate is the state of a tenant's window after one more request.
+type Rate struct {
+	Allowed    bool  // Used <= Limit
+	Used       int64 // refused requests count too
+	Limit      int64
+	ResetAt    time.Time     // the exact end of the window, by Redis's clock
+	RetryAfter time.Duration // until then; more than 0
+}
+
+// Rate counts one request of the tenant in the current window and says whether it is within limit. window is in whole seconds;
+// windows are aligned to the epoch.
+func (q *Queue) Rate(ctx context.Context, tenant string, kind RateKind, limit int64, window time.Duration) (Rate, error) {
+	what := "count a request of tenant " + tenant
+	if window < time.Second || window%time.Second != 0 {
+		return Rate{}, job.Errorf(job.EInternal, "%s: a window of %v is not one of whole seconds", what, window)
+	}
+	r, err := q.list(ctx, q.steps.rate, 3, what, tenant, string(kind), seconds(window))
+	if err != nil {
+		return Rate{}, err
+	}
+	used, ends, at := integer(r[0]), integer(r[1]), integer(r[2])
+	return Rate{Allowed: used <= limit, Used: used, Limit: limit, ResetAt: time.UnixMilli(ends).UTC(),
+		RetryAfter: time.Duration(ends-at) * time.Millisecond}, nil
+}
+
+// Usage is what a tenant has used of its quotas.
+type Usage struct {
+	ActiveJobs       int64  // unfinished jobs
+	DailyJobs        int64  // submitted on Date
+	Date             string // today, UTC, YYYY-MM-DD
+	EstimatedCostUsd float64
+}
+
+// Usage returns what the tenant has used of its quotas today.
+func (q *Queue) Usage(ctx context.Context, tenant string) (Usage, error) {
+	r, err := q.list(ctx, q.steps.usage, 4, "read the usage of tenant "+tenant, tenant)
+	if err != nil {
+		return Usage{}, err
+	}
+	cost, _ := strconv.ParseFloat(text(r[3]), 64)
+	return Usage{ActiveJobs: integer(r[0]), DailyJobs: integer(r[1]), Date: text(r[2]), EstimatedCostUsd: cost}, nil
+}

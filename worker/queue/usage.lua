@@ -1,0 +1,9 @@
+-- Reads what a tenant has used.
+-- KEYS  none: names come from keys.go
+-- ARGV  tenant
+-- returns {active, daily, date, cost (decimal string)}
+
+local tenant = ARGV[1]
+local date = dateOf(now())
+return { redis.call('SCARD', activeIDs(tenant)), tonumber(redis.call('GET', dailyJobs(tenant, date)) or '0'), date,
+  redis.call('GET', dailyCost(tenant, date)) or '0' }

@@ -1,0 +1,108 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"ccee/api/job"
+	"ccee/worker/queue"
+)
+
+// storeTime bounds how long a result is kept trying to be stored while Redis is away; its lease is over long before.
+const storeTime = time.Minute
+
+// run runs one job and settles it. jobs ends when the job must stop; store when nothing more can be written.
+func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
+	began := time.Now()
+	w.metrics.running.Inc()
+	defer w.metrics.running.Dec()
+
+	ctx, stop := context.WithCancelCause(jobs)
+	defer stop(nil)
+	keep, endKeep := context.WithCancel(store)
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		if err := l.Keep(keep); err != nil {
+			stop(err)
+		}
+	})
+	res, err := w.backend.Run(ctx, l.Job)
+	endKeep()
+	keeping.Wait()
+
+	v := decide(res, err, context.Cause(ctx))
+	switch job.ErrorCode(err) {
+	case job.EUnavailable:
+		w.gate.shut()
+	case job.EBusy:
+		// The slot stays taken for a moment after the job is handed back: else it would be claimed again at once, and again.
+		defer (&backoff{pause: 2 * firstPause}).wait(jobs)
+	}
+	w.report(l, v, time.Since(began), w.settle(store, l, v))
+}
+
+// settled says what became of a job, for the log and the counters.
+type settled struct {
+	state string // the job's state, or "lost", "released", "unstored"
+	err   error  // why it could not be stored
+}
+
+// settle does what was decided, and repeats it while Redis is away.
+func (w *Worker) settle(ctx context.Context, l *queue.Lease, v verdict) settled {
+	if v.do == nothing {
+		return settled{state: "lost"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	var b backoff
+	for {
+		state, err := apply(ctx, l, v)
+		switch {
+		case err == nil:
+			return settled{state: state}
+		case errors.Is(err, queue.ErrLeaseLost):
+			return settled{state: "lost"}
+		case !b.wait(ctx):
+			// The lease runs out, and the job is run again: better than a guess.
+			return settled{"unstored", err}
+		}
+	}
+}
+
+func apply(ctx context.Context, l *queue.Lease, v verdict) (state string, err error) {
+	switch v.do {
+	case complete:
+		return string(v.result.Status), l.Complete(ctx, outcome(l.Request, v.result))
+	case retry:
+		s, err := l.Retry(ctx, v.fault)
+		return string(s), err
+	case fail:
+		return string(queue.Failed), l.Fail(ctx, v.fault)
+	default:
+		return "released", l.Release(ctx)
+	}
+}
+
+// report writes the job's one log line and counts it.
+func (w *Worker) report(l *queue.Lease, v verdict, took time.Duration, s settled) {
+	w.metrics.ended.WithLabelValues(s.state).Inc()
+	if v.do == complete {
+		w.metrics.seconds.WithLabelValues(l.Job.Language).Observe(took.Seconds())
+		w.metrics.verdicts.WithLabelValues(string(v.result.Verdict)).Inc()
+	}
+	e := w.log.Info()
+	if v.do == retry || v.do == fail || s.err != nil {
+		e = w.log.Warn()
+	}
+	e = e.Str("job", l.Job.ID).Str("tenant", l.Job.Tenant).Str("trace", l.TraceID).Str("language", l.Job.Language).
+		Int("attempt", l.Attempt).Str("status", s.state).Dur("waited", l.StartedAt.Sub(l.CreatedAt)).Dur("took", took)
+	if v.do == complete {
+		e = e.Str("verdict", string(v.result.Verdict)).Float64("wallMs", v.result.WallMs)
+	}
+	if v.fault.Cause != "" {
+		e = e.Str("cause", v.fault.Cause)
+	}
+	e.AnErr("error", s.err).Msg("job")
+}

@@ -1,0 +1,133 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"ccee/worker/queue"
+)
+
+const (
+	// MaxConcurrency is the largest Options.Concurrency.
+	MaxConcurrency = 32
+	// storeGrace is what is left after the drain time to hand jobs back.
+	storeGrace = time.Second
+)
+
+// Options are a worker's settings.
+type Options struct {
+	ID          string        // unique among live workers; "" for the host's name and a random part
+	Concurrency int           // jobs at a time, 1 to MaxConcurrency
+	Drain       time.Duration // how long running jobs may take to finish once Run is told to stop
+	Log         zerolog.Logger
+	Metrics     prometheus.Registerer // nil for none
+}
+
+// Worker takes jobs off a queue.
+type Worker struct {
+	queue   *queue.Queue
+	backend Backend
+	opts    Options
+	log     zerolog.Logger
+	metrics *metrics
+	gate    gate
+}
+
+// New returns a worker; Run starts it.
+func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
+	if opts.Concurrency < 1 || opts.Concurrency > MaxConcurrency {
+		return nil, fmt.Errorf("worker concurrency is %d, it must be 1 to %d", opts.Concurrency, MaxConcurrency)
+	}
+	if opts.ID == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("name the worker: %w", err)
+		}
+		opts.ID = host + "-" + rand.Text()[:8]
+	}
+	m, err := newMetrics(opts.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	log := opts.Log.With().Str("worker", opts.ID).Logger()
+	return &Worker{queue: q, backend: b, opts: opts, log: log, metrics: m, gate: newGate(b)}, nil
+}
+
+// Run takes and runs jobs until ctx ends. Then it waits for those that run, at most Options.Drain, hands back those that have
+// not finished, and returns. Redis or the backend being away does not end it: it tries again, more and more slowly.
+func (w *Worker) Run(ctx context.Context) error {
+	// jobs ends when running jobs must stop; store when nothing more can be written.
+	store, endStore := context.WithCancel(context.WithoutCancel(ctx))
+	defer endStore()
+	jobs, endJobs := context.WithCancelCause(store)
+	defer endJobs(nil)
+
+	var announcing, running sync.WaitGroup
+	announcing.Go(func() { w.announce(ctx) })
+	defer announcing.Wait()
+	w.log.Info().Int("concurrency", w.opts.Concurrency).Msg("worker started")
+
+	slots := make(chan struct{}, w.opts.Concurrency) // holds one value for each running job
+	for w.acquire(ctx, slots) {
+		l := w.next(ctx)
+		if l == nil {
+			break
+		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			w.run(jobs, store, l)
+		})
+	}
+
+	w.log.Info().Dur("drain", w.opts.Drain).Msg("worker stopping")
+	stop := time.AfterFunc(w.opts.Drain, func() { endJobs(errDraining) })
+	defer stop.Stop()
+	last := time.AfterFunc(w.opts.Drain+cancelGrace+storeGrace, endStore)
+	defer last.Stop()
+	running.Wait()
+	w.log.Info().Msg("worker stopped")
+	return nil
+}
+
+// acquire takes a slot; false when ctx has ended.
+func (w *Worker) acquire(ctx context.Context, slots chan<- struct{}) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case slots <- struct{}{}:
+		return ctx.Err() == nil
+	}
+}
+
+// next returns the next job once the backend is ready for it; nil when ctx has ended.
+func (w *Worker) next(ctx context.Context) *queue.Lease {
+	var b backoff
+	for ctx.Err() == nil {
+		if !w.gate.pass(ctx, w.log) {
+			return nil
+		}
+		l, err := w.queue.Claim(ctx, w.opts.ID)
+		switch {
+		case l != nil:
+			return l
+		case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+			return nil
+		}
+		w.metrics.claimErrors.Inc()
+		if b.first() {
+			w.log.Warn().Err(err).Msg("no jobs can be taken; trying again")
+		}
+		if !b.wait(ctx) {
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,267 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ccee/api/job"
+	"ccee/worker/queue"
+)
+
+func TestWorkerStoresResults(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{})
+	reg := prometheus.NewRegistry()
+	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) { return good(s), nil }}, Options{Metrics: reg})
+	for range 20 {
+		id := enqueue(t, q)
+		r := wantEnd(t, q, id, queue.Succeeded)
+		if got := string(r.Result.Steps[0].Stdout.Data); got != "source of "+id || r.FailureCategory != "none" || r.CostModelVersion != "fargate-v1" {
+			t.Errorf("output %q, record %+v", got, r)
+		}
+	}
+	wantNoneActive(t, q)
+	langs, err := q.Runtimes(t.Context())
+	if err != nil || len(langs) != 1 || langs[0].Name != "python" {
+		t.Errorf("runtimes = %v, %v, want python", langs, err)
+	}
+	if got, err := reg.Gather(); err != nil || len(got) == 0 {
+		t.Errorf("metrics: %v, %v", got, err)
+	}
+}
+
+func TestFailingProgramIsAResult(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{})
+	var runs atomic.Int64
+	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
+		runs.Add(1)
+		return job.Result{Status: job.Failed, Verdict: job.OOMKilled}, nil
+	}}, Options{})
+	r := wantEnd(t, q, enqueue(t, q), queue.Failed)
+	if runs.Load() != 1 || r.Result == nil || r.FailureCategory != "runtime" || r.Error != "" {
+		t.Errorf("%d runs, record %+v, want one run and its result", runs.Load(), r)
+	}
+}
+
+func TestFaultsOfOurs(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		faults         []error // of the first runs; then it works
+		want           queue.State
+		runs, attempts int
+		message        string
+	}{
+		{"internal once", []error{errors.New("disk on fire")}, queue.Succeeded, 2, 2, ""},
+		{"unavailable twice", []error{job.Errorf(job.EUnavailable, "gone"), job.Errorf(job.EUnavailable, "gone")}, queue.Succeeded, 3, 3, ""},
+		{"for ever", []error{errors.New("a"), errors.New("b"), errors.New("c")}, queue.Failed, 3, 3, "internal error"},
+		{"invalid", []error{job.Invalid("run.wallMs", "is 5, this language needs at least 50")}, queue.Failed, 1, 1, "run.wallMs is 5, this language needs at least 50"},
+		{"busy uses no attempt", []error{job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full")}, queue.Succeeded, 4, 1, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			q := open(t, newRedis(t), queue.Options{RetryBackoff: 10 * time.Millisecond})
+			var runs atomic.Int64
+			startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
+				if n := int(runs.Add(1)); n <= len(tt.faults) {
+					return job.Result{}, tt.faults[n-1]
+				}
+				return good(s), nil
+			}}, Options{})
+			r := wantEnd(t, q, enqueue(t, q), tt.want)
+			if int(runs.Load()) != tt.runs || r.AttemptsMade != tt.attempts || r.Error != tt.message {
+				t.Errorf("%d runs, %d attempts, error %q, want %d, %d, %q", runs.Load(), r.AttemptsMade, r.Error, tt.runs, tt.attempts, tt.message)
+			}
+			wantNoneActive(t, q)
+		})
+	}
+}
+
+func TestNothingIsClaimedWhileTheBackendIsAway(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{})
+	asked := make(chan struct{}, 100)
+	var ready atomic.Bool
+	startWorker(t, q, fake{
+		run: func(_ context.Context, s job.Spec) (job.Result, error) { return good(s), nil },
+		ready: func() error {
+			asked <- struct{}{}
+			if ready.Load() {
+				return nil
+			}
+			return job.Errorf(job.EUnavailable, "starting")
+		},
+	}, Options{})
+	id := enqueue(t, q)
+	<-asked
+	<-asked
+	if r, err := q.Get(t.Context(), tenant, id); err != nil || r.Status != queue.Queued {
+		t.Errorf("job is %s, %v, want queued", r.Status, err)
+	}
+	ready.Store(true)
+	if r := wantEnd(t, q, id, queue.Succeeded); r.AttemptsMade != 1 {
+		t.Errorf("%d attempts, want 1", r.AttemptsMade)
+	}
+}
+
+// blocking is a backend whose runs end only with their context, and then with res.
+func blocking(started chan<- string, res job.Result, err error) fake {
+	return fake{run: func(ctx context.Context, s job.Spec) (job.Result, error) {
+		started <- s.ID
+		<-ctx.Done()
+		return res, err
+	}}
+}
+
+func TestCancelRunning(t *testing.T) {
+	for name, b := range map[string]func(chan<- string) fake{
+		"with a result": func(c chan<- string) fake {
+			return blocking(c, job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, nil)
+		},
+		"without a result": func(c chan<- string) fake {
+			return blocking(c, job.Result{}, job.Errorf(job.ECancelled, "before it ran"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := open(t, newRedis(t), queue.Options{})
+			started := make(chan string, 1)
+			startWorker(t, q, b(started), Options{})
+			id := enqueue(t, q)
+			<-started
+			if s, err := q.Cancel(t.Context(), tenant, id); err != nil || s != queue.Running {
+				t.Fatalf("cancel = %s, %v, want running", s, err)
+			}
+			if r := wantEnd(t, q, id, queue.Cancelled); r.Result == nil || r.Result.Verdict != job.WasCancelled || r.FailureCategory != "none" {
+				t.Errorf("record = %+v", r)
+			}
+			wantNoneActive(t, q)
+		})
+	}
+}
+
+func TestLostLeaseStopsTheJob(t *testing.T) {
+	r := newRedis(t)
+	q := open(t, r, queue.Options{Lease: 300 * time.Millisecond})
+	started := make(chan string, 1)
+	stopped := make(chan struct{})
+	startWorker(t, q, fake{run: func(ctx context.Context, s job.Spec) (job.Result, error) {
+		started <- s.ID
+		<-ctx.Done()
+		close(stopped)
+		return job.Result{}, ctx.Err()
+	}}, Options{Concurrency: 1})
+	enqueue(t, q)
+	<-started
+	r.kill()
+	<-stopped // the worker can't renew its lease, so it must give the job up
+}
+
+func TestStopLetsRunningJobsFinish(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{})
+	started, finish := make(chan string, 1), make(chan struct{})
+	stop := startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
+		started <- s.ID
+		<-finish
+		return good(s), nil
+	}}, Options{Concurrency: 1})
+	running, waiting := enqueue(t, q), enqueue(t, q)
+	first := <-started
+	var wg sync.WaitGroup
+	wg.Go(stop)
+	close(finish)
+	wg.Wait()
+	wantEnd(t, q, running, queue.Succeeded)
+	select { // the other one may have been claimed before the stop was seen; then it has finished too
+	case <-started:
+		wantEnd(t, q, waiting, queue.Succeeded)
+	default:
+		if r, err := q.Get(t.Context(), tenant, waiting); err != nil || r.Status != queue.Queued {
+			t.Errorf("after %s the other job is %s, %v, want queued", first, r.Status, err)
+		}
+	}
+}
+
+func TestStopHandsBackWhatDoesNotFinish(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{})
+	started := make(chan string, 1)
+	stop := startWorker(t, q, blocking(started, job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, nil), Options{Drain: time.Millisecond})
+	id := enqueue(t, q)
+	<-started
+	stop()
+	if r, err := q.Get(t.Context(), tenant, id); err != nil || r.Status != queue.Queued || r.AttemptsMade != 0 {
+		t.Fatalf("record = %+v, %v, want it queued as before", r, err)
+	}
+	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) { return good(s), nil }}, Options{})
+	if r := wantEnd(t, q, id, queue.Succeeded); r.AttemptsMade != 1 {
+		t.Errorf("%d attempts, want 1", r.AttemptsMade)
+	}
+}
+
+func TestConcurrencyIsBounded(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{})
+	var running, most atomic.Int64
+	full, finish := make(chan struct{}, 100), make(chan struct{})
+	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
+		most.Store(max(most.Load(), running.Add(1)))
+		defer running.Add(-1)
+		full <- struct{}{}
+		<-finish
+		return good(s), nil
+	}}, Options{Concurrency: 3})
+	var list []string
+	for range 9 {
+		list = append(list, enqueue(t, q))
+	}
+	for range 3 {
+		<-full
+	}
+	close(finish)
+	for _, id := range list {
+		wantEnd(t, q, id, queue.Succeeded)
+	}
+	if most.Load() != 3 {
+		t.Errorf("%d jobs ran at once, want 3", most.Load())
+	}
+}
+
+func TestRedisKilledWhileJobsRun(t *testing.T) {
+	r := newRedis(t)
+	q := open(t, r, queue.Options{RetryBackoff: 10 * time.Millisecond})
+	started, finish := make(chan string, 100), make(chan struct{})
+	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
+		started <- s.ID
+		<-finish
+		return good(s), nil
+	}}, Options{Concurrency: 4})
+	var list []string
+	for range 12 {
+		list = append(list, enqueue(t, q))
+	}
+	for range 4 {
+		<-started
+	}
+	r.kill()
+	close(finish) // the four results come while Redis is away
+	r.start(t)
+	for _, id := range list {
+		rec := wantEnd(t, q, id, queue.Succeeded)
+		if rec.AttemptsMade != 1 || !strings.HasSuffix(string(rec.Result.Steps[0].Stdout.Data), id) {
+			t.Errorf("job %s: %d attempts, output %q", id, rec.AttemptsMade, rec.Result.Steps[0].Stdout.Data)
+		}
+	}
+	wantNoneActive(t, q)
+	if c, err := q.Counts(t.Context()); err != nil || c != (queue.Counts{Succeeded: 12}) {
+		t.Errorf("counts = %+v, %v, want 12 succeeded and nothing else", c, err)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for _, n := range []int{0, -1, 33} {
+		if _, err := New(nil, fake{}, Options{Concurrency: n}); err == nil || !strings.Contains(err.Error(), "1 to 32") {
+			t.Errorf("concurrency %d: %v, want an error that names the range", n, err)
+		}
+	}
+}
