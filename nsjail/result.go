@@ -97,6 +97,10 @@ func classify(p Process, end ending, before, after counters, own int64) Result {
 			r.Signal = end.status.Signal()
 		}
 	}
+	// Whoever kills a whole sandbox, the kernel or we, does it with SIGKILL; nobody is left then to report the wait status.
+	if !end.exited && (end.killed || oom > 0) {
+		r.Signal = unix.SIGKILL
+	}
 	r.Verdict, r.Err = verdict(end, r, oom > 0, refused > 0)
 	return r
 }

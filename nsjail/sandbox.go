@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"runtime"
 	"time"
 
 	"github.com/opencontainers/runc/libcontainer/configs"
@@ -54,7 +52,7 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	}
 	if end == nil {
 		s.copy(p)
-		end = sb.watch(ctx, p, order, s, before.user+before.system)
+		end = newWatch(sb, p, order, before).run(ctx, s.flood)
 		s.wait()
 	}
 	end.output = s.total.Load()
@@ -110,103 +108,6 @@ func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending, error) {
 	}
 	s.closeIts()
 	return program[len(program)-1], nil, nil
-}
-
-// ending is how a process came to its end, as far as sandbox-init and the timers know.
-type ending struct {
-	cause  Verdict         // why everything was killed, if killed
-	killed bool            //
-	gone   bool            // sandbox-init is gone too
-	failed error           // the program was not started
-	exited bool            // status holds
-	status unix.WaitStatus //
-	wall   time.Duration   //
-	output int64           // bytes of both streams
-}
-
-// message is what the goroutine that reads the socket hands on.
-type message struct {
-	reply reply
-	err   error
-}
-
-// watch waits for the end and enforces what the kernel doesn't: wall time, CPU time, output, cancellation.
-func (sb *Sandbox) watch(ctx context.Context, p Process, order []op, s *streams, cpuBefore time.Duration) *ending {
-	messages := make(chan message, 1)
-	go sb.readReplies(messages)
-	wall := time.NewTimer(p.WallTime)
-	defer wall.Stop()
-	cpu := time.NewTimer(cpuCheck(p, p.CPUTime))
-	defer cpu.Stop()
-	flood, cancelled := s.flood, ctx.Done()
-	end := &ending{}
-	var startNs uint64
-	kill := func(cause Verdict) {
-		end.cause, end.killed = cause, true
-		flood, cancelled = nil, nil
-		wall.Stop()
-		cpu.Stop()
-		sb.kill()
-	}
-	for {
-		select {
-		case m := <-messages:
-			switch {
-			case m.err != nil:
-				end.gone = true
-				if !errors.Is(m.err, io.EOF) {
-					end.failed = m.err
-				}
-				return end
-			case m.reply.code == replyStarted:
-				startNs = m.reply.arg[0]
-				if !end.killed {
-					wall.Reset(p.WallTime)
-				}
-				if p.OnStart != nil {
-					p.OnStart()
-				}
-			case m.reply.code == replyFailed:
-				end.failed = opError(order, m.reply)
-				return end
-			case m.reply.code == replyExited:
-				end.exited, end.status = true, unix.WaitStatus(m.reply.arg[0])
-				end.wall = time.Duration(m.reply.arg[1] - startNs)
-				return end
-			}
-		case <-wall.C:
-			kill(WallTime)
-		case <-cpu.C:
-			user, system, err := sb.cg.cpuTimes()
-			left := p.CPUTime - (user + system - cpuBefore)
-			if err == nil && left > 0 {
-				cpu.Reset(cpuCheck(p, left))
-			} else {
-				kill(CPUTime)
-			}
-		case <-flood:
-			kill(OutputLimit)
-		case <-cancelled:
-			kill(Cancelled)
-		}
-	}
-}
-
-// readReplies hands on what sandbox-init reports about one EXEC: until the program is gone, or sandbox-init is.
-func (sb *Sandbox) readReplies(to chan<- message) {
-	for {
-		r, _, err := sb.ctl.receive()
-		to <- message{r, err}
-		if err != nil || r.code != replyStarted {
-			return
-		}
-	}
-}
-
-// cpuCheck is the earliest moment at which left can be used up: a timer set to it needs no polling.
-func cpuCheck(p Process, left time.Duration) time.Duration {
-	millicores := min(p.Resources.CPUMillicores, int64(runtime.NumCPU())*1000)
-	return max(left*1000/time.Duration(millicores), time.Millisecond)
 }
 
 // kill ends everything in the sandbox, sandbox-init included: the kernel kills a pid namespace with its first process.

@@ -1,0 +1,139 @@
+package nsjail
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ending is how a process came to its end, as far as sandbox-init and the timers know.
+type ending struct {
+	cause  Verdict         // why everything was killed, if killed
+	killed bool            //
+	gone   bool            // sandbox-init is gone too
+	failed error           // the program was not started
+	exited bool            // status holds
+	status unix.WaitStatus //
+	wall   time.Duration   //
+	output int64           // bytes of both streams
+}
+
+// watch waits for the end of one process and enforces what the kernel doesn't: wall time, CPU time, output, cancellation.
+type watch struct {
+	sb        *Sandbox
+	p         Process
+	order     []op // that started it, for errors
+	cpuBefore time.Duration
+
+	wall, cpu *time.Timer
+	startNs   uint64 // CLOCK_MONOTONIC, by sandbox-init
+	end       ending
+}
+
+func newWatch(sb *Sandbox, p Process, order []op, before counters) *watch {
+	return &watch{
+		sb: sb, p: p, order: order, cpuBefore: before.user + before.system,
+		wall: time.NewTimer(p.WallTime), cpu: time.NewTimer(cpuCheck(p, p.CPUTime)),
+	}
+}
+
+// message is what the goroutine that reads the socket hands on.
+type message struct {
+	reply reply
+	err   error
+}
+
+// run returns when sandbox-init has reported the end, or is gone itself. After a kill it only waits for that.
+func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
+	defer w.wall.Stop()
+	defer w.cpu.Stop()
+	messages := make(chan message, 1)
+	go w.sb.readReplies(messages)
+	cancelled := ctx.Done()
+	for {
+		select {
+		case m := <-messages:
+			if w.take(m) {
+				return &w.end
+			}
+		case <-w.wall.C:
+			w.kill(WallTime)
+		case <-w.cpu.C:
+			w.checkCPU()
+		case <-flood:
+			flood = nil
+			w.kill(OutputLimit)
+		case <-cancelled:
+			cancelled = nil
+			w.kill(Cancelled)
+		}
+	}
+}
+
+// take says whether m was the last message.
+func (w *watch) take(m message) bool {
+	switch {
+	case m.err != nil:
+		w.end.gone = true
+		if !errors.Is(m.err, io.EOF) {
+			w.end.failed = m.err
+		}
+	case m.reply.code == replyFailed:
+		w.end.failed = opError(w.order, m.reply)
+	case m.reply.code == replyExited:
+		w.end.exited, w.end.status = true, unix.WaitStatus(m.reply.arg[0])
+		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
+	case m.reply.code == replyStarted:
+		w.startNs = m.reply.arg[0]
+		if !w.end.killed {
+			w.wall.Reset(w.p.WallTime)
+		}
+		if w.p.OnStart != nil {
+			w.p.OnStart()
+		}
+		return false
+	}
+	return true
+}
+
+// kill ends everything; the first cause stands.
+func (w *watch) kill(cause Verdict) {
+	if w.end.killed {
+		return
+	}
+	w.end.cause, w.end.killed = cause, true
+	w.wall.Stop()
+	w.cpu.Stop()
+	w.sb.kill()
+}
+
+func (w *watch) checkCPU() {
+	user, system, err := w.sb.cg.cpuTimes()
+	left := w.p.CPUTime - (user + system - w.cpuBefore)
+	if err != nil || left <= 0 { // what can't be read can't be held
+		w.kill(CPUTime)
+		return
+	}
+	w.cpu.Reset(cpuCheck(w.p, left))
+}
+
+// readReplies hands on what sandbox-init reports about one EXEC: until the program is gone, or sandbox-init is.
+func (sb *Sandbox) readReplies(to chan<- message) {
+	for {
+		r, _, err := sb.ctl.receive()
+		to <- message{r, err}
+		if err != nil || r.code != replyStarted {
+			return
+		}
+	}
+}
+
+// cpuCheck is the earliest moment at which left can be used up: a timer set to it needs no polling.
+func cpuCheck(p Process, left time.Duration) time.Duration {
+	millicores := min(p.Resources.CPUMillicores, int64(runtime.NumCPU())*1000)
+	return max(left*1000/time.Duration(millicores), time.Millisecond)
+}
