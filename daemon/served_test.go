@@ -55,7 +55,7 @@ func serve(t *testing.T, drain time.Duration, run runFunc) *served {
 		t.Fatal(err)
 	}
 	log := &syncBuffer{}
-	s := newServer(Options{GID: os.Getegid(), Slots: 1, Drain: drain, Log: zerolog.New(log)}, l, offering(profiled("p", pythonProfile, 1)).list)
+	s := newServer(Options{GID: os.Getegid(), Slots: 1, Drain: drain, Log: zerolog.New(log)}, 0, l, offering(profiled("p", pythonProfile, 1)).list)
 	s.run = run
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -53,6 +53,9 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	or(&o.Slots, 16*cores())
+	if o.Slots > rangeSlots {
+		return o, fmt.Errorf("%d slots: a daemon has at most %d", o.Slots, rangeSlots)
+	}
 	or(&o.Queue, 256)
 	if o.CPUMillicores == 0 {
 		o.CPUMillicores = 4 * 1000 * int64(cores())
@@ -66,8 +69,8 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-func (o *Options) budget() budget {
-	return budget{slots: o.Slots, memory: o.MemoryBytes, millicores: o.CPUMillicores, queue: o.Queue, wait: o.QueueWait}
+func (o *Options) budget(firstSlot int) budget {
+	return budget{first: firstSlot, slots: o.Slots, memory: o.MemoryBytes, millicores: o.CPUMillicores, queue: o.Queue, wait: o.QueueWait}
 }
 
 // Server is the daemon: one unix socket, one parent cgroup, one spawner.
@@ -91,16 +94,21 @@ func New(o Options) (_ *Server, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	program, err := o.Policy.Compile()
+	bpf, err := compile(o.Policy, o.Log)
 	if err != nil {
-		return nil, fmt.Errorf("compile the seccomp policy: %w", err)
+		return nil, err
 	}
 	// The socket first: while it is another's, so are the cgroups that would be swept next.
 	socket, err := listen(o.Socket, o.GID)
 	if err != nil {
 		return nil, err
 	}
-	s := newServer(o, socket, o.Store.List)
+	first, claim, err := claimRange(rangeDir)
+	if err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
+	s := newServer(o, first, socket, o.Store.List)
+	s.closers = append(s.closers, claim.Close)
 	defer func() {
 		if err != nil {
 			s.close()
@@ -118,15 +126,32 @@ func New(o Options) (_ *Server, err error) {
 	s.closers = append(s.closers, sandboxes.close)
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
-		slots: s.slots, bpf: program.BPF, metrics: s.metrics, log: o.Log,
+		slots: s.slots, bpf: bpf, metrics: s.metrics, log: o.Log,
 	}
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil
 }
 
+// compile makes the filter, and refuses a policy with something that sandboxes can't honour: leaving it out would open the
+// box wider than its author meant.
+func compile(p *seccomp.Policy, log zerolog.Logger) ([]byte, error) {
+	program, err := p.Compile()
+	if err != nil {
+		return nil, fmt.Errorf("compile the seccomp policy: %w", err)
+	}
+	if program.Notify {
+		return nil, errors.New("the seccomp policy has SCMP_ACT_NOTIFY, which nobody would answer: use SCMP_ACT_ERRNO or SCMP_ACT_KILL_PROCESS")
+	}
+	if len(program.Flags) > 0 {
+		return nil, fmt.Errorf("the seccomp policy has the flags %v: remove them, sandboxes load their filter without any", program.Flags)
+	}
+	log.Info().Str("policy", program.Digest).Strs("unknownSyscalls", program.Unknown).Msg("seccomp policy compiled")
+	return program.BPF, nil
+}
+
 // newServer is the part of New that needs no root.
-func newServer(o Options, l *socket, list func(context.Context) ([]rootfs.Image, error)) *Server {
-	slots := newSlots(o.budget())
+func newServer(o Options, firstSlot int, l *socket, list func(context.Context) ([]rootfs.Image, error)) *Server {
+	slots := newSlots(o.budget(firstSlot))
 	return &Server{
 		gid:       o.GID,
 		drain:     o.Drain,

@@ -11,6 +11,7 @@ import (
 
 // budget bounds what runs at once, and what waits for it.
 type budget struct {
+	first      int // number of the first slot: numbers are the host's, not the daemon's; see claimRange
 	slots      int
 	memory     int64         // bytes: the sum of the running jobs' memory limits stays within it
 	millicores int64         // the same of their CPU rates
@@ -39,7 +40,7 @@ type waiter struct {
 func newSlots(b budget) *slots {
 	s := &slots{total: b, left: need{memory: b.memory, millicores: b.millicores}}
 	for n := range b.slots {
-		s.free = append(s.free, n)
+		s.free = append(s.free, b.first+n)
 	}
 	return s
 }
