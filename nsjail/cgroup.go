@@ -29,7 +29,7 @@ type Cgroups struct {
 // and kills and removes what an earlier daemon left below it. It reports what is missing and how to get it.
 func OpenCgroups(name string) (*Cgroups, error) {
 	if !filepath.IsLocal(name) {
-		return nil, fmt.Errorf("cgroup name %q: must be relative, without ..", name)
+		return nil, fmt.Errorf("cgroup name %q: must be relative, without .. in it", name)
 	}
 	h, err := findHierarchies()
 	if err != nil {
@@ -109,8 +109,9 @@ func (c *Cgroups) Close() error {
 // cgroup is one sandbox's.
 type cgroup struct {
 	at        hierarchies
-	fd        int      // of the v2 directory, or -1
-	memoryMax int64    // bytes, as last written
+	fd        int // of the v2 directory, or -1
+	written   Resources
+	memoryMax int64    // bytes, as last written: written.MemoryMax and what is ours
 	peak      *os.File // v2's memory.peak since resetPeak, or nil
 }
 
@@ -154,41 +155,56 @@ func (cg *cgroup) join(pid int) error {
 	return nil
 }
 
-// set writes the limits; extra bytes are added to the memory limit for what is ours.
+// set writes the limits that are not written yet; extra bytes are added to the memory limit for what is ours.
 func (cg *cgroup) set(r Resources, extra int64) error {
-	memory := strconv.FormatInt(r.MemoryMax+extra, 10)
-	pids := strconv.FormatInt(r.PidsMax+1, 10) // sandbox-init is the one
-	quota := strconv.FormatInt(r.CPUMillicores*cpuPeriod.Microseconds()/1000, 10)
-	period := strconv.FormatInt(cpuPeriod.Microseconds(), 10)
-	type write struct{ dir, file, value string }
-	writes := []write{
-		{cg.at.memory, "memory.max", memory},
-		{cg.at.memory, "memory.swap.max", "0"},
-		{cg.at.memory, "memory.oom.group", "1"},
-		{cg.at.pids, "pids.max", pids},
-		{cg.at.cpu, "cpu.max", quota + " " + period},
+	writes := cg.memoryWrites(r.MemoryMax + extra)
+	if r.PidsMax != cg.written.PidsMax {
+		writes = append(writes, write{cg.at.pids, "pids.max", r.PidsMax + 1}) // sandbox-init is the one
 	}
-	if !cg.at.v2() {
-		writes = []write{
-			{cg.at.memory, "memory.limit_in_bytes", memory},
-			{cg.at.memory, "memory.memsw.limit_in_bytes", memory},
-			{cg.at.pids, "pids.max", pids},
-			{cg.at.cpu, "cpu.cfs_period_us", period},
-			{cg.at.cpu, "cpu.cfs_quota_us", quota},
-		}
-		if cg.memoryMax > 0 && r.MemoryMax+extra > cg.memoryMax { // memsw must never be the smaller one
-			writes[0], writes[1] = writes[1], writes[0]
-		}
+	if r.CPUMillicores != cg.written.CPUMillicores {
+		writes = append(writes, cg.cpuWrites(r.CPUMillicores)...)
 	}
 	for _, w := range writes {
-		err := cgroups.WriteFile(w.dir, w.file, w.value)
+		err := cgroups.WriteFile(w.dir, w.file, fmt.Sprint(w.value))
 		// Without swap accounting there is no swap limit to write, and with none in the kernel none to forbid.
 		if err != nil && !(errors.Is(err, os.ErrNotExist) && strings.Contains(w.file, "sw")) {
-			return fmt.Errorf("limit %s to %s: %w", w.file, w.value, err)
+			return fmt.Errorf("limit %s to %v: %w", w.file, w.value, err)
 		}
 	}
-	cg.memoryMax = r.MemoryMax + extra
+	cg.written, cg.memoryMax = r, r.MemoryMax+extra
 	return nil
+}
+
+// write is a value for a file of a cgroup.
+type write struct {
+	dir, file string
+	value     any
+}
+
+func (cg *cgroup) memoryWrites(limit int64) []write {
+	fresh := cg.memoryMax == 0
+	switch {
+	case limit == cg.memoryMax:
+		return nil
+	case cg.at.v2() && fresh:
+		return []write{{cg.at.memory, "memory.max", limit}, {cg.at.memory, "memory.swap.max", 0}, {cg.at.memory, "memory.oom.group", 1}}
+	case cg.at.v2():
+		return []write{{cg.at.memory, "memory.max", limit}}
+	}
+	own, swap := write{cg.at.memory, "memory.limit_in_bytes", limit}, write{cg.at.memory, "memory.memsw.limit_in_bytes", limit}
+	if !fresh && limit > cg.memoryMax { // the one with swap must never be the smaller one
+		return []write{swap, own}
+	}
+	return []write{own, swap}
+}
+
+func (cg *cgroup) cpuWrites(millicores int64) []write {
+	period := cpuPeriod.Microseconds()
+	quota := millicores * period / 1000
+	if cg.at.v2() {
+		return []write{{cg.at.cpu, "cpu.max", fmt.Sprintf("%d %d", quota, period)}}
+	}
+	return []write{{cg.at.cpu, "cpu.cfs_period_us", period}, {cg.at.cpu, "cpu.cfs_quota_us", quota}}
 }
 
 // kill kills every process in the cgroup.
