@@ -24,6 +24,7 @@ func TestProgram(t *testing.T) {
 	}{
 		{"stage", [][]op{stageProgram([]string{"/var/lib/ccee/images"})}},
 		{"spawn", [][]op{spawnProgram(cfg, true)}},
+		{"network", [][]op{networkProgram()}},
 		{"sandbox", [][]op{sandboxProgram(cfg)}},
 		{"process", processProgram(p)},
 	} {

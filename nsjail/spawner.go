@@ -25,8 +25,9 @@ type Spawner struct {
 	cmd     *exec.Cmd
 	done    chan struct{} // closed when the process has ended
 
-	mu  sync.Mutex // guards ctl: one spawn at a time, a request and its reply
-	ctl *control
+	mu   sync.Mutex // guards all below: one spawn at a time, a request and its reply
+	ctl  *control
+	owed bool // READY of a networkProgram
 }
 
 // NewSpawner starts a spawner whose sandboxes may have roots below the given directories and get their cgroups in
@@ -160,6 +161,12 @@ func (s *Spawner) spawn(cfg Config, sb *Sandbox, remote int) (pid int, err error
 	ops := spawnProgram(cfg, ok)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.owed {
+		if err := awaitReady(s.ctl, networkProgram()); err != nil {
+			return 0, errors.Join(ErrSpawnerGone, err)
+		}
+		s.owed = false
+	}
 	if err := s.ctl.send(ops, fds...); err != nil {
 		return 0, errors.Join(ErrSpawnerGone, err)
 	}
@@ -173,6 +180,10 @@ func (s *Spawner) spawn(cfg Config, sb *Sandbox, remote int) (pid int, err error
 		return 0, fmt.Errorf("the spawner sent reply %d, want SPAWNED", r.code)
 	}
 	sb.pidfd = pidfd
+	if err := s.ctl.send(networkProgram()); err != nil {
+		return 0, errors.Join(ErrSpawnerGone, err)
+	}
+	s.owed = true
 	return int(r.arg[0]), nil
 }
 
