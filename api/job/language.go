@@ -3,8 +3,8 @@ package job
 // Language is a language profile as a daemon offers it: it comes from the image's label, so an image carries all that is
 // needed to run its language.
 //
-// In Compile and Run the words {source}, {memory75MiB} are replaced: the source file's name, and 75 % of the step's memory
-// limit in MiB (at least 16).
+// In Compile and Run the words {source}, {class}, {memory75MiB} are replaced: the source file's name, the same without
+// ".java", and 75 % of the step's memory limit in MiB (at least 16).
 type Language struct {
 	Name        string            `json:"name"` // "python"
 	Aliases     []string          `json:"aliases,omitempty"`

@@ -1,0 +1,55 @@
+# make run is all that a newcomer needs: it installs what is missing, builds, makes the language images and starts
+# everything. Each target says what it does in make help.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LISTEN  ?= 127.0.0.1:8080
+IMAGES  ?= /var/lib/ccee/images
+DATA    ?= /var/lib/ccee
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Static: one file that runs on any Linux and in an empty image. cgo is needed for sandbox-init (C) and libseccomp; netgo and
+# osusergo keep glibc's resolver and NSS out, which can't be linked statically.
+TAGS    := netgo,osusergo
+LDFLAGS := -s -w -linkmode external -extldflags -static -X main.version=$(VERSION)
+export CGO_ENABLED := 1
+
+# Root runs things as they are; others get there by sudo.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,GOPROXY,GOFLAGS,CCEE_DEBIAN_MIRROR,CCEE_DEBIAN_SECURITY_MIRROR)
+
+.PHONY: help deps build images run test lint fmt bench clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+deps: ## install what is missing (apt-get) and make the user ccee; says what it does
+	@$(AS_ROOT) .ci/deps
+
+build: ## build bin/ccee, one static binary
+	@.ci/deps --check || $(MAKE) --no-print-directory deps
+	go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ccee ./cmd/ccee
+
+images: deps build ## fill $(IMAGES) with the language images; does nothing when they are current
+	@$(AS_ROOT) bin/ccee image build --images $(IMAGES) --recipes images
+
+run: deps build images ## start everything on $(LISTEN) with the key dev-local-key
+	@$(AS_ROOT) .ci/run-dev $(LISTEN) $(DATA) $(IMAGES)
+
+test: deps build images ## run all tests, those that need root, Redis and images included
+	@$(AS_ROOT) env SANDBOX_MUST_WORK=1 CCEE_IMAGES=$(IMAGES) .ci/test
+
+lint: ## gofmt, go vet, staticcheck, style rules, C warnings
+	@.ci/deps --check || $(MAKE) --no-print-directory deps
+	@STATICCHECK=$(STATICCHECK) .ci/lint
+
+bench: deps build images ## time it against fork + exec, bubblewrap and bare runtimes; prints ratios
+	@$(AS_ROOT) go run ./bench -ccee bin/ccee -images $(IMAGES)
+
+fmt: ## format the Go files
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+clean: ## remove what was built here; images and data stay
+	rm -rf bin .cache

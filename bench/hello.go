@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"ccee/api/job"
+	"ccee/rootfs"
+
+	"golang.org/x/sys/unix"
+)
+
+// programs are what each language runs.
+func programs() []job.Spec {
+	return []job.Spec{
+		{Language: "python", Source: `print("hello")`},
+		{Language: "javascript", Source: `console.log("hello")`},
+		{Language: "java", Source: `public class Main { public static void main(String[] a) { System.out.println("hello"); } }`},
+	}
+}
+
+// hellos times the three languages over REST, from submission to result, cold: a fresh jail and a fresh runtime each.
+func hellos(ctx context.Context, dir, binary, images string, rounds int) error {
+	store, err := rootfs.Open(images)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	const listen = "127.0.0.1:18089"
+	stop, err := start(binary, filepath.Join(dir, "up.log"), []string{
+		`TENANT_API_KEYS_JSON={"bench":{"tenantId":"bench","maxConcurrentJobs":1000,"maxDailyJobs":1000000}}`,
+		"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000",
+	}, "up", "--listen", listen, "--data", filepath.Join(dir, "data"), "--images", images,
+		"--socket", filepath.Join(dir, "up.sock"), "--cgroup", "ccee-bench", "--log-level", "warn")
+	if err != nil {
+		return err
+	}
+	defer stop()
+	c := newREST("http://" + listen)
+	if err := until(ctx, func() error { return c.ready(ctx) }); err != nil {
+		return err
+	}
+	for _, p := range programs() {
+		bare, err := bareHello(ctx, store, dir, p)
+		// Whatever bareHello mounted goes before the directory is removed with all that is below it.
+		defer unix.Unmount(filepath.Join(dir, p.Language, "proc"), unix.MNT_DETACH)
+		if err != nil {
+			return err
+		}
+		rest := contender{"ccee: over REST, to the result", func(ctx context.Context) error { return c.submit(ctx, p) }}
+		if err := contest(ctx, p.Language+" hello", rounds, bare, rest); err != nil {
+			return err
+		}
+		if p.Language == "python" {
+			if err := throughput(ctx, rest, 8, 5*time.Second); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

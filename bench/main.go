@@ -1,0 +1,72 @@
+// Command bench times CCEE against what it is built on and against a public tool, side by side in one run, and prints ratios:
+// absolute times differ from machine to machine, and from minute to minute.
+//
+//	make bench
+//
+// First a no-op in C: bare fork + exec, bubblewrap, and a job through the daemon's socket (a fresh jail each). Then hello
+// in three languages: the runtime started bare in its image's directory, and a job over REST from submission to result.
+// The contenders take turns, so that whatever disturbs the machine disturbs them all.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+)
+
+// inner is the name under which bench runs itself in a mount namespace of its own: it mounts /proc into directories, and the
+// host must not see that.
+const inner = "bench-inner"
+
+func main() {
+	if os.Args[0] == inner {
+		os.Exit(run())
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = inner
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // Go makes the mounts private
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() int {
+	binary := flag.String("ccee", "bin/ccee", "the binary to time")
+	images := flag.String("images", "/var/lib/ccee/images", "image store with python, javascript and java")
+	rounds := flag.Int("rounds", 300, "rounds of the no-op; a tenth of it, at least 20, of the hellos")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := bench(ctx, *binary, *images, *rounds); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+func bench(ctx context.Context, binary, images string, rounds int) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("must run as root: the daemon builds jails")
+	}
+	dir, err := os.MkdirTemp("", "ccee-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // worker and api run as another user
+		return err
+	}
+	if err := noop(ctx, dir, binary, rounds); err != nil {
+		return fmt.Errorf("no-op: %w", err)
+	}
+	if err := hellos(ctx, dir, binary, images, max(20, rounds/10)); err != nil {
+		return fmt.Errorf("hello: %w", err)
+	}
+	return nil
+}

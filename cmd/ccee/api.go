@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"ccee/api"
+
+	"github.com/urfave/cli/v3"
+)
+
+func apiCommand() *cli.Command {
+	d := api.DefaultOptions()
+	return &cli.Command{
+		Name:  "api",
+		Usage: "serve the REST API",
+		Description: `Needs Redis and no privilege; the contract is api/openapi.yaml.
+
+   ccee api --dev
+   TENANT_API_KEYS_JSON='{"KEY":{"tenantId":"acme","maxConcurrentJobs":20}}' ccee api --listen 0.0.0.0:8080
+
+TENANT_API_KEYS_JSON maps API keys to tenants and their quotas. ` + redisHelp,
+		Flags: append(queueFlags(),
+			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(),
+			&cli.IntFlag{Name: "listen-fd", Hidden: true, Usage: "listen on this descriptor: ccee up hands its socket on"},
+			intFlag("rate-limit", "RATE_LIMIT_REQUESTS_PER_MINUTE", d.RateLimit, 1, 100_000, "a tenant's requests in a window"),
+			intFlag("submit-rate-limit", "SUBMIT_RATE_LIMIT_PER_MINUTE", d.SubmitLimit, 1, 100_000, "a tenant's submissions in a window"),
+			intFlag("rate-window-s", "RATE_LIMIT_WINDOW_SECONDS", int64(d.RateWindow/time.Second), 10, 3600, "seconds of both windows"),
+			intFlag("max-source-bytes", "MAX_SOURCE_CODE_BYTES", int64(d.MaxSourceBytes), 1, 1_000_000, "bytes of a source"),
+			intFlag("max-stdin-bytes", "MAX_STDIN_BYTES", int64(d.MaxStdinBytes), 1, 1_000_000, "bytes of stdin"),
+			intFlag("attempts", "QUEUE_JOB_ATTEMPTS", int64(d.MaxAttempts), 1, 10, "runs of a job that fails by our fault"),
+			intFlag("list-default", "JOB_LIST_DEFAULT_LIMIT", int64(d.ListDefault), 1, 200, "jobs in a history"),
+			intFlag("list-max", "JOB_LIST_MAX_LIMIT", int64(d.ListMax), 1, 500, "most jobs in a history"),
+			intFlag("queue-depth-target", "QUEUE_DEPTH_TARGET", int64(d.QueueDepthTarget), 1, 10_000, "waiting jobs that autoscaling aims at"),
+			stringFlag("origins", "CORS_ALLOWED_ORIGINS", strings.Join(d.Origins, ","), "browser origins, `LIST` with commas"),
+		),
+		Action: noArgs(runAPI),
+	}
+}
+
+// apiSecrets are the variables without a flag.
+func apiSecrets() []string { return []string{"REDIS_URL", "TENANT_API_KEYS_JSON"} }
+
+func runAPI(ctx context.Context, cmd *cli.Command) error {
+	keys, err := apiKeys(cmd.Bool("dev"))
+	if err != nil {
+		return err
+	}
+	q, err := openQueue(cmd)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	n := cmd.Int64
+	srv, err := api.New(api.Options{
+		Queue: q, Auth: keys, Log: newLogger("api", cmd.String("log-level")),
+		Origins:   splitList(cmd.String("origins")),
+		RateLimit: n("rate-limit"), SubmitLimit: n("submit-rate-limit"), RateWindow: time.Duration(n("rate-window-s")) * time.Second,
+		MaxSourceBytes: int(n("max-source-bytes")), MaxStdinBytes: int(n("max-stdin-bytes")), MaxAttempts: int(n("attempts")),
+		ListDefault: int(n("list-default")), ListMax: int(n("list-max")), QueueDepthTarget: int(n("queue-depth-target")),
+	})
+	if err != nil {
+		return err
+	}
+	l, err := apiListener(cmd)
+	if err != nil {
+		return err
+	}
+	return srv.Serve(ctx, l)
+}

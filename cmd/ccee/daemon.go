@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"ccee/api/job"
+	"ccee/daemon"
+	"ccee/rootfs"
+	"ccee/seccomp"
+
+	"github.com/urfave/cli/v3"
+)
+
+func daemonCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "daemon",
+		Usage: "run programs in jails, on a unix socket; as root",
+		Description: `The one privileged part. Its protocol is in daemon/PROTOCOL.md:
+
+   sudo ccee daemon
+   curl -s --unix-socket /run/ccee/daemon.sock http://ccee/v1/run -d '{"id":"1","language":"python","sourceCode":"print(6*7)"}'
+
+The socket is for root and the group ccee. SIGTERM: new jobs are refused, running ones finish within --drain.`,
+		Flags: []cli.Flag{
+			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
+			stringFlag("seccomp", "CCEE_SECCOMP", "", "`FILE` with a system call policy (OCI JSON) instead of the built-in one"),
+			intFlag("slots", "CCEE_SLOTS", 0, 0, 4096, "jobs at once, 0 for 16 a core"),
+			intFlag("memory-mb", "CCEE_MEMORY_MB", 0, 0, 1<<24, "MiB for all jobs together, 0 for 80 % of the machine's"),
+			intFlag("millicores", "CCEE_MILLICORES", 0, 0, 1<<24, "sum of all jobs' CPU rates, 0 for four times the cores"),
+			intFlag("queue", "CCEE_QUEUE", 256, 1, 100_000, "jobs that may wait for a slot"),
+			intFlag("queue-wait-ms", "CCEE_QUEUE_WAIT_MS", 10_000, 1, 600_000, "milliseconds that a job may wait"),
+			drainFlag(),
+		},
+		Action: noArgs(runDaemon),
+	}
+}
+
+func cgroupFlag() cli.Flag {
+	return stringFlag("cgroup", "CCEE_CGROUP", "ccee", "`NAME` of the parent cgroup of all jails; one daemon each")
+}
+
+func drainFlag() cli.Flag {
+	return intFlag("drain-ms", "CCEE_DRAIN_MS", 10_000, 0, 600_000, "milliseconds for running jobs to finish after SIGTERM")
+}
+
+func runDaemon(ctx context.Context, cmd *cli.Command) error {
+	if err := needRoot("daemon", "it builds jails"); err != nil {
+		return err
+	}
+	if err := checkImages(cmd.String("images")); err != nil {
+		return err
+	}
+	policy, err := loadPolicy(cmd.String("seccomp"))
+	if err != nil {
+		return err
+	}
+	store, err := rootfs.Open(cmd.String("images"))
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	srv, err := daemon.New(daemon.Options{
+		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Policy: policy,
+		Cgroup: cmd.String("cgroup"), Log: newLogger("daemon", cmd.String("log-level")),
+		Slots: int(cmd.Int64("slots")), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
+		Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: milliseconds(cmd, "drain-ms"),
+	})
+	if err != nil {
+		return err
+	}
+	return srv.Serve(ctx)
+}
+
+func loadPolicy(path string) (*seccomp.Policy, error) {
+	if path == "" {
+		return seccomp.Default(), nil
+	}
+	return seccomp.Load(path)
+}
+
+func milliseconds(cmd *cli.Command, flag string) time.Duration {
+	return time.Duration(cmd.Int64(flag)) * time.Millisecond
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// ownRedisURL is how worker and api reach the redis-server that ccee up runs. The children inherit ccee's working directory,
+// which is Redis's: an absolute path might lead through directories that the unprivileged user can't pass, and might be
+// longer than the 107 bytes of a unix socket's address.
+const ownRedisURL = "unix:///proc/self/cwd/redis.sock"
+
+// openData makes the data directory, locks it, and goes there. Nothing to do with a REDIS_URL from outside.
+func (u *plan) openData() error {
+	if os.Getenv("REDIS_URL") != "" {
+		return nil
+	}
+	var err error
+	if u.redis, err = exec.LookPath("redis-server"); err != nil {
+		return errors.New("redis-server is not installed: run make deps (or apt-get install redis-server), or set REDIS_URL")
+	}
+	dir := filepath.Join(u.data, "redis")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w: choose another with --data", err)
+	}
+	// The lock dies with the process, so a kill -9 leaves nothing to clean up.
+	if u.lock, err = os.OpenFile(filepath.Join(u.data, "up.lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return fmt.Errorf("lock the data directory: %w", err)
+	}
+	if err := syscall.Flock(int(u.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("another ccee up uses %s: stop it, or choose another directory with --data", u.data)
+	}
+	if err := u.own(dir); err != nil {
+		return fmt.Errorf("give %s to uid %d: %w", dir, u.id.uid, err)
+	}
+	if err := os.Chdir(dir); err != nil {
+		return fmt.Errorf("go to the data directory: %w", err)
+	}
+	return nil
+}
+
+// own gives what an earlier run may have made as another user to the unprivileged one. Through os.Root, because that user
+// may write there and must not lead root astray with a symlink.
+func (u *plan) own(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return root.Lchown(path, u.id.uid, u.id.gid)
+	})
+}
+
+func (u *plan) redisChild() child {
+	return child{name: "redis", command: u.redisCommand, cred: u.id.credential(), ready: redisAnswers, grace: 20 * time.Second}
+}
+
+// redisCommand: everything acknowledged is in the append-only file before the answer is sent, so a killed Redis or ccee
+// loses nothing; everysec means that a power failure may lose the last second. OPERATIONS.md says how to have it stricter.
+func (u *plan) redisCommand() *exec.Cmd {
+	return &exec.Cmd{Path: u.redis, Env: []string{}, Stdout: os.Stderr, Stderr: os.Stderr, Args: []string{
+		"redis-server", "--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "600", "--dir", ".",
+		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
+		"--maxmemory-policy", "noeviction", "--loglevel", "warning",
+	}}
+}
+
+// redisAnswers reports why Redis can't be used yet.
+func redisAnswers(ctx context.Context) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", "redis.sock")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
+	}
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	if err == nil && answer != "+PONG\r\n" {
+		err = fmt.Errorf("redis-server says %q", answer) // "-LOADING ..." while it reads the append-only file
+	}
+	return err
+}

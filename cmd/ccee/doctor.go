@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"ccee/nsjail"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/term"
+)
+
+func doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "doctor",
+		Usage: "say what this host can do, what is missing and how to get it",
+		Description: `Tries, as root, what the jails are built from and looks for what the rest needs. The exit code is 1 when something
+needed is missing.
+
+   ccee doctor
+   ccee doctor --json | jq '.checks[] | select(.ok | not)'`,
+		Flags: []cli.Flag{
+			socketFlag(), imagesFlag(),
+			&cli.BoolFlag{Name: "json", Usage: "print the checks as JSON"},
+		},
+		Action: noArgs(doctor),
+	}
+}
+
+func doctor(ctx context.Context, cmd *cli.Command) error {
+	checks := append(nsjail.Probe(),
+		checkRedisServer(), checkUser(), checkStore(ctx, cmd.String("images")), checkDaemon(ctx, cmd.String("socket")))
+	healthy := true
+	for _, c := range checks {
+		healthy = healthy && (c.OK || !c.Needed)
+	}
+	out := cmd.Root().Writer
+	var err error
+	if cmd.Bool("json") {
+		err = printChecksJSON(out, healthy, checks)
+	} else {
+		err = printChecks(out, checks)
+	}
+	if err != nil {
+		return fmt.Errorf("print the checks: %w", err)
+	}
+	if !healthy {
+		return exit{1, nil}
+	}
+	return nil
+}
+
+func printChecksJSON(w io.Writer, healthy bool, checks []nsjail.Check) error {
+	type line struct {
+		Name   string `json:"name"`
+		OK     bool   `json:"ok"`
+		Needed bool   `json:"needed"`
+		Detail string `json:"detail"`
+		Fix    string `json:"fix,omitempty"`
+	}
+	all := struct {
+		OK     bool   `json:"ok"`
+		Checks []line `json:"checks"`
+	}{OK: healthy}
+	for _, c := range checks {
+		l := line{Name: c.Name, OK: c.OK, Needed: c.Needed, Detail: c.Detail}
+		if !c.OK {
+			l.Fix = c.Fix
+		}
+		all.Checks = append(all.Checks, l)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(all)
+}
+
+func printChecks(w io.Writer, checks []nsjail.Check) error {
+	words := map[string]string{"ok": "ok     ", "missing": "MISSING", "without": "without"}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		words = map[string]string{"ok": "\x1b[32mok     \x1b[0m", "missing": "\x1b[31mMISSING\x1b[0m", "without": "\x1b[33mwithout\x1b[0m"}
+	}
+	for _, c := range checks {
+		word := words["ok"]
+		switch {
+		case !c.OK && c.Needed:
+			word = words["missing"]
+		case !c.OK:
+			word = words["without"]
+		}
+		if _, err := fmt.Fprintf(w, "%s  %-24s %s\n", word, c.Name, c.Detail); err != nil {
+			return err
+		}
+		if !c.OK && c.Fix != "" {
+			fmt.Fprintf(w, "%35s-> %s\n", "", c.Fix)
+		}
+	}
+	return nil
+}

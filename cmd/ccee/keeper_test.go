@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// shell is a child that runs a script.
+func shell(name, script string) child {
+	return child{name: name, ready: atOnce, grace: 5 * time.Second,
+		command: func() *exec.Cmd { return exec.Command("/bin/sh", "-c", script) }}
+}
+
+// TestQuickDeaths: a child that can't live takes the stack down and says why.
+func TestQuickDeaths(t *testing.T) {
+	s := newStack(zerolog.Nop())
+	defer s.stop()
+	if err := s.start(t.Context(), shell("broken", "exit 3")); err != nil {
+		t.Fatal(err)
+	}
+	err := s.wait(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "broken died 5 times in a row within 5s of its start, last with: exit status 3") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestNeverReady: the reason of the death comes out of start, not a time-out.
+func TestNeverReady(t *testing.T) {
+	s := newStack(zerolog.Nop())
+	defer s.stop()
+	c := shell("broken", "exit 3")
+	c.ready = func(context.Context) error { return os.ErrNotExist }
+	if err := s.start(t.Context(), c); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestStopOrder: the last started is stopped first, and each has ended before the next is asked to.
+func TestStopOrder(t *testing.T) {
+	said := newPipe(t)
+	s := newStack(zerolog.Nop())
+	for _, name := range []string{"first", "second", "third"} {
+		c := patient(t, name, `trap 'echo `+name+` end; exit' TERM; echo `+name, said)
+		if err := s.start(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		if got := said.line(t); got != name { // now its trap is set
+			t.Fatalf("got %q, want %q", got, name)
+		}
+	}
+	s.stop()
+	for _, want := range []string{"third end", "second end", "first end"} {
+		if got := said.line(t); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// TestGrace: a child that ignores SIGTERM is killed.
+func TestGrace(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	said := newPipe(t)
+	c := patient(t, "deaf", "trap '' TERM; echo here", said)
+	c.grace = 50 * time.Millisecond
+	st := newStarter()
+	defer st.close()
+	k := keeper{child: c, starter: st, log: zerolog.Nop()}
+	ended := make(chan error, 1)
+	go func() { ended <- k.once(ctx) }()
+	said.line(t)
+	cancel()
+	if err := <-ended; err == nil || err.Error() != "signal: killed" {
+		t.Errorf("it ended with %v, want signal: killed", err)
+	}
+}
+
+// pipe carries what children say.
+type pipe struct {
+	*os.File
+	lines *bufio.Scanner
+}
+
+func newPipe(t *testing.T) *pipe {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.Close()
+		w.Close()
+	})
+	return &pipe{w, bufio.NewScanner(r)}
+}
+
+func (p *pipe) line(t *testing.T) string {
+	t.Helper()
+	if !p.lines.Scan() {
+		t.Fatalf("nothing more is said: %v", p.lines.Err())
+	}
+	return p.lines.Text()
+}
+
+// patient is a child that runs a script and then waits for signals, reading from a pipe that nobody writes to.
+func patient(t *testing.T, name, script string, stdout *pipe) child {
+	t.Helper()
+	stdin, hold, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		hold.Close()
+	})
+	c := shell(name, script+"; while :; do read x; done")
+	command := c.command
+	c.command = func() *exec.Cmd {
+		cmd := command()
+		cmd.Stdin, cmd.Stdout = stdin, stdout.File
+		return cmd
+	}
+	return c
+}

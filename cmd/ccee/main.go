@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+)
+
+// version is set by the linker: make build.
+var version = "dev"
+
+func main() { os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr)) }
+
+// run runs one command line and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup it is to stay so
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(ctx, ends...)
+	defer stop()
+	return exitCode(app(stdout, stderr).Run(ctx, args), stderr)
+}
+
+func app(stdout, stderr io.Writer) *cli.Command {
+	root := &cli.Command{
+		Name:      "ccee",
+		Usage:     "run untrusted programs in jails, from a REST API or from the shell",
+		Version:   version,
+		Writer:    stdout,
+		ErrWriter: stderr,
+		Suggest:   true,
+		Description: `Try it, as root:
+
+   make run                                          # build, make images, start everything
+   ccee run hello.py                                 # like python3 hello.py, but in a jail
+   echo 1 2 3 | ccee run --memory 64M sum.py --fast  # limits before the file, arguments after it
+   ccee run --json hello.py | jq .verdict            # how it ended, with evidence and usage
+   ccee doctor                                       # what this host can do, and what is missing`,
+		Commands: []*cli.Command{
+			upCommand(), daemonCommand(), workerCommand(), apiCommand(),
+			runCommand(), submitCommand(), imageCommand(), doctorCommand(), versionCommand(),
+		},
+		// Errors come back to run, which prints them once and chooses the exit code.
+		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return usageError{fmt.Errorf("there is no command %q: see ccee help", cmd.Args().First())}
+			}
+			return cli.ShowRootCommandHelp(cmd)
+		},
+	}
+	onUsageError(root)
+	return root
+}
+
+// onUsageError makes mistakes on the command line come back to run like all errors, instead of printing the whole help.
+func onUsageError(c *cli.Command) {
+	c.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+		return usageError{fmt.Errorf("%w: see %s --help", err, cmd.FullName())}
+	}
+	for _, sub := range c.Commands {
+		onUsageError(sub)
+	}
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+// exit ends ccee with a code; a nil err prints nothing.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string { return fmt.Sprint(e.err) }
+func (e exit) Unwrap() error { return e.err }
+
+// exitCode prints what is to be said of err and returns the process's exit code: 2 for a mistake on the command line, as
+// shells and most tools have it, 1 for anything else without a code of its own.
+func exitCode(err error, stderr io.Writer) int {
+	code := 1
+	var e exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &e):
+		if e.err == nil {
+			return e.code
+		}
+		code = e.code
+	case errors.As(err, new(usageError)):
+		code = 2
+	}
+	fmt.Fprintf(stderr, "ccee: %v\n", err)
+	return code
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"ccee/worker/queue"
+
+	"github.com/urfave/cli/v3"
+)
+
+const defaultRedisURL = "redis://localhost:6379"
+
+// redisHelp tells of REDIS_URL, which has no flag.
+const redisHelp = `REDIS_URL says where Redis is: redis://[USER:PASSWORD@]HOST:PORT, rediss:// for TLS, or unix:///PATH
+(default ` + defaultRedisURL + `). It has no flag, as arguments are visible to everybody on the machine.`
+
+// queueFlags are the settings of the queue, which worker and api must agree on.
+func queueFlags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag("queue-name", "JOB_QUEUE_NAME", "code-jobs", "`NAME` of the queue in Redis"),
+		stringFlag("dlq-name", "DLQ_QUEUE_NAME", "code-jobs-dlq", "`NAME` of the dead-letter list"),
+		intFlag("job-ttl-s", "JOB_TTL_SECONDS", 86_400, 1, 31_536_000, "seconds that a finished job is kept"),
+		intFlag("daily-quota-ttl-s", "DAILY_QUOTA_TTL_SECONDS", 172_800, 1, 31_536_000, "seconds that a day's count is kept"),
+		intFlag("history-max", "JOB_HISTORY_MAX", 500, 1, 10_000, "jobs in a tenant's history"),
+		intFlag("retry-backoff-ms", "QUEUE_RETRY_BACKOFF_MS", 1000, 1, 60_000, "milliseconds before the first retry, then doubled"),
+		intFlag("retry-max-ms", "QUEUE_RETRY_MAX_DELAY_MS", 60_000, 1, 300_000, "most milliseconds before a retry"),
+	}
+}
+
+// openQueue makes a Queue of the queueFlags and REDIS_URL. It does not connect.
+func openQueue(cmd *cli.Command) (*queue.Queue, error) {
+	url := os.Getenv("REDIS_URL")
+	if url == "" {
+		url = defaultRedisURL
+	}
+	seconds := func(flag string) time.Duration { return time.Duration(cmd.Int64(flag)) * time.Second }
+	q, err := queue.Open(url, queue.Options{
+		Name: cmd.String("queue-name"), DeadLetterName: cmd.String("dlq-name"),
+		JobTTL: seconds("job-ttl-s"), DailyQuotaTTL: seconds("daily-quota-ttl-s"), HistoryMax: int(cmd.Int64("history-max")),
+		RetryBackoff: milliseconds(cmd, "retry-backoff-ms"), RetryMaxDelay: milliseconds(cmd, "retry-max-ms"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
+	}
+	return q, nil
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// readyTimeout bounds the start of one child; Redis may have a long append-only file to read.
+const readyTimeout = 60 * time.Second
+
+// stack is the running children, in the order of their start.
+type stack struct {
+	log     zerolog.Logger
+	starter *starter
+	kept    []kept
+	fatal   chan error // a keeper gave up
+}
+
+// kept is one keeper's goroutine.
+type kept struct {
+	name string
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+func newStack(log zerolog.Logger) *stack {
+	return &stack{log: log, starter: newStarter(), fatal: make(chan error, 1)}
+}
+
+// start starts c, keeps it running, and returns when it is ready.
+func (s *stack) start(ctx context.Context, c child) error {
+	// Not below ctx: the end of ctx begins an ordered stop, it must not end all children at once.
+	keepCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	k := kept{name: c.name, stop: stop, done: make(chan struct{})}
+	s.kept = append(s.kept, k)
+	go func() {
+		defer close(k.done)
+		keep := keeper{child: c, starter: s.starter, log: s.log}
+		if err := keep.keep(keepCtx); err != nil {
+			select {
+			case s.fatal <- err:
+			default: // another child's reason came first
+			}
+		}
+	}()
+	return s.awaitReady(ctx, c)
+}
+
+// awaitReady asks c again and again whether it is ready, which costs less than it takes to start.
+func (s *stack) awaitReady(ctx context.Context, c child) error {
+	deadline, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := c.ready(deadline)
+		if err == nil {
+			return nil
+		}
+		select {
+		case fatal := <-s.fatal:
+			return fatal
+		case <-deadline.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("%s was not ready within %v: %w", c.name, readyTimeout, err)
+		case <-ticker.C:
+		}
+	}
+}
+
+// wait returns nil when ctx ends, or the reason why the stack can't go on.
+func (s *stack) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-s.fatal:
+		return errors.Join(err, errors.New("the other parts are stopped too; the log above says more"))
+	}
+}
+
+// stop stops the children one after the other, the last started first: no request comes in while work is handed back, and
+// Redis is there until everybody has written.
+func (s *stack) stop() {
+	for i := len(s.kept) - 1; i >= 0; i-- {
+		s.kept[i].stop()
+		<-s.kept[i].done
+		s.log.Info().Str("child", s.kept[i].name).Msg("child stopped")
+	}
+	s.starter.close()
+}

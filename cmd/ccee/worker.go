@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+
+	"ccee/worker"
+
+	"github.com/urfave/cli/v3"
+)
+
+func workerCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "worker",
+		Usage: "take jobs off the queue to a daemon",
+		Description: `Needs Redis and the daemon's socket, and no privilege but to be in the group ccee. SIGTERM: no further job is taken,
+running ones finish within --drain-ms, what is left goes back to the queue.
+
+   ccee worker
+   WORKER_CONCURRENCY=8 REDIS_URL=redis://queue.internal:6379 ccee worker
+
+` + redisHelp,
+		Flags: append(queueFlags(), socketFlag(), logLevelFlag(), drainFlag(),
+			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 1, worker.MaxConcurrency, "jobs at once")),
+		Action: noArgs(runWorker),
+	}
+}
+
+// workerSecrets are the variables without a flag.
+func workerSecrets() []string { return []string{"REDIS_URL"} }
+
+func runWorker(ctx context.Context, cmd *cli.Command) error {
+	q, err := openQueue(cmd)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	w, err := worker.New(q, worker.NewLocal(cmd.String("socket")), worker.Options{
+		Concurrency: int(cmd.Int64("concurrency")), Drain: milliseconds(cmd, "drain-ms"),
+		Log: newLogger("worker", cmd.String("log-level")),
+	})
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
