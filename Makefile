@@ -20,13 +20,16 @@ export CGO_ENABLED := 1
 # Root runs things as they are; others get there by sudo.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,GOPROXY,GOFLAGS,CCEE_DEBIAN_MIRROR,CCEE_DEBIAN_SECURITY_MIRROR)
 
-.PHONY: help deps build images run test lint fmt bench clean
+.PHONY: help deps test-deps build images run test lint fmt bench clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 deps: ## install what is missing (apt-get) and make the user ccee; says what it does
 	@$(AS_ROOT) .ci/deps
+
+test-deps: ## the same, and what tests and benchmarks need
+	@$(AS_ROOT) .ci/deps --tests
 
 build: ## build bin/ccee, one static binary
 	@.ci/deps --check || $(MAKE) --no-print-directory deps
@@ -38,14 +41,14 @@ images: deps build ## fill $(IMAGES) with the language images; does nothing when
 run: deps build images ## start everything on $(LISTEN) with the key dev-local-key
 	@$(AS_ROOT) .ci/run-dev $(LISTEN) $(DATA) $(IMAGES)
 
-test: deps build images ## run all tests, those that need root, Redis and images included
+test: test-deps build images ## run all tests, those that need root, Redis and images included
 	@$(AS_ROOT) env SANDBOX_MUST_WORK=1 CCEE_IMAGES=$(IMAGES) .ci/test
 
 lint: ## gofmt, go vet, staticcheck, style rules, C warnings
 	@.ci/deps --check || $(MAKE) --no-print-directory deps
 	@STATICCHECK=$(STATICCHECK) .ci/lint
 
-bench: deps build images ## time it against fork + exec, bubblewrap and bare runtimes; prints ratios
+bench: test-deps build images ## time it against fork + exec, bubblewrap and bare runtimes; prints ratios
 	@$(AS_ROOT) go run ./bench -ccee bin/ccee -images $(IMAGES)
 
 fmt: ## format the Go files

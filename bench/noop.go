@@ -44,7 +44,7 @@ func noop(ctx context.Context, dir, binary string, rounds int) error {
 		contenders = append(contenders, contender{"bubblewrap --unshare-all", program{args: []string{bwrap, "--unshare-all",
 			"--ro-bind", tree, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "/noop"}}.run})
 	} else {
-		fmt.Println("without bubblewrap, which is not installed: make deps")
+		fmt.Println("without bubblewrap, which is not installed: make test-deps")
 	}
 	if err := contest(ctx, "no-op", rounds, append(contenders, jail)...); err != nil {
 		return err

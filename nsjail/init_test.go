@@ -40,7 +40,7 @@ func TestCgroupV2(t *testing.T) {
 		return
 	}
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		const why = "qemu-system-x86 is not installed: run make deps"
+		const why = "qemu-system-x86 is not installed: run make test-deps"
 		if os.Getenv("SANDBOX_MUST_WORK") == "1" {
 			t.Fatal(why)
 		}

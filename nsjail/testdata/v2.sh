@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of package nsjail on a pure cgroup v2 host: Debian's cloud kernel in a virtual machine under software
 # emulation, with an initramfs that holds nothing but busybox and the test binary. Prints the tests' output; exits with
-# their status. Needs qemu-system-x86, busybox-static, cpio, gcc and apt-get download (make deps installs them).
+# their status. Needs qemu-system-x86, busybox-static, cpio, gcc and apt-get download (make test-deps installs them).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cache=${CCEE_CACHE:-$PWD/.cache}/v2
