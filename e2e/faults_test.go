@@ -19,11 +19,11 @@ func TestFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	none := filepath.Join(t.TempDir(), "none")
+	none, socket := filepath.Join(t.TempDir(), "none"), filepath.Join(t.TempDir(), "s")
 	policy := file(t, "policy.json", `{"defaultAction":"SCMP_ACT_ERRNO","syscallz":[]}`)
 	py := file(t, "a.py", "print(1)")
-	up := []string{"up", "--dev", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--images", images(), "--socket", none + "/s", "--cgroup", "ccee-e2e-faults"}
-	daemon := []string{"daemon", "--images", images(), "--socket", none + "/s", "--cgroup", "ccee-e2e-faults"}
+	up := []string{"up", "--dev", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--images", images(), "--socket", socket, "--cgroup", "ccee-e2e-faults"}
+	daemon := []string{"daemon", "--images", images(), "--socket", socket, "--cgroup", "ccee-e2e-faults"}
 	for _, tt := range []struct {
 		name   string
 		env    []string
@@ -44,7 +44,7 @@ func TestFaults(t *testing.T) {
 		{"data is a file", nil, append(up, "--data", py), 1, "choose another with --data"},
 		{"socket in no directory", nil, append(up, "--socket", py+"/s"), 1, "choose another with --socket"},
 		{"socket name too long for up", nil, append(up, "--socket", "/tmp/"+strings.Repeat("x", 120)), 1, "has 125 bytes, at most 107"},
-		{"daemon without images", nil, append(daemon, "--images", none), 1, "run make images"},
+		{"daemon without images", nil, append(daemon, "--images", t.TempDir()), 1, "run make images"},
 		{"bad policy", nil, append(daemon, "--seccomp", policy), 1, "syscallz"},
 		{"no policy", nil, append(daemon, "--seccomp", none), 1, "no such file"},
 		{"socket name too long", nil, append(daemon, "--socket", "/tmp/"+strings.Repeat("x", 120)), 1, "xxx"},

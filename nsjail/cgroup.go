@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/fscommon"
 	"golang.org/x/sys/unix"
 )
 
@@ -164,14 +165,46 @@ func (cg *cgroup) set(r Resources, extra int64) error {
 	if r.CPUMillicores != cg.written.CPUMillicores {
 		writes = append(writes, cg.cpuWrites(r.CPUMillicores)...)
 	}
+	if cg.memoryMax > r.MemoryMax+extra && cg.holds(r.MemoryMax+extra) {
+		return errFull
+	}
 	for _, w := range writes {
 		err := cgroups.WriteFile(w.dir, w.file, fmt.Sprint(w.value))
 		// Without swap accounting there is no swap limit to write, and with none in the kernel none to forbid.
+		if errors.Is(err, unix.EBUSY) && w.file == "memory.limit_in_bytes" {
+			return errFull
+		}
 		if err != nil && !(errors.Is(err, os.ErrNotExist) && strings.Contains(w.file, "sw")) {
 			return fmt.Errorf("limit %s to %v: %w", w.file, w.value, err)
 		}
 	}
 	cg.written, cg.memoryMax = r, r.MemoryMax+extra
+	return nil
+}
+
+// errFull says that a step before left more memory in use, in files, than the next one may have. v1 refuses such a limit
+// by itself; v2 would take it and kill sandbox-init.
+var errFull = errors.New("more memory is in use than the limit")
+
+// holds reports whether more than limit bytes could not be reclaimed, on v2.
+func (cg *cgroup) holds(limit int64) bool {
+	if !cg.at.v2() {
+		return false
+	}
+	anon, err1 := fscommon.GetValueByKey(cg.at.memory, "memory.stat", "anon")
+	shmem, err2 := fscommon.GetValueByKey(cg.at.memory, "memory.stat", "shmem")
+	return err1 == nil && err2 == nil && int64(anon+shmem) > limit
+}
+
+// unthrottle gives the cgroup all the CPU there is. By a number, not by "max": with the last limit gone the kernel patches
+// its scheduler back to one without limits, and forth again for the next sandbox.
+func (cg *cgroup) unthrottle() error {
+	const everything = 1_000_000 // millicores
+	for _, w := range cg.cpuWrites(everything) {
+		if err := cgroups.WriteFile(w.dir, w.file, fmt.Sprint(w.value)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -1,9 +1,12 @@
 package nsjail
 
 import (
+	"errors"
+	"io"
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -96,12 +99,18 @@ func (s *streams) copy(p Process) {
 	}
 }
 
-// capture reads until every holder of the other end is gone. What is over the limit is counted and dropped.
+// capture reads until every holder of the other end is gone, or end says that nobody can write any more. What is over the
+// limit is counted and dropped.
 func (s *streams) capture(i int, f *os.File, p Process) {
 	buf := make([]byte, 32<<10)
 	out := &s.out[i]
+	read := f.Read
 	for {
-		n, err := f.Read(buf)
+		n, err := read(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			read = leftover(f)
+			continue
+		}
 		if keep := min(int64(n), p.OutputMax-int64(len(out.Data))); keep > 0 {
 			out.Data = append(out.Data, buf[:keep]...)
 			if p.OnOutput != nil {
@@ -119,10 +128,33 @@ func (s *streams) capture(i int, f *os.File, p Process) {
 	}
 }
 
-// wait returns when the outputs have ended; the input is cut off.
-func (s *streams) wait() {
+// leftover reads what is in a pipe without waiting for more: io.EOF when it is empty.
+func leftover(f *os.File) func([]byte) (int, error) {
+	return func(b []byte) (n int, err error) {
+		c, err := f.SyscallConn()
+		if err != nil {
+			return 0, err
+		}
+		var got error
+		if err := c.Control(func(fd uintptr) { n, got = unix.Read(int(fd), b) }); err != nil {
+			return 0, err
+		}
+		if got != nil || n <= 0 { // EAGAIN or the end
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+// end is called when every process that could write is gone. It takes what they left in the pipes and waits for nothing
+// else: a program can leave its end of a pipe in flight between two unix sockets, where it stays open until the kernel's
+// garbage collector finds it.
+func (s *streams) end() {
 	if s.stdin != nil {
 		s.stdin.Close()
+	}
+	for _, f := range []*os.File{s.stdout, s.stderr} {
+		_ = f.SetReadDeadline(time.Unix(1, 0)) // pipes have deadlines
 	}
 	s.copies.Wait()
 }

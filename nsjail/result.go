@@ -62,6 +62,11 @@ type Result struct {
 	Err            error // for StartFailed and Internal: "execve /usr/bin/python3: no such file or directory"
 }
 
+// full is the result of a step that could not begin because the one before it left too much memory in use.
+func full(p Process, before counters) Result {
+	return Result{Verdict: OOMKilled, Evidence: []Evidence{{"memory.current", before.memory, p.Resources.MemoryMax, "bytes"}}}
+}
+
 // classify decides the verdict by what the kernel counted and how the process ended. own is sandbox-init's memory.
 func classify(p Process, end ending, before, after counters, own int64) Result {
 	r := Result{Usage: Usage{

@@ -36,6 +36,9 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 		return Result{}, err
 	}
 	before, err := sb.prepare(p)
+	if errors.Is(err, errFull) {
+		return full(p, before), nil
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -53,7 +56,14 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	if end == nil {
 		s.copy(p)
 		end = newWatch(sb, p, order, before).run(ctx, s.flood)
-		s.wait()
+		if end.gone {
+			awaitExit(sb.pidfd) // its socket closes before its last child is dead
+		}
+		s.end()
+		if end.late {
+			sb.dead = true
+			return Result{}, fmt.Errorf("sandbox-init did not start the program within %v", startWait)
+		}
 	}
 	end.output = s.total.Load()
 	if end.wall == 0 {
@@ -84,7 +94,11 @@ func (sb *Sandbox) prepare(p Process) (before counters, err error) {
 	if err != nil {
 		return before, fmt.Errorf("read cgroup counters: %w", err)
 	}
-	return before, sb.cg.set(p.Resources, sb.own)
+	err = sb.cg.set(p.Resources, sb.own)
+	if errors.Is(err, errFull) {
+		before.memory, _ = sb.cg.memoryCurrent() // for the evidence alone
+	}
+	return before, err
 }
 
 // send gives sandbox-init the files and the order to run, which it returns; a step that can't be prepared is an end already.
@@ -113,6 +127,7 @@ func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending, error) {
 // kill ends everything in the sandbox, sandbox-init included: the kernel kills a pid namespace with its first process.
 func (sb *Sandbox) kill() {
 	sb.dead = true
+	_ = sb.cg.unthrottle() // dying takes CPU time too: at a tiny rate it would take minutes
 	if sb.pidfd >= 0 {
 		_ = unix.PidfdSendSignal(sb.pidfd, unix.SIGKILL, nil, 0) // ESRCH: gone already
 	}

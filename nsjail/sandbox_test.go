@@ -43,6 +43,7 @@ func TestVerdicts(t *testing.T) {
 			p.Args, p.Files = []string{"/workspace/f"}, []File{{Name: "f", Data: []byte("x"), Mode: 0o644}}
 		}, StartFailed, ""},
 		{"a descendant holds stdout", []string{"daemonise"}, nil, Exited, "parent ends\n"},
+		{"stdout is in flight", []string{"inflight"}, nil, Exited, "in flight\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := process(tt.args...)
@@ -185,6 +186,36 @@ func TestSteps(t *testing.T) {
 	if _, err := sb.Run(context.Background(), process()); err != ErrDead {
 		t.Errorf("after a kill: %v, want ErrDead", err)
 	}
+}
+
+// TestStepsLeaveTooMuch: files of one step that are more than the next one's memory.
+func TestStepsLeaveTooMuch(t *testing.T) {
+	b := requireSandbox(t)
+	sb := b.sandbox(t)
+	first := process("file", "7000000")
+	first.Rlimits = nil
+	if r, err := sb.Run(context.Background(), first); err != nil || r.Verdict != Exited {
+		t.Fatalf("first: %+v, %v", r, err)
+	}
+	second := process()
+	second.Resources.MemoryMax = 4 << 20
+	r, err := sb.Run(context.Background(), second)
+	if err != nil || r.Verdict != OOMKilled || len(r.Evidence) == 0 {
+		t.Errorf("second: %+v, %v, want OOMKilled with evidence", r, err)
+	}
+}
+
+// TestTinyRate: the kill doesn't wait for the CPU rate.
+func TestTinyRate(t *testing.T) {
+	b := requireSandbox(t)
+	p := process("forkbomb")
+	p.Resources.CPUMillicores, p.WallTime = 10, 300*time.Millisecond
+	begin := time.Now()
+	r := b.run(t, p)
+	if r.Verdict != WallTime {
+		t.Errorf("got %+v", r)
+	}
+	t.Logf("ended %v after its start", time.Since(begin))
 }
 
 func TestCancel(t *testing.T) {

@@ -16,11 +16,16 @@ type ending struct {
 	killed bool            //
 	gone   bool            // sandbox-init is gone too
 	failed error           // the program was not started
+	late   bool            // the program was not started in time, which is no fault of its own
 	exited bool            // status holds
 	status unix.WaitStatus //
 	wall   time.Duration   //
 	output int64           // bytes of both streams
 }
+
+// startWait bounds the time from the order to run until execve. It takes a millisecond, but a host that is drowning in forks
+// may need longer, and the program's own time begins only then.
+const startWait = 30 * time.Second
 
 // watch waits for the end of one process and enforces what the kernel doesn't: wall time, CPU time, output, cancellation.
 type watch struct {
@@ -30,6 +35,7 @@ type watch struct {
 	cpuBefore time.Duration
 
 	wall, cpu *time.Timer
+	started   bool
 	startNs   uint64 // CLOCK_MONOTONIC, by sandbox-init
 	end       ending
 }
@@ -37,7 +43,7 @@ type watch struct {
 func newWatch(sb *Sandbox, p Process, order []op, before counters) *watch {
 	return &watch{
 		sb: sb, p: p, order: order, cpuBefore: before.user + before.system,
-		wall: time.NewTimer(p.WallTime), cpu: time.NewTimer(cpuCheck(p, p.CPUTime)),
+		wall: time.NewTimer(startWait), cpu: time.NewTimer(cpuCheck(p, p.CPUTime)),
 	}
 }
 
@@ -61,6 +67,7 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 				return &w.end
 			}
 		case <-w.wall.C:
+			w.end.late = !w.started
 			w.kill(WallTime)
 		case <-w.cpu.C:
 			w.checkCPU()
@@ -88,7 +95,7 @@ func (w *watch) take(m message) bool {
 		w.end.exited, w.end.status = true, unix.WaitStatus(m.reply.arg[0])
 		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
 	case m.reply.code == replyStarted:
-		w.startNs = m.reply.arg[0]
+		w.started, w.startNs = true, m.reply.arg[0]
 		if !w.end.killed {
 			w.wall.Reset(w.p.WallTime)
 		}

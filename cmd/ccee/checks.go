@@ -64,9 +64,9 @@ func checkStore(ctx context.Context, dir string) nsjail.Check {
 	return c
 }
 
-// checkImages reports that there is no image store at dir.
+// checkImages reports that there is no image store at dir, or one that never had an image.
 func checkImages(dir string) error {
-	_, err := os.Stat(dir)
+	_, err := os.Stat(filepath.Join(dir, "index.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there are no language images at %s: run make images, or name another store with --images", dir)
 	}

@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -58,6 +59,25 @@ static void daemonise(void)
 				pause();
 		for (;;)
 			pause();
+	}
+}
+
+/* Leaves stdout in flight in a cycle of two sockets, which keeps it open when nobody is left. */
+static void in_flight(void)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0)
+		exit(1);
+	for (int i = 0; i < 2; i++) {
+		int fds[3] = {1, pair[0], pair[1]};
+		char space[CMSG_SPACE(sizeof fds)] = {0};
+		struct iovec iov = {"x", 1};
+		struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space};
+		struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+		*h = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fds), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(h), fds, sizeof fds);
+		if (sendmsg(pair[i], &m, 0) < 0)
+			exit(1);
 	}
 }
 
@@ -143,6 +163,12 @@ int main(int argc, char **argv)
 	if (is(mode, "daemonise")) {
 		daemonise();
 		puts("parent ends");
+		return 0;
+	}
+	if (is(mode, "inflight")) {
+		if (write(1, "in flight\n", 10) != 10)
+			return 1;
+		in_flight();
 		return 0;
 	}
 	if (is(mode, "memory")) {

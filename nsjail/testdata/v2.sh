@@ -48,7 +48,7 @@ mount -t cgroup2 none /sys/fs/cgroup
 cd /work
 echo "controllers: $(cat /sys/fs/cgroup/cgroup.controllers), kernel $(uname -r)"
 # TestSanitized needs a compiler, TestCgroupV2 is this.
-SANDBOX_MUST_WORK=1 SANDBOX_PROG=/work/prog ./nsjail.test -test.v -test.skip '^Test(Sanitized|CgroupV2)$' ${CCEE_TEST_ARGS:-}
+SANDBOX_MUST_WORK=1 SANDBOX_PROG=/work/prog ./nsjail.test -test.v -test.timeout 3m -test.skip '^Test(Sanitized|CgroupV2)$'
 echo "v2 exit status $?"
 poweroff -f
 RUN
@@ -57,6 +57,6 @@ chmod +x "$root/init"
 
 log=$(mktemp)
 trap 'rm -rf "$root" "$log"' EXIT
-timeout 600 qemu-system-x86_64 -accel tcg -cpu max -m 1024 -smp 2 -nographic -no-reboot \
+timeout --foreground 240 qemu-system-x86_64 -accel tcg -cpu max -m 1024 -smp 2 -nographic -no-reboot \
 	-kernel "$vmlinuz" -initrd "$cache/initramfs" -append 'console=ttyS0 quiet panic=-1' </dev/null | tee "$log"
 grep -q 'v2 exit status 0' "$log"
