@@ -41,7 +41,7 @@ func (o *object) readLimits(floor job.Limits) job.Limits {
 		return l
 	}
 	known := make([]string, len(limitFields))
-	ceiling := job.MaxLimits
+	floor, ceiling := floor.Fill(job.MinLimits), job.MaxLimits
 	for i, f := range limitFields {
 		known[i] = f.name
 		if v, ok := o.integer(f.name, f.bounds(floor, ceiling)); ok {

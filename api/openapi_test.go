@@ -118,18 +118,18 @@ func TestContractExamples(t *testing.T) {
 	}
 }
 
-// The members of the limits in openapi.yaml, and their maxima, are those of the server.
+// The members of the limits in openapi.yaml, and their bounds, are those of the server.
 func TestContractLimits(t *testing.T) {
 	doc := requireContract(t)
 	properties := doc.Components.Schemas["LimitsRequest"].Value.Properties
-	ceiling := job.MaxLimits
+	floor, ceiling := job.MinLimits, job.MaxLimits
 	for _, f := range limitFields {
 		p := properties[f.name]
 		if p == nil {
 			t.Errorf("openapi.yaml has no limit %s", f.name)
 			continue
 		}
-		want := f.bounds(job.Limits{}, ceiling)
+		want := f.bounds(floor, ceiling)
 		if *p.Value.Min != float64(want.min) || *p.Value.Max != float64(want.max) {
 			t.Errorf("%s: openapi.yaml has %v to %v, the server %d to %d", f.name, *p.Value.Min, *p.Value.Max, want.min, want.max)
 		}

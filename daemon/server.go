@@ -70,7 +70,7 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 func (o *Options) budget(firstSlot int) budget {
-	return budget{first: firstSlot, slots: o.Slots, memory: o.MemoryBytes, millicores: o.CPUMillicores, queue: o.Queue, wait: o.QueueWait}
+	return budget{first: firstSlot, slots: o.Slots, memory: o.MemoryBytes, millicores: o.CPUMillicores, machine: 1000 * int64(cores()), queue: o.Queue, wait: o.QueueWait}
 }
 
 // Server is the daemon: one unix socket, one parent cgroup, one spawner.

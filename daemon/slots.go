@@ -15,6 +15,7 @@ type budget struct {
 	slots      int
 	memory     int64         // bytes: the sum of the running jobs' memory limits stays within it
 	millicores int64         // the same of their CPU rates
+	machine    int64         // millicores that there are: what a job may have, and no more, is reserved for it
 	queue      int           // jobs that may wait
 	wait       time.Duration // for how long
 }
@@ -49,6 +50,7 @@ func newSlots(b budget) *slots {
 // for what could never fit, EBusy when the queue is full or the wait too long, EUnavailable when draining, ECancelled when
 // ctx ended.
 func (s *slots) acquire(ctx context.Context, n need) (int, error) {
+	n = s.usable(n)
 	if err := s.fits(n); err != nil {
 		return 0, err
 	}
@@ -118,7 +120,13 @@ func (s *slots) leave(w *waiter) {
 func (s *slots) release(slot int, n need) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.put(slot, n)
+	s.put(slot, s.usable(n))
+}
+
+// usable is n without the CPU rate that no machine can give: eight cores asked for on two are two.
+func (s *slots) usable(n need) need {
+	n.millicores = min(n.millicores, s.total.machine)
+	return n
 }
 
 // close refuses all who wait and all who come. Slots that are taken are still released.

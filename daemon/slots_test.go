@@ -11,7 +11,7 @@ import (
 )
 
 func testSlots() *slots {
-	return newSlots(budget{slots: 2, memory: 100, millicores: 1000, queue: 3, wait: time.Minute})
+	return newSlots(budget{slots: 2, memory: 100, millicores: 1000, machine: 10_000, queue: 3, wait: time.Minute})
 }
 
 // try starts acquire and returns where its outcome will be.
@@ -111,7 +111,7 @@ func TestSlotsLeavingHeadLetsOthersIn(t *testing.T) {
 
 // Whatever comes together, no two jobs hold a slot at once, no budget is overdrawn, and all is given back.
 func TestSlotsUnderLoad(t *testing.T) {
-	s := newSlots(budget{slots: 5, memory: 100, millicores: 1000, queue: 1000, wait: time.Minute})
+	s := newSlots(budget{slots: 5, memory: 100, millicores: 1000, machine: 10_000, queue: 1000, wait: time.Minute})
 	var mu sync.Mutex
 	held := map[int]bool{}
 	var wg sync.WaitGroup
@@ -145,5 +145,22 @@ func TestSlotsUnderLoad(t *testing.T) {
 	wg.Wait()
 	if running, waiting, used := s.inUse(); running != 0 || waiting != 0 || used != (need{}) {
 		t.Errorf("at the end: %d running, %d waiting, %+v used, want nothing", running, waiting, used)
+	}
+}
+
+// TestNoMoreThanTheMachine: a job that asks for more cores than there are does not shut out the others.
+func TestNoMoreThanTheMachine(t *testing.T) {
+	s := newSlots(budget{slots: 3, memory: 100, millicores: 2000, machine: 1000, queue: 0, wait: time.Minute})
+	greedy := need{memory: 1, millicores: 8000}
+	slot, err := s.acquire(context.Background(), greedy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.acquire(context.Background(), need{memory: 1, millicores: 1000}); err != nil {
+		t.Errorf("beside the greedy job: %v", err)
+	}
+	s.release(slot, greedy)
+	if _, _, used := s.inUse(); used.millicores != 1000 {
+		t.Errorf("%d millicores are in use after the release, want 1000", used.millicores)
 	}
 }

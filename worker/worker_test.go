@@ -60,7 +60,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{"internal once", []error{errors.New("disk on fire")}, queue.Succeeded, 2, 2, ""},
 		{"unavailable twice", []error{job.Errorf(job.EUnavailable, "gone"), job.Errorf(job.EUnavailable, "gone")}, queue.Succeeded, 3, 3, ""},
 		{"for ever", []error{errors.New("a"), errors.New("b"), errors.New("c")}, queue.Failed, 3, 3, "internal error"},
-		{"invalid", []error{job.Invalid("run.wallMs", "is 5, this language needs at least 50")}, queue.Failed, 1, 1, "run.wallMs is 5, this language needs at least 50"},
+		{"invalid", []error{job.Invalid("run.wallMs", "is 5, at least 50 is needed")}, queue.Failed, 1, 1, "run.wallMs is 5, at least 50 is needed"},
 		{"busy uses no attempt", []error{job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full")}, queue.Succeeded, 4, 1, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -46,6 +46,12 @@ var MaxLimits = Limits{
 	OutputBytes: MiB, FloodBytes: 1024 * MiB,
 }
 
+// MinLimits are the smallest values that a request may ask for: below them the kernel refuses the limit, or nothing can start.
+var MinLimits = Limits{
+	WallMs: 1, CPUMs: 1, CPUMillicores: 10, MemoryBytes: MiB, PidsMax: 1, FileSizeBytes: 1, OpenFiles: 4, StackBytes: 65_536,
+	TmpBytes: 4096, TmpInodes: 2, WorkspaceBytes: 4096, WorkspaceInodes: 2, OutputBytes: 1, FloodBytes: 1,
+}
+
 // limit is one row of the table that Fill and Check walk.
 type limit struct {
 	name string
@@ -80,9 +86,10 @@ func (l Limits) Fill(def Limits) Limits {
 	return l
 }
 
-// Check reports the first set field of l that is negative, above max, or below a set field of min. where is the member's
+// Check reports the first set field of l that is negative, above max, or below min, whose zero fields are MinLimits'. where is the member's
 // path in the request, such as "run". The error is an *Error with code EInvalid.
 func (l Limits) Check(where string, min, max Limits) error {
+	min = min.Fill(MinLimits)
 	for _, r := range limitRows {
 		v, lo, hi := *r.at(&l), *r.at(&min), *r.at(&max)
 		switch {
@@ -92,7 +99,7 @@ func (l Limits) Check(where string, min, max Limits) error {
 		case v > hi:
 			return Invalid(where+"."+r.name, "is %d, at most %d is allowed", v, hi)
 		case v < lo:
-			return Invalid(where+"."+r.name, "is %d, this language needs at least %d", v, lo)
+			return Invalid(where+"."+r.name, "is %d, at least %d is needed", v, lo)
 		}
 	}
 	return nil
