@@ -109,6 +109,18 @@ func TestInside(t *testing.T) {
 	if n := strings.Count(mounts, "\n"); n > 12 {
 		t.Errorf("%d mounts, want only our own:\n%s", n, mounts)
 	}
+	for line := range strings.Lines(mounts) {
+		f := strings.Fields(line) // see proc_pid_mountinfo(5)
+		at, flags := f[4], ","+f[5]+","
+		for _, flag := range []string{"nosuid", "nodev", "ro", "noexec"} {
+			exempt := flag == "nodev" && (at == "/dev" || at == "/proc/keys") || // where /dev/null must work
+				flag == "ro" && contains([]string{"/workspace", "/tmp", "/dev/shm", "/proc"}, at) ||
+				flag == "noexec" && (at == "/" || at == "/workspace")
+			if !exempt && !strings.Contains(flags, ","+flag+",") {
+				t.Errorf("%s is not %s: %s", at, flag, line)
+			}
+		}
+	}
 	if got := show("show", "/proc/net/dev"); strings.Contains(got, "eth") || strings.Count(got, ":") != 1 {
 		t.Errorf("network devices beside a loopback that is down:\n%s", got)
 	}

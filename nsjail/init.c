@@ -59,6 +59,7 @@ static int nfds;
 static int control = CONTROL_FD; /* the socket */
 static int base = -1;            /* O_PATH: where targets are resolved */
 static int file = -1;            /* the last OP_FILE */
+static int dev_null = -1, empty_dir = -1; /* what OP_MASK binds, once opened */
 
 /* What the next EXEC uses; all of it points into packet. */
 static struct rlimit_row {
@@ -214,12 +215,9 @@ static int set_attributes(int fd, unsigned at_flags, uint64_t set, uint64_t prop
 	return (int)syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | at_flags, &a, sizeof a);
 }
 
-static int move_to(int mount, const char *target)
+static int move_to(int mount, int target)
 {
-	int to = beneath(target, O_PATH);
-	if (to < 0)
-		return -1;
-	return closing(to, (int)syscall(SYS_move_mount, mount, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+	return (int)syscall(SYS_move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 static int make_dir(struct op *op)
@@ -264,41 +262,53 @@ static int do_mount(struct op *op)
 	int mount = closing(fs, (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->arg[0]));
 	if (mount < 0)
 		return -1;
-	return closing(mount, move_to(mount, string(op, 1)));
+	int target = beneath(string(op, 1), O_PATH);
+	if (target < 0)
+		return closing(mount, -1);
+	return closing(mount, closing(target, move_to(mount, target)));
 }
 
-/* Clones the mount at source and puts it on target. */
-static int bind_fd(int source, const char *target, uint64_t attributes)
+/* Clones the mount at source and puts it on target; attributes are added to those that it has. */
+static int bind_fd(int source, int target, uint64_t attributes)
 {
 	int tree = (int)syscall(SYS_open_tree, source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)
 		return -1;
-	if (set_attributes(tree, 0, attributes, 0) < 0)
+	if (attributes && set_attributes(tree, 0, attributes, 0) < 0)
 		return closing(tree, -1);
 	return closing(tree, move_to(tree, target));
 }
 
 static int do_bind(struct op *op)
 {
-	char *from = string(op, 0), *target = string(op, 1);
-	int source = from[0] ? open(from, O_PATH | O_CLOEXEC) : beneath(target, O_PATH);
-	if (source < 0)
+	char *from = string(op, 0);
+	int target = beneath(string(op, 1), O_PATH);
+	if (target < 0)
 		return errno == ENOENT && op->arg[1] ? 0 : -1;
-	return closing(source, bind_fd(source, target, op->arg[0]));
+	int source = from[0] ? open(from, O_PATH | O_CLOEXEC) : target;
+	if (source < 0)
+		return closing(target, -1);
+	int r = bind_fd(source, target, op->arg[0]);
+	if (source != target)
+		r = closing(source, r);
+	return closing(target, r);
 }
 
+/* The spawner's /dev/null and /empty are on read-only mounts, so their clones need no attributes. */
 static int do_mask(struct op *op)
 {
 	struct stat st;
 	int target = beneath(string(op, 0), O_PATH);
 	if (target < 0)
 		return errno == ENOENT ? 0 : -1;
-	if (closing(target, fstat(target, &st)) < 0)
-		return -1;
-	int source = open(S_ISDIR(st.st_mode) ? "/empty" : "/dev/null", O_PATH | O_CLOEXEC);
-	if (source < 0)
-		return -1;
-	return closing(source, bind_fd(source, string(op, 0), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+	if (fstat(target, &st) < 0)
+		return closing(target, -1);
+	int *source = S_ISDIR(st.st_mode) ? &empty_dir : &dev_null;
+	if (*source < 0)
+		*source = open(source == &dev_null ? "/dev/null" : "/empty", O_PATH | O_CLOEXEC);
+	if (*source < 0)
+		return closing(target, -1);
+	return closing(target, bind_fd(*source, target, 0));
 }
 
 static int set_base(const char *path)
@@ -321,6 +331,11 @@ static int do_pivot(void)
 	/* A directory outside the root reads "(unreachable)...": CVE-2024-21626. */
 	if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0 || strcmp(cwd, "/") != 0)
 		return errno = EXDEV, -1;
+	if (dev_null >= 0)
+		close(dev_null); /* of the old tree */
+	if (empty_dir >= 0)
+		close(empty_dir);
+	dev_null = empty_dir = -1;
 	return set_base("/");
 }
 
@@ -525,7 +540,7 @@ static void become_init(void)
 	if (dup3(fds[0], CONTROL_FD, O_CLOEXEC) < 0 || syscall(SYS_close_range, CONTROL_FD + 1, ~0U, 0) < 0)
 		die();
 	nfds = 0;
-	base = file = -1;
+	base = file = dev_null = empty_dir = -1;
 	signal(SIGCHLD, SIG_DFL);
 }
 

@@ -65,7 +65,9 @@ func devices() []op {
 	for _, l := range [][2]string{{"fd", "fd"}, {"stdin", "fd/0"}, {"stdout", "fd/1"}, {"stderr", "fd/2"}} {
 		ops = append(ops, op{code: opSymlink, strs: []string{"dev/" + l[0], "/proc/self/" + l[1]}})
 	}
-	return append(ops, mkdir("dev/shm", 0o755))
+	// Read-only from here on, in every sandbox too; /empty the same, for what OP_MASK makes of both.
+	readonly := uint64(unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC)
+	return append(ops, mkdir("dev/shm", 0o755), bind("", "dev", readonly), bind("", "empty", readonly|unix.MOUNT_ATTR_NODEV))
 }
 
 // sandboxProgram builds one sandbox, from the clone to WAIT.
@@ -89,7 +91,7 @@ func sandboxProgram(cfg Config) []op {
 		{code: opBase, strs: []string{"/"}},
 		bind(cfg.Root, newRoot, readonlyTree),
 		{code: opBase, strs: []string{"/" + newRoot}},
-		bind("/dev", "dev", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC),
+		bind("/dev", "dev", 0),
 		mount("proc", "proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC),
 	}
 	for _, m := range cfg.Mounts {
