@@ -109,35 +109,44 @@ func (c *Cgroups) Close() error {
 
 // cgroup is one sandbox's.
 type cgroup struct {
-	at        hierarchies
-	fd        int // of the v2 directory, or -1
-	written   Resources
-	memoryMax int64    // bytes, as last written: written.MemoryMax and what is ours
-	peak      *os.File // v2's memory.peak since resetPeak, or nil
+	at      hierarchies
+	fd      int // of the v2 directory, or -1
+	written Resources
+	peak    *os.File // v2's memory.peak since resetPeak, or nil
 }
 
-// newCgroup makes a cgroup with all limits written.
-func (c *Cgroups) newCgroup(r Resources) (*cgroup, error) {
-	if r.MemoryMax <= 0 || r.PidsMax <= 0 || r.CPUMillicores <= 0 {
-		return nil, fmt.Errorf("sandbox limits %+v: each must be set", r)
-	}
+// newCgroup makes what a child can be cloned into; the rest is finish's. The two are apart so that the rest can be made
+// while the child is cloned.
+func (c *Cgroups) newCgroup() (*cgroup, error) {
 	cg := &cgroup{at: c.at.below("sb-" + strconv.FormatInt(c.seq.Add(1), 10)), fd: -1}
-	for _, dir := range cg.at.all() {
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			return nil, errors.Join(fmt.Errorf("make cgroup: %w", err), cg.remove())
-		}
+	if cg.at.unified == "" {
+		return cg, nil
 	}
-	if err := cg.set(r, 0); err != nil {
-		return nil, errors.Join(err, cg.remove())
+	if err := os.Mkdir(cg.at.unified, 0o755); err != nil {
+		return nil, fmt.Errorf("make cgroup: %w", err)
 	}
-	if cg.at.unified != "" {
-		fd, err := unix.Open(cg.at.unified, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open cgroup: %w", err), cg.remove())
-		}
-		cg.fd = fd
+	fd, err := unix.Open(cg.at.unified, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open cgroup: %w", err), cg.remove())
 	}
+	cg.fd = fd
 	return cg, nil
+}
+
+// finish makes the v1 cgroups and writes all limits. The child does nothing before it is told to.
+func (cg *cgroup) finish(r Resources) error {
+	if r.MemoryMax <= 0 || r.PidsMax <= 0 || r.CPUMillicores <= 0 {
+		return fmt.Errorf("sandbox limits %+v: each must be set", r)
+	}
+	for _, dir := range cg.at.all() {
+		if dir == cg.at.unified {
+			continue
+		}
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return fmt.Errorf("make cgroup: %w", err)
+		}
+	}
+	return cg.set(r)
 }
 
 // cloneInto is the descriptor for CLONE_INTO_CGROUP, if there is a v2 tree.
@@ -149,27 +158,31 @@ func (cg *cgroup) join(pid int) error {
 		if dir == cg.at.unified {
 			continue
 		}
-		if err := cgroups.WriteFile(dir, "cgroup.procs", strconv.Itoa(pid)); err != nil {
+		if err := writeFile(dir, "cgroup.procs", strconv.Itoa(pid)); err != nil {
 			return fmt.Errorf("join cgroup: %w", err)
 		}
 	}
 	return nil
 }
 
-// set writes the limits that are not written yet; extra bytes are added to the memory limit for what is ours.
-func (cg *cgroup) set(r Resources, extra int64) error {
-	writes := cg.memoryWrites(r.MemoryMax + extra)
+// initMemory is what sandbox-init is charged: its pages and stacks, its namespaces and mounts. It is measured (about 200 KiB,
+// in the kernel's steps of 64 pages), it is added to each memory limit and taken off what is reported.
+const initMemory = 256 << 10
+
+// set writes the limits that are not written yet.
+func (cg *cgroup) set(r Resources) error {
+	writes := cg.memoryWrites(r.MemoryMax)
 	if r.PidsMax != cg.written.PidsMax {
 		writes = append(writes, write{cg.at.pids, "pids.max", r.PidsMax + 1}) // sandbox-init is the one
 	}
 	if r.CPUMillicores != cg.written.CPUMillicores {
 		writes = append(writes, cg.cpuWrites(r.CPUMillicores)...)
 	}
-	if cg.memoryMax > r.MemoryMax+extra && cg.holds(r.MemoryMax+extra) {
+	if cg.written.MemoryMax > r.MemoryMax && cg.holds(r.MemoryMax+initMemory) {
 		return errFull
 	}
 	for _, w := range writes {
-		err := cgroups.WriteFile(w.dir, w.file, fmt.Sprint(w.value))
+		err := writeFile(w.dir, w.file, fmt.Sprint(w.value))
 		// Without swap accounting there is no swap limit to write, and with none in the kernel none to forbid.
 		if errors.Is(err, unix.EBUSY) && w.file == "memory.limit_in_bytes" {
 			return errFull
@@ -178,7 +191,7 @@ func (cg *cgroup) set(r Resources, extra int64) error {
 			return fmt.Errorf("limit %s to %v: %w", w.file, w.value, err)
 		}
 	}
-	cg.written, cg.memoryMax = r, r.MemoryMax+extra
+	cg.written = r
 	return nil
 }
 
@@ -201,7 +214,7 @@ func (cg *cgroup) holds(limit int64) bool {
 func (cg *cgroup) unthrottle() error {
 	const everything = 1_000_000 // millicores
 	for _, w := range cg.cpuWrites(everything) {
-		if err := cgroups.WriteFile(w.dir, w.file, fmt.Sprint(w.value)); err != nil {
+		if err := writeFile(w.dir, w.file, fmt.Sprint(w.value)); err != nil {
 			return err
 		}
 	}
@@ -215,17 +228,17 @@ type write struct {
 }
 
 func (cg *cgroup) memoryWrites(limit int64) []write {
-	fresh := cg.memoryMax == 0
+	old, bytes := cg.written.MemoryMax, limit+initMemory
 	switch {
-	case limit == cg.memoryMax:
+	case limit == old:
 		return nil
-	case cg.at.v2() && fresh:
-		return []write{{cg.at.memory, "memory.max", limit}, {cg.at.memory, "memory.swap.max", 0}, {cg.at.memory, "memory.oom.group", 1}}
+	case cg.at.v2() && old == 0:
+		return []write{{cg.at.memory, "memory.max", bytes}, {cg.at.memory, "memory.swap.max", 0}, {cg.at.memory, "memory.oom.group", 1}}
 	case cg.at.v2():
-		return []write{{cg.at.memory, "memory.max", limit}}
+		return []write{{cg.at.memory, "memory.max", bytes}}
 	}
-	own, swap := write{cg.at.memory, "memory.limit_in_bytes", limit}, write{cg.at.memory, "memory.memsw.limit_in_bytes", limit}
-	if !fresh && limit > cg.memoryMax { // the one with swap must never be the smaller one
+	own, swap := write{cg.at.memory, "memory.limit_in_bytes", bytes}, write{cg.at.memory, "memory.memsw.limit_in_bytes", bytes}
+	if old > 0 && limit > old { // the one with swap must never be the smaller one
 		return []write{swap, own}
 	}
 	return []write{own, swap}
@@ -243,7 +256,7 @@ func (cg *cgroup) cpuWrites(millicores int64) []write {
 // kill kills every process in the cgroup.
 func (cg *cgroup) kill() error {
 	if cg.at.unified != "" {
-		err := cgroups.WriteFile(cg.at.unified, "cgroup.kill", "1")
+		err := writeFile(cg.at.unified, "cgroup.kill", "1")
 		if err == nil || !errors.Is(err, os.ErrNotExist) { // before Linux 5.14 there is none
 			return err
 		}

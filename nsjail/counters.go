@@ -7,18 +7,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/opencontainers/cgroups"
-	"github.com/opencontainers/cgroups/fscommon"
 )
 
 // counters are what the kernel has counted in a cgroup since it was made.
 type counters struct {
-	memory, memoryPeak int64 // bytes; memory only before the first step
-	oomKills           int64
-	pidsRefused        int64 // forks refused by pids.max
-	pidsPeak           int64 // 0 where the kernel doesn't count it
-	user, system       time.Duration
+	memoryPeak   int64 // bytes
+	oomKills     int64
+	pidsRefused  int64 // forks refused by pids.max
+	pidsPeak     int64 // 0 where the kernel doesn't count it
+	user, system time.Duration
 }
 
 // read takes all counters.
@@ -30,17 +27,11 @@ func (cg *cgroup) read() (counters, error) {
 	var c counters
 	var errs []error
 	get := func(dir, file, key string) int64 {
-		var v uint64
-		var err error
-		if key == "" {
-			v, err = fscommon.GetCgroupParamUint(dir, file)
-		} else {
-			v, err = fscommon.GetValueByKey(dir, file, key)
-		}
+		v, err := readValue(dir, file, key)
 		if err != nil {
 			errs = append(errs, err)
 		}
-		return int64(v)
+		return v
 	}
 	if cg.peak == nil {
 		c.memoryPeak = get(cg.at.memory, peak, "")
@@ -58,8 +49,8 @@ func (cg *cgroup) read() (counters, error) {
 	if len(errs) > 0 {
 		return c, fmt.Errorf("read cgroup counters: %w", errors.Join(errs...))
 	}
-	if v, err := fscommon.GetCgroupParamUint(cg.at.pids, "pids.peak"); err == nil && v > 0 { // since Linux 6.1
-		c.pidsPeak = int64(v) - 1
+	if v, err := readValue(cg.at.pids, "pids.peak", ""); err == nil && v > 0 { // since Linux 6.1
+		c.pidsPeak = v - 1
 	}
 	return c, nil
 }
@@ -69,15 +60,14 @@ func (cg *cgroup) memoryCurrent() (int64, error) {
 	if !cg.at.v2() {
 		file = "memory.usage_in_bytes"
 	}
-	v, err := fscommon.GetCgroupParamUint(cg.at.memory, file)
-	return int64(v), err
+	return readValue(cg.at.memory, file, "")
 }
 
 // resetPeak starts a new memory peak. Before Linux 6.12 the peak of a v2 cgroup can't be reset: it then is the highest of
 // all steps so far.
 func (cg *cgroup) resetPeak() error {
 	if !cg.at.v2() {
-		return cgroups.WriteFile(cg.at.memory, "memory.max_usage_in_bytes", "0")
+		return writeFile(cg.at.memory, "memory.max_usage_in_bytes", "0")
 	}
 	if cg.peak == nil {
 		f, err := os.OpenFile(cg.at.memory+"/memory.peak", os.O_RDWR, 0)
@@ -106,25 +96,15 @@ func peakOf(f *os.File) (int64, error) {
 // cpuTimes reads the CPU time of all processes that are or were in the cgroup.
 func (cg *cgroup) cpuTimes() (user, system time.Duration, err error) {
 	if cg.at.unified == "" {
-		u, err1 := fscommon.GetCgroupParamUint(cg.at.cpuacct, "cpuacct.usage_user")
-		s, err2 := fscommon.GetCgroupParamUint(cg.at.cpuacct, "cpuacct.usage_sys")
+		u, err1 := readValue(cg.at.cpuacct, "cpuacct.usage_user", "")
+		s, err2 := readValue(cg.at.cpuacct, "cpuacct.usage_sys", "")
 		return time.Duration(u), time.Duration(s), errors.Join(err1, err2)
 	}
-	text, err := cgroups.ReadFile(cg.at.unified, "cpu.stat")
+	text, err := readFile(cg.at.unified, "cpu.stat")
 	if err != nil {
 		return 0, 0, err
 	}
-	for line := range strings.Lines(text) {
-		key, v, err := fscommon.ParseKeyValue(strings.TrimSpace(line))
-		if err != nil {
-			return 0, 0, err
-		}
-		switch key {
-		case "user_usec":
-			user = time.Duration(v) * time.Microsecond
-		case "system_usec":
-			system = time.Duration(v) * time.Microsecond
-		}
-	}
-	return user, system, nil
+	u, err1 := value(text, "user_usec")
+	s, err2 := value(text, "system_usec")
+	return time.Duration(u) * time.Microsecond, time.Duration(s) * time.Microsecond, errors.Join(err1, err2)
 }

@@ -83,6 +83,8 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static uint64_t microseconds(struct timeval t) { return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_usec; }
+
 /* ---- the socket ---- */
 
 static void reply(struct reply r, int fd)
@@ -484,8 +486,8 @@ static struct reply reap(pid_t program)
 			continue;
 		r.arg[0] = (uint64_t)(unsigned)status;
 		r.arg[1] = monotonic_ns();
-		r.arg[2] = (uint64_t)u.ru_utime.tv_sec * 1000000u + (uint64_t)u.ru_utime.tv_usec;
-		r.arg[3] = (uint64_t)u.ru_stime.tv_sec * 1000000u + (uint64_t)u.ru_stime.tv_usec;
+		r.arg[2] = microseconds(u.ru_utime);
+		r.arg[3] = microseconds(u.ru_stime);
 		r.arg[4] = (uint64_t)u.ru_maxrss;
 		/* In a pid namespace this means all but init; fork refuses to complete with SIGKILL pending. */
 		kill(-1, SIGKILL);
@@ -513,7 +515,9 @@ static void do_exec(struct op *op, uint64_t index)
 		reap(pid);
 		reply((struct reply){REPLY_FAILED, {index, (uint64_t)stage, (uint64_t)failure}}, -1);
 	} else {
-		reply((struct reply){REPLY_STARTED, {monotonic_ns()}}, -1);
+		struct rusage own;
+		getrusage(RUSAGE_SELF, &own);
+		reply((struct reply){REPLY_STARTED, {monotonic_ns(), microseconds(own.ru_utime), microseconds(own.ru_stime)}}, -1);
 		reply(reap(pid), -1);
 	}
 	nrlimits = 0;

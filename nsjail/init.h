@@ -73,7 +73,7 @@ struct op {
 enum reply_code {
 	REPLY_READY = 1,
 	REPLY_SPAWNED, /* pid */
-	REPLY_STARTED, /* CLOCK_MONOTONIC ns */
+	REPLY_STARTED, /* CLOCK_MONOTONIC ns, user us and system us of sandbox-init itself */
 	REPLY_EXITED,  /* wait status, CLOCK_MONOTONIC ns, user us, system us, peak RSS KiB */
 	REPLY_FAILED,  /* op index, stage, errno */
 };

@@ -142,5 +142,5 @@ func trySandbox() (err error) {
 	if err != nil {
 		return err
 	}
-	return sb.Close()
+	return errors.Join(sb.Ready(), sb.Close())
 }

@@ -63,15 +63,15 @@ type Result struct {
 }
 
 // full is the result of a step that could not begin because the one before it left too much memory in use.
-func full(p Process, before counters) Result {
-	return Result{Verdict: OOMKilled, Evidence: []Evidence{{"memory.current", before.memory, p.Resources.MemoryMax, "bytes"}}}
+func full(p Process, held int64) Result {
+	return Result{Verdict: OOMKilled, Evidence: []Evidence{{"memory.current", held, p.Resources.MemoryMax, "bytes"}}}
 }
 
-// classify decides the verdict by what the kernel counted and how the process ended. own is sandbox-init's memory.
-func classify(p Process, end ending, before, after counters, own int64) Result {
+// classify decides the verdict by what the kernel counted and how the process ended.
+func classify(p Process, end ending, before, after counters) Result {
 	r := Result{Usage: Usage{
 		Wall: end.wall, User: after.user - before.user, System: after.system - before.system,
-		MemoryPeak: max(after.memoryPeak-own, 0), PidsPeak: after.pidsPeak,
+		MemoryPeak: max(after.memoryPeak-initMemory, 0), PidsPeak: after.pidsPeak,
 	}}
 	add := func(source string, value, limit int64, unit string) {
 		r.Evidence = append(r.Evidence, Evidence{source, value, limit, unit})

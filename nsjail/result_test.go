@@ -42,17 +42,17 @@ func TestClassify(t *testing.T) {
 		{"init gone", ending{gone: true}, counters{}, Internal},
 	} {
 		p := Process{WallTime: time.Second, CPUTime: time.Second, Resources: testResources()}
-		if got := classify(p, tt.end, counters{}, tt.after, 0); got.Verdict != tt.want {
+		if got := classify(p, tt.end, counters{}, tt.after); got.Verdict != tt.want {
 			t.Errorf("%s: verdict %d, want %d", tt.name, got.Verdict, tt.want)
 		}
 	}
 }
 
 func TestClassifyUsage(t *testing.T) {
-	before := counters{user: time.Second, system: 2 * time.Second, memory: 100}
-	after := counters{user: 3 * time.Second, system: 5 * time.Second, memoryPeak: 1000, pidsPeak: 4}
-	got := classify(Process{}, ending{exited: true, wall: time.Minute}, before, after, 100).Usage
-	want := Usage{Wall: time.Minute, User: 2 * time.Second, System: 3 * time.Second, MemoryPeak: 900, PidsPeak: 4}
+	before := counters{user: time.Second, system: 2 * time.Second}
+	after := counters{user: 3 * time.Second, system: 5 * time.Second, memoryPeak: 1000 + initMemory, pidsPeak: 4}
+	got := classify(Process{}, ending{exited: true, wall: time.Minute}, before, after).Usage
+	want := Usage{Wall: time.Minute, User: 2 * time.Second, System: 3 * time.Second, MemoryPeak: 1000, PidsPeak: 4}
 	if got != want {
 		t.Errorf("usage %+v, want %+v", got, want)
 	}

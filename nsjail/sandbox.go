@@ -16,9 +16,9 @@ type Sandbox struct {
 	cfg   Config
 	cg    *cgroup
 	ctl   *control
-	pidfd int   // of sandbox-init
-	own   int64 // bytes of memory that are sandbox-init's
-	steps int   // begun
+	pidfd int  // of sandbox-init
+	setup []op // until it is known to be done
+	steps int  // begun
 	dead  bool
 }
 
@@ -37,7 +37,8 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	}
 	before, err := sb.prepare(p)
 	if errors.Is(err, errFull) {
-		return full(p, before), nil
+		held, _ := sb.cg.memoryCurrent() // for the evidence alone
+		return full(p, held), nil
 	}
 	if err != nil {
 		return Result{}, err
@@ -55,15 +56,16 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	}
 	if end == nil {
 		s.copy(p)
-		end = newWatch(sb, p, order, before).run(ctx, s.flood)
+		w := newWatch(sb, p, order, before)
+		end, before = w.run(ctx, s.flood), w.before
 		if end.gone {
 			awaitExit(sb.pidfd) // its socket closes before its last child is dead
 		}
 		s.end()
-		if end.late {
-			sb.dead = true
-			return Result{}, fmt.Errorf("sandbox-init did not start the program within %v", startWait)
-		}
+	}
+	if end.ours != nil {
+		sb.kill()
+		return Result{}, end.ours
 	}
 	end.output = s.total.Load()
 	if end.wall == 0 {
@@ -74,36 +76,46 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 		return Result{}, err
 	}
 	sb.dead = end.killed || end.gone
-	r := classify(p, *end, before, after, sb.own)
+	r := classify(p, *end, before, after)
 	r.Stdout, r.Stderr = s.out[0], s.out[1]
 	return r, nil
 }
 
-// prepare writes the step's limits and takes the counters that its usage is counted from.
+// Ready waits until the set-up is done; its error names the step that failed.
+func (sb *Sandbox) Ready() error {
+	if sb.setup == nil {
+		return nil
+	}
+	if err := awaitReady(sb.ctl, sb.setup); err != nil {
+		sb.kill()
+		return fmt.Errorf("set up sandbox: %w", err)
+	}
+	sb.setup = nil
+	return nil
+}
+
+// prepare writes the step's limits and takes the counters that its usage is counted from. Before the first step there is
+// nothing to count but sandbox-init's CPU time, which it reports itself.
 func (sb *Sandbox) prepare(p Process) (before counters, err error) {
-	if sb.steps++; sb.steps == 1 {
-		// Nothing but sandbox-init and the empty tree so far: no event can have happened.
-		before.memory, err = sb.cg.memoryCurrent()
-		if err == nil {
-			before.user, before.system, err = sb.cg.cpuTimes()
+	if sb.steps++; sb.steps > 1 {
+		if before, err = sb.cg.read(); err == nil {
+			err = sb.cg.resetPeak()
 		}
-		sb.own = before.memory
-	} else if before, err = sb.cg.read(); err == nil {
-		err = sb.cg.resetPeak()
+		if err != nil {
+			return before, err
+		}
 	}
-	if err != nil {
-		return before, fmt.Errorf("read cgroup counters: %w", err)
-	}
-	err = sb.cg.set(p.Resources, sb.own)
-	if errors.Is(err, errFull) {
-		before.memory, _ = sb.cg.memoryCurrent() // for the evidence alone
-	}
-	return before, err
+	return before, sb.cg.set(p.Resources)
 }
 
 // send gives sandbox-init the files and the order to run, which it returns; a step that can't be prepared is an end already.
 func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending, error) {
 	program := processProgram(p)
+	if len(program) > 1 { // each packet but the last is answered, and the set-up's answer comes before
+		if err := sb.Ready(); err != nil {
+			return nil, nil, err
+		}
+	}
 	for i, ops := range program {
 		last := i == len(program)-1
 		var fds []int

@@ -81,8 +81,16 @@ func TestErrorsNameTheStep(t *testing.T) {
 	}
 	cfg := b.config()
 	cfg.Mounts = append(cfg.Mounts, Tmpfs{Destination: "/usr", Size: 1, Inodes: 1})
-	if _, err := b.spawner.New(context.Background(), cfg); err == nil || err.Error() != "set up sandbox: mount /usr: no such file or directory" {
-		t.Errorf("got %v", err)
+	const want = "set up sandbox: mount /usr: no such file or directory"
+	sb, err := b.spawner.New(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sb.Run(context.Background(), process()); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if err := sb.Close(); err != nil {
+		t.Error(err)
 	}
 	cfg = b.config()
 	cfg.Root = "/etc"
@@ -317,8 +325,11 @@ func TestSweep(t *testing.T) {
 	if _, err := OpenCgroups(name); err == nil || !strings.Contains(err.Error(), "another daemon") {
 		t.Errorf("second daemon: %v", err)
 	}
-	cg, err := first.newCgroup(testResources())
+	cg, err := first.newCgroup()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cg.finish(testResources()); err != nil {
 		t.Fatal(err)
 	}
 	stray := startInCgroup(t, cg)

@@ -109,7 +109,8 @@ func awaitReady(ctl *control, ops []op) error {
 // Done is closed when the spawner process has ended; every later New gives ErrSpawnerGone.
 func (s *Spawner) Done() <-chan struct{} { return s.done }
 
-// New builds a sandbox up to WAIT. An error is a fault of ours or of the host, never of a job.
+// New makes a sandbox and has its set-up begin; Run waits for that, and so does Ready. An error is a fault of ours or of the
+// host, never of a job.
 func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -117,14 +118,14 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	if err := s.checkRoot(cfg.Root); err != nil {
 		return nil, err
 	}
-	cg, err := s.cgroups.newCgroup(cfg.Resources)
+	cg, err := s.cgroups.newCgroup()
 	if err != nil {
 		return nil, err
 	}
-	sb := &Sandbox{cfg: cfg, cg: cg, pidfd: -1}
+	sb := &Sandbox{cfg: cfg, cg: cg, pidfd: -1, setup: sandboxProgram(cfg)}
 	defer func() {
 		if err != nil {
-			sb.Close()
+			err = errors.Join(err, sb.Close())
 		}
 	}()
 	ctl, remote, err := newControl()
@@ -132,7 +133,7 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 		return nil, err
 	}
 	sb.ctl = ctl
-	pid, err := s.spawn(cfg, sb, remote)
+	pid, err := s.spawn(sb, remote)
 	unix.Close(remote)
 	if err != nil {
 		return nil, fmt.Errorf("clone sandbox: %w", err)
@@ -141,24 +142,21 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	if err := cg.join(pid); err != nil {
 		return nil, err
 	}
-	ops := sandboxProgram(cfg)
-	if err := ctl.send(ops); err != nil {
-		return nil, fmt.Errorf("set up sandbox: %w", err)
-	}
-	if err := awaitReady(ctl, ops); err != nil {
+	if err := ctl.send(sb.setup); err != nil {
 		return nil, fmt.Errorf("set up sandbox: %w", err)
 	}
 	return sb, nil
 }
 
-// spawn has the spawner clone a child that gets remote as its socket; it sets sb.pidfd.
-func (s *Spawner) spawn(cfg Config, sb *Sandbox, remote int) (pid int, err error) {
+// spawn has the spawner clone a child that gets remote as its socket, and meanwhile finishes the child's cgroup. It sets
+// sb.pidfd.
+func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 	fds := []int{remote}
 	into, ok := sb.cg.cloneInto()
 	if ok {
 		fds = append(fds, into)
 	}
-	ops := spawnProgram(cfg, ok)
+	ops := spawnProgram(sb.cfg, ok)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.owed {
@@ -170,12 +168,13 @@ func (s *Spawner) spawn(cfg Config, sb *Sandbox, remote int) (pid int, err error
 	if err := s.ctl.send(ops, fds...); err != nil {
 		return 0, errors.Join(ErrSpawnerGone, err)
 	}
+	finished := sb.cg.finish(sb.cfg.Resources)
 	r, pidfd, err := s.ctl.receive()
 	switch {
 	case err != nil:
 		return 0, errors.Join(ErrSpawnerGone, err)
 	case r.code == replyFailed:
-		return 0, opError(ops, r)
+		return 0, errors.Join(opError(ops, r), finished)
 	case r.code != replySpawned || pidfd < 0:
 		return 0, fmt.Errorf("the spawner sent reply %d, want SPAWNED", r.code)
 	}
@@ -184,7 +183,7 @@ func (s *Spawner) spawn(cfg Config, sb *Sandbox, remote int) (pid int, err error
 		return 0, errors.Join(ErrSpawnerGone, err)
 	}
 	s.owed = true
-	return int(r.arg[0]), nil
+	return int(r.arg[0]), finished
 }
 
 func (s *Spawner) checkRoot(root string) error {

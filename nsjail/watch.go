@@ -3,6 +3,7 @@ package nsjail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"time"
@@ -16,7 +17,7 @@ type ending struct {
 	killed bool            //
 	gone   bool            // sandbox-init is gone too
 	failed error           // the program was not started
-	late   bool            // the program was not started in time, which is no fault of its own
+	ours   error           // the same, and no fault of the program
 	exited bool            // status holds
 	status unix.WaitStatus //
 	wall   time.Duration   //
@@ -29,10 +30,10 @@ const startWait = 30 * time.Second
 
 // watch waits for the end of one process and enforces what the kernel doesn't: wall time, CPU time, output, cancellation.
 type watch struct {
-	sb        *Sandbox
-	p         Process
-	order     []op // that started it, for errors
-	cpuBefore time.Duration
+	sb     *Sandbox
+	p      Process
+	order  []op     // that started it, for errors
+	before counters // that its usage is counted from
 
 	wall, cpu *time.Timer
 	started   bool
@@ -42,7 +43,7 @@ type watch struct {
 
 func newWatch(sb *Sandbox, p Process, order []op, before counters) *watch {
 	return &watch{
-		sb: sb, p: p, order: order, cpuBefore: before.user + before.system,
+		sb: sb, p: p, order: order, before: before,
 		wall: time.NewTimer(startWait), cpu: time.NewTimer(cpuCheck(p, p.CPUTime)),
 	}
 }
@@ -67,7 +68,9 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 				return &w.end
 			}
 		case <-w.wall.C:
-			w.end.late = !w.started
+			if !w.started {
+				w.end.ours = fmt.Errorf("sandbox-init did not start the program within %v", startWait)
+			}
 			w.kill(WallTime)
 		case <-w.cpu.C:
 			w.checkCPU()
@@ -85,26 +88,46 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 func (w *watch) take(m message) bool {
 	switch {
 	case m.err != nil:
-		w.end.gone = true
-		if !errors.Is(m.err, io.EOF) {
-			w.end.failed = m.err
-		}
+		w.gone(m.err)
+	case m.reply.code == replyReady && w.sb.setup != nil:
+		w.sb.setup = nil
+		return false
+	case m.reply.code == replyFailed && w.sb.setup != nil:
+		w.end.ours = fmt.Errorf("set up sandbox: %w", opError(w.sb.setup, m.reply))
 	case m.reply.code == replyFailed:
 		w.end.failed = opError(w.order, m.reply)
 	case m.reply.code == replyExited:
 		w.end.exited, w.end.status = true, unix.WaitStatus(m.reply.arg[0])
 		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
 	case m.reply.code == replyStarted:
-		w.started, w.startNs = true, m.reply.arg[0]
-		if !w.end.killed {
-			w.wall.Reset(w.p.WallTime)
-		}
-		if w.p.OnStart != nil {
-			w.p.OnStart()
-		}
+		w.start(m.reply)
 		return false
 	}
 	return true
+}
+
+func (w *watch) gone(err error) {
+	w.end.gone = true
+	switch {
+	case !errors.Is(err, io.EOF):
+		w.end.ours = err
+	case w.sb.setup != nil && !w.end.killed:
+		w.end.ours = errors.New("set up sandbox: sandbox-init ended without a word")
+	}
+}
+
+func (w *watch) start(r reply) {
+	w.started, w.startNs = true, r.arg[0]
+	if w.sb.steps == 1 {
+		w.before.user = time.Duration(r.arg[1]) * time.Microsecond
+		w.before.system = time.Duration(r.arg[2]) * time.Microsecond
+	}
+	if !w.end.killed {
+		w.wall.Reset(w.p.WallTime)
+	}
+	if w.p.OnStart != nil {
+		w.p.OnStart()
+	}
 }
 
 // kill ends everything; the first cause stands.
@@ -120,7 +143,7 @@ func (w *watch) kill(cause Verdict) {
 
 func (w *watch) checkCPU() {
 	user, system, err := w.sb.cg.cpuTimes()
-	left := w.p.CPUTime - (user + system - w.cpuBefore)
+	left := w.p.CPUTime - (user + system - w.before.user - w.before.system)
 	if err != nil || left <= 0 { // what can't be read can't be held
 		w.kill(CPUTime)
 		return
@@ -128,12 +151,12 @@ func (w *watch) checkCPU() {
 	w.cpu.Reset(cpuCheck(w.p, left))
 }
 
-// readReplies hands on what sandbox-init reports about one EXEC: until the program is gone, or sandbox-init is.
+// readReplies hands on what sandbox-init reports about one EXEC, and about the set-up before: until the program is gone, or sandbox-init is.
 func (sb *Sandbox) readReplies(to chan<- message) {
 	for {
 		r, _, err := sb.ctl.receive()
 		to <- message{r, err}
-		if err != nil || r.code != replyStarted {
+		if err != nil || r.code != replyStarted && r.code != replyReady {
 			return
 		}
 	}
