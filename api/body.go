@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
+	"sync"
 )
 
 // maxBody bounds a request's body, in bytes.
@@ -34,27 +34,65 @@ var (
 		"Request body size did not match Content-Length")
 )
 
-// readBody reads the body of a POST. It runs before authentication, as the contract says, so maxBody is what an unknown
-// caller can make us hold.
-func readBody(w http.ResponseWriter, r *http.Request) (body, *frameworkError) {
+// takeBody reads the body of a POST once there is room for it. It runs before callers are turned away, as the contract says,
+// so an unknown caller can make us hold a body: see budgets. It answers and returns false when there is no body to go on with.
+func (s *Server) takeBody(c *call) bool {
+	kind, size, wrong := bodyHeader(c.r)
+	if wrong == nil && kind != "" {
+		release, ok := s.budgets.take(c.r.Context(), c.refused == nil, size)
+		if !ok {
+			c.w.Header().Set("Connection", "close")
+			c.overloaded()
+			return false
+		}
+		c.release = sync.OnceFunc(release)
+		c.body, wrong = readBody(c.w, c.r, kind, size)
+	}
+	if wrong != nil {
+		c.w.Header().Set("Connection", "close") // the client may be sending still
+		c.framework(wrong)
+	}
+	return wrong == nil
+}
+
+// dropBody forgets the body, so that others have room: for a handler that goes on without it.
+func (c *call) dropBody() {
+	c.body = body{}
+	if c.release != nil {
+		c.release()
+	}
+}
+
+// bodyHeader returns the media type of a body, "" when there is none, and the number of bytes that it may have.
+func bodyHeader(r *http.Request) (kind string, size int64, wrong *frameworkError) {
 	kinds := r.Header["Content-Type"]
 	if len(kinds) == 0 {
 		if r.ContentLength == 0 && len(r.TransferEncoding) == 0 {
-			return body{}, nil
+			return "", 0, nil
 		}
-		return body{}, errMediaType
+		return "", 0, errMediaType
 	}
 	kind, _, err := mime.ParseMediaType(kinds[0])
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		return body{}, errMediaType
+		return "", 0, errMediaType
 	}
-	if kind != "application/json" && kind != "text/plain" {
-		return body{}, errMediaType
+	switch {
+	case kind != "application/json" && kind != "text/plain":
+		return "", 0, errMediaType
+	case r.ContentLength > maxBody:
+		return "", 0, errTooLarge
+	case r.ContentLength < 0: // chunked
+		return kind, maxBody, nil
 	}
-	if r.ContentLength > maxBody {
-		return body{}, errTooLarge
-	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	return kind, r.ContentLength, nil
+}
+
+// readBody reads a body of at most size bytes.
+func readBody(w http.ResponseWriter, r *http.Request, kind string, size int64) (body, *frameworkError) {
+	// With room to see the end in, the buffer never grows, so a body costs what was reserved for it.
+	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	data := buf.Bytes()
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

@@ -24,9 +24,13 @@ type call struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	params httprouter.Params
-	body   body           // of a POST
-	who    auth.Principal // zero where anyone may call
-	trace  string         // the trace id
+	trace  string // the trace id
+
+	who     auth.Principal // zero where anyone may call
+	refused error          // why the caller is not known
+
+	body    body   // of a POST
+	release func() // gives back what body has of the budget; nil while there is none
 
 	route  string // pattern, "" for an unknown one; for the log
 	start  time.Time

@@ -83,11 +83,20 @@ func TestBodyOfExactlyTheLimit(t *testing.T) {
 	}
 }
 
+// readPost reads the body of r as takeBody does.
+func readPost(r *http.Request) (body, *frameworkError) {
+	kind, size, wrong := bodyHeader(r)
+	if wrong != nil {
+		return body{}, wrong
+	}
+	return readBody(httptest.NewRecorder(), r, kind, size)
+}
+
 func TestChunkedBodyIsBounded(t *testing.T) {
 	r := httptest.NewRequest("POST", "/v1/jobs", strings.NewReader(strings.Repeat(" ", maxBody+1)))
 	r.ContentLength = -1
 	r.Header.Set("Content-Type", "application/json")
-	if _, wrong := readBody(httptest.NewRecorder(), r); wrong != errTooLarge {
+	if _, wrong := readPost(r); wrong != errTooLarge {
 		t.Errorf("a body of unknown length and %d bytes: %+v, want %+v", maxBody+1, wrong, errTooLarge)
 	}
 }
@@ -95,7 +104,7 @@ func TestChunkedBodyIsBounded(t *testing.T) {
 func TestBodyThatEndsEarly(t *testing.T) {
 	r := httptest.NewRequest("POST", "/v1/jobs", iotest.ErrReader(io.ErrUnexpectedEOF))
 	r.Header.Set("Content-Type", "application/json")
-	if _, wrong := readBody(httptest.NewRecorder(), r); wrong != errLength {
+	if _, wrong := readPost(r); wrong != errLength {
 		t.Errorf("a body that ends early: %+v, want %+v", wrong, errLength)
 	}
 }

@@ -57,6 +57,7 @@ func (s *Server) createJob(c *call) {
 	if !ok || !s.enqueue(c, sub) {
 		return
 	}
+	c.dropBody()
 	id := sub.spec.ID
 	if q.wait > 0 {
 		// The job is accepted whatever becomes of the waiting.

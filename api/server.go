@@ -12,6 +12,7 @@ type Server struct {
 	opts      Options
 	origins   origins
 	languages *catalogue
+	budgets   budgets
 	router    *httprouter.Router
 
 	draining context.Context // done when requests that wait for a job shall answer now
@@ -67,6 +68,7 @@ func New(opts Options) (*Server, error) {
 	s := &Server{
 		opts: opts, origins: allowed,
 		languages: newCatalogue(opts.Queue.Runtimes),
+		budgets:   newBudgets(),
 		// Neither redirects nor 405: a slash at the end counts, and an unknown method is an unknown route.
 		router: &httprouter.Router{},
 	}
@@ -96,13 +98,12 @@ func (s *Server) serve(rt route) httprouter.Handle {
 		c := s.begin(w, r, params, rt.path)
 		defer c.end()
 		s.cors(c)
-		if rt.method == http.MethodPost {
-			var wrong *frameworkError
-			if c.body, wrong = readBody(w, r); wrong != nil {
-				w.Header().Set("Connection", "close") // the client may be sending still
-				c.framework(wrong)
-				return
-			}
+		defer c.dropBody()
+		if rt.access == tenants {
+			c.who, c.refused = s.opts.Auth.Authenticate(r.Header)
+		}
+		if rt.method == http.MethodPost && !s.takeBody(c) {
+			return
 		}
 		if rt.access == tenants && !s.admit(c) {
 			return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ccee/api/job"
 	"ccee/worker/queue"
@@ -93,7 +94,8 @@ func (o *object) language(known []job.Language) job.Language {
 	return job.Language{}
 }
 
-// sourceCode returns the program's text. It may be absent when the language's source file is among files.
+// sourceCode returns the program's text. It may be absent when the language's source file is among files. Where it is given,
+// no file may be in its way.
 func (o *object) sourceCode(lang job.Language, files []job.File) string {
 	inFiles := lang.SourceFile != "" && slices.ContainsFunc(files, func(f job.File) bool { return f.Name == lang.SourceFile })
 	source, ok := o.text("sourceCode")
@@ -107,8 +109,23 @@ func (o *object) sourceCode(lang job.Language, files []job.File) string {
 		o.wrong("sourceCode", msgMaxChars(maxTextChars))
 	case inFiles:
 		o.wrong("files", fmt.Sprintf("%s is the file that sourceCode is written to: give one of the two", lang.SourceFile))
+	default:
+		o.keepClear(lang.SourceFile, files)
 	}
 	return source
+}
+
+// keepClear notes a file below the one that sourceCode is written to, or one where its directory must be.
+func (o *object) keepClear(source string, files []job.File) {
+	for _, f := range files {
+		switch {
+		case source == "": // the language is not known, which is noted
+		case strings.HasPrefix(f.Name, source+"/"):
+			o.wrong("files", fmt.Sprintf("%s is the file that sourceCode is written to, so it can't be the directory of %q", source, f.Name))
+		case strings.HasPrefix(source, f.Name+"/"):
+			o.wrong("files", fmt.Sprintf("%s is the directory of %s, where sourceCode is written to, so it can't be a file", f.Name, source))
+		}
+	}
 }
 
 // stdin returns the program's input, from text or from base64.

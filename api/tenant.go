@@ -20,24 +20,22 @@ type limited struct {
 	WindowSeconds     int64  `json:"windowSeconds"`
 }
 
-// admit finds out who calls and counts the request in the tenant's window. It answers and returns false when the caller is
-// not known or calls too often. Those who are not known are not counted and learn nothing of rates.
+// admit turns away callers who are not known and counts the request in the tenant's window. It answers and returns false when
+// the caller is not known or calls too often. Those who are not known are not counted and learn nothing of rates.
 func (s *Server) admit(c *call) bool {
-	who, err := s.opts.Auth.Authenticate(c.r.Header)
 	var refused *auth.Refusal
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(c.refused, &refused):
 		c.refuse(http.StatusUnauthorized, "unauthorized", string(refused.Reason))
 		return false
-	case err != nil:
-		c.log.Error().Err(err).Str("traceId", c.trace).Msg("authenticate")
+	case c.refused != nil:
+		c.log.Error().Err(c.refused).Str("traceId", c.trace).Msg("authenticate")
 		c.fault()
 		return false
 	}
-	c.who = who
 	ctx, cancel := c.redis()
 	defer cancel()
-	rate, err := s.opts.Queue.Rate(ctx, who.Tenant, queue.Requests, s.opts.RateLimit, s.opts.RateWindow)
+	rate, err := s.opts.Queue.Rate(ctx, c.who.Tenant, queue.Requests, s.opts.RateLimit, s.opts.RateWindow)
 	if err != nil {
 		c.unavailable(err)
 		return false

@@ -5,26 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 
 	"ccee/api/job"
 )
 
-// maxBody bounds a request's body: base64 and JSON escapes make the largest Spec several times as long.
-const maxBody = 8 << 20
-
-// decodeSpec reads a Spec and validates it. Members that it doesn't know are ignored: the caller may be newer. Its errors
+// decodeSpec decodes a Spec and validates it. Members that it doesn't know are ignored: the caller may be newer. Its errors
 // are *job.Error and name the member at fault.
-func decodeSpec(body io.Reader) (job.Spec, error) {
-	b, err := io.ReadAll(body)
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return job.Spec{}, job.Errorf(job.ETooLarge, "the body has more than %d bytes", tooLarge.Limit)
-		}
-		return job.Spec{}, job.Errorf(job.EInvalid, "the body ended early")
-	}
+func decodeSpec(b []byte) (job.Spec, error) {
 	var spec job.Spec
 	if err := json.Unmarshal(b, &spec); err != nil {
 		return job.Spec{}, decodeError(b, err)

@@ -11,9 +11,6 @@ import (
 	"ccee/api/job"
 )
 
-// bodyWait is how long a caller may take to send its request.
-const bodyWait = 30 * time.Second
-
 // routes is the one table of what the socket offers. PROTOCOL.md describes each.
 func (s *Server) routes() http.Handler {
 	r := httprouter.New()
@@ -68,20 +65,6 @@ func (s *Server) postRun(w http.ResponseWriter, r *http.Request, _ httprouter.Pa
 		a.fail(err)
 	}
 	s.logJob(peerFrom(r.Context()), &spec, &res, time.Since(began), err)
-}
-
-// readSpec reads the request under a deadline of its own. The deadline is taken back at once: where it passed while the job
-// runs, net/http would take the caller for gone.
-func (s *Server) readSpec(w http.ResponseWriter, r *http.Request) (job.Spec, error) {
-	ctl := http.NewResponseController(w)
-	if err := ctl.SetReadDeadline(time.Now().Add(bodyWait)); err != nil {
-		return job.Spec{}, err
-	}
-	spec, err := decodeSpec(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return job.Spec{}, err
-	}
-	return spec, ctl.SetReadDeadline(time.Time{})
 }
 
 // runJob runs spec as one of the server's jobs. The job's id is free again before its caller reads the result: so it can be

@@ -164,6 +164,7 @@ func TestSourceNames(t *testing.T) {
 		{"class A { String s = \"\"\"\n } \\\"\"\" \" \"\"\"; }\npublic class B { }", "B.java", "B"},
 		{"@A({1, 2}) public class B { }", "B.java", "B"},
 		{"package a.b;\nimport java.util.*;\npublic class C { }", "C.java", "a.b.C"},
+		{"package a . b\n\t. /* x */ c ;\npublic class D { }", "D.java", "a.b.c.D"},
 		{"/* head */ package a;\nclass Main { }", "Main.java", "a.Main"},
 		{"publicclass X", "Main.java", "Main"},
 		{"}}} public class X {", "X.java", "X"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 
 	"ccee/api/job"
 	"ccee/nsjail"
@@ -80,6 +81,7 @@ type Server struct {
 	log       zerolog.Logger
 	languages *catalogue
 	slots     *slots
+	bodies    *semaphore.Weighted // bytes of requests that are being read
 	metrics   *metrics
 	jobs      *jobs
 	socket    *socket
@@ -158,6 +160,7 @@ func newServer(o Options, firstSlot int, l *socket, list func(context.Context) (
 		log:       o.Log,
 		languages: &catalogue{list: list},
 		slots:     slots,
+		bodies:    semaphore.NewWeighted(maxBodies),
 		metrics:   newMetrics(slots),
 		jobs:      newJobs(),
 		socket:    l,

@@ -28,7 +28,8 @@ func sourceNames(spec *job.Spec, lang *job.Language) (file, class string, err er
 			file = path.Join(path.Dir(file), class+path.Ext(file))
 		}
 		if m := packageClause.FindStringSubmatch(outer); m != nil {
-			class = m[1] + "." + class
+			// Java allows white space around the dots of the clause; the name that java takes has none.
+			class = strings.Join(strings.Fields(m[1]), "") + "." + class
 		}
 	}
 	if len(file) > job.MaxNameBytes {

@@ -78,9 +78,10 @@ func TestRun(t *testing.T) {
 		{name: "cut output", file: "a.py", source: "print('x' * 9999)", flags: []string{"--output", "4"}, want: ran{0, "xxxx", "stdout cut after 4 of 10000 bytes (--output)"}},
 		{name: "unknown language", file: "a.cob", source: "x", want: ran{2, "", "name one with --language; the daemon has"}},
 		{name: "a language that is not there", file: "a.py", source: "x", flags: []string{"-l", "cobol"}, want: ran{2, "", `no language "cobol"`}},
-		{name: "beyond the maximum", file: "a.py", source: "x", flags: []string{"--pids", "99999"}, want: ran{125, "", "run.pidsMax is 99999, at most 1024 is allowed"}},
+		{name: "beyond the maximum", file: "a.py", source: "x", flags: []string{"--pids", "99999"}, want: ran{2, "", "-pids: is 99999, at most 1024 is allowed"}},
+		{name: "too little for the language", file: "Main.java", source: javaHello, flags: []string{"--memory", "1M"}, want: ran{2, "", "run.memoryBytes is 1048576, at least"}},
 		{name: "a limit that is none", file: "a.py", source: "x", flags: []string{"--memory", "lots"}, want: ran{2, "", "64K, 16M or 1G"}},
-		{name: "empty file", file: "a.py", source: "", want: ran{125, "", "is empty"}},
+		{name: "empty file", file: "a.py", source: "", want: ran{2, "", "is empty"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			args := append([]string{"run", "--socket", s.socket()}, tt.flags...)

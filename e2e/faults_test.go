@@ -52,8 +52,10 @@ func TestFaults(t *testing.T) {
 		{"no number in the environment", []string{"RATE_LIMIT_REQUESTS_PER_MINUTE=many"}, []string{"api", "--dev"}, 1, `"RATE_LIMIT_REQUESTS_PER_MINUTE"`},
 		{"bad number as a flag", nil, []string{"worker", "--concurrency", "0"}, 2, "from 1 to 32"},
 		{"bad Redis URL", []string{"REDIS_URL=http://x"}, []string{"api", "--dev"}, 1, "REDIS_URL: the Redis URL is not of the form"},
+		{"bad Redis URL for up", []string{"REDIS_URL=foo"}, up, 1, "REDIS_URL: the Redis URL is not of the form"},
+		{"no Redis for up", []string{"REDIS_URL=redis://127.0.0.1:1"}, up, 1, "connection refused: start that Redis, or unset REDIS_URL"},
 		{"no daemon", nil, []string{"run", "--socket", none, py}, 125, "make run starts everything"},
-		{"no file", nil, []string{"run", none}, 125, "no such file"},
+		{"no file", nil, []string{"run", none}, 2, "no such file"},
 		{"no file named", nil, []string{"run"}, 2, "needs a FILE"},
 		{"no api", []string{"CCEE_API_KEY=x"}, []string{"submit", "--url", "http://127.0.0.1:1", py}, 125, "connection refused"},
 	} {
@@ -66,9 +68,9 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestNotRoot: the privileged commands say so, to a user who can't even reach the directory that the binary is in.
+// TestNotRoot: the commands say what another user lacks, to one who can't even reach the directory that the binary is in.
 func TestNotRoot(t *testing.T) {
-	requireHost(t)
+	s := sharedUp(t)
 	dir, err := os.MkdirTemp("", "ccee-e2e-bin-")
 	if err != nil {
 		t.Fatal(err)
@@ -81,11 +83,26 @@ func TestNotRoot(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "ccee"), bytes, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range []string{"up", "daemon"} {
-		cmd := exec.Command(filepath.Join(dir, "ccee"), command)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 61523, Gid: 61523}}
-		if got := wait(t, "", nil, cmd); got.code != 1 || !strings.Contains(got.stderr, "must run as root") || !strings.Contains(got.stderr, "not as uid 61523: try sudo") {
-			t.Errorf("%s: %+v", command, got)
+	program := filepath.Join(dir, "a.py")
+	if err := os.WriteFile(program, []byte("print(1)"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string // of stdout and stderr together
+	}{
+		{[]string{"up"}, 1, "must run as root (the daemon builds jails), not as uid 65534: try sudo"},
+		{[]string{"daemon"}, 1, "must run as root (it builds jails), not as uid 65534: try sudo"},
+		{[]string{"run", "--socket", s.socket(), program}, 125, "uid 65534 may not use the daemon's socket " + s.socket() +
+			": run this as root or as a member of the group ccee"},
+		{[]string{"doctor", "--images", images()}, 1, "unknown  language images          uid 65534 can't read the directory " + images()},
+		{[]string{"doctor", "--socket", s.socket()}, 1, "unknown  daemon                   uid 65534 may not use"},
+	} {
+		cmd := exec.Command(filepath.Join(dir, "ccee"), tt.args...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		if got := wait(t, "", nil, cmd); got.code != tt.code || !strings.Contains(got.stdout+got.stderr, tt.want) {
+			t.Errorf("%v: %+v, want %d and %q", tt.args, got, tt.code, tt.want)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func full(p Process, held int64) Result {
 // classify decides the verdict by what the kernel counted and how the process ended.
 func classify(p Process, end ending, before, after counters) Result {
 	r := Result{Usage: Usage{
-		Wall: end.wall, User: after.user - before.user, System: after.system - before.system,
+		Wall: end.wall, User: max(after.user-before.user, 0), System: max(after.system-before.system, 0),
 		MemoryPeak: max(after.memoryPeak-initMemory, 0), PidsPeak: after.pidsPeak,
 	}}
 	add := func(source string, value, limit int64, unit string) {

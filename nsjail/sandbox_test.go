@@ -36,7 +36,10 @@ func TestVerdicts(t *testing.T) {
 		{"inodes full", []string{"inodes", "100"}, nil, Exited, "file 63: No space left on device\n"},
 		{"pids at the limit", []string{"fork", "31"}, nil, Exited, "forked\n"},
 		{"pids above the limit", []string{"fork", "32"}, nil, PidsLimit, "fork 31: Resource temporarily unavailable\n"},
-		{"fork bomb", []string{"forkbomb"}, func(p *Process) { p.WallTime = 200 * time.Millisecond }, WallTime, ""},
+		{"fork bomb", []string{"forkbomb"}, func(p *Process) {
+			p.WallTime = 200 * time.Millisecond
+			p.Resources.MemoryMax = 1 << 30 // refused forks are charged until RCU frees them
+		}, WallTime, ""},
 		{"no such program", nil, func(p *Process) { p.Args = []string{"/nothing"} }, StartFailed, ""},
 		{"no such directory", nil, func(p *Process) { p.Cwd = "/nothing" }, StartFailed, ""},
 		{"not executable", nil, func(p *Process) {
@@ -217,7 +220,7 @@ func TestStepsLeaveTooMuch(t *testing.T) {
 func TestTinyRate(t *testing.T) {
 	b := requireSandbox(t)
 	p := process("forkbomb")
-	p.Resources.CPUMillicores, p.WallTime = 10, 300*time.Millisecond
+	p.Resources.CPUMillicores, p.Resources.MemoryMax, p.WallTime = 10, 1<<30, 300*time.Millisecond
 	begin := time.Now()
 	r := b.run(t, p)
 	if r.Verdict != WallTime {

@@ -92,6 +92,13 @@ func (s *Spec) validFiles() error {
 	if total > MaxFileBytes {
 		return Invalid("files", "have %d bytes together, at most %d are allowed", total, MaxFileBytes)
 	}
+	for _, f := range s.Files {
+		for dir := path.Dir(f.Name); dir != "."; dir = path.Dir(dir) {
+			if seen[dir] {
+				return Invalid("files", "names %q both as a file and as the directory of %q", dir, f.Name)
+			}
+		}
+	}
 	return nil
 }
 

@@ -14,7 +14,15 @@ import (
 	"ccee/daemon/client"
 	"ccee/nsjail"
 	"ccee/rootfs"
+
+	"golang.org/x/sys/unix"
 )
+
+// check is one line of ccee doctor.
+type check struct {
+	nsjail.Check
+	unknown bool // it could not be tried as this user; then OK is false
+}
 
 func checkRedisServer() nsjail.Check {
 	c := nsjail.Check{Name: "redis-server", Needed: os.Getenv("REDIS_URL") == "", Fix: "make deps (or apt-get install redis-server), or set REDIS_URL"}
@@ -35,33 +43,42 @@ func checkUser() nsjail.Check {
 }
 
 // checkStore looks for language images.
-func checkStore(ctx context.Context, dir string) nsjail.Check {
-	c := nsjail.Check{Name: "language images", Needed: true, Fix: "make images (or ccee image build, as root)"}
-	if err := checkImages(dir); err != nil {
+func checkStore(ctx context.Context, dir string) check {
+	c := check{Check: nsjail.Check{Name: "language images", Needed: true, Fix: "make images (or ccee image build, as root)"}}
+	names, err := imageNames(ctx, dir)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		c.unknown = true
+		c.Detail, c.Fix = fmt.Sprintf("uid %d can't read the directory %s", os.Geteuid(), dir), "run ccee doctor as root"
+	case err != nil:
 		c.Detail = err.Error()
-		return c
+	case len(names) == 0:
+		c.Detail = "none in " + dir
+	default:
+		c.OK, c.Detail = true, fmt.Sprintf("%s in %s", strings.Join(names, ", "), dir)
+	}
+	return c
+}
+
+// imageNames lists the images of the store in dir.
+func imageNames(ctx context.Context, dir string) ([]string, error) {
+	if err := checkImages(dir); err != nil {
+		return nil, err
 	}
 	store, err := rootfs.Open(dir)
 	if err != nil {
-		c.Detail = err.Error()
-		return c
+		return nil, err
 	}
 	defer store.Close()
 	images, err := store.List(ctx)
 	if err != nil {
-		c.Detail = err.Error()
-		return c
+		return nil, err
 	}
-	var names []string
-	for _, image := range images {
-		names = append(names, image.Name)
+	names := make([]string, len(images))
+	for i, image := range images {
+		names[i] = image.Name
 	}
-	c.OK = len(names) > 0
-	c.Detail = fmt.Sprintf("%s in %s", strings.Join(names, ", "), dir)
-	if !c.OK {
-		c.Detail = "none in " + dir
-	}
-	return c
+	return names, nil
 }
 
 // checkImages reports that there is no image store at dir, or one that never had an image.
@@ -90,10 +107,13 @@ func checkSocket(path string) error {
 	return fmt.Errorf("a daemon is running on %s: stop it, or choose another with --socket", path)
 }
 
-func checkDaemon(ctx context.Context, socket string) nsjail.Check {
-	c := nsjail.Check{Name: "daemon", Detail: "ready at " + socket, Fix: "sudo ccee daemon, or everything with make run"}
+func checkDaemon(ctx context.Context, socket string) check {
+	c := check{Check: nsjail.Check{Name: "daemon", Detail: "ready at " + socket, Fix: "sudo ccee daemon, or everything with make run"}}
 	if err := client.New(socket).Ready(ctx); err != nil {
 		c.Detail = err.Error()
+		if c.unknown = errors.Is(unix.Access(socket, unix.W_OK), fs.ErrPermission); c.unknown {
+			c.Fix = "run ccee doctor as root or as a member of the group ccee"
+		}
 		return c
 	}
 	c.OK = true

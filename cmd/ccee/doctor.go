@@ -31,8 +31,11 @@ needed is missing.
 }
 
 func doctor(ctx context.Context, cmd *cli.Command) error {
-	checks := append(nsjail.Probe(),
-		checkRedisServer(), checkUser(), checkStore(ctx, cmd.String("images")), checkDaemon(ctx, cmd.String("socket")))
+	var checks []check
+	for _, c := range append(nsjail.Probe(), checkRedisServer(), checkUser()) {
+		checks = append(checks, check{Check: c})
+	}
+	checks = append(checks, checkStore(ctx, cmd.String("images")), checkDaemon(ctx, cmd.String("socket")))
 	healthy := true
 	for _, c := range checks {
 		healthy = healthy && (c.OK || !c.Needed)
@@ -53,20 +56,21 @@ func doctor(ctx context.Context, cmd *cli.Command) error {
 	return nil
 }
 
-func printChecksJSON(w io.Writer, healthy bool, checks []nsjail.Check) error {
+func printChecksJSON(w io.Writer, healthy bool, checks []check) error {
 	type line struct {
-		Name   string `json:"name"`
-		OK     bool   `json:"ok"`
-		Needed bool   `json:"needed"`
-		Detail string `json:"detail"`
-		Fix    string `json:"fix,omitempty"`
+		Name    string `json:"name"`
+		OK      bool   `json:"ok"`
+		Unknown bool   `json:"unknown,omitempty"`
+		Needed  bool   `json:"needed"`
+		Detail  string `json:"detail"`
+		Fix     string `json:"fix,omitempty"`
 	}
 	all := struct {
 		OK     bool   `json:"ok"`
 		Checks []line `json:"checks"`
 	}{OK: healthy}
 	for _, c := range checks {
-		l := line{Name: c.Name, OK: c.OK, Needed: c.Needed, Detail: c.Detail}
+		l := line{Name: c.Name, OK: c.OK, Unknown: c.unknown, Needed: c.Needed, Detail: c.Detail}
 		if !c.OK {
 			l.Fix = c.Fix
 		}
@@ -77,18 +81,27 @@ func printChecksJSON(w io.Writer, healthy bool, checks []nsjail.Check) error {
 	return enc.Encode(all)
 }
 
-func printChecks(w io.Writer, checks []nsjail.Check) error {
-	words := map[string]string{"ok": "ok     ", "missing": "MISSING", "without": "without"}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		words = map[string]string{"ok": "\x1b[32mok     \x1b[0m", "missing": "\x1b[31mMISSING\x1b[0m", "without": "\x1b[33mwithout\x1b[0m"}
+// word is what c came to, in the width of all such words, and its colour on a terminal.
+func (c check) word() (word, colour string) {
+	switch {
+	case c.OK:
+		return "ok     ", "\x1b[32m"
+	case c.unknown:
+		return "unknown", "\x1b[33m"
+	case c.Needed:
+		return "MISSING", "\x1b[31m"
+	default:
+		return "without", "\x1b[33m"
 	}
+}
+
+func printChecks(w io.Writer, checks []check) error {
+	f, ok := w.(*os.File)
+	coloured := ok && term.IsTerminal(int(f.Fd()))
 	for _, c := range checks {
-		word := words["ok"]
-		switch {
-		case !c.OK && c.Needed:
-			word = words["missing"]
-		case !c.OK:
-			word = words["without"]
+		word, colour := c.word()
+		if coloured {
+			word = colour + word + "\x1b[0m"
 		}
 		if _, err := fmt.Fprintf(w, "%s  %-24s %s\n", word, c.Name, c.Detail); err != nil {
 			return err

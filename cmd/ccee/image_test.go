@@ -14,6 +14,18 @@ func TestImageRefuses(t *testing.T) {
 	if err := os.WriteFile(profile, []byte(`{"name":"x","sourceFil":"main.x","run":["/x"]}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	recipes := t.TempDir()
+	for _, name := range []string{"java", "python", "no-recipe"} {
+		if err := os.Mkdir(filepath.Join(recipes, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if name == "no-recipe" {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(recipes, name, "recipe.json"), []byte("{}"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	tests := []struct {
 		name string
 		args []string
@@ -26,6 +38,7 @@ func TestImageRefuses(t *testing.T) {
 		{"rm nothing", []string{"rm"}, 2, "name the images"},
 		{"list an image", []string{"list", "x"}, 2, "takes no argument"},
 		{"no recipes", []string{"build", "--recipes", t.TempDir()}, 1, "--recipes"},
+		{"no such recipe", []string{"build", "--recipes", recipes, "python", "nope"}, 1, `there is no recipe "nope" in ` + recipes + ": there are java, python"},
 		{"import nothing", []string{"import"}, 2, "name one source"},
 		{"import without a name", []string{"import", "x.tar"}, 2, "--name"},
 		{"misspelt profile", []string{"import", "--language", profile, "x.tar"}, 1, "sourceFil"},

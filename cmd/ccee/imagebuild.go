@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ccee/rootfs"
@@ -65,13 +67,6 @@ func imageBuild(ctx context.Context, cmd *cli.Command, store *rootfs.Store) erro
 
 // recipeDirs returns the named directories below parent, or all that hold a recipe.
 func recipeDirs(parent string, names []string) ([]string, error) {
-	var dirs []string
-	for _, name := range names {
-		dirs = append(dirs, filepath.Join(parent, name))
-	}
-	if len(names) > 0 {
-		return dirs, nil
-	}
 	recipes, err := filepath.Glob(filepath.Join(parent, "*", "recipe.json"))
 	if err != nil {
 		return nil, err
@@ -79,8 +74,19 @@ func recipeDirs(parent string, names []string) ([]string, error) {
 	if len(recipes) == 0 {
 		return nil, fmt.Errorf("no recipe in %s: name the directory with --recipes", filepath.Join(parent, "*", "recipe.json"))
 	}
-	for _, r := range recipes {
-		dirs = append(dirs, filepath.Dir(r))
+	known := make([]string, len(recipes))
+	for i, r := range recipes {
+		known[i] = filepath.Base(filepath.Dir(r))
+	}
+	if len(names) == 0 {
+		names = known
+	}
+	dirs := make([]string, len(names))
+	for i, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there is no recipe %q in %s: there are %s", name, parent, strings.Join(known, ", "))
+		}
+		dirs[i] = filepath.Join(parent, name)
 	}
 	return dirs, nil
 }

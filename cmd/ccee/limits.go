@@ -49,13 +49,21 @@ func limitFlags() []cli.Flag {
 }
 
 func (r limitRow) flag(prefix string, def job.Limits) cli.Flag {
-	max := job.MaxLimits
+	min, max := job.MinLimits, job.MaxLimits
 	what := map[string]string{"": r.usage, "compile-": r.usage + ", while compiling"}[prefix]
 	return &cli.StringFlag{Name: prefix + r.name, Category: "LIMITS", HideDefault: true,
 		Usage: fmt.Sprintf("`LIMIT` of %s (default: %s, at most %s)", what, r.unit.format(*r.at(&def)), r.unit.format(*r.at(&max))),
 		Validator: func(s string) error {
-			_, err := r.unit.parse(s)
-			return err
+			n, err := r.unit.parse(s)
+			switch {
+			case err != nil:
+				return err
+			case n > *r.at(&max):
+				return fmt.Errorf("is %s, at most %s is allowed", s, r.unit.format(*r.at(&max)))
+			case n < *r.at(&min):
+				return fmt.Errorf("is %s, at least %s is needed", s, r.unit.format(*r.at(&min)))
+			}
+			return nil
 		}}
 }
 

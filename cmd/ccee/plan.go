@@ -26,6 +26,10 @@ type plan struct {
 	redis                string // redis-server's path; "" with a REDIS_URL from outside
 }
 
+// upConcurrency is how many jobs the worker of ccee up has at once unless WORKER_CONCURRENCY is set. It must be well above
+// the default quota of unfinished jobs: else one tenant's slow jobs take every place and the others wait.
+const upConcurrency = 16
+
 // children returns the parts in the order of their start.
 func (u *plan) children() []child {
 	var cs []child
@@ -44,7 +48,11 @@ func (u *plan) daemonCommand() *exec.Cmd {
 }
 
 func (u *plan) workerCommand() *exec.Cmd {
-	return u.reexec(workerCommand(), workerSecrets(), "--socket", u.socket)
+	args := []string{"--socket", u.socket}
+	if os.Getenv("WORKER_CONCURRENCY") == "" {
+		args = append(args, "--concurrency", fmt.Sprint(upConcurrency))
+	}
+	return u.reexec(workerCommand(), workerSecrets(), args...)
 }
 
 // apiCommand hands the listening socket on. It belongs to ccee up, so while an api starts again clients wait instead of

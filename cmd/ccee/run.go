@@ -54,12 +54,12 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 	}
 	source, stdin, err := readProgram(file)
 	if err != nil {
-		return exit{codeOurs, err}
+		return usageError{err}
 	}
 	c := client.New(cmd.String("socket"))
 	languages, err := c.Languages(ctx)
 	if err != nil {
-		return exit{codeOurs, withAdvice(err)}
+		return exit{codeOurs, err}
 	}
 	language, err := pickLanguage(cmd.String("language"), file, languages)
 	if err != nil {
@@ -76,7 +76,7 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 		return exit{codeInterrupted, nil}
 	}
 	if err != nil {
-		return exit{codeOurs, withAdvice(err)}
+		return refused(err)
 	}
 	if cmd.Bool("json") {
 		enc := json.NewEncoder(out)
@@ -88,6 +88,15 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 		fmt.Fprintln(errs, "ccee:", s)
 	}
 	return exit{codeOf(result.Verdict, result.ExitCode, result.Signal), nil}
+}
+
+// refused is the error for a job that was not run. A job that can never run as it is was asked for on the command line.
+func refused(err error) error {
+	switch job.ErrorCode(err) {
+	case job.EInvalid, job.ETooLarge:
+		return usageError{err}
+	}
+	return exit{codeOurs, err}
 }
 
 // printEvent writes what the program wrote, where it wrote it; the compile step's output is about the program, not by it.

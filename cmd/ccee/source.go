@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 )
 
-// readProgram reads a source file and, unless stdin is a terminal, stdin.
+// readProgram reads a source file and, unless stdin is a terminal, stdin. Its errors are the user's: no such file, too large.
 func readProgram(file string) (source, stdin []byte, err error) {
 	f, err := os.Open(file)
 	if err != nil {

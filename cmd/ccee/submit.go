@@ -47,7 +47,7 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 	}
 	source, stdin, err := readProgram(file)
 	if err != nil {
-		return exit{codeOurs, err}
+		return usageError{err}
 	}
 	c := restClient{url: cmd.String("url"), key: key}
 	languages, err := c.languages(ctx)

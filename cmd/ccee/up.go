@@ -26,7 +26,8 @@ down with its reason. SIGTERM or Ctrl-C stops all: api, worker, daemon, redis.
    ccee up --dev                                        # key dev-local-key, loopback only
    TENANT_API_KEYS_JSON='{"KEY":{"tenantId":"acme"}}' ccee up --listen 0.0.0.0:8080
 
-Every environment variable of ccee daemon, worker and api is handed on to that part, and to no other.`,
+Every environment variable of ccee daemon, worker and api is handed on to that part, and to no other. The worker has 16
+jobs at once unless WORKER_CONCURRENCY says otherwise.`,
 		Flags: []cli.Flag{
 			devFlag(), listenFlag(), apiPortFlag(), socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
 			stringFlag("data", "CCEE_DATA", defaultData, "`DIR` for Redis's files"),
@@ -36,7 +37,7 @@ Every environment variable of ccee daemon, worker and api is handed on to that p
 }
 
 func up(ctx context.Context, cmd *cli.Command) error {
-	u, err := planUp(cmd)
+	u, err := planUp(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func up(ctx context.Context, cmd *cli.Command) error {
 }
 
 // planUp checks all that can be checked before anything is started, so that the error comes alone and not out of a log.
-func planUp(cmd *cli.Command) (*plan, error) {
+func planUp(ctx context.Context, cmd *cli.Command) (*plan, error) {
 	if err := needRoot("up", "the daemon builds jails"); err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func planUp(cmd *cli.Command) (*plan, error) {
 			return nil, fmt.Errorf("--%s: %w", p.flag, err)
 		}
 	}
-	if err := errors.Join(checkImages(u.images), checkSocket(u.socket)); err != nil {
+	if err := errors.Join(checkImages(u.images), checkSocket(u.socket), checkRedis(ctx)); err != nil {
 		return nil, err
 	}
 	l, err := listenTCP(addr)

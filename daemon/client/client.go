@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"ccee/api/job"
@@ -122,7 +126,7 @@ func (c *Client) refusal(ctx context.Context, resp *http.Response) error {
 		return err
 	}
 	if body.Error == nil {
-		return job.Errorf(job.EInternal, "the daemon answered HTTP %d without saying why", resp.StatusCode)
+		return job.Errorf(job.EInternal, "the daemon answered HTTP %d without saying why: its log may", resp.StatusCode)
 	}
 	return body.Error
 }
@@ -161,5 +165,13 @@ func (c *Client) lost(ctx context.Context, err error) error {
 	if e, ok := err.(*url.Error); ok {
 		err = e.Err // without the made-up URL
 	}
-	return job.Errorf(job.EUnavailable, "no answer from the daemon on %s: %v: see that it runs (ccee daemon) and that you may use the socket", c.socket, err)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return job.Errorf(job.EUnavailable, "uid %d may not use the daemon's socket %s: run this as root or as a member of the group ccee",
+			os.Geteuid(), c.socket)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return job.Errorf(job.EUnavailable, "no daemon is running on %s (%v): make run starts everything; --socket names another socket",
+			c.socket, err)
+	}
+	return job.Errorf(job.EUnavailable, "no answer from the daemon on %s: %v: its log says what became of it", c.socket, err)
 }

@@ -8,9 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"ccee/api/job"
@@ -100,6 +103,27 @@ func TestNoDaemon(t *testing.T) {
 	}
 	if err := c.Ready(t.Context()); job.ErrorCode(err) != job.EUnavailable {
 		t.Errorf("Ready = %v, want EUnavailable", err)
+	}
+}
+
+// TestUnreachable: what a caller is told to do depends on why the daemon can't be reached.
+func TestUnreachable(t *testing.T) {
+	for _, tt := range []struct {
+		errno    syscall.Errno
+		says     string
+		saysNone string
+	}{
+		{syscall.EACCES, "group ccee", "make run"},
+		{syscall.ENOENT, "make run starts everything", "group"},
+		{syscall.ECONNREFUSED, "make run starts everything", "group"},
+		{syscall.ECONNRESET, "its log says", "make run"},
+	} {
+		dial := &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", tt.errno)}
+		err := New("/run/x.sock").lost(t.Context(), &url.Error{Op: "Get", URL: "http://daemon/ready", Err: dial})
+		if said := err.Error(); job.ErrorCode(err) != job.EUnavailable || !strings.Contains(said, "/run/x.sock") ||
+			!strings.Contains(said, tt.says) || strings.Contains(said, tt.saysNone) {
+			t.Errorf("%v: %v, want EUnavailable that names the socket and says %q, not %q", tt.errno, err, tt.says, tt.saysNone)
+		}
 	}
 }
 

@@ -1,0 +1,93 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"ccee/api/job"
+)
+
+const (
+	// maxBody bounds a request's body in bytes: base64 and JSON escapes make the largest Spec several times as long.
+	maxBody = 8 << 20
+
+	// maxBodies bounds in bytes what all requests' bodies take until they are decoded. Those of smallBody aren't counted:
+	// they take no more than their connection does, and there is always room for the usual job.
+	maxBodies = 64 << 20
+	smallBody = 16 << 10
+
+	// bodyWait is how long a caller may take to send its request.
+	bodyWait = 30 * time.Second
+	// roomWait is how long a request may wait for room for its body.
+	roomWait = 5 * time.Second
+)
+
+// readSpec reads the request once there is room for it, under a deadline of its own. The deadline is taken back at once:
+// where it passed while the job runs, net/http would take the caller for gone.
+func (s *Server) readSpec(w http.ResponseWriter, r *http.Request) (job.Spec, error) {
+	size := r.ContentLength
+	switch {
+	case size > maxBody:
+		return job.Spec{}, errTooLarge()
+	case size < 0: // chunked
+		size = maxBody
+	}
+	release, err := reserve(r.Context(), s.bodies, size)
+	if err != nil {
+		return job.Spec{}, err
+	}
+	defer release()
+	ctl := http.NewResponseController(w)
+	if err := ctl.SetReadDeadline(time.Now().Add(bodyWait)); err != nil {
+		return job.Spec{}, err
+	}
+	b, err := readBody(w, r, size)
+	if err != nil {
+		return job.Spec{}, err
+	}
+	spec, err := decodeSpec(b)
+	if err != nil {
+		return job.Spec{}, err
+	}
+	return spec, ctl.SetReadDeadline(time.Time{})
+}
+
+// reserve waits for room for a body of size bytes. release gives it back.
+func reserve(ctx context.Context, bodies *semaphore.Weighted, size int64) (release func(), err error) {
+	if size <= smallBody {
+		return func() {}, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, roomWait)
+	defer cancel()
+	switch {
+	case bodies.Acquire(bounded, size) == nil:
+		return func() { bodies.Release(size) }, nil
+	case ctx.Err() != nil:
+		return nil, job.Errorf(job.ECancelled, "the job was cancelled before it was read")
+	}
+	return nil, job.Errorf(job.EBusy, "%d MiB of other requests are being read: try again later", maxBodies/job.MiB)
+}
+
+// readBody reads a body of at most size bytes.
+func readBody(w http.ResponseWriter, r *http.Request, size int64) ([]byte, error) {
+	// With room to see the end in, the buffer never grows, so a body costs what was reserved for it.
+	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, errTooLarge()
+	case err != nil:
+		return nil, job.Errorf(job.EInvalid, "the body ended early")
+	}
+	return buf.Bytes(), nil
+}
+
+func errTooLarge() *job.Error {
+	return job.Errorf(job.ETooLarge, "the body has more than %d bytes", maxBody)
+}
