@@ -402,9 +402,11 @@ static int set_ids(uint64_t uid, uint64_t gid)
 /* Empties every capability set for good; must run as uid 0 of the user namespace. */
 static int lock_capabilities(void)
 {
-	for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
-		if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
-			return -1;
+	unsigned long c = 0;
+	while (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) == 0)
+		c++;
+	if (errno != EINVAL || c <= CAP_AUDIT_READ) /* EINVAL: there is no capability of that number */
+		return -1;
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return -1;
 	return prctl(PR_SET_SECUREBITS, SECURE_ALL_BITS | SECURE_ALL_LOCKS, 0, 0, 0);

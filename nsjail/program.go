@@ -193,7 +193,7 @@ func spawnProgram(cfg Config, withCgroup bool) []op {
 }
 
 // networkProgram takes the spawner into a fresh network namespace, for the next sandbox alone to inherit. That is a third of
-// what a clone costs, and it is spent while the sandbox before sets itself up. The namespace belongs to the host's user
+// what a clone costs, and it is spent when the sandbox before is done. The namespace belongs to the host's user
 // namespace, so not even a sandbox's root could bring its loopback up.
 func networkProgram() []op {
 	return []op{unshare(unix.CLONE_NEWNET, "network"), {code: opWait}}

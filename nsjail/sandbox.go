@@ -13,13 +13,14 @@ import (
 // Sandbox is one jail: created empty, waiting at WAIT, used for the steps of one job, destroyed. It is not safe for
 // concurrent use.
 type Sandbox struct {
-	cfg   Config
-	cg    *cgroup
-	ctl   *control
-	pidfd int  // of sandbox-init
-	setup []op // until it is known to be done
-	steps int  // begun
-	dead  bool
+	cfg     Config
+	spawner *Spawner
+	cg      *cgroup
+	ctl     *control
+	pidfd   int  // of sandbox-init
+	setup   []op // until it is known to be done
+	steps   int  // begun
+	dead    bool
 }
 
 // ErrDead says that the sandbox was killed by an earlier step.
@@ -148,6 +149,7 @@ func (sb *Sandbox) kill() {
 
 // Close kills what is left, waits for it, and removes the cgroup.
 func (sb *Sandbox) Close() error {
+	sb.spawner.ahead()
 	sb.kill()
 	if sb.ctl != nil {
 		sb.ctl.Close()

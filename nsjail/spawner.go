@@ -25,9 +25,10 @@ type Spawner struct {
 	cmd     *exec.Cmd
 	done    chan struct{} // closed when the process has ended
 
-	mu   sync.Mutex // guards all below: one spawn at a time, a request and its reply
-	ctl  *control
-	owed bool // READY of a networkProgram
+	mu    sync.Mutex // guards all below: one spawn at a time, a request and its reply
+	ctl   *control
+	fresh bool // the spawner is in a network namespace that no sandbox has, or has been told to make one
+	owed  bool // READY of a networkProgram
 }
 
 // NewSpawner starts a spawner whose sandboxes may have roots below the given directories and get their cgroups in
@@ -59,7 +60,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &Spawner{cgroups: cgroups, roots: real, ctl: ctl, done: make(chan struct{})}
+	s := &Spawner{cgroups: cgroups, roots: real, ctl: ctl, done: make(chan struct{}), fresh: true}
 	end := os.NewFile(uintptr(remote), "control")
 	defer end.Close()
 	s.cmd = &exec.Cmd{
@@ -122,7 +123,7 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	sb := &Sandbox{cfg: cfg, cg: cg, pidfd: -1, setup: sandboxProgram(cfg)}
+	sb := &Sandbox{cfg: cfg, cg: cg, spawner: s, pidfd: -1, setup: sandboxProgram(cfg)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, sb.Close())
@@ -159,16 +160,17 @@ func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 	ops := spawnProgram(sb.cfg, ok)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := errors.Join(s.freshen(), s.ctl.send(ops, fds...)); err != nil {
+		return 0, errors.Join(ErrSpawnerGone, err)
+	}
+	s.fresh = false
+	finished := sb.cg.finish(sb.cfg.Resources)
 	if s.owed {
 		if err := awaitReady(s.ctl, networkProgram()); err != nil {
 			return 0, errors.Join(ErrSpawnerGone, err)
 		}
 		s.owed = false
 	}
-	if err := s.ctl.send(ops, fds...); err != nil {
-		return 0, errors.Join(ErrSpawnerGone, err)
-	}
-	finished := sb.cg.finish(sb.cfg.Resources)
 	r, pidfd, err := s.ctl.receive()
 	switch {
 	case err != nil:
@@ -179,11 +181,27 @@ func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 		return 0, fmt.Errorf("the spawner sent reply %d, want SPAWNED", r.code)
 	}
 	sb.pidfd = pidfd
-	if err := s.ctl.send(networkProgram()); err != nil {
-		return 0, errors.Join(ErrSpawnerGone, err)
-	}
-	s.owed = true
 	return int(r.arg[0]), finished
+}
+
+// freshen has the spawner make the next sandbox's network namespace, unless it has one. s.mu must be held.
+func (s *Spawner) freshen() error {
+	if s.fresh {
+		return nil
+	}
+	if err := s.ctl.send(networkProgram()); err != nil {
+		return err
+	}
+	s.fresh, s.owed = true, true
+	return nil
+}
+
+// ahead does now what the next spawn would have to do. It is called when a sandbox is done with: while one is being set up
+// it would only take CPU time away from that.
+func (s *Spawner) ahead() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.freshen() // a spawner that is gone is noticed by the next spawn
 }
 
 func (s *Spawner) checkRoot(root string) error {
