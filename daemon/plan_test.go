@@ -156,6 +156,9 @@ func TestSourceNames(t *testing.T) {
 		{"public record Point(int x) { }", "Point.java", "Point"},
 		{"public sealed interface Shape permits A {}", "Shape.java", "Shape"},
 		{"public class Größe { }", "Größe.java", "Größe"},
+		{"public class E\u0301te\u0301 { }", "E\u0301te\u0301.java", "E\u0301te\u0301"}, // é as two code points
+		{"public class हिन्दी { }", "हिन्दी.java", "हिन्दी"},                            // has vowel signs and a virama
+		{"package €_‿a; public class B { }", "B.java", "€_‿a.B"},
 		{"// public class A\n/* public class B */ public class C { }", "C.java", "C"},
 		{"/** \"quoted */ public class C { }", "C.java", "C"},
 		{"class Main { public class Inner { } }", "Main.java", "Main"},

@@ -47,7 +47,9 @@ func fileNamed(files []job.File, name string) ([]byte, bool) {
 	return nil, false
 }
 
-const identifier = `[\p{L}_$][\p{L}\p{N}_$]*`
+// identifier is what Character.isJavaIdentifierStart and isJavaIdentifierPart take: marks belong to it, for many scripts, and
+// many keyboards, write letters with them.
+const identifier = `[\p{L}\p{Nl}\p{Sc}\p{Pc}][\p{L}\p{Nl}\p{Sc}\p{Pc}\p{Nd}\p{Mn}\p{Mc}]*`
 
 var (
 	publicType    = regexp.MustCompile(`\bpublic\s+(?:(?:abstract|final|sealed|non-sealed|strictfp)\s+)*(?:class|record|enum|interface|@interface)\s+(` + identifier + `)`)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
 
 	"ccee/api/job"
@@ -48,6 +49,7 @@ fs.writeFileSync("écrit", "ß")
 console.log(fs.existsSync(Buffer.from("écrit")) ? "oui" : "non")
 `},
 		{"java", "java", javaUnicode},
+		{"java with combining marks", "java", strings.ReplaceAll(javaUnicode, "Été", "हिन्दी")},
 		{"java in a package", "java", "package à . 日本 /* . x */ . b;\n" + javaUnicode},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
