@@ -40,8 +40,7 @@ var hasHome = map[string][]string{
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"github.com/getkin/kin-openapi":          {"api"}, // tests only: holds the server to openapi.yaml
 	"github.com/google/go-containerregistry": {"rootfs"},
-	"github.com/moby/go-archive":             {"rootfs"},
-	"github.com/cyphar/filepath-securejoin":  {"rootfs"},
+	"github.com/klauspost/compress":          {"rootfs"},
 	"github.com/prometheus/client_golang":    {"api", "worker", "daemon"},
 	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e"},
 }
