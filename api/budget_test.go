@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"ccee/api/job"
 )
 
@@ -73,7 +75,7 @@ func TestOverloaded(t *testing.T) {
 
 // Strangers who send slowly hold what they have reserved, but nothing of what tenants need.
 func TestSlowStrangers(t *testing.T) {
-	s := newStack(t, nil)
+	s := newStack(t, func(o *Options) { o.Log = zerolog.Nop() }) // requests end at the same time, and the log of a stack is for one
 	url, stop := serveOn(t, s)
 	defer stop()
 	head := fmt.Sprintf("POST /v1/jobs HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", maxBody)

@@ -22,8 +22,8 @@ func TestFaults(t *testing.T) {
 	none, socket := filepath.Join(t.TempDir(), "none"), filepath.Join(t.TempDir(), "s")
 	policy := file(t, "policy.json", `{"defaultAction":"SCMP_ACT_ERRNO","syscallz":[]}`)
 	py := file(t, "a.py", "print(1)")
-	up := []string{"up", "--dev", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--images", images(), "--socket", socket, "--cgroup", "ccee-e2e-faults"}
-	daemon := []string{"daemon", "--images", images(), "--socket", socket, "--cgroup", "ccee-e2e-faults"}
+	up := []string{"up", "--dev", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--images", images(), "--socket", socket, "--cgroup", cgroupName("faults")}
+	daemon := []string{"daemon", "--images", images(), "--socket", socket, "--cgroup", cgroupName("faults")}
 	for _, tt := range []struct {
 		name   string
 		env    []string

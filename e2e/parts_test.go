@@ -69,7 +69,7 @@ func TestParts(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	env := []string{"REDIS_URL=unix://" + filepath.Join(dir, "redis.sock"), "CCEE_SOCKET=" + filepath.Join(dir, "daemon.sock"), "CCEE_IMAGES=" + images()}
-	s := &stack{url: "http://" + freePort(t), name: "ccee-e2e-parts"}
+	s := &stack{url: "http://" + freePort(t), name: cgroupName("parts")}
 	startPart(t, env, binary, "daemon", "--cgroup", s.name)
 	startPart(t, env, binary, "worker")
 	startPart(t, env, binary, "api", "--dev", "--listen", strings.TrimPrefix(s.url, "http://"))

@@ -129,11 +129,14 @@ func (s *stack) logged() string {
 	return string(b[max(0, len(b)-8000):])
 }
 
+// cgroupName is of this run alone: two may share the machine.
+func cgroupName(of string) string { return fmt.Sprintf("ccee-e2e-%d-%s", os.Getpid(), of) }
+
 // ownStack starts a stack for one test and stops it at the test's end.
 func ownStack(t *testing.T, env ...string) *stack {
 	t.Helper()
 	requireHost(t)
-	s, err := newStack("ccee-e2e-" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")))
+	s, err := newStack(cgroupName(strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +182,7 @@ func sharedUp(t *testing.T) *stack {
 	t.Helper()
 	requireHost(t)
 	shared.once.Do(func() {
-		if shared.s, shared.err = newStack("ccee-e2e"); shared.err == nil {
+		if shared.s, shared.err = newStack(cgroupName("shared")); shared.err == nil {
 			shared.err = shared.s.up()
 		}
 	})
