@@ -41,7 +41,7 @@ type Resources struct {
 	CPUMillicores int64 // 1000 = one core; cpu.max
 }
 
-// File is written below the first of Config.Mounts before the program starts.
+// File is written before the program starts.
 type File struct {
 	Name string // relative to Process.Cwd
 	Data []byte

@@ -10,7 +10,7 @@ import (
 // Verdict says how a Process ended, by kernel evidence alone.
 type Verdict int
 
-// The verdicts, strongest first: where several hold, the first one is given.
+// The verdicts. Where several hold, the function verdict has the order of precedence.
 const (
 	Internal    Verdict = iota // the sandbox broke; Result.Err says how
 	StartFailed                // a set-up step or execve failed; Result.Err says which

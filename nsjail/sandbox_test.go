@@ -216,17 +216,28 @@ func TestStepsLeaveTooMuch(t *testing.T) {
 	}
 }
 
-// TestTinyRate: the kill doesn't wait for the CPU rate.
+// TestTinyRate: dying takes CPU time too, so a kill lifts the CPU rate.
 func TestTinyRate(t *testing.T) {
 	b := requireSandbox(t)
+	sb := b.sandbox(t)
 	p := process("forkbomb")
 	p.Resources.CPUMillicores, p.Resources.MemoryMax, p.WallTime = 10, 1<<30, 300*time.Millisecond
-	begin := time.Now()
-	r := b.run(t, p)
-	if r.Verdict != WallTime {
-		t.Errorf("got %+v", r)
+	r, err := sb.Run(context.Background(), p)
+	if err != nil || r.Verdict != WallTime {
+		t.Fatalf("got %+v, %v", r, err)
 	}
-	t.Logf("ended %v after its start", time.Since(begin))
+	file := "cpu.cfs_quota_us"
+	if sb.cg.at.v2() {
+		file = "cpu.max"
+	}
+	text, err := readFile(sb.cg.at.cpu, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quota, err := strconv.ParseInt(strings.Fields(text)[0], 10, 64)
+	if limit := p.Resources.CPUMillicores * cpuPeriod.Microseconds() / 1000; err != nil || quota <= limit {
+		t.Errorf("after the kill %s is %q (%v), want more than %d", file, text, err, limit)
+	}
 }
 
 func TestCancel(t *testing.T) {

@@ -24,17 +24,17 @@ kernel() { # fetches the newest cloud kernel once
 vmlinuz=$(kernel)
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
-mkdir -p "$root"/{bin,proc,sys,dev,tmp,work,mnt}
+mkdir -p "$root"/{bin,proc,sys,dev,tmp,tests,mnt}
 cp "$(command -v busybox)" "$root/bin/busybox"
-CGO_ENABLED=1 go test -c -tags netgo,osusergo -ldflags '-linkmode external -extldflags -static' -o "$root/work/nsjail.test" ./nsjail
-cp -r nsjail/testdata "$root/work/testdata"
-gcc -O1 -static -o "$root/work/prog" nsjail/testdata/prog.c
+CGO_ENABLED=1 go test -c -tags netgo,osusergo -ldflags '-linkmode external -extldflags -static' -o "$root/tests/nsjail.test" ./nsjail
+cp -r nsjail/testdata "$root/tests/testdata"
+gcc -O1 -static -o "$root/tests/prog" nsjail/testdata/prog.c
 
 cat >"$root/init" <<'INIT'
 #!/bin/busybox sh
 # pivot_root can't leave an initramfs, so the tests run on a tmpfs that replaces it.
 /bin/busybox mount -t tmpfs none /mnt
-/bin/busybox cp -a /bin /work /proc /sys /dev /tmp /run.sh /mnt/
+/bin/busybox cp -a /bin /tests /proc /sys /dev /tmp /run.sh /mnt/
 cd /mnt
 /bin/busybox mount --move . /
 exec /bin/busybox chroot . /bin/busybox sh /run.sh
@@ -45,10 +45,10 @@ export PATH=/bin HOME=/tmp
 mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev
 mkdir -p /dev/shm && chmod 1777 /tmp
 mount -t cgroup2 none /sys/fs/cgroup
-cd /work
+cd /tests
 echo "controllers: $(cat /sys/fs/cgroup/cgroup.controllers), kernel $(uname -r)"
 # TestSanitized needs a compiler, TestCgroupV2 is this.
-SANDBOX_MUST_WORK=1 SANDBOX_PROG=/work/prog ./nsjail.test -test.v -test.timeout 3m -test.skip '^Test(Sanitized|CgroupV2)$'
+SANDBOX_MUST_WORK=1 SANDBOX_PROG=/tests/prog ./nsjail.test -test.v -test.timeout 3m -test.skip '^Test(Sanitized|CgroupV2)$'
 echo "v2 exit status $?"
 poweroff -f
 RUN
