@@ -70,6 +70,10 @@ func (c *control) receive() (reply, int, error) {
 	var got error
 	err := c.c.Read(func(fd uintptr) bool {
 		n, oobn, _, _, got = unix.Recvmsg(int(fd), b[:], oob, unix.MSG_CMSG_CLOEXEC)
+		if errors.Is(got, unix.ECONNRESET) {
+			// It ended with a packet of ours unread. The kernel tells that once, before what it had sent itself.
+			n, oobn, _, _, got = unix.Recvmsg(int(fd), b[:], oob, unix.MSG_CMSG_CLOEXEC)
+		}
 		return !errors.Is(got, unix.EAGAIN) && !errors.Is(got, unix.EINTR)
 	})
 	switch {

@@ -124,6 +124,9 @@ func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending, error) {
 			fds = s.its
 		}
 		if err := sb.ctl.send(ops, fds...); err != nil {
+			if failed := sb.Ready(); failed != nil { // that is why it is gone
+				return nil, nil, failed
+			}
 			return nil, nil, fmt.Errorf("send to sandbox-init: %w", err)
 		}
 		if last {
