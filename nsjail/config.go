@@ -50,13 +50,16 @@ type File struct {
 
 // Process is one program run in a sandbox.
 type Process struct {
-	Args      []string // Args[0] is an absolute path inside
-	Env       []string // NAME=value, all of it: nothing is inherited
-	Cwd       string
-	UID, GID  uint32 // inside ids
-	Umask     uint32
-	Rlimits   []configs.Rlimit
-	Seccomp   []byte // BPF for seccomp(2): struct sock_filter[]; must not be empty
+	Args     []string // Args[0] is an absolute path inside
+	Env      []string // NAME=value, all of it: nothing is inherited
+	Cwd      string
+	UID, GID uint32 // inside ids
+	Umask    uint32
+	Rlimits  []configs.Rlimit
+	Seccomp  []byte // BPF for seccomp(2): struct sock_filter[]; must not be empty
+	// Decide answers the calls for which Seccomp returns SECCOMP_RET_USER_NOTIF; they are counted in Result.Denied. It is
+	// called from one goroutine. It must be set if there are any such calls, and execve must not be one of them.
+	Decide    func(Syscall) Answer
 	Files     []File
 	Resources Resources
 

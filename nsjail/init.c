@@ -12,15 +12,19 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/ioprio.h>
 #include <linux/keyctl.h>
+#include <linux/landlock.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -50,6 +54,8 @@
 #ifndef MS_PRIVATE
 #define MS_PRIVATE (1 << 18)
 #endif
+/* clone, as <sched.h> has it. */
+int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 
 static char packet[PACKET_MAX] __attribute__((aligned(8)));
 static size_t packet_size;
@@ -59,6 +65,7 @@ static int nfds;
 static int control = CONTROL_FD; /* the socket */
 static int base = -1;            /* O_PATH: where targets are resolved */
 static int file = -1;            /* the last OP_FILE */
+static int landlock = -1;        /* the ruleset of OP_LANDLOCK */
 static int dev_null = -1, empty_dir = -1; /* what OP_MASK binds, once opened */
 
 /* What the next EXEC uses; all of it points into packet. */
@@ -69,10 +76,12 @@ static struct rlimit_row {
 static int nrlimits;
 static char *argv[STRINGS_MAX], *envp[STRINGS_MAX];
 static struct sock_fprog filter;
+static unsigned filter_flags;
 
-/* Of the EXEC in hand. Written by the vfork child, which shares memory, and read by init. */
-static volatile int stage;   /* see enum exec_stage */
-static volatile int failure; /* errno, 0 after a good execve */
+/* Of the EXEC in hand. Written by the child, which shares memory until execve, and read by init. */
+static volatile int stage;         /* see enum exec_stage */
+static volatile int failure;       /* errno, 0 after a good execve */
+static volatile int listener = -1; /* of the filter, if SECCOMP asked for one */
 
 static void die(void) { _exit(125); }
 
@@ -432,7 +441,10 @@ static void default_signals(void)
 
 /* ---- stops ---- */
 
-/* Becomes the program. Runs between vfork and execve: it shares memory with init, which reads stage when it fails. */
+/*
+ * Becomes the program. It shares memory and descriptors with init until execve: so init gets the filter's listener without
+ * the program having to send it. execve takes the table apart again before it closes what is marked.
+ */
 static int become_program(struct op *op)
 {
 	stage = STAGE_SETSID;
@@ -465,9 +477,15 @@ static int become_program(struct op *op)
 	stage = STAGE_NO_NEW_PRIVS;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
-	stage = STAGE_SECCOMP; /* last: nothing but execve and exit runs under the filter */
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
+	stage = STAGE_LANDLOCK;
+	if (landlock >= 0 && syscall(SYS_landlock_restrict_self, landlock, 0) < 0)
 		return -1;
+	stage = STAGE_SECCOMP; /* last: nothing but execve and exit runs under the filter */
+	int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter_flags, &filter);
+	if (fd < 0)
+		return -1;
+	if (filter_flags & SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		listener = fd;
 	stage = STAGE_EXECVE;
 	return execve(argv[0], argv, envp);
 }
@@ -496,32 +514,59 @@ static struct reply reap(pid_t program)
 	}
 }
 
+static int program_main(void *op)
+{
+	become_program(op);
+	failure = errno;
+	_exit(125);
+}
+
+/* As vfork: no page tables to copy, and it returns when the child has executed or ended. */
+static pid_t start_program(struct op *op)
+{
+	static char stack[32 << 10] __attribute__((aligned(16)));
+	if (nfds != 3 || !argv[0] || !filter.len)
+		return errno = EINVAL, -1;
+	return clone(program_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, op);
+}
+
+/* Lets go of the program's descriptors: else init would hold its stdout open. */
+static void release_streams(void)
+{
+	close_fds();
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < 3; i++)
+		if (dup2(fd, i) < 0)
+			die();
+	close(fd);
+}
+
+static void drop_listener(void)
+{
+	if (listener >= 0)
+		close(listener);
+	listener = -1;
+}
+
 static void do_exec(struct op *op, uint64_t index)
 {
 	failure = 0;
 	stage = STAGE_FORK;
-	pid_t pid = -1;
-	if (nfds != 3 || !argv[0] || !filter.len)
-		errno = EINVAL;
-	else
-		pid = vfork(); /* no page tables to copy, and it returns when the child has executed or ended */
-	if (pid == 0) {
-		become_program(op);
-		failure = errno;
-		_exit(125);
-	}
+	pid_t pid = start_program(op);
 	if (pid < 0)
 		failure = errno;
-	close_fds(); /* else init would hold the program's stdout open */
+	release_streams();
 	if (failure) {
 		reap(pid);
 		reply((struct reply){REPLY_FAILED, {index, (uint64_t)stage, (uint64_t)failure}}, -1);
 	} else {
 		struct rusage own;
 		getrusage(RUSAGE_SELF, &own);
-		reply((struct reply){REPLY_STARTED, {monotonic_ns(), microseconds(own.ru_utime), microseconds(own.ru_stime)}}, -1);
+		reply((struct reply){REPLY_STARTED, {monotonic_ns(), microseconds(own.ru_utime), microseconds(own.ru_stime)}}, listener);
+		drop_listener(); /* the daemon's is the only one: when it goes, nobody waits for an answer */
 		reply(reap(pid), -1);
 	}
+	drop_listener();
 	nrlimits = 0;
 	argv[0] = NULL;
 	filter.len = 0;
@@ -546,7 +591,7 @@ static void become_init(void)
 	if (dup3(fds[0], CONTROL_FD, O_CLOEXEC) < 0 || syscall(SYS_close_range, CONTROL_FD + 1, ~0U, 0) < 0)
 		die();
 	nfds = 0;
-	base = file = dev_null = empty_dir = -1;
+	base = file = landlock = dev_null = empty_dir = -1;
 	signal(SIGCHLD, SIG_DFL);
 }
 
@@ -599,7 +644,40 @@ static int set_filter(struct op *op)
 		return errno = EINVAL, -1;
 	filter.len = (unsigned short)(op->arg[0] / sizeof(struct sock_filter));
 	filter.filter = (struct sock_filter *)(void *)op->data;
+	filter_flags = (unsigned)op->arg[1];
 	return 0;
+}
+
+static int make_ruleset(struct op *op)
+{
+	/* As much of struct landlock_ruleset_attr as the kernel knows: what it doesn't know must be 0, and is. */
+	uint64_t attr[3] = {op->arg[0], op->arg[1], op->arg[2]};
+	size_t size = attr[2] ? sizeof attr : attr[1] ? 2 * sizeof *attr : sizeof *attr;
+	landlock = (int)syscall(SYS_landlock_create_ruleset, attr, size, 0);
+	return landlock;
+}
+
+static int permit(struct op *op)
+{
+	struct landlock_path_beneath_attr a = {.allowed_access = op->arg[0], .parent_fd = beneath(string(op, 0), O_PATH)};
+	if (a.parent_fd < 0)
+		return -1;
+	return closing(a.parent_fd, (int)syscall(SYS_landlock_add_rule, landlock, LANDLOCK_RULE_PATH_BENEATH, &a, 0));
+}
+
+/* What a process hands on through fork and execve beside what EXEC sets. */
+static int uninherit(void)
+{
+	int priority = 0; /* struct sched_param */
+	if (setsid() < 0) /* no controlling terminal, and no Ctrl-C that is meant for the daemon */
+		return -1;
+	if (syscall(SYS_sched_setscheduler, 0, SCHED_NORMAL, &priority) < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0)
+		return -1;
+	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0)) < 0)
+		return -1;
+	if (prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0) < 0 || prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) < 0)
+		return -1;
+	return personality(PER_LINUX) < 0 ? -1 : 0;
 }
 
 static int obey(struct op *op)
@@ -615,6 +693,10 @@ static int obey(struct op *op)
 		return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	case OP_KEYRING:
 		return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 ? -1 : 0;
+	case OP_UNINHERIT:
+		return uninherit();
+	case OP_CORE_COOKIE:
+		return prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD, 0);
 	case OP_PROC_WRITE:
 		return write_proc(string(op, 0), string(op, 1));
 	case OP_HOSTNAME:
@@ -649,6 +731,10 @@ static int obey(struct op *op)
 		return strings(op, envp);
 	case OP_SECCOMP:
 		return set_filter(op);
+	case OP_LANDLOCK:
+		return make_ruleset(op) < 0 ? -1 : 0;
+	case OP_PERMIT:
+		return permit(op);
 	}
 	return errno = ENOSYS, -1;
 }

@@ -6,7 +6,8 @@
  *
  *   WAIT  -> READY                   the ops before it are done
  *   SPAWN -> SPAWNED(pid) + pidfd    a child was cloned; it waits on the socket that came with SPAWN
- *   EXEC  -> STARTED, EXITED(...)    the program was executed; it and all its descendants are gone
+ *   EXEC  -> STARTED, EXITED(...)    the program was executed; it and all its descendants are gone. The filter's
+ *                                    listener comes with STARTED, if SECCOMP asked for one
  *
  * An op that fails -> FAILED(index in its packet, stage, errno); then sandbox-init exits, except after EXEC, when it
  * waits. End of file on the socket, a malformed packet or a packet without a stop: sandbox-init exits, and the kernel
@@ -40,6 +41,8 @@ enum op_code {
 	OP_DEATH_SIGNAL,  /* signal */
 	OP_NOT_DUMPABLE,  /* */
 	OP_KEYRING,       /* a new session keyring */
+	OP_UNINHERIT,     /* session, priority, scheduler, I/O priority, timer slack, personality: as after boot */
+	OP_CORE_COOKIE,   /* a core-scheduling cookie of its own */
 	OP_PROC_WRITE,    /* "path" "text" */
 	OP_HOSTNAME,      /* "name" */
 
@@ -60,7 +63,9 @@ enum op_code {
 	OP_RLIMIT,  /* resource, soft, hard */
 	OP_ARGS,    /* count; "argv[0]" ... */
 	OP_ENV,     /* count; "NAME=value" ... */
-	OP_SECCOMP, /* bytes; struct sock_filter[] */
+	OP_SECCOMP, /* bytes, flags of seccomp(2); struct sock_filter[] */
+	OP_LANDLOCK, /* handled access to files, to networks, scopes: a new ruleset, for every EXEC to come */
+	OP_PERMIT,   /* access to files; "target": a rule of that ruleset for what is beneath */
 };
 
 struct op {
@@ -94,6 +99,7 @@ enum exec_stage {
 	STAGE_IDS,
 	STAGE_CWD,
 	STAGE_NO_NEW_PRIVS,
+	STAGE_LANDLOCK,
 	STAGE_SECCOMP,
 	STAGE_EXECVE,
 };

@@ -30,6 +30,7 @@ const newRoot = "newroot"
 // starts as a copy of it: few mounts to copy, and nothing of the host to find before pivot_root.
 func stageProgram(roots []string) []op {
 	ops := []op{
+		{code: opUninherit}, // once for all sandboxes
 		unshare(unix.CLONE_NEWNS|unix.CLONE_NEWNET, "mount network"),
 		{code: opBase, strs: []string{"/"}},
 		{code: opPrivate},
@@ -71,8 +72,12 @@ func devices() []op {
 }
 
 // sandboxProgram builds one sandbox, from the clone to WAIT.
-func sandboxProgram(cfg Config) []op {
-	ops := []op{
+func sandboxProgram(cfg Config, h host) []op {
+	var ops []op
+	if h.smt { // no two sandboxes at once on the threads of one core, where they could listen to each other
+		ops = append(ops, op{code: opCoreCookie})
+	}
+	ops = append(ops, []op{
 		// The host's OOM killer shall take jobs before anything else. Before the ids: changing them gives /proc/self to
 		// the host's root.
 		{code: opProcWrite, strs: []string{"/proc/self/oom_score_adj", "1000"}},
@@ -92,8 +97,9 @@ func sandboxProgram(cfg Config) []op {
 		bind(cfg.Root, newRoot, readonlyTree),
 		{code: opBase, strs: []string{"/" + newRoot}},
 		bind("/dev", "dev", 0),
-		mount("proc", "proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC),
-	}
+		// hidepid hides sandbox-init; see proc(5).
+		mount("proc", "proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, "hidepid", "2"),
+	}...)
 	for _, m := range cfg.Mounts {
 		ops = append(ops, tmpfs(m))
 	}
@@ -106,11 +112,9 @@ func sandboxProgram(cfg Config) []op {
 	for _, p := range cfg.MaskedPaths {
 		ops = append(ops, op{code: opMask, strs: []string{rel(p)}})
 	}
-	return append(ops,
-		op{code: opPivot},
-		op{code: opHostname, strs: []string{cfg.Hostname}},
-		op{code: opWait},
-	)
+	ops = append(ops, op{code: opPivot}, op{code: opHostname, strs: []string{cfg.Hostname}})
+	// In the finished tree, for every program to come.
+	return append(append(ops, h.landlockProgram(cfg.Mounts)...), op{code: opWait})
 }
 
 // processProgram writes a step's files and runs it: one packet, or more where the files are large.
@@ -134,11 +138,20 @@ func processProgram(p Process) [][]op {
 	tail := []op{
 		{code: opArgs, arg: [4]uint64{uint64(len(p.Args))}, strs: p.Args},
 		{code: opEnv, arg: [4]uint64{uint64(len(p.Env))}, strs: p.Env},
-		{code: opSeccomp, arg: [4]uint64{uint64(len(p.Seccomp))}, data: p.Seccomp, note: fmt.Sprintf("%d bytes", len(p.Seccomp))},
+		seccompOp(p),
 		{code: opExec, arg: [4]uint64{uint64(p.UID), uint64(p.GID), uint64(p.Umask)}, strs: []string{p.Cwd}, note: fmt.Sprintf("uid %d gid %d umask %#o", p.UID, p.GID, p.Umask)},
 	}
 	w.addTogether(tail)
 	return w.list
+}
+
+func seccompOp(p Process) op {
+	o := op{code: opSeccomp, arg: [4]uint64{uint64(len(p.Seccomp))}, data: p.Seccomp, note: fmt.Sprintf("%d bytes", len(p.Seccomp))}
+	if p.Decide != nil {
+		o.arg[1] = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+		o.note += " with listener"
+	}
+	return o
 }
 
 // packets collects ops into packets that sandbox-init takes, each closed by a stop.
@@ -257,7 +270,7 @@ func attributeNames(a uint64) string {
 		name string
 	}{
 		{unix.MOUNT_ATTR_RDONLY, "ro"}, {unix.MOUNT_ATTR_NOSUID, "nosuid"}, {unix.MOUNT_ATTR_NODEV, "nodev"},
-		{unix.MOUNT_ATTR_NOEXEC, "noexec"},
+		{unix.MOUNT_ATTR_NOEXEC, "noexec"}, {unix.MOUNT_ATTR_NOSYMFOLLOW, "nosymfollow"},
 	} {
 		if a&n.bit != 0 {
 			names = append(names, n.name)

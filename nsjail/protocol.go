@@ -22,6 +22,8 @@ const (
 	opDeathSignal = C.OP_DEATH_SIGNAL
 	opNotDumpable = C.OP_NOT_DUMPABLE
 	opKeyring     = C.OP_KEYRING
+	opUninherit   = C.OP_UNINHERIT
+	opCoreCookie  = C.OP_CORE_COOKIE
 	opProcWrite   = C.OP_PROC_WRITE
 	opHostname    = C.OP_HOSTNAME
 	opPrivate     = C.OP_PRIVATE
@@ -39,6 +41,8 @@ const (
 	opArgs        = C.OP_ARGS
 	opEnv         = C.OP_ENV
 	opSeccomp     = C.OP_SECCOMP
+	opLandlock    = C.OP_LANDLOCK
+	opPermit      = C.OP_PERMIT
 )
 
 // The replies of init.h.
@@ -61,16 +65,18 @@ const (
 var opNames = map[uint32]string{
 	opWait: "wait", opSpawn: "spawn", opExec: "exec", opUnshare: "unshare", opSetIDs: "set ids",
 	opDeathSignal: "death signal", opNotDumpable: "not dumpable", opKeyring: "session keyring",
+	opUninherit: "inherit nothing", opCoreCookie: "core scheduling cookie",
 	opProcWrite: "write", opHostname: "hostname", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
 	opMknod: "mknod", opSymlink: "symlink", opMount: "mount", opBind: "bind", opMask: "mask", opPivot: "pivot_root",
 	opFile: "write file", opData: "write more", opRlimit: "rlimit", opArgs: "args", opEnv: "env", opSeccomp: "seccomp",
+	opLandlock: "landlock", opPermit: "permit",
 }
 
 // execStages says which part of EXEC failed, by enum exec_stage.
 var execStages = map[uint64]string{
 	C.STAGE_FORK: "fork", C.STAGE_SETSID: "setsid", C.STAGE_STDIO: "dup2", C.STAGE_CLOSE_RANGE: "close_range",
 	C.STAGE_RLIMIT: "prlimit", C.STAGE_CAPABILITIES: "drop capabilities", C.STAGE_IDS: "setresuid", C.STAGE_CWD: "chdir",
-	C.STAGE_NO_NEW_PRIVS: "no_new_privs", C.STAGE_SECCOMP: "seccomp", C.STAGE_EXECVE: "execve",
+	C.STAGE_NO_NEW_PRIVS: "no_new_privs", C.STAGE_LANDLOCK: "landlock_restrict_self", C.STAGE_SECCOMP: "seccomp", C.STAGE_EXECVE: "execve",
 }
 
 // op is one order to sandbox-init.
@@ -104,7 +110,7 @@ func (o op) subject() string {
 		return name + " /" + strings.TrimPrefix(o.strs[1], "/")
 	case opProcWrite:
 		return name + " " + o.strs[0]
-	case opMkdir, opMknod, opSymlink, opMask, opFile:
+	case opMkdir, opMknod, opSymlink, opMask, opFile, opPermit:
 		return name + " /" + o.strs[0]
 	case opBase:
 		return "open " + o.strs[0]

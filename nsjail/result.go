@@ -19,7 +19,7 @@ const (
 	WallTime                   // the timer fired
 	CPUTime                    // cpu.stat passed the limit
 	OutputLimit                // bytes counted passed FloodMax
-	BadSyscall                 // wait status SIGSYS
+	BadSyscall                 // wait status SIGSYS, or an Answer that kills
 	FileSize                   // wait status SIGXFSZ
 	PidsLimit                  // it failed, and pids.events max rose
 	Signaled                   // wait status
@@ -59,7 +59,9 @@ type Result struct {
 	Stdout, Stderr Output
 	Usage          Usage
 	Evidence       []Evidence
-	Err            error // for StartFailed and Internal: "execve /usr/bin/python3: no such file or directory"
+	Denied         []Denied // system calls that were refused, in the order of their first time
+	DeniedMissed   int64    // how many more calls were, of sorts that found no place in Denied
+	Err            error    // for StartFailed and Internal: "execve /usr/bin/python3: no such file or directory"
 }
 
 // full is the result of a step that could not begin because the one before it left too much memory in use.
@@ -88,6 +90,12 @@ func classify(p Process, end ending, before, after counters) Result {
 			add("cpu.stat usage", (r.Usage.User + r.Usage.System).Milliseconds(), p.CPUTime.Milliseconds(), "ms")
 		case OutputLimit:
 			add("bytes counted", end.output, p.FloodMax, "bytes")
+		case BadSyscall:
+			for _, d := range end.denied {
+				if d.Kill {
+					add("seccomp notification", int64(d.Nr), 0, "syscall")
+				}
+			}
 		}
 	}
 	if refused > 0 {

@@ -55,14 +55,16 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	w := newWatch(sb, p, order, before)
 	if end == nil {
 		s.copy(p)
-		w := newWatch(sb, p, order, before)
 		end, before = w.run(ctx, s.flood), w.before
 		if end.gone {
 			awaitExit(sb.pidfd) // its socket closes before its last child is dead
 		}
 		s.end()
+		w.denials.end()
+		end.denied = w.denials.list
 	}
 	if end.ours != nil {
 		sb.kill()
@@ -79,6 +81,7 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	sb.dead = end.killed || end.gone
 	r := classify(p, *end, before, after)
 	r.Stdout, r.Stderr = s.out[0], s.out[1]
+	r.Denied, r.DeniedMissed = end.denied, w.denials.missed
 	return r, nil
 }
 

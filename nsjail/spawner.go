@@ -21,6 +21,7 @@ var ErrSpawnerGone = errors.New("the spawner process is gone")
 // memory of the daemon is ever in a sandbox, and that a sandbox dies when the daemon does, whichever of its threads ends.
 type Spawner struct {
 	cgroups *Cgroups
+	host    host
 	roots   []string
 	cmd     *exec.Cmd
 	done    chan struct{} // closed when the process has ended
@@ -51,6 +52,10 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		}
 		real[i] = p
 	}
+	h, err := findHost()
+	if err != nil {
+		return nil, err
+	}
 	self, err := sealedCopy(exe)
 	if err != nil {
 		return nil, fmt.Errorf("start sandbox-init: %w", err)
@@ -60,7 +65,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &Spawner{cgroups: cgroups, roots: real, ctl: ctl, done: make(chan struct{}), fresh: true}
+	s := &Spawner{cgroups: cgroups, host: h, roots: real, ctl: ctl, done: make(chan struct{}), fresh: true}
 	end := os.NewFile(uintptr(remote), "control")
 	defer end.Close()
 	s.cmd = &exec.Cmd{
@@ -123,7 +128,7 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	sb := &Sandbox{cfg: cfg, cg: cg, spawner: s, pidfd: -1, setup: sandboxProgram(cfg)}
+	sb := &Sandbox{cfg: cfg, cg: cg, spawner: s, pidfd: -1, setup: sandboxProgram(cfg, s.host)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, sb.Close())

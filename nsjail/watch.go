@@ -22,6 +22,7 @@ type ending struct {
 	status unix.WaitStatus //
 	wall   time.Duration   //
 	output int64           // bytes of both streams
+	denied []Denied        //
 }
 
 // startWait bounds the time from the order to run until execve. It takes a millisecond, but a host that is drowning in forks
@@ -35,6 +36,7 @@ type watch struct {
 	order  []op     // that started it, for errors
 	before counters // that its usage is counted from
 
+	denials   *denials
 	wall, cpu *time.Timer
 	started   bool
 	startNs   uint64 // CLOCK_MONOTONIC, by sandbox-init
@@ -43,19 +45,21 @@ type watch struct {
 
 func newWatch(sb *Sandbox, p Process, order []op, before counters) *watch {
 	return &watch{
-		sb: sb, p: p, order: order, before: before,
+		sb: sb, p: p, order: order, before: before, denials: newDenials(p.Decide),
 		wall: time.NewTimer(startWait), cpu: time.NewTimer(cpuCheck(p, p.CPUTime)),
 	}
 }
 
 // message is what the goroutine that reads the socket hands on.
 type message struct {
-	reply reply
-	err   error
+	reply    reply
+	listener int // of the filter, or -1
+	err      error
 }
 
 // run returns when sandbox-init has reported the end, or is gone itself. After a kill it only waits for that.
 func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
+	killed := w.denials.killed
 	defer w.wall.Stop()
 	defer w.cpu.Stop()
 	messages := make(chan message, 1)
@@ -77,6 +81,9 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 		case <-flood:
 			flood = nil
 			w.kill(OutputLimit)
+		case <-killed:
+			killed = nil
+			w.kill(BadSyscall)
 		case <-cancelled:
 			cancelled = nil
 			w.kill(Cancelled)
@@ -100,6 +107,9 @@ func (w *watch) take(m message) bool {
 		w.end.exited, w.end.status = true, unix.WaitStatus(m.reply.arg[0])
 		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
 	case m.reply.code == replyStarted:
+		if m.listener >= 0 {
+			w.denials.serve(m.listener)
+		}
 		w.start(m.reply)
 		return false
 	}
@@ -154,8 +164,8 @@ func (w *watch) checkCPU() {
 // readReplies hands on what sandbox-init reports about one EXEC, and about the set-up before: until the program is gone, or sandbox-init is.
 func (sb *Sandbox) readReplies(to chan<- message) {
 	for {
-		r, _, err := sb.ctl.receive()
-		to <- message{r, err}
+		r, fd, err := sb.ctl.receive()
+		to <- message{r, fd, err}
 		if err != nil || r.code != replyStarted && r.code != replyReady {
 			return
 		}

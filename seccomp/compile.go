@@ -55,12 +55,18 @@ func (p *Policy) compile(t Target) (Program, error) {
 	if err != nil {
 		return Program{}, err
 	}
+	prog, err := compileRules(rs)
+	prog.Digest, prog.Flags = p.Digest(), slices.Clone(p.Flags)
+	return prog, err
+}
+
+func compileRules(rs *ruleset) (Program, error) {
 	f, err := newFilter(rs)
 	if err != nil {
 		return Program{}, err
 	}
 	defer f.Release()
-	prog := Program{Target: t, Digest: p.Digest(), Flags: slices.Clone(p.Flags)}
+	prog := Program{Target: rs.target}
 	for _, name := range rs.names {
 		if err := prog.add(f, name, rs.effective(name)); err != nil {
 			return Program{}, err
@@ -68,7 +74,7 @@ func (p *Policy) compile(t Target) (Program, error) {
 	}
 	if a := rs.fallback.Action; len(prog.Unknown) > 0 && (a == ActAllow || a == ActLog) {
 		return Program{}, fmt.Errorf("this libseccomp can't refuse %v on %s; update it, compile on such a host, or make the default action refuse",
-			prog.Unknown, t.Arch)
+			prog.Unknown, rs.target.Arch)
 	}
 	prog.BPF, err = export(f)
 	return prog, err

@@ -236,8 +236,12 @@ func TestForeignABIOnKernel(t *testing.T) {
 			t.Errorf("%s: native getpid: %s", name, got)
 		}
 		for abi, nr := range map[string]int32{"x32": getpid, "i386": getpidI386} {
-			if got := try.call(t, program, abi, nr); got != "bad system call" {
-				t.Errorf("%s: %s getpid: %s, want SIGSYS", name, abi, got)
+			want := "bad system call"
+			if try.call(t, nil, abi, nr) == "segmentation fault" {
+				want = "segmentation fault" // without a filter too: this machine has no such gate
+			}
+			if got := try.call(t, program, abi, nr); got != want {
+				t.Errorf("%s: %s getpid: %s, want %s", name, abi, got, want)
 			}
 		}
 	}

@@ -224,6 +224,16 @@ int main(int argc, char **argv)
 		puts("made");
 		return 0;
 	}
+	if (is(mode, "call")) { /* the call of that number, so many times, by so many processes */
+		long result = 0;
+		for (int i = 1; i < (argc > 4 ? atoi(argv[4]) : 1); i++)
+			if (fork() == 0)
+				break;
+		for (long n = atol(argv[3]); n > 0; n--)
+			result = syscall(atol(arg), 7, 8, 9, 10, 11, 12);
+		printf("%ld %s\n", result, strerror(errno));
+		return 0;
+	}
 	if (is(mode, "escapes")) {
 		escapes();
 		return 0;

@@ -1,0 +1,176 @@
+package nsjail
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Syscall is a system call that a program made; see struct seccomp_data in seccomp(2).
+type Syscall struct {
+	Nr   int32
+	Arch uint32 // AUDIT_ARCH_*
+	Args [6]uint64
+}
+
+// Answer is what a system call gets that the filter asked about. The zero value is not an answer: the program is killed.
+type Answer struct {
+	Errno unix.Errno // what the call returns
+	Kill  bool       // the sandbox is killed, the verdict is BadSyscall
+}
+
+// Denied is a system call that was refused, with the arguments of its first time.
+type Denied struct {
+	Syscall
+	Answer
+	Count int64
+}
+
+// deniedMax bounds the list of calls. There are fewer than 500 numbers; only a program that tries odd ones gets there.
+const deniedMax = 64
+
+// The first askFree refused calls of a program are answered at once, later ones after askPause each: so a flood of them
+// costs the program its time and the daemon next to nothing.
+const (
+	askFree  = 200
+	askPause = 5 * time.Millisecond
+)
+
+// denials answers the calls that a program's filter asks about, and counts them.
+type denials struct {
+	decide func(Syscall) Answer
+	file   *os.File      // the listener
+	killed chan struct{} // closed by the first Answer that kills
+	stop   chan struct{}
+	done   chan struct{} // closed when nothing is answered any more
+	once   sync.Once
+
+	list   []Denied // to be read when done is closed
+	missed int64    // calls that found no place in list
+}
+
+func newDenials(decide func(Syscall) Answer) *denials {
+	return &denials{decide: decide, killed: make(chan struct{}), stop: make(chan struct{}), done: make(chan struct{})}
+}
+
+// serve answers on the listener fd, which it takes over, until the last process under the filter is gone or end is called.
+func (d *denials) serve(fd int) {
+	_ = unix.SetNonblock(fd, true) // makes os.File wait by epoll; the ioctls below don't look at it
+	d.file = os.NewFile(uintptr(fd), "seccomp listener")
+	go func() {
+		defer close(d.done)
+		defer d.file.Close() // whoever still waits for an answer gets ENOSYS
+		raw, err := d.file.SyscallConn()
+		for n := int64(0); err == nil; n++ {
+			if n >= askFree && !d.pause() {
+				return
+			}
+			err = raw.Read(func(fd uintptr) bool { return d.answerOne(int(fd)) })
+		}
+	}()
+}
+
+func (d *denials) pause() bool {
+	timer := time.NewTimer(askPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-d.stop:
+		return false
+	}
+}
+
+// end stops answering and returns when list is complete.
+func (d *denials) end() {
+	if d.file == nil {
+		return
+	}
+	close(d.stop)
+	_ = d.file.SetReadDeadline(time.Unix(1, 0)) // raw.Read fails from now on
+	<-d.done
+}
+
+// answerOne reports false when no call waits.
+func (d *denials) answerOne(fd int) bool {
+	var n notif
+	if err := receiveNotif(fd, &n); err != nil {
+		if errors.Is(err, io.EOF) {
+			_ = d.file.SetReadDeadline(time.Unix(1, 0))
+			return true
+		}
+		return !errors.Is(err, unix.EAGAIN)
+	}
+	call := Syscall{Nr: n.nr, Arch: n.arch, Args: n.args}
+	a := d.decide(call)
+	if a.Errno == 0 {
+		a.Kill = true
+	}
+	d.count(call, a)
+	if a.Kill {
+		d.once.Do(func() { close(d.killed) })
+		return true // unanswered: it waits until it is dead
+	}
+	// ENOENT: its process is gone.
+	r := notifResponse{id: n.id, err: -int32(a.Errno)}
+	_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&r)))
+	return true
+}
+
+func (d *denials) count(call Syscall, a Answer) {
+	for i := range d.list {
+		if have := &d.list[i]; have.Nr == call.Nr && have.Answer == a {
+			have.Count++
+			return
+		}
+	}
+	if len(d.list) == deniedMax {
+		d.missed++
+		return
+	}
+	d.list = append(d.list, Denied{call, a, 1})
+}
+
+// notif and notifResponse are struct seccomp_notif and seccomp_notif_resp; see seccomp_unotify(2).
+type notif struct {
+	id    uint64
+	pid   uint32
+	flags uint32
+	nr    int32 // struct seccomp_data
+	arch  uint32
+	ip    uint64
+	args  [6]uint64
+}
+
+type notifResponse struct {
+	id    uint64
+	val   int64
+	err   int32
+	flags uint32
+}
+
+// receiveNotif takes a notification: EAGAIN if there is none, io.EOF if there will never be one, ENOENT if it went away.
+func receiveNotif(fd int, n *notif) error {
+	// The ioctl would block, whatever the file's flags say.
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(p, 0); err != nil {
+		return unix.EAGAIN
+	}
+	switch events := p[0].Revents; {
+	case events&unix.POLLIN != 0:
+	case events&(unix.POLLHUP|unix.POLLERR) != 0:
+		return io.EOF
+	default:
+		return unix.EAGAIN
+	}
+	*n = notif{} // the kernel wants zeros
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(n))); errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package nsjail
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// host is what sandboxes have that not every kernel or machine offers.
+type host struct {
+	landlock int  // ABI version, 0: none; see landlock(7)
+	smt      bool // cores have several threads, which sandboxes must not share
+}
+
+// findHost asks the kernel.
+func findHost() (host, error) {
+	var h host
+	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	switch errno {
+	case 0:
+		h.landlock = int(abi)
+	case unix.ENOSYS, unix.EOPNOTSUPP: // not built in; not in the lsm= of the boot command line
+	default:
+		return h, fmt.Errorf("landlock_create_ruleset: %w", errno)
+	}
+	active, err := os.ReadFile("/sys/devices/system/cpu/smt/active")
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // no such file: built without SMT
+		return h, fmt.Errorf("find out whether cores have several threads: %w", err)
+	}
+	h.smt = strings.TrimSpace(string(active)) == "1"
+	return h, nil
+}
+
+// What Landlock can take away, by what it came with.
+const (
+	landlockRead  = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	landlockWrite = unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE |
+		unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
+		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SYM
+	landlockDevices = unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK // nobody gets these
+)
+
+// landlock repeats, independently of mounts and namespaces, what a program may do: a mount that came out too wide, or a path
+// to somewhere else, is then still of no use. What only newer kernels know is left out on older ones; ABI 1 is Linux 5.13.
+func (h host) landlockProgram(mounts []Tmpfs) []op {
+	if h.landlock == 0 {
+		return nil
+	}
+	read, write := uint64(landlockRead), uint64(landlockWrite)
+	var net, scopes uint64
+	if h.landlock >= 2 {
+		write |= unix.LANDLOCK_ACCESS_FS_REFER
+	}
+	if h.landlock >= 3 {
+		write |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	}
+	if h.landlock >= 4 {
+		net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
+	}
+	if h.landlock >= 6 {
+		scopes = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
+	}
+	const execute = unix.LANDLOCK_ACCESS_FS_EXECUTE
+	all := read | write | execute
+	ops := []op{
+		{code: opLandlock, arg: [4]uint64{all | landlockDevices, net, scopes}, note: fmt.Sprintf("files %#x networks %#x scopes %#x", all|landlockDevices, net, scopes)},
+		permit("", read|execute),
+		permit("dev", read|write&(unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_TRUNCATE)),
+		permit("proc", read|unix.LANDLOCK_ACCESS_FS_WRITE_FILE),
+	}
+	for _, m := range mounts {
+		access := read | write
+		if m.Exec {
+			access |= execute
+		}
+		ops = append(ops, permit(rel(m.Destination), access))
+	}
+	return ops
+}
+
+func permit(target string, access uint64) op {
+	return op{code: opPermit, arg: [4]uint64{access}, strs: []string{target}, note: fmt.Sprintf("%#x", access)}
+}
