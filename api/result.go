@@ -18,17 +18,18 @@ type resultView struct {
 	DurationMs  int64   `json:"durationMs"`
 	RunnerError string  `json:"runnerError,omitempty"`
 
-	Verdict         job.Verdict    `json:"verdict"`
-	Evidence        []job.Evidence `json:"evidence"`
-	Usage           usageView      `json:"usage"` // of all steps together
-	StdoutTruncated bool           `json:"stdoutTruncated"`
-	StderrTruncated bool           `json:"stderrTruncated"`
-	StdoutBase64    *string        `json:"stdoutBase64,omitempty"` // the bytes: asked for, or not what the text says
-	StderrBase64    *string        `json:"stderrBase64,omitempty"`
-	Compile         *stepView      `json:"compile"`
-	Run             *stepView      `json:"run"`
-	Tier            string         `json:"tier"`
-	Image           *string        `json:"image"`
+	Verdict         job.Verdict         `json:"verdict"`
+	Evidence        []job.Evidence      `json:"evidence"`
+	Usage           usageView           `json:"usage"` // of all steps together
+	StdoutTruncated bool                `json:"stdoutTruncated"`
+	StderrTruncated bool                `json:"stderrTruncated"`
+	StdoutBase64    *string             `json:"stdoutBase64,omitempty"` // the bytes: asked for, or not what the text says
+	StderrBase64    *string             `json:"stderrBase64,omitempty"`
+	Compile         *stepView           `json:"compile"`
+	Run             *stepView           `json:"run"`
+	DeniedSyscalls  []job.DeniedSyscall `json:"deniedSyscalls"` // of all steps
+	Tier            string              `json:"tier"`
+	Image           *string             `json:"image"`
 }
 
 // usageView is what a step, or a job, consumed.
@@ -44,20 +45,21 @@ type usageView struct {
 
 // stepView is the outcome of one step.
 type stepView struct {
-	Verdict         job.Verdict      `json:"verdict"`
-	ExitCode        *int             `json:"exitCode"`
-	Signal          *string          `json:"signal"`
-	Stdout          string           `json:"stdout"`
-	Stderr          string           `json:"stderr"`
-	StdoutTruncated bool             `json:"stdoutTruncated"`
-	StderrTruncated bool             `json:"stderrTruncated"`
-	StdoutBase64    *string          `json:"stdoutBase64,omitempty"`
-	StderrBase64    *string          `json:"stderrBase64,omitempty"`
-	DurationMs      int64            `json:"durationMs"`
-	Usage           usageView        `json:"usage"`
-	Limits          map[string]int64 `json:"limits"`
-	Evidence        []job.Evidence   `json:"evidence"`
-	Message         string           `json:"message,omitempty"`
+	Verdict         job.Verdict         `json:"verdict"`
+	ExitCode        *int                `json:"exitCode"`
+	Signal          *string             `json:"signal"`
+	Stdout          string              `json:"stdout"`
+	Stderr          string              `json:"stderr"`
+	StdoutTruncated bool                `json:"stdoutTruncated"`
+	StderrTruncated bool                `json:"stderrTruncated"`
+	StdoutBase64    *string             `json:"stdoutBase64,omitempty"`
+	StderrBase64    *string             `json:"stderrBase64,omitempty"`
+	DurationMs      int64               `json:"durationMs"`
+	Usage           usageView           `json:"usage"`
+	Limits          map[string]int64    `json:"limits"`
+	Evidence        []job.Evidence      `json:"evidence"`
+	DeniedSyscalls  []job.DeniedSyscall `json:"deniedSyscalls"`
+	Message         string              `json:"message,omitempty"`
 }
 
 // viewResult flattens r to the public contract. coded asks for the output as base64 too.
@@ -69,7 +71,7 @@ func viewResult(r *job.Result, coded bool) *resultView {
 		ExitCode: r.ExitCode, Signal: orNull(r.Signal), TimedOut: r.TimedOut(),
 		Stdout: stdout.Text(), Stderr: stderr.Text(),
 		DurationMs: wholeMs(r.WallMs),
-		Verdict:    r.Verdict, Evidence: []job.Evidence{},
+		Verdict:    r.Verdict, Evidence: []job.Evidence{}, DeniedSyscalls: []job.DeniedSyscall{},
 		StdoutTruncated: stdout.Truncated, StderrTruncated: stderr.Truncated,
 		StdoutBase64: rawOutput(stdout, coded), StderrBase64: rawOutput(stderr, coded),
 		Compile: viewStep(r.Step("compile"), coded), Run: viewStep(r.Step("run"), coded),
@@ -77,6 +79,7 @@ func viewResult(r *job.Result, coded bool) *resultView {
 	}
 	for i := range r.Steps {
 		v.Usage.add(viewUsage(&r.Steps[i]))
+		v.DeniedSyscalls = append(v.DeniedSyscalls, r.Steps[i].DeniedSyscalls...)
 	}
 	v.Usage.WallMs = r.WallMs
 	if last := r.Last(); last != nil {
@@ -95,11 +98,12 @@ func viewStep(s *job.Step, coded bool) *stepView {
 		Stdout: s.Stdout.Text(), Stderr: s.Stderr.Text(),
 		StdoutTruncated: s.Stdout.Truncated, StderrTruncated: s.Stderr.Truncated,
 		StdoutBase64: rawOutput(s.Stdout, coded), StderrBase64: rawOutput(s.Stderr, coded),
-		DurationMs: wholeMs(s.Usage.WallMs),
-		Usage:      viewUsage(s),
-		Limits:     limitsView(s.Limits),
-		Evidence:   append([]job.Evidence{}, s.Evidence...),
-		Message:    s.Message,
+		DurationMs:     wholeMs(s.Usage.WallMs),
+		Usage:          viewUsage(s),
+		Limits:         limitsView(s.Limits),
+		Evidence:       append([]job.Evidence{}, s.Evidence...),
+		DeniedSyscalls: append([]job.DeniedSyscall{}, s.DeniedSyscalls...),
+		Message:        s.Message,
 	}
 }
 

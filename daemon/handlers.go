@@ -102,8 +102,22 @@ func (s *Server) logJob(p peer, spec *job.Spec, res *job.Result, took time.Durat
 		cpu += u.CPUUserMs + u.CPUSystemMs
 		memory = max(memory, u.MemoryPeakBytes)
 	}
+	if denied := deniedCounts(res); len(denied) > 0 {
+		line = line.Interface("deniedSyscalls", denied)
+	}
 	line.Str("status", string(res.Status)).Str("verdict", string(res.Verdict)).
 		Float64("wallMs", res.WallMs).Float64("cpuMs", cpu).Int64("memoryPeakBytes", memory).Msg("job")
+}
+
+// deniedCounts sums up the refused calls of all steps, for the audit.
+func deniedCounts(res *job.Result) map[string]int64 {
+	counts := map[string]int64{}
+	for i := range res.Steps {
+		for _, d := range res.Steps[i].DeniedSyscalls {
+			counts[d.Name] += d.Count
+		}
+	}
+	return counts
 }
 
 func (s *Server) deleteRun(w http.ResponseWriter, r *http.Request, ps httprouter.Params) {

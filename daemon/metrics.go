@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -18,6 +20,7 @@ type metrics struct {
 	setUpSeconds    prometheus.Histogram
 	tearDownSeconds prometheus.Histogram
 	lostSlots       prometheus.Counter
+	denied          *prometheus.CounterVec // syscall
 }
 
 // fromHalfMs has buckets for what takes from half a millisecond to half a minute.
@@ -45,7 +48,10 @@ func newMetrics(s *slots) *metrics {
 			Name: "ccee_daemon_lost_slots_total", Help: "Slots out of service because their sandbox could not be destroyed.",
 		}),
 	}
-	m.registry.MustRegister(m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
+	m.denied = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ccee_daemon_denied_syscalls_total", Help: "System calls that the seccomp policy refused.",
+	}, []string{"syscall"})
+	m.registry.MustRegister(m.denied, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(slotGauges(s)...)
 	return m
@@ -79,5 +85,12 @@ func (m *metrics) finished(language string, res *job.Result) {
 	for i := range res.Steps {
 		s := &res.Steps[i]
 		m.stepSeconds.WithLabelValues(language, s.Name).Observe(s.Usage.WallMs / 1000)
+		for _, d := range s.DeniedSyscalls {
+			name := d.Name
+			if strings.HasPrefix(name, "syscall_") {
+				name = "unknown" // numbers that jobs make up must not become series
+			}
+			m.denied.WithLabelValues(name).Add(float64(d.Count))
+		}
 	}
 }

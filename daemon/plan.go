@@ -194,14 +194,15 @@ func resources(l job.Limits) nsjail.Resources {
 	return nsjail.Resources{MemoryMax: l.MemoryBytes, PidsMax: l.PidsMax, CPUMillicores: l.CPUMillicores}
 }
 
-// process describes the program of s under the filter bpf.
-func (s step) process(bpf []byte) nsjail.Process {
+// process describes the program of s under the filter f.
+func (s step) process(f filter) nsjail.Process {
 	l := s.limits
 	return nsjail.Process{
 		Args: s.args, Env: s.env, Cwd: workDir,
 		UID: insideID, GID: insideID, Umask: 0o022,
 		Rlimits:   rlimits(l),
-		Seccomp:   bpf,
+		Seccomp:   f.bpf,
+		Decide:    f.decide,
 		Files:     s.files,
 		Resources: resources(l),
 		WallTime:  time.Duration(l.WallMs) * time.Millisecond,

@@ -95,7 +95,7 @@ func describe(t *testing.T, p plan, slot int) string {
 	line("readonly", cfg.ReadonlyPaths)
 	line("resources", cfg.Resources)
 	for _, s := range p.steps {
-		proc := s.process([]byte("bpf"))
+		proc := s.process(filter{bpf: []byte("bpf")})
 		fmt.Fprintf(&b, "\n%s\n", s.name)
 		line("args", proc.Args)
 		line("env", proc.Env)
@@ -228,7 +228,7 @@ func TestPlanLeavesNothingUnbounded(t *testing.T) {
 		}
 	}
 	for _, s := range p.steps {
-		proc := s.process([]byte{1})
+		proc := s.process(filter{bpf: []byte{1}})
 		if proc.WallTime <= 0 || proc.CPUTime <= 0 || proc.OutputMax <= 0 || proc.FloodMax <= 0 || proc.Resources == (nsjail.Resources{}) {
 			t.Errorf("step %s is not bounded: %+v", s.name, proc)
 		}

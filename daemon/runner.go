@@ -33,7 +33,7 @@ type Runner struct {
 	unpack     func(context.Context, rootfs.Image) (dir string, err error)
 	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
 	slots      *slots
-	bpf        []byte
+	filter     filter
 	metrics    *metrics
 	log        zerolog.Logger
 	teardowns  sync.WaitGroup

@@ -67,7 +67,7 @@ func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error
 			profiled("java", `{"name":"java","sourceFile":"Main.java","publicClass":true,"compile":["/javac","{source}"],"run":["/workspace/java","{class}"]}`, 1)),
 		unpack:     func(context.Context, rootfs.Image) (string, error) { return "/trees/x", nil },
 		newSandbox: func(context.Context, nsjail.Config) (sandbox, error) { return r.sb, nil },
-		slots:      sl, bpf: []byte("bpf"), metrics: newMetrics(sl), log: zerolog.New(io.Discard),
+		slots:      sl, filter: filter{bpf: []byte("bpf")}, metrics: newMetrics(sl), log: zerolog.New(io.Discard),
 	}
 	r.emit = func(ev job.Event) error {
 		if ev.Type == job.EventResult {

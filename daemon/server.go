@@ -96,7 +96,7 @@ func New(o Options) (_ *Server, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	bpf, err := compile(o.Policy, o.Log)
+	filter, err := newFilter(o.Policy, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -128,27 +128,10 @@ func New(o Options) (_ *Server, err error) {
 	s.closers = append(s.closers, sandboxes.close)
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
-		slots: s.slots, bpf: bpf, metrics: s.metrics, log: o.Log,
+		slots: s.slots, filter: filter, metrics: s.metrics, log: o.Log,
 	}
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil
-}
-
-// compile makes the filter, and refuses a policy with something that sandboxes can't honour: leaving it out would open the
-// box wider than its author meant.
-func compile(p *seccomp.Policy, log zerolog.Logger) ([]byte, error) {
-	program, err := p.Compile()
-	if err != nil {
-		return nil, fmt.Errorf("compile the seccomp policy: %w", err)
-	}
-	if program.Notify {
-		return nil, errors.New("the seccomp policy has SCMP_ACT_NOTIFY, which nobody would answer: use SCMP_ACT_ERRNO or SCMP_ACT_KILL_PROCESS")
-	}
-	if len(program.Flags) > 0 {
-		return nil, fmt.Errorf("the seccomp policy has the flags %v: remove them, sandboxes load their filter without any", program.Flags)
-	}
-	log.Info().Str("policy", program.Digest).Strs("unknownSyscalls", program.Unknown).Msg("seccomp policy compiled")
-	return program.BPF, nil
 }
 
 // newServer is the part of New that needs no root.

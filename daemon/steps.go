@@ -51,7 +51,7 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job
 		if cut = ctx.Err() != nil; cut {
 			break
 		}
-		got, err := runStep(ctx, sb, s, r.bpf, ev)
+		got, err := runStep(ctx, sb, s, r.filter, ev)
 		if err != nil {
 			return job.Result{}, stopped(ctx, fmt.Errorf("%s step: %w", s.name, err))
 		}
@@ -72,10 +72,10 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job
 }
 
 // runStep runs one program. Whatever that program does is a job.Step; an error is a fault of ours.
-func runStep(ctx context.Context, sb sandbox, s step, bpf []byte, ev *events) (job.Step, error) {
+func runStep(ctx context.Context, sb sandbox, s step, f filter, ev *events) (job.Step, error) {
 	// Output may be read before the news that the program was executed; the caller must hear of the start first.
 	started := sync.OnceFunc(func() { ev.send(job.Event{Type: job.EventStarted, Step: s.name}) })
-	proc := s.process(bpf)
+	proc := s.process(f)
 	proc.OnStart = started
 	proc.OnOutput = func(stream int, chunk []byte) {
 		started()
@@ -94,6 +94,7 @@ func runStep(ctx context.Context, sb sandbox, s step, bpf []byte, ev *events) (j
 	}
 	started()
 	got := stepResult(s, r)
+	got.DeniedSyscalls = f.denied(r)
 	ev.send(job.Event{Type: job.EventExited, Step: s.name, Verdict: got.Verdict, ExitCode: got.ExitCode, Signal: got.Signal})
 	return got, nil
 }

@@ -23,7 +23,7 @@ const (
 	OutputLimit  Verdict = "output_limit" // killed for flooding its output
 	PidsLimit    Verdict = "pids_limit"   // failed after a fork was refused by pids.max
 	FileSize     Verdict = "file_size"    // SIGXFSZ: wrote beyond RLIMIT_FSIZE
-	BadSyscall   Verdict = "bad_syscall"  // SIGSYS: the seccomp policy kills for that call
+	BadSyscall   Verdict = "bad_syscall"  // the seccomp policy kills for a call that was made; see DeniedSyscalls
 	StartFailed  Verdict = "start_failed" // the program could not be started inside the sandbox
 	WasCancelled Verdict = "cancelled"    // killed because the caller cancelled or went away
 	Internal     Verdict = "internal"     // the sandbox failed; our fault
@@ -35,6 +35,16 @@ type Evidence struct {
 	Value  int64  `json:"value"`           // what was read
 	Limit  int64  `json:"limit,omitempty"` // the threshold it is held against
 	Unit   string `json:"unit,omitempty"`  // "bytes", "ms", "signal", "syscall", ""
+}
+
+// DeniedSyscall is a system call that the seccomp policy refused, with the arguments of its first time.
+type DeniedSyscall struct {
+	Name   string   `json:"name"` // "ptrace"; "others" for what found no place in the list
+	Nr     int32    `json:"nr"`
+	Args   []string `json:"args,omitempty"` // "0x10", as the kernel saw them
+	Count  int64    `json:"count"`
+	Errno  string   `json:"errno,omitempty"`  // what the call returned: "EPERM"
+	Killed bool     `json:"killed,omitempty"` // instead, the job was killed for it
 }
 
 // Usage is what one step consumed.
@@ -64,7 +74,9 @@ type Step struct {
 	Usage    Usage      `json:"usage"`
 	Limits   Limits     `json:"limits"` // in force
 	Evidence []Evidence `json:"evidence,omitempty"`
-	Message  string     `json:"message,omitempty"` // start_failed and internal: which step of the set-up failed
+	// DeniedSyscalls are in the order of their first time. Calls that only newer kernels have are not there: see the policy.
+	DeniedSyscalls []DeniedSyscall `json:"deniedSyscalls,omitempty"`
+	Message        string          `json:"message,omitempty"` // start_failed and internal: which step of the set-up failed
 }
 
 // OK reports whether the step exited with 0.

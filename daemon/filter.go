@@ -1,0 +1,68 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"ccee/api/job"
+	"ccee/nsjail"
+	"ccee/seccomp"
+)
+
+// filter is the seccomp policy as sandboxes take it.
+type filter struct {
+	bpf    []byte
+	decide func(nsjail.Syscall) nsjail.Answer // for the calls that bpf asks about
+	name   func(nr int32) string
+}
+
+// newFilter compiles p, and refuses a policy with something that sandboxes can't honour: leaving it out would open the
+// box wider than its author meant.
+func newFilter(p *seccomp.Policy, log zerolog.Logger) (filter, error) {
+	program, err := p.CompileAsking()
+	if err != nil {
+		return filter{}, fmt.Errorf("compile the seccomp policy: %w", err)
+	}
+	if program.Notify {
+		return filter{}, errors.New("the seccomp policy has SCMP_ACT_NOTIFY, which nobody would answer: use SCMP_ACT_ERRNO or SCMP_ACT_KILL_PROCESS")
+	}
+	if len(program.Flags) > 0 {
+		return filter{}, fmt.Errorf("the seccomp policy has the flags %v: remove them, sandboxes load their filter without any", program.Flags)
+	}
+	log.Info().Str("policy", program.Digest).Strs("unknownSyscalls", program.Unknown).Msg("seccomp policy compiled")
+	return filter{
+		bpf: program.BPF,
+		decide: func(c nsjail.Syscall) nsjail.Answer {
+			// Numbers of other architectures never get here: the filter kills for them.
+			d := program.Answer(c.Nr, c.Args)
+			if d.Action == seccomp.ActErrno {
+				return nsjail.Answer{Errno: d.Errno}
+			}
+			return nsjail.Answer{Kill: true}
+		},
+		name: func(nr int32) string { return seccomp.Name(nr, program.Target.Arch) },
+	}, nil
+}
+
+// denied names what was refused.
+func (f filter) denied(r nsjail.Result) []job.DeniedSyscall {
+	var out []job.DeniedSyscall
+	for _, d := range r.Denied {
+		s := job.DeniedSyscall{Name: f.name(d.Nr), Nr: d.Nr, Count: d.Count, Killed: d.Kill}
+		for _, a := range d.Args {
+			s.Args = append(s.Args, "0x"+strconv.FormatUint(a, 16))
+		}
+		if !d.Kill {
+			s.Errno = unix.ErrnoName(d.Errno)
+		}
+		out = append(out, s)
+	}
+	if r.DeniedMissed > 0 {
+		out = append(out, job.DeniedSyscall{Name: "others", Nr: -1, Count: r.DeniedMissed})
+	}
+	return out
+}
