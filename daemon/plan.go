@@ -170,8 +170,8 @@ func (p plan) config(root string, slot int) nsjail.Config {
 		UIDMappings: ids,
 		GIDMappings: ids,
 		Mounts: []nsjail.Tmpfs{
-			{Destination: "workspace", Size: l.WorkspaceBytes, Inodes: l.WorkspaceInodes, Mode: 0o755, UID: insideID, GID: insideID, Exec: true},
-			{Destination: "tmp", Size: l.TmpBytes, Inodes: l.TmpInodes, Mode: 0o1777},
+			{Destination: "workspace", Size: l.WorkspaceBytes, Inodes: l.WorkspaceInodes, Mode: 0o755, UID: insideID, GID: insideID, Exec: true, Symlinks: true},
+			{Destination: "tmp", Size: l.TmpBytes, Inodes: l.TmpInodes, Mode: 0o1777, Symlinks: true},
 			{Destination: "dev/shm", Size: min(shmBytes, l.TmpBytes), Inodes: l.TmpInodes, Mode: 0o1777},
 		},
 		MaskedPaths:   maskedPaths(),

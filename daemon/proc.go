@@ -9,16 +9,23 @@ func maskedPaths() []string {
 		"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
 		"/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
 
-		"/proc/key-users",     // who else has keys
-		"/proc/kallsyms",      // symbols, and addresses where kptr_restrict is off
-		"/proc/modules",       // what to attack
-		"/proc/cmdline",       // the host's boot command line
-		"/proc/config.gz",     //
-		"/proc/locks",         // locks on inodes that sandboxes share
-		"/proc/softirqs",      // a clock of the neighbours' network and disk
-		"/proc/diskstats",     //
-		"/proc/pressure",      //
-		"/proc/schedstat",     //
+		"/proc/key-users",  // who else has keys
+		"/proc/kallsyms",   // symbols, and addresses where kptr_restrict is off
+		"/proc/modules",    // what to attack
+		"/proc/cmdline",    // the host's boot command line
+		"/proc/config.gz",  //
+		"/proc/locks",      // locks on inodes that sandboxes share
+		"/proc/softirqs",   // a clock of the neighbours' network and disk
+		"/proc/diskstats",  //
+		"/proc/pressure",   //
+		"/proc/schedstat",  //
+		"/proc/vmstat",     // the same of memory
+		"/proc/zoneinfo",   //
+		"/proc/buddyinfo",  //
+		"/proc/partitions", // the host's disks
+		"/proc/swaps",      //
+		// Tells whether two jobs ran on the same machine, since the same boot.
+		"/proc/sys/kernel/random/boot_id",
 		"/proc/sysrq-trigger", // reboots the host when written
 		"/proc/driver", "/proc/fs", "/proc/irq", "/proc/bus", "/proc/tty",
 	}

@@ -32,6 +32,7 @@ type Tmpfs struct {
 	Mode        uint32 // of the root directory, 0o1777
 	UID, GID    uint32 // inside ids
 	Exec        bool   // else noexec
+	Symlinks    bool   // else nosymfollow
 }
 
 // Resources are the cgroup's limits. The zero value is refused: a forgotten field must not open the box.

@@ -120,8 +120,8 @@ func (b *box) config() Config {
 	return Config{
 		Root: b.root, Hostname: "sandbox", UIDMappings: ids, GIDMappings: ids,
 		Mounts: []Tmpfs{
-			{Destination: "/workspace", Size: 8 << 20, Inodes: 128, Mode: 0o755, UID: 1000, GID: 1000, Exec: true},
-			{Destination: "/tmp", Size: 4 << 20, Inodes: 64, Mode: 0o1777},
+			{Destination: "/workspace", Size: 8 << 20, Inodes: 128, Mode: 0o755, UID: 1000, GID: 1000, Exec: true, Symlinks: true},
+			{Destination: "/tmp", Size: 4 << 20, Inodes: 64, Mode: 0o1777, Symlinks: true},
 			{Destination: "/dev/shm", Size: 4 << 20, Inodes: 64, Mode: 0o1777},
 		},
 		MaskedPaths:   []string{"/proc/kcore", "/proc/keys", "/proc/acpi"},

@@ -46,8 +46,8 @@ func kernelCheck() Check {
 	var major, minor int
 	_, _ = fmt.Sscanf(release, "%d.%d", &major, &minor)
 	return Check{
-		Name: "kernel", Needed: true, OK: err == nil && (major > 5 || major == 5 && minor >= 12), Detail: "Linux " + release,
-		Fix: "use Linux 5.12 or newer (mount_setattr); Debian 12 has 6.1",
+		Name: "kernel", Needed: true, OK: err == nil && (major > 5 || major == 5 && minor >= 14), Detail: "Linux " + release,
+		Fix: "use Linux 5.14 or newer (nosymfollow, cgroup.kill); Debian 12 has 6.1",
 	}
 }
 

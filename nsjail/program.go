@@ -238,6 +238,9 @@ func tmpfs(m Tmpfs) op {
 	if !m.Exec {
 		attributes |= unix.MOUNT_ATTR_NOEXEC
 	}
+	if !m.Symlinks {
+		attributes |= unix.MOUNT_ATTR_NOSYMFOLLOW
+	}
 	return mount("tmpfs", rel(m.Destination), attributes,
 		"size", strconv.FormatInt(m.Size, 10), "nr_inodes", strconv.FormatInt(m.Inodes, 10),
 		"mode", strconv.FormatUint(uint64(m.Mode), 8),
