@@ -106,11 +106,12 @@ func sandboxProgram(cfg Config) []op {
 	for _, p := range cfg.MaskedPaths {
 		ops = append(ops, op{code: opMask, strs: []string{rel(p)}})
 	}
-	return append(ops,
-		op{code: opPivot},
-		op{code: opHostname, strs: []string{cfg.Hostname}},
-		op{code: opWait},
-	)
+	ops = append(ops, op{code: opPivot}, op{code: opHostname, strs: []string{cfg.Hostname}})
+	if cfg.OpenDir != "" {
+		// Before any program runs, so that nothing can be in the way; after the pivot, so that it is the sandbox's own.
+		ops = append(ops, op{code: opOpen, strs: []string{rel(cfg.OpenDir)}})
+	}
+	return append(ops, op{code: opWait})
 }
 
 // processProgram writes a step's files and runs it: one packet, or more where the files are large.

@@ -51,6 +51,7 @@ func newWatch(sb *Sandbox, p Process, order []op, before counters) *watch {
 // message is what the goroutine that reads the socket hands on.
 type message struct {
 	reply reply
+	fd    int
 	err   error
 }
 
@@ -90,7 +91,7 @@ func (w *watch) take(m message) bool {
 	case m.err != nil:
 		w.gone(m.err)
 	case m.reply.code == replyReady && w.sb.setup != nil:
-		w.sb.setup = nil
+		w.sb.setup, w.sb.dir = nil, m.fd
 		return false
 	case m.reply.code == replyFailed && w.sb.setup != nil:
 		w.end.ours = fmt.Errorf("set up sandbox: %w", opError(w.sb.setup, m.reply))
@@ -154,8 +155,8 @@ func (w *watch) checkCPU() {
 // readReplies hands on what sandbox-init reports about one EXEC, and about the set-up before: until the program is gone, or sandbox-init is.
 func (sb *Sandbox) readReplies(to chan<- message) {
 	for {
-		r, _, err := sb.ctl.receive()
-		to <- message{r, err}
+		r, fd, err := sb.ctl.receive()
+		to <- message{r, fd, err}
 		if err != nil || r.code != replyStarted && r.code != replyReady {
 			return
 		}
