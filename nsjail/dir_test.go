@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,11 @@ func TestDir(t *testing.T) {
 				}
 				if got := readBeneath(t, sb.Dir(), "artefact"); len(got) == 0 {
 					t.Errorf("step %d: the artefact is empty", i)
+				}
+				// Who reads now races with nobody.
+				alive, err := readFile(sb.cg.at.pids, "cgroup.procs")
+				if err != nil || len(strings.Fields(alive)) > 1 {
+					t.Errorf("step %d: more than sandbox-init is alive: %q, %v", i, alive, err)
 				}
 			}
 			if err := sb.Close(); err != nil {
