@@ -29,6 +29,8 @@ type resultView struct {
 	Run             *stepView      `json:"run"`
 	Tier            string         `json:"tier"`
 	Image           *string        `json:"image"`
+
+	OutputFiles *outputFilesView `json:"outputFiles,omitempty"` // asked for, and the job is shown alone
 }
 
 // usageView is what a step, or a job, consumed.
@@ -74,6 +76,7 @@ func viewResult(r *job.Result, coded bool) *resultView {
 		StdoutBase64: rawOutput(stdout, coded), StderrBase64: rawOutput(stderr, coded),
 		Compile: viewStep(r.Step("compile"), coded), Run: viewStep(r.Step("run"), coded),
 		Tier: r.Tier, Image: orNull(r.Image),
+		OutputFiles: viewOutputFiles(r.OutputFiles, coded),
 	}
 	for i := range r.Steps {
 		v.Usage.add(viewUsage(&r.Steps[i]))
