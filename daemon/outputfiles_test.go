@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -98,6 +99,7 @@ func TestOutputFilesKinds(t *testing.T) {
 		"passwd": os.Symlink("/etc/passwd", at("passwd")), "inner": os.Symlink("real", at("inner")), "loop": os.Symlink("loop", at("loop")),
 		"dir": os.Symlink("sub", at("dir")), "etc": os.Symlink("/etc", at("etc")), "up": os.Symlink("..", at("up")),
 		"fifo": unix.Mkfifo(at("fifo"), 0o666), "hard": os.Link(at("real"), at("hard")), "exec": os.WriteFile(at("exec"), nil, 0o700),
+		"sparse":    errors.Join(os.WriteFile(at("sparse"), nil, 0o600), os.Truncate(at("sparse"), 1<<40)),
 		"new\nline": os.WriteFile(at("new\nline"), nil, 0o600), "\xff": os.Mkdir(at("\xff"), 0o700), "\x1b[2J": unix.Mkfifo(at("\x1b[2J"), 0o600),
 	} {
 		if err != nil {
@@ -117,6 +119,7 @@ sub/in "below"
 "new\nline" name 0
 "passwd" symlink 0
 "socket" socket 0
+"sparse" too_large 1099511627776
 "up" symlink 0
 "\xff" name 0
 `
@@ -239,6 +242,23 @@ func TestOutputFilesModes(t *testing.T) {
 		}
 	}
 	if got, want := summary(collected(t, dir, job.Limits{}, "**")), "none \"data\"\nsub/in \"below\"\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestOutputFilesLease: a lease can outlive its processes, in flight between two sockets. Whoever opens the file then would wait for
+// /proc/sys/fs/lease-break-time; the daemon doesn't.
+func TestOutputFilesLease(t *testing.T) {
+	dir := tree(t, map[string]string{"leased": "x"})
+	f, err := os.OpenFile(filepath.Join(dir, "leased"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		cannot(t, "needs a file system with leases: %v", err)
+	}
+	if got, want := summary(collected(t, dir, job.Limits{}, "*")), "\"leased\" unreadable 0\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

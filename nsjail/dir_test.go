@@ -91,6 +91,31 @@ func TestDirOfFiles(t *testing.T) {
 	}
 }
 
+// TestDirOfCancelled: whether READY came before the end or not, its descriptor is closed.
+func TestDirOfCancelled(t *testing.T) {
+	b := requireSandbox(t)
+	cfg := b.config()
+	cfg.OpenDir = "/workspace"
+	before := openDescriptors(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 10 {
+		sb, err := b.spawner.New(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := sb.Run(ctx, process("sleep")); err != nil || r.Verdict != Cancelled {
+			t.Errorf("got %+v, %v", r, err)
+		}
+		if err := sb.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := openDescriptors(t); after > before {
+		t.Errorf("%d descriptors are open, %d were", after, before)
+	}
+}
+
 func readBeneath(t *testing.T, dir int, name string) []byte {
 	t.Helper()
 	fd, err := unix.Openat2(dir, name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_XDEV})
