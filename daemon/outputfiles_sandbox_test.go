@@ -129,30 +129,32 @@ func TestOutputFilesOfTwoSteps(t *testing.T) {
 	r := twoSteps(t)
 	run := func(first, second string) job.Result {
 		t.Helper()
-		res, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "two", Source: first, OutputFiles: []string{"out.txt", "dir/passwd", "good.txt", "log", "swap"},
+		res, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "two", Source: "#\n" + first, OutputFiles: []string{"out.txt", "dir/passwd", "good.txt", "log", "swap"},
 			Files: []job.File{{Name: "second.py", Data: []byte(second)}}}, func(job.Event) error { return nil })
 		if err != nil {
 			t.Fatal(err)
 		}
 		return res
 	}
-	// A descendant of the first step that would go on swapping a file for a link, and the second step that would have met it.
-	res := run(`import os
-os.symlink('/etc/passwd', 'out.txt')
-os.symlink('/etc', 'dir')
-os.mkfifo('log')
+	// A descendant goes on swapping a file for a link when its step is over, or would.
+	const swapper = `import os
 r, w = os.pipe()
 if os.fork() == 0:
     os.setsid()
     while True:
         with open('new', 'w') as f: f.write('file')
         os.rename('new', 'swap')
-        os.write(w, b'x') if w else None
         if w: os.close(w)
         w = None
         os.symlink('/etc/passwd', 'new')
         os.rename('new', 'swap')
+os.close(w)
 os.read(r, 1)
+`
+	res := run(swapper+`
+os.symlink('/etc/passwd', 'out.txt')
+os.symlink('/etc', 'dir')
+os.mkfifo('log')
 `, `import os
 print([p for p in os.listdir('/proc') if p.isdigit() and p not in ('1', str(os.getpid()))])
 try: open('out.txt', 'w').write('good')
@@ -165,6 +167,12 @@ open('swap', 'w').write('mine')
 	}
 	if got, want := summary(res.OutputFiles), "good.txt \"good\"\nswap \"mine\"\n\"dir\" symlink 0\n\"log\" fifo 0\n\"out.txt\" symlink 0\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for range 5 {
+		got := summary(run("", swapper).OutputFiles)
+		if got != "swap \"file\"\n" && got != "\"swap\" symlink 0\n" {
+			t.Errorf("what was swapped until the end of the run step is %q", got)
+		}
 	}
 	res = run("open('log', 'w').write('why'); raise SystemExit(1)", "")
 	if got, want := summary(res.OutputFiles), "log \"why\"\n"; got != want || len(res.Steps) != 1 {
