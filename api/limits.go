@@ -25,6 +25,9 @@ var limitFields = []limitField{
 	{"workspaceInodes", 1, func(l *job.Limits) *int64 { return &l.WorkspaceInodes }},
 	{"outputBytes", 1, func(l *job.Limits) *int64 { return &l.OutputBytes }},
 	{"floodBytes", 1, func(l *job.Limits) *int64 { return &l.FloodBytes }},
+	{"outputFilesMax", 1, func(l *job.Limits) *int64 { return &l.OutputFilesMax }},
+	{"outputFileBytes", 1, func(l *job.Limits) *int64 { return &l.OutputFileBytes }},
+	{"outputFilesBytes", 1, func(l *job.Limits) *int64 { return &l.OutputFilesBytes }},
 }
 
 // contractBounds are the limits of the run step that the original contract has at the top level, with its narrower bounds.

@@ -30,6 +30,8 @@ type resultView struct {
 	DeniedSyscalls  []job.DeniedSyscall `json:"deniedSyscalls"` // of all steps
 	Tier            string              `json:"tier"`
 	Image           *string             `json:"image"`
+
+	OutputFiles *outputFilesView `json:"outputFiles,omitempty"` // asked for, and the job is shown alone
 }
 
 // usageView is what a step, or a job, consumed.
@@ -76,6 +78,7 @@ func viewResult(r *job.Result, coded bool) *resultView {
 		StdoutBase64: rawOutput(stdout, coded), StderrBase64: rawOutput(stderr, coded),
 		Compile: viewStep(r.Step("compile"), coded), Run: viewStep(r.Step("run"), coded),
 		Tier: r.Tier, Image: orNull(r.Image),
+		OutputFiles: viewOutputFiles(r.OutputFiles, coded),
 	}
 	for i := range r.Steps {
 		v.Usage.add(viewUsage(&r.Steps[i]))

@@ -35,10 +35,21 @@ func compiled(out, errs [2]job.Output) job.Result {
 func TestViewResultGolden(t *testing.T) {
 	startFailed := killed(job.StartFailed, "")
 	startFailed.Steps[0].Message = "exec /usr/bin/python3: no such file or directory"
+	files := exited(0, "")
+	files.OutputFiles = &job.OutputFiles{
+		Files:   []job.File{{Name: "a.txt", Data: []byte("<ä>\n")}, {Name: "b/c", Data: []byte{0xff, 0}, Exec: true}, {Name: "empty"}},
+		Skipped: []job.Skipped{{Name: "link", Reason: job.SkipSymlink}, {Name: "big", Reason: job.SkipTooLarge, Bytes: 1 << 40}, {Name: "o\n\xff", Reason: job.SkipName}},
+		More:    7,
+	}
+	none := exited(0, "")
+	none.OutputFiles = &job.OutputFiles{}
 	for name, tt := range map[string]struct {
 		r     job.Result
 		coded bool
 	}{
+		"files":        {files, false},
+		"files-base64": {files, true},
+		"no-files":     {none, false},
 		"hello":        {exited(0, "hello\n"), false},
 		"hello-base64": {exited(0, "hello\n"), true},
 		"two-steps":    {compiled([2]job.Output{output("note\n"), output("out <&>\n")}, [2]job.Output{output("warn\n"), output("err\n")}), false},

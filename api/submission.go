@@ -39,8 +39,9 @@ func decodeSubmission(b body, id, tenant string, known []job.Language) (submissi
 	spec.Files = o.files()
 	spec.Source = o.sourceCode(lang, spec.Files)
 	spec.Stdin = o.stdin()
-	spec.Args = o.args()
+	spec.Args = o.strings("args", job.MaxArgs)
 	spec.Env = o.env()
+	spec.OutputFiles = o.strings("outputFiles", job.MaxGlobs)
 	spec.Compile = o.object("compile").readLimits(lang.MinCompile)
 	spec.Run = o.object("run").readLimits(lang.MinRun)
 	o.readContractLimits(&spec.Run, lang.MinRun)
@@ -197,17 +198,17 @@ func (o *object) file() job.File {
 	return file
 }
 
-// args returns the program's arguments.
-func (o *object) args() []string {
-	var args []string
-	for i, raw := range o.list("args", job.MaxArgs) {
+// strings returns an array of at most max strings.
+func (o *object) strings(name string, max int) []string {
+	var list []string
+	for i, raw := range o.list(name, max) {
 		if k := kind(raw); k != "string" {
-			o.iss.field("args", fmt.Sprintf("[%d]: %s", i, msgType("string", k)))
+			o.iss.field(name, fmt.Sprintf("[%d]: %s", i, msgType("string", k)))
 			continue
 		}
-		args = append(args, text(raw))
+		list = append(list, text(raw))
 	}
-	return args
+	return list
 }
 
 // env returns what is added to the program's environment.

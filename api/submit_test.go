@@ -96,6 +96,14 @@ func TestSubmitValidation(t *testing.T) {
 		{"arguments of another kind", with(`"args":["a",1,null]`),
 			`{"args":["[1]: Expected string, received number","[2]: Expected string, received null"]}`},
 		{"an argument with NUL", with(`"args":["a\u0000"]`), `{"args":["must not contain NUL"]}`},
+		{"a glob of another kind", with(`"outputFiles":["*",1]`), `{"outputFiles":["[1]: Expected string, received number"]}`},
+		{"too many globs", with(`"outputFiles":[` + strings.TrimSuffix(strings.Repeat(`"*",`, 17), ",") + `]`),
+			`{"outputFiles":["Array must contain at most 16 element(s)"]}`},
+		{"a glob that climbs out", with(`"outputFiles":["../*"]`),
+			`{"outputFiles":["has the glob \"../*\": it must not climb out of the working directory or contain empty, . or .. elements"]}`},
+		{"a glob of another style", with(`"outputFiles":["a?.{txt,log}"]`),
+			`{"outputFiles":["has the glob \"a?.{txt,log}\": of ? [ ] { } there is no use: only * and ** are special"]}`},
+		{"more files than there may be", with(`"run":{"outputFilesMax":257}`), `{"run":["outputFilesMax: Number must be less than or equal to 256"]}`},
 		{"a variable of another kind", with(`"env":{"A":1}`), `{"env":["A: Expected string, received number"]}`},
 		{"a variable with a bad name", with(`"env":{"1A":""}`),
 			`{"env":["has the name \"1A\": use A-Z a-z 0-9 _, not starting with a digit"]}`},
@@ -178,16 +186,19 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 			}), `{"timeoutMs":1000,"memoryMb":64,"cpuMillicores":1024}`},
 		{"everything", `{"language":"python","files":[{"name":"main.py","content":"import m"},
 			{"name":"lib/m.py","contentBase64":"AP8=","executable":true}],"args":["-v",""],"env":{"A":"1"},"stdinBase64":"AAE=",
-			"priority":"high","compile":{"timeoutMs":20000},
+			"priority":"high","outputFiles":["out/**","*.txt"],"compile":{"timeoutMs":20000},
 			"run":{"timeoutMs":60000,"cpuMs":1,"memoryMb":2048,"cpuMillicores":10,"pids":2,"fileSizeBytes":3,"openFiles":4,"stackBytes":65541,
-			"tmpBytes":4102,"tmpInodes":7,"workspaceBytes":4104,"workspaceInodes":9,"outputBytes":10,"floodBytes":11}}`,
+			"tmpBytes":4102,"tmpInodes":7,"workspaceBytes":4104,"workspaceInodes":9,"outputBytes":10,"floodBytes":11,
+			"outputFilesMax":12,"outputFileBytes":13,"outputFilesBytes":14}}`,
 			base(func(sp *job.Spec) {
 				sp.Source = ""
 				sp.Files = []job.File{{Name: "main.py", Data: []byte("import m")}, {Name: "lib/m.py", Data: []byte{0, 255}, Exec: true}}
 				sp.Args, sp.Env, sp.Stdin = []string{"-v", ""}, map[string]string{"A": "1"}, []byte{0, 1}
 				sp.Compile = job.Limits{WallMs: 20_000}
 				sp.Run = job.Limits{WallMs: 60_000, CPUMs: 1, MemoryBytes: 2048 * job.MiB, CPUMillicores: 10, PidsMax: 2, FileSizeBytes: 3,
-					OpenFiles: 4, StackBytes: 65541, TmpBytes: 4102, TmpInodes: 7, WorkspaceBytes: 4104, WorkspaceInodes: 9, OutputBytes: 10, FloodBytes: 11}
+					OpenFiles: 4, StackBytes: 65541, TmpBytes: 4102, TmpInodes: 7, WorkspaceBytes: 4104, WorkspaceInodes: 9, OutputBytes: 10, FloodBytes: 11,
+					OutputFilesMax: 12, OutputFileBytes: 13, OutputFilesBytes: 14}
+				sp.OutputFiles = []string{"out/**", "*.txt"}
 			}), `{"timeoutMs":60000,"memoryMb":2048,"cpuMillicores":10}`},
 		{"the longest source", `{"language":"python","sourceCode":"` + strings.Repeat("x", 100_000) + `"}`,
 			base(func(sp *job.Spec) { sp.Source = strings.Repeat("x", 100_000) }), `{"timeoutMs":3000,"memoryMb":128,"cpuMillicores":256}`},
@@ -242,7 +253,8 @@ func TestUTF16Len(t *testing.T) {
 // Whatever the bytes are, decoding neither panics nor lets through what job.Spec refuses.
 func FuzzSubmitDecode(f *testing.F) {
 	for _, seed := range []string{helloPython, `{}`, `null`, `[1]`, `"x"`, `{"language":"java","files":[{"name":"Main.java","content":"x"}]}`,
-		`{"language":"py","sourceCode":"x","run":{"timeoutMs":1e3},"args":["a"],"env":{"A":"b"},"stdinBase64":"AA==","priority":"low"}`} {
+		`{"language":"py","sourceCode":"x","run":{"timeoutMs":1e3},"args":["a"],"env":{"A":"b"},"stdinBase64":"AA==","priority":"low"}`,
+		`{"language":"py","sourceCode":"x","outputFiles":["**/a*"]}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

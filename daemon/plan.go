@@ -28,8 +28,9 @@ const (
 
 // plan is what a job comes to in kernel words, before anything is done. It is made by pure functions.
 type plan struct {
-	lang  job.Language
-	steps []step
+	lang    job.Language
+	steps   []step
+	outputs job.Globs // of what is read when the last step is over; nil for nothing
 }
 
 // step is one program of a plan.
@@ -56,7 +57,11 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{lang: lang}
+	outputs, err := job.ParseGlobs(spec.OutputFiles)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{lang: lang, outputs: outputs}
 	if len(lang.Compile) > 0 {
 		p.steps = append(p.steps, step{
 			name:   "compile",
@@ -164,7 +169,7 @@ func (p plan) config(root string, slot int) nsjail.Config {
 		l.TmpInodes = max(l.TmpInodes, s.limits.TmpInodes)
 	}
 	ids := idMap(slot)
-	return nsjail.Config{
+	cfg := nsjail.Config{
 		Root:        root,
 		Hostname:    hostname,
 		UIDMappings: ids,
@@ -178,6 +183,10 @@ func (p plan) config(root string, slot int) nsjail.Config {
 		ReadonlyPaths: readonlyPaths(),
 		Resources:     resources(p.steps[0].limits),
 	}
+	if p.outputs != nil {
+		cfg.OpenDir = workDir
+	}
+	return cfg
 }
 
 // idMap maps root and the program's id inside to two host ids that no other slot has: what the kernel counts by user

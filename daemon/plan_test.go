@@ -40,6 +40,8 @@ func TestPlanGolden(t *testing.T) {
 			ID: "2", Source: "import sys\n", Stdin: []byte{0, 255}, Args: []string{"-v", "{source}", "two words"},
 			Env:   map[string]string{"LANG": "de_DE.UTF-8", "B": "2"},
 			Files: []job.File{{Name: "lib/a.py", Data: []byte("x")}, {Name: "run.sh", Data: []byte("#!"), Exec: true}},
+
+			OutputFiles: []string{"*.txt", "out/**"},
 			Run: job.Limits{WallMs: 1500, CPUMs: 900, CPUMillicores: 500, MemoryBytes: 64 * job.MiB, PidsMax: 7, FileSizeBytes: 5000,
 				OpenFiles: 20, StackBytes: job.MiB, TmpBytes: 4096, TmpInodes: 10, WorkspaceBytes: 8192, WorkspaceInodes: 11, OutputBytes: 100, FloodBytes: 200},
 		}, python, 41},
@@ -94,6 +96,10 @@ func describe(t *testing.T, p plan, slot int) string {
 	line("masked", cfg.MaskedPaths)
 	line("readonly", cfg.ReadonlyPaths)
 	line("resources", cfg.Resources)
+	if cfg.OpenDir != "" {
+		line("open", cfg.OpenDir)
+		line("outputs", p.outputs)
+	}
 	for _, s := range p.steps {
 		proc := s.process(filter{bpf: []byte("bpf")})
 		fmt.Fprintf(&b, "\n%s\n", s.name)

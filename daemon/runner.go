@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 
 	"ccee/api/job"
 	"ccee/nsjail"
@@ -17,6 +18,7 @@ import (
 // sandbox is an *nsjail.Sandbox, or a stand-in where the order of steps is tested without a kernel's help.
 type sandbox interface {
 	Run(context.Context, nsjail.Process) (nsjail.Result, error)
+	Dir() int
 	Close() error
 }
 
@@ -36,6 +38,7 @@ type Runner struct {
 	filter     filter
 	metrics    *metrics
 	log        zerolog.Logger
+	held       *semaphore.Weighted // bytes of output files
 	teardowns  sync.WaitGroup
 }
 

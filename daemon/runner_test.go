@@ -32,6 +32,8 @@ func (s *scripted) Run(ctx context.Context, p nsjail.Process) (nsjail.Result, er
 	return next(ctx, p)
 }
 
+func (s *scripted) Dir() int { return -1 }
+
 func (s *scripted) Close() error {
 	*s.calls = append(*s.calls, "close")
 	return s.closed

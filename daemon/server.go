@@ -129,6 +129,7 @@ func New(o Options) (_ *Server, err error) {
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
 		slots: s.slots, filter: filter, metrics: s.metrics, log: o.Log,
+		held: semaphore.NewWeighted(maxHeld),
 	}
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil

@@ -22,6 +22,8 @@ type Config struct {
 	MaskedPaths, ReadonlyPaths []string
 	// Resources are the limits in force from the start; Process.Resources replaces them.
 	Resources Resources
+	// OpenDir, if set, is the directory inside whose descriptor Sandbox.Dir returns.
+	OpenDir string
 }
 
 // Tmpfs is one fresh tmpfs; see tmpfs(5). Size and Inodes must be set: tmpfs's own defaults are half the machine.

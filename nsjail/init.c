@@ -67,6 +67,7 @@ static int base = -1;            /* O_PATH: where targets are resolved */
 static int file = -1;            /* the last OP_FILE */
 static int landlock = -1;        /* the ruleset of OP_LANDLOCK */
 static int dev_null = -1, empty_dir = -1; /* what OP_MASK binds, once opened */
+static int opened = -1;          /* OP_OPEN, until READY has carried it */
 
 /* What the next EXEC uses; all of it points into packet. */
 static struct rlimit_row {
@@ -348,6 +349,23 @@ static int do_pivot(void)
 		close(empty_dir);
 	dev_null = empty_dir = -1;
 	return set_base("/");
+}
+
+/* The daemon reads through it when all that runs in here is gone, sandbox-init perhaps too: an open directory keeps its mount. */
+static int open_directory(struct op *op)
+{
+	if (opened >= 0)
+		close(opened);
+	opened = beneath(string(op, 0), O_RDONLY | O_DIRECTORY);
+	return opened < 0 ? -1 : 0;
+}
+
+static void ready(void)
+{
+	reply((struct reply){.code = REPLY_READY}, opened);
+	if (opened >= 0)
+		close(opened);
+	opened = -1;
 }
 
 /* ---- files ---- */
@@ -719,6 +737,8 @@ static int obey(struct op *op)
 		return do_mask(op);
 	case OP_PIVOT:
 		return do_pivot();
+	case OP_OPEN:
+		return open_directory(op);
 	case OP_FILE:
 		return make_file(op);
 	case OP_DATA:
@@ -756,7 +776,7 @@ static void obey_packet(void)
 		at += op->size;
 		switch (op->code) {
 		case OP_WAIT:
-			reply((struct reply){.code = REPLY_READY}, -1);
+			ready();
 			return;
 		case OP_SPAWN:
 			if (do_spawn(op) < 0)

@@ -4,7 +4,7 @@
  * Both ends hold one SOCK_SEQPACKET socket. A packet to sandbox-init is a list of ops; it obeys them in order. Three ops
  * are stops: they must stand last in their packet, report, and then wait for the next packet.
  *
- *   WAIT  -> READY                   the ops before it are done
+ *   WAIT  -> READY [+ directory]     the ops before it are done; the directory is that of OP_OPEN, once
  *   SPAWN -> SPAWNED(pid) + pidfd    a child was cloned; it waits on the socket that came with SPAWN
  *   EXEC  -> STARTED, EXITED(...)    the program was executed; it and all its descendants are gone. The filter's
  *                                    listener comes with STARTED, if SECCOMP asked for one
@@ -56,6 +56,7 @@ enum op_code {
 	OP_BIND,    /* MOUNT_ATTR_* to add, 1 if the target may be absent; "source", "" is the target itself; "target" */
 	OP_MASK,    /* "target": /dev/null over a file, /empty over a directory; may be absent */
 	OP_PIVOT,   /* the base becomes / and the old root is detached */
+	OP_OPEN,    /* "target", a directory: the next READY carries its descriptor */
 
 	/* files, and what EXEC will use */
 	OP_FILE,    /* mode, uid, gid, bytes; "target", data */

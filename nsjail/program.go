@@ -113,6 +113,10 @@ func sandboxProgram(cfg Config, h host) []op {
 		ops = append(ops, op{code: opMask, strs: []string{rel(p)}})
 	}
 	ops = append(ops, op{code: opPivot}, op{code: opHostname, strs: []string{cfg.Hostname}})
+	if cfg.OpenDir != "" {
+		// Before any program runs, so that nothing can be in the way; after the pivot, so that it is the sandbox's own.
+		ops = append(ops, op{code: opOpen, strs: []string{rel(cfg.OpenDir)}})
+	}
 	// In the finished tree, for every program to come.
 	return append(append(ops, h.landlockProgram(cfg.Mounts)...), op{code: opWait})
 }

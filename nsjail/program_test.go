@@ -16,6 +16,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // TestProgram holds the set-up order: a change of it shows up in review as a change of testdata/*.program.
 func TestProgram(t *testing.T) {
 	cfg := (&box{root: "/images/python"}).config()
+	cfg.OpenDir = "/workspace"
 	p := process("echo", "hello")
 	p.Files = []File{{Name: "main.py", Data: []byte("print()\n"), Mode: 0o644}, {Name: "pkg/a/b.py", Mode: 0o644}, {Name: "pkg/c.py", Data: make([]byte, 200_000), Mode: 0o755}}
 	for _, tt := range []struct {

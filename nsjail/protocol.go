@@ -35,6 +35,7 @@ const (
 	opBind        = C.OP_BIND
 	opMask        = C.OP_MASK
 	opPivot       = C.OP_PIVOT
+	opOpen        = C.OP_OPEN
 	opFile        = C.OP_FILE
 	opData        = C.OP_DATA
 	opRlimit      = C.OP_RLIMIT
@@ -67,7 +68,7 @@ var opNames = map[uint32]string{
 	opDeathSignal: "death signal", opNotDumpable: "not dumpable", opKeyring: "session keyring",
 	opUninherit: "inherit nothing", opCoreCookie: "core scheduling cookie",
 	opProcWrite: "write", opHostname: "hostname", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
-	opMknod: "mknod", opSymlink: "symlink", opMount: "mount", opBind: "bind", opMask: "mask", opPivot: "pivot_root",
+	opMknod: "mknod", opSymlink: "symlink", opMount: "mount", opBind: "bind", opMask: "mask", opPivot: "pivot_root", opOpen: "open",
 	opFile: "write file", opData: "write more", opRlimit: "rlimit", opArgs: "args", opEnv: "env", opSeccomp: "seccomp",
 	opLandlock: "landlock", opPermit: "permit",
 }
@@ -110,7 +111,7 @@ func (o op) subject() string {
 		return name + " /" + strings.TrimPrefix(o.strs[1], "/")
 	case opProcWrite:
 		return name + " " + o.strs[0]
-	case opMkdir, opMknod, opSymlink, opMask, opFile, opPermit:
+	case opMkdir, opMknod, opSymlink, opMask, opOpen, opFile, opPermit:
 		return name + " /" + o.strs[0]
 	case opBase:
 		return "open " + o.strs[0]

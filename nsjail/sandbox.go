@@ -19,6 +19,7 @@ type Sandbox struct {
 	ctl     *control
 	pidfd   int  // of sandbox-init
 	setup   []op // until it is known to be done
+	dir     int  // of Config.OpenDir, -1 until the set-up is done
 	steps   int  // begun
 	dead    bool
 }
@@ -90,13 +91,19 @@ func (sb *Sandbox) Ready() error {
 	if sb.setup == nil {
 		return nil
 	}
-	if err := awaitReady(sb.ctl, sb.setup); err != nil {
+	dir, err := awaitReady(sb.ctl, sb.setup)
+	if err != nil {
 		sb.kill()
 		return fmt.Errorf("set up sandbox: %w", err)
 	}
-	sb.setup = nil
+	sb.setup, sb.dir = nil, dir
 	return nil
 }
+
+// Dir is the descriptor of Config.OpenDir, or -1 where there is none or the set-up was not done. It stays usable after the
+// sandbox was killed, until Close. What is beneath it is the program's work: nothing in it may be opened that is not known to be
+// harmless. Between two calls of Run, and after the last, nobody lives who could change it.
+func (sb *Sandbox) Dir() int { return sb.dir }
 
 // prepare writes the step's limits and takes the counters that its usage is counted from. Before the first step there is
 // nothing to count but sandbox-init's CPU time, which it reports itself.
@@ -135,7 +142,7 @@ func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending, error) {
 		if last {
 			break
 		}
-		if err := awaitReady(sb.ctl, ops); err != nil {
+		if _, err := awaitReady(sb.ctl, ops); err != nil {
 			return nil, &ending{failed: err, gone: true}, nil
 		}
 	}
@@ -164,6 +171,10 @@ func (sb *Sandbox) Close() error {
 		awaitExit(sb.pidfd)
 		unix.Close(sb.pidfd)
 		sb.pidfd = -1
+	}
+	if sb.dir >= 0 {
+		unix.Close(sb.dir)
+		sb.dir = -1
 	}
 	return sb.cg.remove()
 }

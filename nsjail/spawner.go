@@ -94,22 +94,24 @@ func (s *Spawner) call(ops []op) error {
 	if err := s.ctl.send(ops); err != nil {
 		return err
 	}
-	return awaitReady(s.ctl, ops)
+	_, err := awaitReady(s.ctl, ops)
+	return err
 }
 
-func awaitReady(ctl *control, ops []op) error {
-	r, _, err := ctl.receive()
+// awaitReady returns the descriptor that READY carried, or -1.
+func awaitReady(ctl *control, ops []op) (int, error) {
+	r, fd, err := ctl.receive()
 	switch {
 	case errors.Is(err, io.EOF):
-		return errors.New("sandbox-init ended without a word")
+		return -1, errors.New("sandbox-init ended without a word")
 	case err != nil:
-		return err
+		return -1, err
 	case r.code == replyFailed:
-		return opError(ops, r)
+		return -1, opError(ops, r)
 	case r.code != replyReady:
-		return fmt.Errorf("sandbox-init sent reply %d, want READY", r.code)
+		return -1, fmt.Errorf("sandbox-init sent reply %d, want READY", r.code)
 	}
-	return nil
+	return fd, nil
 }
 
 // Done is closed when the spawner process has ended; every later New gives ErrSpawnerGone.
@@ -128,7 +130,7 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	sb := &Sandbox{cfg: cfg, cg: cg, spawner: s, pidfd: -1, setup: sandboxProgram(cfg, s.host)}
+	sb := &Sandbox{cfg: cfg, cg: cg, spawner: s, pidfd: -1, dir: -1, setup: sandboxProgram(cfg, s.host)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, sb.Close())
@@ -171,7 +173,7 @@ func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 	s.fresh = false
 	finished := sb.cg.finish(sb.cfg.Resources)
 	if s.owed {
-		if err := awaitReady(s.ctl, networkProgram()); err != nil {
+		if _, err := awaitReady(s.ctl, networkProgram()); err != nil {
 			return 0, errors.Join(ErrSpawnerGone, err)
 		}
 		s.owed = false

@@ -52,9 +52,9 @@ func newWatch(sb *Sandbox, p Process, order []op, before counters) *watch {
 
 // message is what the goroutine that reads the socket hands on.
 type message struct {
-	reply    reply
-	listener int // of the filter, or -1
-	err      error
+	reply reply
+	fd    int // that came with it, or -1
+	err   error
 }
 
 // run returns when sandbox-init has reported the end, or is gone itself. After a kill it only waits for that.
@@ -97,7 +97,7 @@ func (w *watch) take(m message) bool {
 	case m.err != nil:
 		w.gone(m.err)
 	case m.reply.code == replyReady && w.sb.setup != nil:
-		w.sb.setup = nil
+		w.sb.setup, w.sb.dir = nil, m.fd
 		return false
 	case m.reply.code == replyFailed && w.sb.setup != nil:
 		w.end.ours = fmt.Errorf("set up sandbox: %w", opError(w.sb.setup, m.reply))
@@ -107,8 +107,8 @@ func (w *watch) take(m message) bool {
 		w.end.exited, w.end.status = true, unix.WaitStatus(m.reply.arg[0])
 		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
 	case m.reply.code == replyStarted:
-		if m.listener >= 0 {
-			w.denials.serve(m.listener)
+		if m.fd >= 0 {
+			w.denials.serve(m.fd)
 		}
 		w.start(m.reply)
 		return false

@@ -17,6 +17,11 @@ type Limits struct {
 	WorkspaceInodes int64 `json:"workspaceInodes,omitempty"` // /workspace; tmpfs nr_inodes
 	OutputBytes     int64 `json:"outputBytes,omitempty"`     // kept of each of stdout and stderr; more is counted and dropped
 	FloodBytes      int64 `json:"floodBytes,omitempty"`      // written to both streams together before the step is killed
+
+	// Of the files that the job's OutputFiles match; those of the step that ends the job are in force.
+	OutputFilesMax   int64 `json:"outputFilesMax,omitempty"`   // how many
+	OutputFileBytes  int64 `json:"outputFileBytes,omitempty"`  // in one
+	OutputFilesBytes int64 `json:"outputFilesBytes,omitempty"` // in all together
 }
 
 // MiB is 1,048,576 bytes.
@@ -28,6 +33,7 @@ var DefaultRun = Limits{
 	FileSizeBytes: 16 * MiB, OpenFiles: 1024, StackBytes: 8 * MiB,
 	TmpBytes: 64 * MiB, TmpInodes: 4096, WorkspaceBytes: 256 * MiB, WorkspaceInodes: 16_384,
 	OutputBytes: 65_536, FloodBytes: 16 * MiB,
+	OutputFilesMax: 64, OutputFileBytes: MiB, OutputFilesBytes: MiB,
 }
 
 // DefaultCompile are the limits of a compile step: a budget of its own, with the CPU that compilers need.
@@ -36,6 +42,7 @@ var DefaultCompile = Limits{
 	FileSizeBytes: 64 * MiB, OpenFiles: 1024, StackBytes: 8 * MiB,
 	TmpBytes: 64 * MiB, TmpInodes: 4096, WorkspaceBytes: 256 * MiB, WorkspaceInodes: 16_384,
 	OutputBytes: 65_536, FloodBytes: 16 * MiB,
+	OutputFilesMax: 64, OutputFileBytes: MiB, OutputFilesBytes: MiB,
 }
 
 // MaxLimits are the largest values that a request may ask for.
@@ -44,12 +51,14 @@ var MaxLimits = Limits{
 	FileSizeBytes: 256 * MiB, OpenFiles: 4096, StackBytes: 256 * MiB,
 	TmpBytes: 512 * MiB, TmpInodes: 65_536, WorkspaceBytes: 1024 * MiB, WorkspaceInodes: 262_144,
 	OutputBytes: MiB, FloodBytes: 1024 * MiB,
+	OutputFilesMax: 256, OutputFileBytes: 4 * MiB, OutputFilesBytes: 4 * MiB,
 }
 
 // MinLimits are the smallest values that a request may ask for: below them the kernel refuses the limit, or nothing can start.
 var MinLimits = Limits{
 	WallMs: 1, CPUMs: 1, CPUMillicores: 10, MemoryBytes: MiB, PidsMax: 1, FileSizeBytes: 1, OpenFiles: 4, StackBytes: 65_536,
 	TmpBytes: 4096, TmpInodes: 2, WorkspaceBytes: 4096, WorkspaceInodes: 2, OutputBytes: 1, FloodBytes: 1,
+	OutputFilesMax: 1, OutputFileBytes: 1, OutputFilesBytes: 1,
 }
 
 // limit is one row of the table that Fill and Check walk.
@@ -74,6 +83,9 @@ var limitRows = []limit{
 	{"workspaceInodes", func(l *Limits) *int64 { return &l.WorkspaceInodes }},
 	{"outputBytes", func(l *Limits) *int64 { return &l.OutputBytes }},
 	{"floodBytes", func(l *Limits) *int64 { return &l.FloodBytes }},
+	{"outputFilesMax", func(l *Limits) *int64 { return &l.OutputFilesMax }},
+	{"outputFileBytes", func(l *Limits) *int64 { return &l.OutputFileBytes }},
+	{"outputFilesBytes", func(l *Limits) *int64 { return &l.OutputFilesBytes }},
 }
 
 // Fill returns l with each zero field taken from def.

@@ -92,6 +92,9 @@ type Result struct {
 	Steps    []Step  `json:"steps"`
 	Tier     string  `json:"tier"`            // what isolated the job: "jail"
 	Image    string  `json:"image,omitempty"` // digest of the language image
+
+	// OutputFiles is nil unless the Spec asked for output files.
+	OutputFiles *OutputFiles `json:"outputFiles,omitempty"`
 }
 
 // Last returns the step that ended the job, or nil.

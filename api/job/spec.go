@@ -39,6 +39,9 @@ type Spec struct {
 	// Stdin is the run step's standard input; compile steps get none. base64 in JSON.
 	Stdin []byte `json:"stdin,omitempty"`
 
+	// OutputFiles are globs, see ParseGlobs: the files that match are returned as Result.OutputFiles.
+	OutputFiles []string `json:"outputFiles,omitempty"`
+
 	// Compile and Run override the server's default limits of the two steps; a zero field keeps the default.
 	Compile Limits `json:"compile,omitzero"`
 	Run     Limits `json:"run,omitzero"`
@@ -69,6 +72,9 @@ func (s *Spec) Validate() error {
 		return Invalid("stdin", "has %d bytes, at most %d are allowed", len(s.Stdin), MaxStdinBytes)
 	}
 	if err := s.validFiles(); err != nil {
+		return err
+	}
+	if _, err := ParseGlobs(s.OutputFiles); err != nil {
 		return err
 	}
 	return s.validArgs()
@@ -138,24 +144,30 @@ func (s *Spec) validArgs() error {
 // ValidName reports why name can't be a file in a job's working directory: it must be relative and clean, without "..",
 // NUL, backslash or control characters, at most MaxNameBytes long and MaxNameDepth deep.
 func ValidName(name string) error {
-	bad := func(why string) error { return Invalid("files", "has the name %q: %s", clip(name, 80), why) }
-	switch {
-	case name == "":
-		return bad("it must not be empty")
-	case len(name) > MaxNameBytes:
-		return bad(fmt.Sprintf("it must be at most %d bytes", MaxNameBytes))
-	case !utf8.ValidString(name):
-		return bad("it must be UTF-8")
-	case strings.HasPrefix(name, "/"):
-		return bad("it must be relative")
-	case strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }):
-		return bad("it must not contain control characters or backslashes")
-	case path.Clean(name) != name || name == "." || name == ".." || strings.HasPrefix(name, "../"):
-		return bad("it must not climb out of the working directory or contain empty, . or .. elements")
-	case strings.Count(name, "/") >= MaxNameDepth:
-		return bad(fmt.Sprintf("it must be at most %d elements deep", MaxNameDepth))
+	if why := nameFault(name); why != "" {
+		return Invalid("files", "has the name %q: %s", clip(name, 80), why)
 	}
 	return nil
+}
+
+func nameFault(name string) string {
+	switch {
+	case name == "":
+		return "it must not be empty"
+	case len(name) > MaxNameBytes:
+		return fmt.Sprintf("it must be at most %d bytes", MaxNameBytes)
+	case !utf8.ValidString(name):
+		return "it must be UTF-8"
+	case strings.HasPrefix(name, "/"):
+		return "it must be relative"
+	case strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }):
+		return "it must not contain control characters or backslashes"
+	case path.Clean(name) != name || name == "." || name == ".." || strings.HasPrefix(name, "../"):
+		return "it must not climb out of the working directory or contain empty, . or .. elements"
+	case strings.Count(name, "/") >= MaxNameDepth:
+		return fmt.Sprintf("it must be at most %d elements deep", MaxNameDepth)
+	}
+	return ""
 }
 
 func envName(s string) bool {

@@ -33,6 +33,9 @@ func limitRows() []limitRow {
 		{"workspace", "bytes in /workspace", size, func(l *job.Limits) *int64 { return &l.WorkspaceBytes }, false},
 		{"output", "bytes kept of stdout and of stderr", size, func(l *job.Limits) *int64 { return &l.OutputBytes }, false},
 		{"flood", "bytes written to both before the program is killed", size, func(l *job.Limits) *int64 { return &l.FloodBytes }, false},
+		{"out-max", "files brought back", count, func(l *job.Limits) *int64 { return &l.OutputFilesMax }, false},
+		{"out-file", "one file brought back", size, func(l *job.Limits) *int64 { return &l.OutputFileBytes }, false},
+		{"out-total", "all files brought back", size, func(l *job.Limits) *int64 { return &l.OutputFilesBytes }, false},
 	}
 }
 

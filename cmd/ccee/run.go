@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"ccee/api/job"
 	"ccee/daemon/client"
@@ -29,16 +30,18 @@ says goes to stderr. Flags come before FILE: what follows belongs to the program
    ccee run -l python script
    ccee run --limits                  # the limits, their defaults and maxima
    ccee run --json hello.js           # the whole result, see daemon/PROTOCOL.md
+   ccee run --out '*.png' --out-dir plots plot.py
 
 ` + exitCodeHelp,
-		StopOnNthArg:    &one,
-		HideHelpCommand: true,
-		Flags: append([]cli.Flag{
+		StopOnNthArg:              &one,
+		HideHelpCommand:           true,
+		DisableSliceFlagSeparator: true, // a glob may have a comma
+		Flags: slices.Concat([]cli.Flag{
 			socketFlag(),
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension)"},
 			&cli.BoolFlag{Name: "json", Usage: "print the result as JSON instead of the program's output"},
 			&cli.BoolFlag{Name: "limits", Usage: "print the limits with their defaults and maxima"},
-		}, limitFlags()...),
+		}, outputFileFlags(), limitFlags()),
 		Action: runFile,
 	}
 }
@@ -65,7 +68,7 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	spec := job.Spec{ID: "run-" + rand.Text(), Language: language, Source: string(source), Stdin: stdin, Args: args,
+	spec := job.Spec{ID: "run-" + rand.Text(), Language: language, Source: string(source), Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
 		Compile: limitsOf(cmd, "compile-"), Run: limitsOf(cmd, "")}
 	print := func(ev job.Event) error { return printEvent(ev, out, errs) }
 	if cmd.Bool("json") {
@@ -86,6 +89,11 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 		}
 	} else if s := explain(&result); s != "" {
 		fmt.Fprintln(errs, "ccee:", s)
+	}
+	if !cmd.Bool("json") { // which has the files
+		if err := saveFiles(cmd.String("out-dir"), result.OutputFiles, errs); err != nil {
+			return exit{codeOurs, err}
+		}
 	}
 	return exit{codeOf(result.Verdict, result.ExitCode, result.Signal), nil}
 }

@@ -109,12 +109,21 @@ func (l *Lease) Complete(ctx context.Context, o Outcome) error {
 	if s := State(o.Result.Status); !s.Final() {
 		return fmt.Errorf("%s: the result has the status %q, which is none", l.what("complete"), s)
 	}
+	// The output files have a field of their own: a tenant's history is read without them.
+	files := ""
+	if o.Result.OutputFiles != nil {
+		b, err := json.Marshal(o.Result.OutputFiles)
+		if err != nil {
+			return fmt.Errorf("%s: encode its output files: %w", l.what("complete"), err)
+		}
+		files, o.Result.OutputFiles = string(b), nil
+	}
 	res, err := json.Marshal(o.Result)
 	if err != nil {
 		return fmt.Errorf("%s: encode its result: %w", l.what("complete"), err)
 	}
 	return l.end(ctx, l.q.steps.complete, "complete", string(o.Result.Status), res, o.FailureCategory,
-		strconv.FormatFloat(o.EstimatedCostUsd, 'f', 8, 64), o.BillableDurationMs, o.CostModelVersion)
+		strconv.FormatFloat(o.EstimatedCostUsd, 'f', 8, 64), o.BillableDurationMs, o.CostModelVersion, files)
 }
 
 // Retry ends an attempt that failed by our fault. It returns the job's state then: Retrying (after a delay), Failed (that was

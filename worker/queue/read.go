@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -12,7 +13,7 @@ var ErrNotFound = errors.New("no such job")
 
 // Get returns a tenant's job, or ErrNotFound.
 func (q *Queue) Get(ctx context.Context, tenant, id string) (Record, error) {
-	rs, err := q.read(ctx, []string{id})
+	rs, err := q.read(ctx, []string{id}, append(slices.Clip(recordFields), "outputFiles"))
 	if err != nil {
 		return Record{}, q.explain("read job "+id, err)
 	}
@@ -22,7 +23,7 @@ func (q *Queue) Get(ctx context.Context, tenant, id string) (Record, error) {
 	return rs[0], nil
 }
 
-// List returns a tenant's latest jobs, newest first, at most limit. Jobs that have expired are left out.
+// List returns a tenant's latest jobs, newest first, at most limit, without their output files. Jobs that have expired are left out.
 func (q *Queue) List(ctx context.Context, tenant string, limit int) ([]Record, error) {
 	if limit < 1 {
 		return nil, nil
@@ -35,12 +36,12 @@ func (q *Queue) List(ctx context.Context, tenant string, limit int) ([]Record, e
 	if err != nil {
 		return nil, q.explain(what, err)
 	}
-	rs, err := q.read(ctx, ids)
+	rs, err := q.read(ctx, ids, recordFields)
 	return rs, q.explain(what, err)
 }
 
 // read returns the jobs of those ids that exist, in that order and in one round trip.
-func (q *Queue) read(ctx context.Context, ids []string) ([]Record, error) {
+func (q *Queue) read(ctx context.Context, ids, fields []string) ([]Record, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -49,7 +50,7 @@ func (q *Queue) read(ctx context.Context, ids []string) ([]Record, error) {
 	cmds := make([]*redis.SliceCmd, len(ids))
 	_, err := q.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, id := range ids {
-			cmds[i] = p.HMGet(ctx, q.keys.job(id), recordFields...)
+			cmds[i] = p.HMGet(ctx, q.keys.job(id), fields...)
 		}
 		return nil
 	})
@@ -58,9 +59,9 @@ func (q *Queue) read(ctx context.Context, ids []string) ([]Record, error) {
 	}
 	rs := make([]Record, 0, len(ids))
 	for _, cmd := range cmds {
-		h := make(hash, len(recordFields))
+		h := make(hash, len(fields))
 		for i, v := range cmd.Val() {
-			h[recordFields[i]] = text(v)
+			h[fields[i]] = text(v)
 		}
 		if h["status"] != "" {
 			rs = append(rs, h.record())

@@ -1,8 +1,10 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -29,6 +31,25 @@ func TestUnreadableResultReadsAsNone(t *testing.T) {
 	}
 	if r := get(t, q, tenant, id); r.Result != nil {
 		t.Errorf("result = %+v, want none", r.Result)
+	}
+}
+
+// TestOutputFilesAreReadAlone: files come with the job that they are of, byte for byte, and not with a history.
+func TestOutputFilesAreReadAlone(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	id := enqueue(t, q, tenant)
+	o := outcome("x")
+	want := job.OutputFiles{Files: []job.File{{Name: "a", Data: bytes.Repeat([]byte{0, 0xff}, 2*job.MiB), Exec: true}}, Skipped: []job.Skipped{{Name: "\xff\n", Reason: job.SkipName}}, More: 3}
+	o.Result.OutputFiles = &want
+	if err := claim(t, q, "w").Complete(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, q, tenant, id).Result.OutputFiles; got == nil || !reflect.DeepEqual(*got, want) {
+		t.Errorf("the files are not those that were stored: %.200v", got)
+	}
+	rs, err := q.List(t.Context(), tenant, 1)
+	if err != nil || len(rs) != 1 || rs[0].Result == nil || rs[0].Result.OutputFiles != nil {
+		t.Errorf("list = %.300v, %v, want the result without files", rs, err)
 	}
 }
 

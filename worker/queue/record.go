@@ -60,7 +60,7 @@ type Record struct {
 	CostModelVersion   string // "" until finished
 }
 
-// recordFields are the fields of the job hash that a Record is made of.
+// recordFields are the fields of the job hash that a Record is made of, but for outputFiles, which may be large.
 var recordFields = []string{
 	"jobId", "tenantId", "traceId", "language", "status", "timeoutMs", "memoryMb", "cpuMillicores", "priority",
 	"createdAt", "updatedAt", "startedAt", "completedAt", "retryScheduledAt", "cancelRequestedAt", "deadLetteredAt",
@@ -95,6 +95,12 @@ func (h hash) record() Record {
 		var res job.Result
 		if json.Unmarshal([]byte(s), &res) == nil {
 			r.Result = &res
+		}
+	}
+	if s := h["outputFiles"]; s != "" && r.Result != nil {
+		var files job.OutputFiles
+		if json.Unmarshal([]byte(s), &files) == nil {
+			r.Result.OutputFiles = &files
 		}
 	}
 	return r

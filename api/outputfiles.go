@@ -1,0 +1,44 @@
+package api
+
+import (
+	"encoding/base64"
+	"unicode/utf8"
+
+	"ccee/api/job"
+)
+
+// outputFilesView are the files that a job hands back.
+type outputFilesView struct {
+	Files   []outputFileView `json:"files"`
+	Skipped []job.Skipped    `json:"skipped"`
+	More    int              `json:"more"`
+}
+
+// outputFileView is one file, with the members of a submission's file.
+type outputFileView struct {
+	Name          string  `json:"name"`
+	Bytes         int     `json:"bytes"`
+	Content       *string `json:"content,omitempty"` // when it is text
+	ContentBase64 *string `json:"contentBase64,omitempty"`
+	Executable    bool    `json:"executable"`
+}
+
+// viewOutputFiles shows each file as text when it is UTF-8, else as base64; coded asks for base64.
+func viewOutputFiles(out *job.OutputFiles, coded bool) *outputFilesView {
+	if out == nil {
+		return nil
+	}
+	v := &outputFilesView{Files: make([]outputFileView, len(out.Files)), Skipped: append([]job.Skipped{}, out.Skipped...), More: out.More}
+	for i, f := range out.Files {
+		file := outputFileView{Name: f.Name, Bytes: len(f.Data), Executable: f.Exec}
+		if coded || !utf8.Valid(f.Data) {
+			text := base64.StdEncoding.EncodeToString(f.Data)
+			file.ContentBase64 = &text
+		} else {
+			text := string(f.Data)
+			file.Content = &text
+		}
+		v.Files[i] = file
+	}
+	return v
+}
