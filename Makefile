@@ -18,9 +18,9 @@ LDFLAGS := -s -w -linkmode external -extldflags -static -X main.version=$(VERSIO
 export CGO_ENABLED := 1
 
 # Root runs things as they are; others get there by sudo.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,GOPROXY,GOFLAGS,CCEE_DEBIAN_MIRROR,CCEE_DEBIAN_SECURITY_MIRROR)
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,GOPROXY,GOFLAGS,CCEE_CACHE,CCEE_DEBIAN_MIRROR,CCEE_DEBIAN_SECURITY_MIRROR)
 
-.PHONY: help deps test-deps build images run test lint fmt bench clean
+.PHONY: help deps test-deps build images run test test-vm lint fmt bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -43,6 +43,9 @@ run: deps build images ## start everything on $(LISTEN) with the key dev-local-k
 
 test: test-deps build images ## run all tests, those that need root, Redis and images included
 	@$(AS_ROOT) env SANDBOX_MUST_WORK=1 CCEE_IMAGES=$(IMAGES) .ci/test
+
+test-vm: test-deps build images ## run the tests of what depends on the kernel on pure cgroup v2, in a virtual machine
+	@$(AS_ROOT) env CCEE_IMAGES=$(IMAGES) .ci/vm
 
 lint: ## gofmt, go vet, staticcheck, style rules, C warnings
 	@.ci/deps --check || $(MAKE) --no-print-directory deps

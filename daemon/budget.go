@@ -3,6 +3,7 @@ package daemon
 import (
 	"bufio"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -10,8 +11,22 @@ import (
 	"strings"
 )
 
-// cores is how many cores the daemon may use: Go sets it by the affinity mask and by the cgroup's CPU quota.
-func cores() int { return runtime.GOMAXPROCS(0) }
+// cores is how many cores the daemon may use. Go sets it by the affinity mask and by the CPU quota of the cgroup that the
+// process is in; in a container that one is a leaf without a quota, and the container's is the root's (see nsjail).
+func cores() int { return min(runtime.GOMAXPROCS(0), quota("/sys/fs/cgroup/cpu.max")) }
+
+// quota is how many cores, rounded up, v2's cpu.max allows: "150000 100000" is 2.
+func quota(file string) int {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return math.MaxInt // the machine's root has none
+	}
+	var micros, period int64
+	if n, _ := fmt.Sscan(string(b), &micros, &period); n < 2 || period <= 0 {
+		return math.MaxInt // "max 100000"
+	}
+	return int(max(1, (micros+period-1)/period))
+}
 
 // machineMemory is how many bytes of memory there are for the daemon and its jobs: the machine's, or less where a cgroup
 // above the daemon has a limit.

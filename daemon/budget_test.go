@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -43,6 +44,15 @@ func TestCgroupLimit(t *testing.T) {
 	dir := tree(t, map[string]string{"self": "nonsense"})
 	if _, err := cgroupLimit(filepath.Join(dir, "self"), dir); err == nil {
 		t.Error("a line without colons was taken")
+	}
+}
+
+func TestQuota(t *testing.T) {
+	dir := tree(t, map[string]string{"two": "150000 100000\n", "small": "1000 100000\n", "none": "max 100000\n"})
+	for name, want := range map[string]int{"two": 2, "small": 1, "none": math.MaxInt, "missing": math.MaxInt} {
+		if got := quota(filepath.Join(dir, name)); got != want {
+			t.Errorf("quota of %s = %d, want %d", name, got, want)
+		}
 	}
 }
 

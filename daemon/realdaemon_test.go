@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,6 +105,9 @@ func (s *served) runSpec(t *testing.T, spec job.Spec) job.Result {
 		spec.ID = strings.ReplaceAll(fmt.Sprintf("%x", t.Name()), "/", "-")
 		spec.ID = spec.ID[max(0, len(spec.ID)-100):]
 	}
+	slow := slowness(t)
+	slow.stretch(&spec.Compile, job.DefaultCompile)
+	slow.stretch(&spec.Run, job.DefaultRun)
 	body, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +121,40 @@ func (s *served) runSpec(t *testing.T, spec job.Spec) job.Result {
 		t.Fatal(err)
 	}
 	return res
+}
+
+// factor is how many times slower than a real machine this one is. The time limits of tests are for a real one.
+type factor int64
+
+// slowness is 1, or what SANDBOX_SLOWNESS says where the machine is emulated.
+func slowness(t testing.TB) factor {
+	t.Helper()
+	text := os.Getenv("SANDBOX_SLOWNESS")
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		t.Fatalf("SANDBOX_SLOWNESS is %q, want a whole number from 1 on", text)
+	}
+	return factor(n)
+}
+
+// stretch gives a job the time that it needs here for what l, or by default def, gives it on a real machine.
+func (f factor) stretch(l *job.Limits, def job.Limits) {
+	if f == 1 {
+		return
+	}
+	for _, v := range []struct {
+		of            *int64
+		def, greatest int64
+	}{
+		{&l.WallMs, def.WallMs, job.MaxLimits.WallMs},
+		{&l.CPUMs, def.CPUMs, job.MaxLimits.CPUMs},
+		{&l.CPUMillicores, def.CPUMillicores, job.MaxLimits.CPUMillicores},
+	} {
+		*v.of = min(cmp.Or(*v.of, v.def)*int64(f), v.greatest)
+	}
 }
 
 // last returns the step that ended the job, for messages too.

@@ -40,11 +40,9 @@ func OpenCgroups(name string) (*Cgroups, error) {
 		return nil, fmt.Errorf("cgroup %s: %w", c.at.memory, err)
 	}
 	if h.v2() {
-		for _, dir := range []string{h.unified, c.at.unified} {
-			if err := enable(dir); err != nil {
-				c.lock.Close()
-				return nil, fmt.Errorf("enable controllers in %s: %w", dir, err)
-			}
+		if err := enableDownTo(h.unified, name); err != nil {
+			c.lock.Close()
+			return nil, err
 		}
 	}
 	if err := c.sweep(); err != nil {

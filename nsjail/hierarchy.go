@@ -3,13 +3,9 @@ package nsjail
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/cgroups"
-	"golang.org/x/sys/unix"
 )
 
 // hierarchies are the mounted cgroup trees that a sandbox needs. On a v2 host all are one; on a hybrid host the
@@ -50,17 +46,7 @@ func (h hierarchies) below(name string) hierarchies {
 func findHierarchies() (hierarchies, error) {
 	const root = "/sys/fs/cgroup"
 	if cgroups.IsCgroup2UnifiedMode() {
-		b, err := os.ReadFile(root + "/cgroup.controllers")
-		if err != nil {
-			return hierarchies{}, fmt.Errorf("cgroup v2: %w", err)
-		}
-		var errs []error
-		for _, c := range controllers {
-			if !slices.Contains(strings.Fields(string(b)), c) {
-				errs = append(errs, fmt.Errorf("cgroup v2 controller %s is not available in %s: boot without cgroup_disable=%s, or delegate it to this container", c, root, c))
-			}
-		}
-		return hierarchies{unified: root, memory: root, cpu: root, pids: root}, errors.Join(errs...)
+		return hierarchies{unified: root, memory: root, cpu: root, pids: root}, checkDelegation(root)
 	}
 	mounts, err := cgroups.GetCgroupMounts(true)
 	if err != nil {
@@ -91,28 +77,3 @@ func findHierarchies() (hierarchies, error) {
 
 // controllers are those that limits are written to.
 var controllers = []string{"memory", "cpu", "pids"}
-
-// enable turns the controllers on for the children of dir, which must be a cgroup of a v2 tree.
-func enable(dir string) error {
-	const all = "+memory +cpu +pids"
-	err := cgroups.WriteFile(dir, "cgroup.subtree_control", all)
-	if !errors.Is(err, unix.EBUSY) {
-		return err
-	}
-	// Only the real root may hold processes and pass controllers on. In a container dir is the container's own cgroup:
-	// its processes move into a leaf first.
-	leaf := filepath.Join(dir, "ccee-host")
-	if err := os.Mkdir(leaf, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	pids, err := cgroups.GetPids(dir)
-	if err != nil {
-		return err
-	}
-	for _, pid := range pids {
-		if err := cgroups.WriteCgroupProc(leaf, pid); err != nil {
-			return fmt.Errorf("move process %d into %s: %w", pid, leaf, err)
-		}
-	}
-	return cgroups.WriteFile(dir, "cgroup.subtree_control", all)
-}

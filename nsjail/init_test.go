@@ -34,24 +34,6 @@ func TestSanitized(t *testing.T) {
 	}
 }
 
-// TestCgroupV2 runs this package's tests once more on a host with nothing but cgroup v2, an older kernel in a virtual machine.
-func TestCgroupV2(t *testing.T) {
-	if os.Getenv("SANDBOX_INIT") != "" {
-		return
-	}
-	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		const why = "qemu-system-x86 is not installed: run make test-deps"
-		if os.Getenv("SANDBOX_MUST_WORK") == "1" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	out, err := exec.Command("testdata/v2.sh").CombinedOutput()
-	if err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
 func TestProbe(t *testing.T) {
 	requireSandbox(t)
 	for _, c := range Probe() {

@@ -25,7 +25,13 @@ type box struct {
 
 var shared *box // set by TestMain before any test, nil where the sandbox can't work
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+func TestMain(m *testing.M) {
+	if err := enterContainer(); err != nil {
+		fmt.Fprintln(os.Stderr, "container:", err)
+		os.Exit(1)
+	}
+	os.Exit(runTests(m))
+}
 
 func runTests(m *testing.M) int {
 	if os.Geteuid() != 0 {

@@ -21,7 +21,8 @@ type Check struct {
 	Needed bool   // false: only better to have
 }
 
-// Probe tries what the sandbox needs on this host, for ccee doctor and for readiness. It leaves nothing behind.
+// Probe tries what the sandbox needs on this host, for ccee doctor and for readiness. It leaves
+// nothing behind but, in a container, the leaf that processes had to move to.
 func Probe() []Check {
 	checks := []Check{rootCheck(), kernelCheck(), cgroupCheck(), userNamespaces(), killCheck()}
 	for _, c := range checks {
@@ -86,8 +87,10 @@ func killCheck() Check {
 		Fix: "use Linux 5.14 or newer with a cgroup v2 tree mounted",
 	}
 	if h, err := findHierarchies(); err == nil && h.unified != "" {
-		// The root has no such file; any child has.
-		if found, _ := filepath.Glob(h.unified + "/*/cgroup.kill"); len(found) > 0 {
+		// The machine's root has no such file; any other cgroup has, so the root in a container too.
+		here, _ := filepath.Glob(h.unified + "/cgroup.kill")
+		below, _ := filepath.Glob(h.unified + "/*/cgroup.kill")
+		if len(here)+len(below) > 0 {
 			c.OK, c.Detail = true, "there"
 		}
 	}
