@@ -323,7 +323,7 @@ const struct probe mount_probes[] = {
 	{"namespaces", "setns net of init", 0, NO_PATH, enter, 0, {NS("1/ns/net")}},
 	{"namespaces", "setns user of init", 0, NO_PATH, enter, 0, {NS("1/ns/user")}},
 	{"namespaces", "setns its own mnt", 0, REFUSED, enter, 0, {NS("self/ns/mnt")}},
-	{"namespaces", "setns by pidfd of init", FAST, REFUSED, enter_init, 0, {CLONE_NEWNS | CLONE_NEWNET}},
+	{"namespaces", "setns by pidfd of init", FAST, REFUSED, enter_init, 0, {CLONE_NEWNS}},
 	{"namespaces", "parent of the user namespace", 0, REFUSED, relative, 0, {NS("self/ns/user"), NS_GET_PARENT}},
 	{"namespaces", "owner of the user namespace", 0, REFUSED, relative, 0, {NS("self/ns/user"), NS_GET_USERNS}},
 	{"namespaces", "parent of the pid namespace", 0, REFUSED, relative, 0, {NS("self/ns/pid"), NS_GET_PARENT}},
