@@ -34,6 +34,7 @@ type Runner struct {
 	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
 	slots      *slots
 	bpf        []byte
+	degraded   bool // the self-test did not hold: every result says so
 	metrics    *metrics
 	log        zerolog.Logger
 	teardowns  sync.WaitGroup

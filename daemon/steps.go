@@ -66,6 +66,9 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job
 		return job.Result{}, stopped(ctx, errShutdown)
 	}
 	res := jobResult(done, p.lang.Image, time.Since(ev.began), cut)
+	if r.degraded {
+		res.Tier = degradedTier
+	}
 	r.metrics.finished(p.lang.Name, &res)
 	ev.send(job.Event{Type: job.EventResult, Result: &res})
 	return res, nil
