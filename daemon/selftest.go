@@ -27,12 +27,13 @@ const (
 // selfTest tries, in a sandbox as jobs get it, whether the controls hold on this host: another kernel, a sysctl or a policy
 // can take one away without any error.
 type selfTest struct {
-	cgroups *nsjail.Cgroups
-	slot    int // whose host ids it uses; nobody else's meanwhile
-	bpf     []byte
+	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
+	root       string // from emptyRoot
+	slot       int    // whose host ids it uses; nobody else's meanwhile
+	bpf        []byte
 }
 
-// SelfTest runs the probes of set under policy, for ccee doctor. It needs root, and leaves nothing behind.
+// SelfTest runs the probes of set under policy, for ccee doctor. It needs root.
 func SelfTest(ctx context.Context, policy *seccomp.Policy, set escape.Set) (_ []escape.Outcome, err error) {
 	bpf, err := compile(policy, zerolog.Nop())
 	if err != nil {
@@ -43,12 +44,21 @@ func SelfTest(ctx context.Context, policy *seccomp.Policy, set escape.Set) (_ []
 		return nil, err
 	}
 	defer claim.Close()
+	root, err := emptyRoot(rangeDir)
+	if err != nil {
+		return nil, err
+	}
 	cgroups, err := nsjail.OpenCgroups(fmt.Sprintf("ccee-selftest-%d", os.Getpid()))
 	if err != nil {
 		return nil, fmt.Errorf("open the cgroups: %w", err)
 	}
 	defer func() { err = errors.Join(err, cgroups.Close()) }()
-	return selfTest{cgroups, first, bpf}.run(ctx, set)
+	sandboxes, err := newSpawner(cgroups, root)
+	if err != nil {
+		return nil, err
+	}
+	defer sandboxes.close()
+	return selfTest{sandboxes.new, root, first, bpf}.run(ctx, set)
 }
 
 // isDegraded runs the self-test of a daemon that starts.
@@ -92,7 +102,7 @@ func (t selfTest) run(ctx context.Context, set escape.Set) ([]escape.Outcome, er
 		return nil, err
 	}
 	p := probePlan(set)
-	return t.try(ctx, p.config("", t.slot), p.steps[0].process(t.bpf))
+	return t.try(ctx, p.config(t.root, t.slot), p.steps[0].process(t.bpf))
 }
 
 // probePlan is the plan of a job whose program are the probes.
@@ -101,18 +111,9 @@ func probePlan(set escape.Set) plan {
 	return plan{steps: []step{{name: "run", args: escape.Args(set), env: environment(nil, nil), limits: limits}}}
 }
 
-// try runs the probes in a sandbox with an empty root: no image is needed.
+// try runs the probes once.
 func (t selfTest) try(ctx context.Context, cfg nsjail.Config, p nsjail.Process) (_ []escape.Outcome, err error) {
-	if cfg.Root, err = emptyRoot(); err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(cfg.Root)
-	spawner, err := nsjail.NewSpawner(t.cgroups, cfg.Root)
-	if err != nil {
-		return nil, err
-	}
-	defer spawner.Close()
-	sb, err := spawner.New(ctx, cfg)
+	sb, err := t.newSandbox(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -129,21 +130,16 @@ func (t selfTest) try(ctx context.Context, cfg nsjail.Config, p nsjail.Process) 
 	return escape.Parse(string(r.Stdout.Data))
 }
 
-// emptyRoot makes a directory with nothing but mount points.
-func emptyRoot() (string, error) {
-	dir, err := os.MkdirTemp("", "ccee-selftest-")
-	if err != nil {
-		return "", err
+// emptyRoot makes, in dir, a directory with nothing but mount points: a root for a program that needs no image. It stays: a
+// spawner that is started later needs it too, and all daemons of a host can share it.
+func emptyRoot(dir string) (string, error) {
+	root := filepath.Join(dir, "empty")
+	for _, d := range []string{"proc", "dev", "tmp", "sys", workDir} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
+			return "", fmt.Errorf("make an empty root: %w", err)
+		}
 	}
-	err = os.Chmod(dir, 0o755) // the sandbox's root is not the host's
-	for _, d := range []string{"proc", "dev", "tmp", "sys", strings.TrimPrefix(workDir, "/")} {
-		err = errors.Join(err, os.Mkdir(filepath.Join(dir, d), 0o755))
-	}
-	if err != nil {
-		os.RemoveAll(dir)
-		return "", err
-	}
-	return dir, nil
+	return root, nil
 }
 
 // checkStatic refuses a binary that needs a dynamic loader, which the empty root has not.

@@ -126,15 +126,19 @@ func New(o Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("open the cgroups: %w", err)
 	}
 	s.closers = append(s.closers, cgroups.Close)
-	degraded, err := o.isDegraded(selfTest{cgroups, first, bpf})
+	empty, err := emptyRoot(rangeDir)
 	if err != nil {
 		return nil, err
 	}
-	sandboxes, err := newSpawner(cgroups, o.Store.Dir())
+	sandboxes, err := newSpawner(cgroups, o.Store.Dir(), empty)
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, sandboxes.close)
+	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, bpf})
+	if err != nil {
+		return nil, err
+	}
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
 		slots: s.slots, bpf: bpf, degraded: degraded, metrics: s.metrics, log: o.Log,

@@ -129,6 +129,7 @@ const struct probe kernel_probes[] = {
 	{"bpf", "make a map", POLICY, REFUSED, bpf_map, 0, {0}},
 	{"bpf", "find the host's programs", 0, REFUSED, bpf_find, 0, {0}},
 	{"bpf", "a listening filter", POLICY, REFUSED, filter_listener, 0, {0}},
+	{"bpf", "a filter by prctl", POLICY, REFUSED " EINVAL", NULL, SYS_prctl, {PR_SET_SECCOMP, 2, 0}},
 
 	PERF("a whole CPU", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, -1, 0),
 	PERF("init", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, 1, -1),

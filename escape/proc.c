@@ -93,6 +93,7 @@ static void open_all(const struct probe *p, const char *dir)
 
 static void nothing_writable(const struct probe *p)
 {
+	opened = 0;
 	open_all(p, (const char *)p->arg[0]);
 	if (opened == 0)
 		escaped(p, "%s shows no file to try", (const char *)p->arg[0]);

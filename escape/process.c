@@ -308,7 +308,6 @@ const struct probe process_probes[] = {
 	PRCTL("keep capabilities", 0, REFUSED, PR_SET_KEEPCAPS, 1, 0),
 	PRCTL("unlock securebits", 0, REFUSED, PR_SET_SECUREBITS, 0, 0),
 	PRCTL("raise an ambient capability", 0, REFUSED, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN),
-	PRCTL("another filter", POLICY, REFUSED " EINVAL", PR_SET_SECCOMP, 2, 0),
 	{"identity", "move its memory map", 0, REFUSED, set_mm, 0, {0}},
 
 	{"inherited", "environment", FAST, REFUSED, environment, 0, {0}},
