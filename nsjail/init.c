@@ -500,6 +500,9 @@ static void do_exec(struct op *op, uint64_t index)
 {
 	failure = 0;
 	stage = STAGE_FORK;
+	if (file >= 0)
+		close(file); /* what is open for writing can't be executed (ETXTBSY) */
+	file = -1;
 	pid_t pid = -1;
 	if (nfds != 3 || !argv[0] || !filter.len)
 		errno = EINVAL;
