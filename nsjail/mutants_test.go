@@ -60,7 +60,7 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 		got := requireSandbox(t).probe(t, "all", nil)
 		noticed(t, got, "keyrings/add_key", "keyrings/user keyring", "io_uring/setup", "userfaultfd/of its own faults",
 			"sockets/AF_INET", "sockets/AF_INET6", "sockets/AF_NETLINK, all protocols", "files/inotify", "files/dnotify",
-			"files/name_to_handle_at", "bpf/a listening filter", "memory/secret memory", "ptrace/be traced", "machine/sync",
+			"files/name_to_handle_at", "bpf/a listening filter", "ptrace/be traced", "machine/sync",
 			"abi/personality without randomisation", "sockets/SO_ATTACH_FILTER", "inherited/core files", "ipc/POSIX queues")
 	})
 	t.Run("masks", func(t *testing.T) {
