@@ -89,7 +89,7 @@ func jobResult(steps []job.Step, image string, wall time.Duration, cancelled boo
 		Signal:   last.Signal,
 		WallMs:   milliseconds(wall),
 		Steps:    steps,
-		Tier:     "jail",
+		Tier:     jailTier,
 		Image:    image,
 	}
 	switch {

@@ -36,6 +36,7 @@ type Runner struct {
 	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
 	slots      *slots
 	filter     filter
+	degraded   bool // the self-test did not hold: every result says so
 	metrics    *metrics
 	log        zerolog.Logger
 	held       *semaphore.Weighted // bytes of output files

@@ -31,6 +31,11 @@ type Options struct {
 	Queue         int           // jobs that may wait for a slot; 256
 	QueueWait     time.Duration // for how long; 10 s
 	Drain         time.Duration // for running jobs to finish when the server ends; 30 s
+
+	// Before it serves, a Server tries in a sandbox whether the controls hold, and New gives an error when one does not.
+	// With AllowDegraded it serves then, and every result says so: its tier is "jail-degraded".
+	AllowDegraded bool
+	SkipSelfTest  bool // for tests: their binaries are linked dynamically
 }
 
 // withDefaults fills in the zero fields.
@@ -121,14 +126,22 @@ func New(o Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("open the cgroups: %w", err)
 	}
 	s.closers = append(s.closers, cgroups.Close)
-	sandboxes, err := newSpawner(cgroups, o.Store.Dir())
+	empty, err := emptyRoot(rangeDir)
+	if err != nil {
+		return nil, err
+	}
+	sandboxes, err := newSpawner(cgroups, o.Store.Dir(), empty)
 	if err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, sandboxes.close)
+	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filter})
+	if err != nil {
+		return nil, err
+	}
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
-		slots: s.slots, filter: filter, metrics: s.metrics, log: o.Log,
+		slots: s.slots, filter: filter, degraded: degraded, metrics: s.metrics, log: o.Log,
 		held: semaphore.NewWeighted(maxHeld),
 	}
 	s.run, s.wait = runner.Run, runner.wait

@@ -71,6 +71,9 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job
 		defer release()
 		res.OutputFiles = files
 	}
+	if r.degraded {
+		res.Tier = degradedTier
+	}
 	r.metrics.finished(p.lang.Name, &res)
 	ev.send(job.Event{Type: job.EventResult, Result: &res})
 	return res, nil

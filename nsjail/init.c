@@ -570,6 +570,9 @@ static void do_exec(struct op *op, uint64_t index)
 {
 	failure = 0;
 	stage = STAGE_FORK;
+	if (file >= 0)
+		close(file); /* what is open for writing can't be executed (ETXTBSY) */
+	file = -1;
 	pid_t pid = start_program(op);
 	if (pid < 0)
 		failure = errno;

@@ -89,7 +89,8 @@ func newBox(dir string) (*box, error) {
 	return &box{root, cgroups, spawner}, nil
 }
 
-// makeProgram builds testdata/prog.c, or copies the one built beforehand for a machine without a compiler.
+// makeProgram builds testdata/prog.c with the probes of package escape, or copies what was built beforehand for a machine
+// without a compiler.
 func makeProgram(to string) error {
 	if built := os.Getenv("SANDBOX_PROG"); built != "" {
 		b, err := os.ReadFile(built)
@@ -98,7 +99,11 @@ func makeProgram(to string) error {
 		}
 		return os.WriteFile(to, b, 0o755)
 	}
-	out, err := exec.Command("gcc", "-O1", "-static", "-o", to, "testdata/prog.c").CombinedOutput()
+	probes, err := filepath.Glob("../escape/*.c")
+	if err != nil {
+		return err
+	}
+	out, err := exec.Command("gcc", append([]string{"-O1", "-static", "-o", to, "testdata/prog.c"}, probes...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("gcc testdata/prog.c: %w\n%s", err, out)
 	}

@@ -90,7 +90,7 @@ type Result struct {
 	Signal   string  `json:"signal,omitempty"`
 	WallMs   float64 `json:"wallMs"` // from the first file written to the end of the last step
 	Steps    []Step  `json:"steps"`
-	Tier     string  `json:"tier"`            // what isolated the job: "jail"
+	Tier     string  `json:"tier"`            // what isolated the job: "jail", or "jail-degraded" where the daemon's self-test did not hold
 	Image    string  `json:"image,omitempty"` // digest of the language image
 
 	// OutputFiles is nil unless the Spec asked for output files.

@@ -24,13 +24,13 @@ func daemonCommand() *cli.Command {
 The socket is for root and the group ccee. SIGTERM: new jobs are refused, running ones finish within --drain.`,
 		Flags: []cli.Flag{
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
-			stringFlag("seccomp", "CCEE_SECCOMP", "", "`FILE` with a system call policy (OCI JSON) instead of the built-in one"),
+			seccompFlag(),
 			intFlag("slots", "CCEE_SLOTS", 0, 0, 4096, "jobs at once, 0 for 16 a core"),
 			intFlag("memory-mb", "CCEE_MEMORY_MB", 0, 0, 1<<24, "MiB for all jobs together, 0 for 80 % of the machine's"),
 			intFlag("millicores", "CCEE_MILLICORES", 0, 0, 1<<24, "sum of all jobs' CPU rates, 0 for four times the cores"),
 			intFlag("queue", "CCEE_QUEUE", 256, 1, 100_000, "jobs that may wait for a slot"),
 			intFlag("queue-wait-ms", "CCEE_QUEUE_WAIT_MS", 10_000, 1, 600_000, "milliseconds that a job may wait"),
-			drainFlag(),
+			drainFlag(), allowDegradedFlag(),
 		},
 		Action: noArgs(runDaemon),
 	}
@@ -40,8 +40,19 @@ func cgroupFlag() cli.Flag {
 	return stringFlag("cgroup", "CCEE_CGROUP", "ccee", "`NAME` of the parent cgroup of all jails; one daemon each")
 }
 
+func seccompFlag() cli.Flag {
+	return stringFlag("seccomp", "CCEE_SECCOMP", "", "`FILE` with a system call policy (OCI JSON) instead of the built-in one")
+}
+
 func drainFlag() cli.Flag {
 	return intFlag("drain-ms", "CCEE_DRAIN_MS", 10_000, 0, 600_000, "milliseconds for running jobs to finish after SIGTERM")
+}
+
+func allowDegradedFlag() cli.Flag {
+	return &cli.BoolFlag{
+		Name: "allow-degraded", Sources: cli.EnvVars("CCEE_ALLOW_DEGRADED"),
+		Usage: "serve even where the self-test at the start finds a control that does not hold; each result then has the tier jail-degraded",
+	}
 }
 
 func runDaemon(ctx context.Context, cmd *cli.Command) error {
@@ -65,6 +76,7 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		Cgroup: cmd.String("cgroup"), Log: newLogger("daemon", cmd.String("log-level")),
 		Slots: int(cmd.Int64("slots")), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
 		Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: milliseconds(cmd, "drain-ms"),
+		AllowDegraded: cmd.Bool("allow-degraded"),
 	})
 	if err != nil {
 		return err

@@ -33,8 +33,6 @@ static void show(const char *path)
 	close(fd);
 }
 
-static void attempt(const char *what, long r) { printf("%s: %s\n", what, r < 0 ? strerror(errno) : "OK"); }
-
 static void flood(long n)
 {
 	char b[4096];
@@ -79,31 +77,6 @@ static void in_flight(void)
 		if (sendmsg(pair[i], &m, 0) < 0)
 			exit(1);
 	}
-}
-
-static void escapes(void)
-{
-	attempt("mount", mount("none", "/tmp", "tmpfs", 0, ""));
-	attempt("umount", umount2("/proc", MNT_DETACH));
-	attempt("unshare user", syscall(SYS_unshare, 0x10000000));
-	attempt("setuid 0", setuid(0));
-	attempt("chroot", chroot("/tmp"));
-	attempt("kill init", kill(1, SIGKILL));
-	attempt("ptrace init", ptrace(PTRACE_ATTACH, 1, 0, 0));
-	attempt("open /proc/1/mem", open("/proc/1/mem", O_RDWR));
-	attempt("open /proc/1/exe", open("/proc/1/exe", O_RDONLY));
-	attempt("open /proc/1/fd/3", open("/proc/1/fd/3", O_RDWR));
-	attempt("write root", open("/new", O_CREAT | O_WRONLY, 0644));
-	attempt("write prog", open("/prog", O_WRONLY));
-	attempt("chmod setuid root file", chmod("/prog", 04755));
-	attempt("mknod", mknod("/tmp/d", S_IFCHR | 0666, 0x103));
-	attempt("open /proc/sysrq-trigger", open("/proc/sysrq-trigger", O_WRONLY));
-	attempt("write /proc/sys", open("/proc/sys/kernel/core_pattern", O_WRONLY));
-	attempt("write /dev/null mode", chmod("/dev/null", 0600));
-	attempt("raise nofile", setrlimit(RLIMIT_NOFILE, &(struct rlimit){1 << 20, 1 << 20}));
-	attempt("sethostname", sethostname("x", 1));
-	attempt("pdeathsig", prctl(PR_SET_PDEATHSIG, 0));
-	attempt("escape by ..", open("../../../../../../etc/shadow", O_RDONLY));
 }
 
 static void descriptors(void)
@@ -232,10 +205,6 @@ int main(int argc, char **argv)
 		for (long n = atol(argv[3]); n > 0; n--)
 			result = syscall(atol(arg), 7, 8, 9, 10, 11, 12);
 		printf("%ld %s\n", result, strerror(errno));
-		return 0;
-	}
-	if (is(mode, "escapes")) {
-		escapes();
 		return 0;
 	}
 	if (is(mode, "fds")) {

@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"ccee/api/job"
+	"ccee/escape"
+	"ccee/nsjail"
+	"ccee/seccomp"
+)
+
+// The tiers of results.
+const (
+	jailTier     = "jail"
+	degradedTier = "jail-degraded" // of a daemon that serves although its self-test did not hold
+)
+
+// selfTest tries, in a sandbox as jobs get it, whether the controls hold on this host: another kernel, a sysctl or a policy
+// can take one away without any error.
+type selfTest struct {
+	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
+	root       string // from emptyRoot
+	slot       int    // whose host ids it uses; nobody else's meanwhile
+	filter     filter
+}
+
+// SelfTest runs the probes of set under policy, for ccee doctor. It needs root.
+func SelfTest(ctx context.Context, policy *seccomp.Policy, set escape.Set) (_ []escape.Outcome, err error) {
+	filter, err := newFilter(policy, zerolog.Nop())
+	if err != nil {
+		return nil, err
+	}
+	first, claim, err := claimRange(rangeDir)
+	if err != nil {
+		return nil, err
+	}
+	defer claim.Close()
+	root, err := emptyRoot(rangeDir)
+	if err != nil {
+		return nil, err
+	}
+	cgroups, err := nsjail.OpenCgroups(fmt.Sprintf("ccee-selftest-%d", os.Getpid()))
+	if err != nil {
+		return nil, fmt.Errorf("open the cgroups: %w", err)
+	}
+	defer func() { err = errors.Join(err, cgroups.Close()) }()
+	sandboxes, err := newSpawner(cgroups, root)
+	if err != nil {
+		return nil, err
+	}
+	defer sandboxes.close()
+	return selfTest{sandboxes.new, root, first, filter}.run(ctx, set)
+}
+
+// isDegraded runs the self-test of a daemon that starts.
+func (o Options) isDegraded(t selfTest) (bool, error) {
+	if o.SkipSelfTest {
+		return false, nil
+	}
+	began := time.Now()
+	err := t.check(context.Background())
+	switch {
+	case err == nil:
+		o.Log.Info().Dur("took", time.Since(began)).Msg("self-test: all controls hold")
+		return false, nil
+	case !o.AllowDegraded:
+		return false, err
+	}
+	o.Log.Warn().Err(err).Str("tier", degradedTier).Msg("serving although the self-test did not hold")
+	return true, nil
+}
+
+// check is for the start of a daemon: an error says what did not hold.
+func (t selfTest) check(ctx context.Context) error {
+	outcomes, err := t.run(ctx, escape.Fast)
+	if err != nil {
+		return fmt.Errorf("self-test: %w", err)
+	}
+	var lost []string
+	for _, o := range outcomes {
+		if !o.Held {
+			lost = append(lost, fmt.Sprintf("%s, %s: %s", o.Group, o.Name, o.Evidence))
+		}
+	}
+	if lost != nil {
+		return fmt.Errorf("self-test: jobs could get through here: %s; ccee doctor --escape says what to do", strings.Join(lost, "; "))
+	}
+	return nil
+}
+
+func (t selfTest) run(ctx context.Context, set escape.Set) ([]escape.Outcome, error) {
+	if err := checkStatic("/proc/self/exe"); err != nil {
+		return nil, err
+	}
+	p := probePlan(set)
+	return t.try(ctx, p.config(t.root, t.slot), p.steps[0].process(t.filter))
+}
+
+// probePlan is the plan of a job whose program are the probes.
+func probePlan(set escape.Set) plan {
+	limits := job.Limits{WallMs: 60_000, CPUMs: 30_000, CPUMillicores: 4000, MemoryBytes: 64 * job.MiB}.Fill(job.DefaultRun)
+	return plan{steps: []step{{name: "run", args: escape.Args(set), env: environment(nil, nil), limits: limits}}}
+}
+
+// try runs the probes once.
+func (t selfTest) try(ctx context.Context, cfg nsjail.Config, p nsjail.Process) (_ []escape.Outcome, err error) {
+	sb, err := t.newSandbox(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sb.Close()) }()
+	r, err := sb.Run(ctx, p)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Err != nil:
+		return nil, fmt.Errorf("run the probes: %w", r.Err)
+	case r.Verdict != nsjail.Exited || r.ExitCode != 0:
+		return nil, fmt.Errorf("run the probes: %s, exit code %d, evidence %v: %.300s", verdicts[r.Verdict], r.ExitCode, r.Evidence, r.Stderr.Data)
+	}
+	return escape.Parse(string(r.Stdout.Data))
+}
+
+// emptyRoot makes, in dir, a directory with nothing but mount points: a root for a program that needs no image. It stays: a
+// spawner that is started later needs it too, and all daemons of a host can share it.
+func emptyRoot(dir string) (string, error) {
+	root := filepath.Join(dir, "empty")
+	for _, d := range []string{"proc", "dev", "tmp", workDir} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
+			return "", fmt.Errorf("make an empty root: %w", err)
+		}
+	}
+	return root, nil
+}
+
+// checkStatic refuses a binary that needs a dynamic loader, which the empty root has not.
+func checkStatic(path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return errors.New("this ccee is linked dynamically, so its probes can't run in an empty jail: build it with make build")
+		}
+	}
+	return nil
+}
