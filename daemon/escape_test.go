@@ -184,11 +184,7 @@ func TestNothingSurvives(t *testing.T) {
 		t.Fatalf("plant.py\n%s", describeStep(first))
 	}
 	got := s.outcomes(t, job.Spec{ID: "look", Language: "python", Source: testFile(t, "look.py"), Args: []string{"survivors", ""}})
-	for _, o := range got { // no known gaps: the other job is gone
-		if !o.Held {
-			t.Errorf("%s: %s", o.Name, o.Evidence)
-		}
-	}
+	mustHold(t, got) // known gaps too: locks on shared files are the host's, and other runs of this test may have them
 	if len(got) < 40 {
 		t.Errorf("%d attempts, want at least 40", len(got))
 	}
