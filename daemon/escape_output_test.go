@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
-	"ccee/escape"
+	"ccee/nsjail/escape"
 )
 
 // outputs tries to forge results, to flood, and to hold a job open by its streams.

@@ -14,8 +14,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
-	"ccee/escape"
 	"ccee/nsjail"
+	"ccee/nsjail/escape"
 	"ccee/seccomp"
 )
 
@@ -37,7 +37,7 @@ func probeProgram(t *testing.T) []byte {
 	if err := os.WriteFile(main, []byte("int main(void) { return 1; }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sources, err := filepath.Glob("../escape/*.c")
+	sources, err := filepath.Glob("../nsjail/escape/*.c")
 	if err != nil {
 		t.Fatal(err)
 	}

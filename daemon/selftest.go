@@ -13,8 +13,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
-	"ccee/escape"
 	"ccee/nsjail"
+	"ccee/nsjail/escape"
 	"ccee/seccomp"
 )
 

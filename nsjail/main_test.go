@@ -99,7 +99,7 @@ func makeProgram(to string) error {
 		}
 		return os.WriteFile(to, b, 0o755)
 	}
-	probes, err := filepath.Glob("../escape/*.c")
+	probes, err := filepath.Glob("escape/*.c")
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"ccee/daemon"
-	"ccee/escape"
+	"ccee/nsjail/escape"
 
 	"github.com/urfave/cli/v3"
 )

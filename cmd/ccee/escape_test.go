@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/escape"
+	"ccee/nsjail/escape"
 )
 
 func TestPrintEscape(t *testing.T) {
