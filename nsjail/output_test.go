@@ -67,6 +67,30 @@ func TestInterleave(t *testing.T) {
 	}
 }
 
+// A program that would rather not wait for its writes has to, on these two descriptors and no other.
+func TestInterleaveNonBlocking(t *testing.T) {
+	b := requireSandbox(t)
+	p := process("nonblocking", "500")
+	p.Interleave = true
+	var want strings.Builder
+	for i := range 500 {
+		fmt.Fprintln(&want, i)
+	}
+	if r := b.run(t, p); r.Verdict != Exited || r.ExitCode != 0 || replay(r) != want.String() {
+		t.Errorf("verdict %d, exit code %d, %s", r.Verdict, r.ExitCode, firstDifference(replay(r), want.String()))
+	}
+	p = process("nonblocking pipe")
+	p.Interleave = true
+	if r := b.run(t, p); string(r.Stdout.Data) != "Resource temporarily unavailable\n" {
+		t.Errorf("its own pipe: %+v", r)
+	}
+	p = process("echo", "x")                                          // the filter that was given still holds
+	p.Interleave, p.Seccomp = true, []byte{0x06, 0, 0, 0, 0, 0, 0, 0} // SECCOMP_RET_KILL_THREAD
+	if r := b.run(t, p); r.Verdict == Exited {
+		t.Errorf("under a filter that kills: %+v", r)
+	}
+}
+
 // replay puts the kept bytes together in the order of the result.
 func replay(r Result) string {
 	var b strings.Builder

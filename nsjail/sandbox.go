@@ -36,6 +36,9 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	if err := p.check(sb.cfg); err != nil {
 		return Result{}, err
 	}
+	if p.Interleave {
+		p.Seccomp = keepBlocking(p.Seccomp)
+	}
 	before, err := sb.prepare(p)
 	if errors.Is(err, errFull) {
 		held, _ := sb.cg.memoryCurrent() // for the evidence alone

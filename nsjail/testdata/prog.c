@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -190,6 +191,22 @@ int main(int argc, char **argv)
 		}
 		close(ready[1]);
 		return read(ready[0], &c, 1) != 0;
+	}
+	if (is(mode, "nonblocking")) { /* by either way; what can't be written at once is given up */
+		ioctl(1, FIONBIO, &(int){1});
+		fcntl(2, F_SETFL, fcntl(2, F_GETFL) | O_NONBLOCK);
+		alternate(atoi(arg), 0);
+		return 0;
+	}
+	if (is(mode, "nonblocking pipe")) { /* of its own: EAGAIN at last */
+		int p[2];
+		char b[4096] = {0};
+		if (pipe(p) < 0 || ioctl(p[1], FIONBIO, &(int){1}) < 0)
+			return 1;
+		while (write(p[1], b, sizeof b) > 0)
+			;
+		printf("%s\n", strerror(errno));
+		return 0;
 	}
 	if (is(mode, "enlarge")) { /* stdout's pipe, then fill it in small writes */
 		if (fcntl(1, F_SETPIPE_SZ, 1 << 20) < 0)
