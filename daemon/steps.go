@@ -79,11 +79,7 @@ func runStep(ctx context.Context, sb sandbox, s step, bpf []byte, ev *events) (j
 	proc.OnStart = started
 	proc.OnOutput = func(c nsjail.Chunk, b []byte) {
 		started()
-		kind := job.EventStdout
-		if c.Stream == 2 {
-			kind = job.EventStderr
-		}
-		ev.send(job.Event{Type: kind, Step: s.name, Data: b})
+		ev.send(job.Event{Type: job.EventType(streamName(c)), Step: s.name, Data: b, Offset: c.Offset})
 	}
 	r, err := sb.Run(ctx, proc)
 	if err != nil {

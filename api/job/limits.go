@@ -17,6 +17,9 @@ type Limits struct {
 	WorkspaceInodes int64 `json:"workspaceInodes,omitempty"` // /workspace; tmpfs nr_inodes
 	OutputBytes     int64 `json:"outputBytes,omitempty"`     // kept of each of stdout and stderr; more is counted and dropped
 	FloodBytes      int64 `json:"floodBytes,omitempty"`      // written to both streams together before the step is killed
+
+	// OutputTailBytes is how many of the OutputBytes are the last ones that were written. The default is none.
+	OutputTailBytes int64 `json:"outputTailBytes,omitempty"`
 }
 
 // MiB is 1,048,576 bytes.
@@ -43,13 +46,13 @@ var MaxLimits = Limits{
 	WallMs: 60_000, CPUMs: 120_000, CPUMillicores: 8_000, MemoryBytes: 2048 * MiB, PidsMax: 1024,
 	FileSizeBytes: 256 * MiB, OpenFiles: 4096, StackBytes: 256 * MiB,
 	TmpBytes: 512 * MiB, TmpInodes: 65_536, WorkspaceBytes: 1024 * MiB, WorkspaceInodes: 262_144,
-	OutputBytes: MiB, FloodBytes: 1024 * MiB,
+	OutputBytes: MiB, OutputTailBytes: MiB, FloodBytes: 1024 * MiB,
 }
 
 // MinLimits are the smallest values that a request may ask for: below them the kernel refuses the limit, or nothing can start.
 var MinLimits = Limits{
 	WallMs: 1, CPUMs: 1, CPUMillicores: 10, MemoryBytes: MiB, PidsMax: 1, FileSizeBytes: 1, OpenFiles: 4, StackBytes: 65_536,
-	TmpBytes: 4096, TmpInodes: 2, WorkspaceBytes: 4096, WorkspaceInodes: 2, OutputBytes: 1, FloodBytes: 1,
+	TmpBytes: 4096, TmpInodes: 2, WorkspaceBytes: 4096, WorkspaceInodes: 2, OutputBytes: 1, OutputTailBytes: 1, FloodBytes: 1,
 }
 
 // limit is one row of the table that Fill and Check walk.
@@ -73,6 +76,7 @@ var limitRows = []limit{
 	{"workspaceBytes", func(l *Limits) *int64 { return &l.WorkspaceBytes }},
 	{"workspaceInodes", func(l *Limits) *int64 { return &l.WorkspaceInodes }},
 	{"outputBytes", func(l *Limits) *int64 { return &l.OutputBytes }},
+	{"outputTailBytes", func(l *Limits) *int64 { return &l.OutputTailBytes }},
 	{"floodBytes", func(l *Limits) *int64 { return &l.FloodBytes }},
 }
 
@@ -101,6 +105,14 @@ func (l Limits) Check(where string, min, max Limits) error {
 		case v < lo:
 			return Invalid(where+"."+r.name, "is %d, at least %d is needed", v, lo)
 		}
+	}
+	return nil
+}
+
+// CheckTail reports an OutputTailBytes above OutputBytes. It is for limits in force: what the request leaves out is filled in.
+func (l Limits) CheckTail(where string) error {
+	if l.OutputTailBytes > l.OutputBytes {
+		return Invalid(where+".outputTailBytes", "is %d, but no more than %d bytes are kept (outputBytes)", l.OutputTailBytes, l.OutputBytes)
 	}
 	return nil
 }
