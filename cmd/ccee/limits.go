@@ -32,6 +32,7 @@ func limitRows() []limitRow {
 		{"tmp", "bytes in /tmp", size, func(l *job.Limits) *int64 { return &l.TmpBytes }, false},
 		{"workspace", "bytes in /workspace", size, func(l *job.Limits) *int64 { return &l.WorkspaceBytes }, false},
 		{"output", "bytes kept of stdout and of stderr", size, func(l *job.Limits) *int64 { return &l.OutputBytes }, false},
+		{"output-tail", "bytes of --output that are the last ones", size, func(l *job.Limits) *int64 { return &l.OutputTailBytes }, false},
 		{"flood", "bytes written to both before the program is killed", size, func(l *job.Limits) *int64 { return &l.FloodBytes }, false},
 	}
 }
