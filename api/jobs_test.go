@@ -76,6 +76,23 @@ func TestJobThroughItsLife(t *testing.T) {
 		"logs":{"stdout":"hello\n","stderr":""},"timedOut":false,"durationMs":42,"updatedAt":%q}`, id, a.at("updatedAt")))
 }
 
+func TestLogsWithTails(t *testing.T) {
+	s := newStack(t, nil)
+	id := s.submit(`{"language":"python","sourceCode":"x"}`)
+	r := exited(0, "head")
+	r.Steps[0].Stdout.Tail, r.Steps[0].Stdout.Bytes, r.Steps[0].Stdout.Truncated = []byte("tail"), 20, true
+	if err := complete(claim(t, s.queue), r); err != nil {
+		t.Fatal(err)
+	}
+	a := s.get("/executions/" + id + "/logs")
+	if got, _ := json.Marshal(a.at("logs")); string(got) != `{"stderr":"","stdout":"head","stdoutOmittedBytes":12,"stdoutTail":"tail"}` {
+		t.Errorf("logs %s", got)
+	}
+	if a = s.get("/v1/jobs/" + id); a.status != 200 { // held to the contract
+		t.Errorf("%d %s", a.status, a.raw)
+	}
+}
+
 func TestLogsBeforeAResult(t *testing.T) {
 	s := newStack(t, nil)
 	id := s.submit(helloPython)

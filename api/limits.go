@@ -24,6 +24,7 @@ var limitFields = []limitField{
 	{"workspaceBytes", 1, func(l *job.Limits) *int64 { return &l.WorkspaceBytes }},
 	{"workspaceInodes", 1, func(l *job.Limits) *int64 { return &l.WorkspaceInodes }},
 	{"outputBytes", 1, func(l *job.Limits) *int64 { return &l.OutputBytes }},
+	{"outputTailBytes", 1, func(l *job.Limits) *int64 { return &l.OutputTailBytes }},
 	{"floodBytes", 1, func(l *job.Limits) *int64 { return &l.FloodBytes }},
 	{"outputFilesMax", 1, func(l *job.Limits) *int64 { return &l.OutputFilesMax }},
 	{"outputFileBytes", 1, func(l *job.Limits) *int64 { return &l.OutputFileBytes }},
@@ -91,4 +92,11 @@ func limitsView(l job.Limits) map[string]int64 {
 		}
 	}
 	return view
+}
+
+// checkTail notes a step that is to keep more last bytes than bytes. l are the limits in force.
+func (o *object) checkTail(step string, l job.Limits) {
+	if l.CheckTail(step) != nil {
+		o.iss.field(step, "outputTailBytes: "+msgMax(l.OutputBytes))
+	}
 }

@@ -16,6 +16,7 @@ type logsView struct {
 type outputView struct {
 	Stdout string `json:"stdout"`
 	Stderr string `json:"stderr"`
+	tailsView
 }
 
 // viewLogs shows what a job printed; empty strings while there is no result.
@@ -25,7 +26,7 @@ func viewLogs(rec queue.Record, trace string) logsView {
 	}
 	if rec.Result != nil {
 		r := viewResult(rec.Result, false)
-		v.Logs = outputView{r.Stdout, r.Stderr}
+		v.Logs = outputView{r.Stdout, r.Stderr, r.tailsView}
 		v.TimedOut, v.DurationMs = r.TimedOut, &r.DurationMs
 	}
 	return v

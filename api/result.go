@@ -17,6 +17,7 @@ type resultView struct {
 	Stderr      string  `json:"stderr"`
 	DurationMs  int64   `json:"durationMs"`
 	RunnerError string  `json:"runnerError,omitempty"`
+	tailsView
 
 	Verdict         job.Verdict         `json:"verdict"`
 	Evidence        []job.Evidence      `json:"evidence"`
@@ -62,6 +63,9 @@ type stepView struct {
 	Evidence        []job.Evidence      `json:"evidence"`
 	DeniedSyscalls  []job.DeniedSyscall `json:"deniedSyscalls"`
 	Message         string              `json:"message,omitempty"`
+	tailsView
+	Interleaving          []job.Chunk `json:"interleaving,omitempty"`
+	InterleavingTruncated bool        `json:"interleavingTruncated,omitempty"`
 }
 
 // viewResult flattens r to the public contract. coded asks for the output as base64 too.
@@ -79,6 +83,7 @@ func viewResult(r *job.Result, coded bool) *resultView {
 		Compile: viewStep(r.Step("compile"), coded), Run: viewStep(r.Step("run"), coded),
 		Tier: r.Tier, Image: orNull(r.Image),
 		OutputFiles: viewOutputFiles(r.OutputFiles, coded),
+		tailsView:   viewTails(stdout, stderr, coded),
 	}
 	for i := range r.Steps {
 		v.Usage.add(viewUsage(&r.Steps[i]))
@@ -107,6 +112,7 @@ func viewStep(s *job.Step, coded bool) *stepView {
 		Evidence:       append([]job.Evidence{}, s.Evidence...),
 		DeniedSyscalls: append([]job.DeniedSyscall{}, s.DeniedSyscalls...),
 		Message:        s.Message,
+		tailsView:      viewTails(s.Stdout, s.Stderr, coded), Interleaving: s.Interleaving, InterleavingTruncated: s.InterleavingTruncated,
 	}
 }
 
@@ -132,16 +138,18 @@ func (u *usageView) add(s usageView) {
 // joinOutput returns one stream of all steps, one after the other, cut to what a single step may keep.
 func joinOutput(r *job.Result, of func(*job.Step) *job.Output) job.Output {
 	var all job.Output
-	keep := 0
+	keep, tail := 0, 0
 	for i := range r.Steps {
-		s := &r.Steps[i]
-		keep = max(keep, int(s.Limits.OutputBytes), len(of(s).Data))
-		all.Data = append(all.Data, of(s).Data...)
-		all.Bytes += of(s).Bytes
-		all.Truncated = all.Truncated || of(s).Truncated
+		s, out := &r.Steps[i], of(&r.Steps[i])
+		keep = max(keep, int(s.Limits.OutputBytes), len(out.Data)+len(out.Tail))
+		tail = max(tail, int(s.Limits.OutputTailBytes), len(out.Tail))
+		joinTail(&all, out)
+		all.Bytes += out.Bytes
+		all.Truncated = all.Truncated || out.Truncated
 	}
-	if len(all.Data) > keep {
-		all.Data, all.Truncated = all.Data[:keep], true
+	all.Tail = all.Tail[max(0, len(all.Tail)-tail):]
+	if over := len(all.Data) + len(all.Tail) - keep; over > 0 {
+		all.Data, all.Truncated = all.Data[:len(all.Data)-over], true
 	}
 	return all
 }
@@ -151,7 +159,11 @@ func rawOutput(o job.Output, coded bool) *string {
 	if !coded && o.Text() == string(o.Data) {
 		return nil
 	}
-	text := base64.StdEncoding.EncodeToString(o.Data)
+	return encoded(o.Data)
+}
+
+func encoded(b []byte) *string {
+	text := base64.StdEncoding.EncodeToString(b)
 	return &text
 }
 

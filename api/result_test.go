@@ -43,6 +43,10 @@ func TestViewResultGolden(t *testing.T) {
 	}
 	none := exited(0, "")
 	none.OutputFiles = &job.OutputFiles{}
+	tails := exited(0, "0\n1\n")
+	tails.Steps[0].Limits.OutputTailBytes = 4
+	tails.Steps[0].Stdout = job.Output{Data: []byte("0\n1\n"), Tail: []byte("\xa99\n"), Bytes: 20, Truncated: true}
+	tails.Steps[0].Interleaving = []job.Chunk{{Stream: "stdout", Offset: 0, Bytes: 4}, {Stream: "stdout", Offset: 17, Bytes: 3}}
 	for name, tt := range map[string]struct {
 		r     job.Result
 		coded bool
@@ -50,6 +54,7 @@ func TestViewResultGolden(t *testing.T) {
 		"files":        {files, false},
 		"files-base64": {files, true},
 		"no-files":     {none, false},
+		"tails":        {tails, false},
 		"hello":        {exited(0, "hello\n"), false},
 		"hello-base64": {exited(0, "hello\n"), true},
 		"two-steps":    {compiled([2]job.Output{output("note\n"), output("out <&>\n")}, [2]job.Output{output("warn\n"), output("err\n")}), false},
@@ -97,6 +102,34 @@ func TestViewResultCutsJoinedOutput(t *testing.T) {
 	}
 	if v.StdoutBase64 == nil || len(*v.StdoutBase64) != (65_536+2)/3*4 {
 		t.Errorf("a character is cut, so the text is not all: base64 %v, want 65536 bytes in it", v.StdoutBase64)
+	}
+}
+
+// Of two steps' outputs together the first and the last bytes are shown too.
+func TestViewResultJoinsTails(t *testing.T) {
+	tail := func(data, tail string, bytes int64) job.Output {
+		return job.Output{Data: []byte(data), Tail: []byte(tail), Bytes: bytes, Truncated: true}
+	}
+	for _, tt := range []struct {
+		name         string
+		compile, run job.Output
+		head, tail   string
+		omitted      int64
+	}{
+		{"run's", output("warning\n"), tail("ab", "yz", 26), "warning\nab", "yz", 22},
+		{"run's, with too much before", output("warning 12\n"), tail("ab", "yz", 26), "warning 12", "yz", 25},
+		{"compile's", tail("ab", "yz", 26), output("1\n"), "ab", "yz1\n", 22},
+		{"compile's, with too much after", tail("ab", "yz", 26), output("123456\n"), "ab", "3456\n", 26},
+		{"both", tail("ab", "yz", 26), tail("AB", "YZ", 26), "ab", "YZ", 48},
+	} {
+		r := compiled([2]job.Output{tt.compile, tt.run}, [2]job.Output{})
+		for i := range r.Steps {
+			r.Steps[i].Limits.OutputBytes, r.Steps[i].Limits.OutputTailBytes = 12, 5
+		}
+		v := viewResult(&r, false)
+		if v.StdoutTail == nil || v.Stdout != tt.head || *v.StdoutTail != tt.tail || v.StdoutOmittedBytes != tt.omitted || !v.StdoutTruncated {
+			t.Errorf("%s: %q, %d, %q, want %q, %d, %q", tt.name, v.Stdout, v.StdoutOmittedBytes, *v.StdoutTail, tt.head, tt.omitted, tt.tail)
+		}
 	}
 }
 

@@ -45,11 +45,14 @@ func decodeSubmission(b body, id, tenant string, known []job.Language) (submissi
 	spec.Compile = o.object("compile").readLimits(lang.MinCompile)
 	spec.Run = o.object("run").readLimits(lang.MinRun)
 	o.readContractLimits(&spec.Run, lang.MinRun)
+	spec.Interleave = o.flag("interleave")
 	sub.priority = o.priority()
+	inForce := spec.Run.Fill(lang.DefaultRun).Fill(job.DefaultRun)
+	o.checkTail("run", inForce)
+	o.checkTail("compile", spec.Compile.Fill(lang.DefaultCompile).Fill(job.DefaultCompile))
 	if !iss.any() {
 		o.validate(spec)
 	}
-	inForce := spec.Run.Fill(lang.DefaultRun).Fill(job.DefaultRun)
 	sub.request = queue.Request{
 		TimeoutMs:     inForce.WallMs,
 		MemoryMb:      inForce.MemoryBytes / job.MiB,

@@ -68,6 +68,11 @@ func TestSubmitValidation(t *testing.T) {
 			"pids: Number must be less than or equal to 1024"]}`},
 		{"no limit is zero", with(`"compile":{"cpuMs":0}`), `{"compile":["cpuMs: Number must be greater than or equal to 1"]}`},
 		{"negative", with(`"compile":{"openFiles":-1}`), `{"compile":["openFiles: Number must be greater than or equal to 4"]}`},
+		{"a tail of more than is kept", with(`"run":{"outputBytes":100,"outputTailBytes":101}`),
+			`{"run":["outputTailBytes: Number must be less than or equal to 100"]}`},
+		{"a tail of more than the default", with(`"compile":{"outputTailBytes":65537}`),
+			`{"compile":["outputTailBytes: Number must be less than or equal to 65536"]}`},
+		{"interleave of another kind", with(`"interleave":1`), `{"interleave":["Expected boolean, received number"]}`},
 		{"a limit as text", with(`"compile":{"openFiles":"1"}`), `{"compile":["openFiles: Expected number, received string"]}`},
 
 		{"files of another kind", with(`"files":{}`), `{"files":["Expected array, received object"]}`},
@@ -189,7 +194,7 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 			"priority":"high","outputFiles":["out/**","*.txt"],"compile":{"timeoutMs":20000},
 			"run":{"timeoutMs":60000,"cpuMs":1,"memoryMb":2048,"cpuMillicores":10,"pids":2,"fileSizeBytes":3,"openFiles":4,"stackBytes":65541,
 			"tmpBytes":4102,"tmpInodes":7,"workspaceBytes":4104,"workspaceInodes":9,"outputBytes":10,"floodBytes":11,
-			"outputFilesMax":12,"outputFileBytes":13,"outputFilesBytes":14}}`,
+			"outputTailBytes":9,"outputFilesMax":12,"outputFileBytes":13,"outputFilesBytes":14},"interleave":true}`,
 			base(func(sp *job.Spec) {
 				sp.Source = ""
 				sp.Files = []job.File{{Name: "main.py", Data: []byte("import m")}, {Name: "lib/m.py", Data: []byte{0, 255}, Exec: true}}
@@ -197,8 +202,9 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 				sp.Compile = job.Limits{WallMs: 20_000}
 				sp.Run = job.Limits{WallMs: 60_000, CPUMs: 1, MemoryBytes: 2048 * job.MiB, CPUMillicores: 10, PidsMax: 2, FileSizeBytes: 3,
 					OpenFiles: 4, StackBytes: 65541, TmpBytes: 4102, TmpInodes: 7, WorkspaceBytes: 4104, WorkspaceInodes: 9, OutputBytes: 10, FloodBytes: 11,
-					OutputFilesMax: 12, OutputFileBytes: 13, OutputFilesBytes: 14}
+					OutputFilesMax: 12, OutputFileBytes: 13, OutputFilesBytes: 14, OutputTailBytes: 9}
 				sp.OutputFiles = []string{"out/**", "*.txt"}
+				sp.Interleave = true
 			}), `{"timeoutMs":60000,"memoryMb":2048,"cpuMillicores":10}`},
 		{"the longest source", `{"language":"python","sourceCode":"` + strings.Repeat("x", 100_000) + `"}`,
 			base(func(sp *job.Spec) { sp.Source = strings.Repeat("x", 100_000) }), `{"timeoutMs":3000,"memoryMb":128,"cpuMillicores":256}`},

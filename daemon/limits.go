@@ -13,7 +13,10 @@ func stepLimits(spec *job.Spec, lang *job.Language) (compile, run job.Limits, er
 	}
 	compile = spec.Compile.Fill(lang.DefaultCompile).Fill(job.DefaultCompile)
 	run = spec.Run.Fill(lang.DefaultRun).Fill(job.DefaultRun)
-	return compile, run, nil
+	if err := compile.CheckTail("compile"); err != nil {
+		return compile, run, err
+	}
+	return compile, run, run.CheckTail("run")
 }
 
 // need is what a job takes out of the budgets while it runs: the larger of its steps, which never run together.

@@ -41,6 +41,8 @@ type step struct {
 	stdin  []byte
 	files  []nsjail.File // written before the program starts
 	limits job.Limits
+
+	interleave bool
 }
 
 // newPlan works out the steps of spec in lang. Its errors are the caller's: *job.Error with code EInvalid.
@@ -78,6 +80,9 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 		limits: run,
 	})
 	p.steps[0].files = files
+	for i := range p.steps {
+		p.steps[i].interleave = spec.Interleave
+	}
 	return p, nil
 }
 
@@ -218,7 +223,10 @@ func (s step) process(f filter) nsjail.Process {
 		CPUTime:   time.Duration(l.CPUMs) * time.Millisecond,
 		OutputMax: l.OutputBytes,
 		FloodMax:  l.FloodBytes,
-		Stdin:     s.stdin,
+
+		OutputTail: l.OutputTailBytes,
+		Interleave: s.interleave,
+		Stdin:      s.stdin,
 	}
 }
 

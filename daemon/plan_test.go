@@ -43,7 +43,8 @@ func TestPlanGolden(t *testing.T) {
 
 			OutputFiles: []string{"*.txt", "out/**"},
 			Run: job.Limits{WallMs: 1500, CPUMs: 900, CPUMillicores: 500, MemoryBytes: 64 * job.MiB, PidsMax: 7, FileSizeBytes: 5000,
-				OpenFiles: 20, StackBytes: job.MiB, TmpBytes: 4096, TmpInodes: 10, WorkspaceBytes: 8192, WorkspaceInodes: 11, OutputBytes: 100, FloodBytes: 200},
+				OpenFiles: 20, StackBytes: job.MiB, TmpBytes: 4096, TmpInodes: 10, WorkspaceBytes: 8192, WorkspaceInodes: 11, OutputBytes: 100, FloodBytes: 200, OutputTailBytes: 60},
+			Interleave: true,
 		}, python, 41},
 		{"java", job.Spec{
 			ID: "3", Source: "package a.b;\npublic final class App {}\n", Args: []string{"x"},
@@ -116,6 +117,9 @@ func describe(t *testing.T, p plan, slot int) string {
 		}
 		line("resources", proc.Resources)
 		fmt.Fprintf(&b, "%-11s wall %v, cpu %v, output %d, flood %d\n", "limits", proc.WallTime, proc.CPUTime, proc.OutputMax, proc.FloodMax)
+		if proc.OutputTail > 0 || proc.Interleave {
+			fmt.Fprintf(&b, "%-11s tail %d, interleave %v\n", "output", proc.OutputTail, proc.Interleave)
+		}
 	}
 	return b.String()
 }

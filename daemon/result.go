@@ -45,6 +45,8 @@ func stepResult(s step, r nsjail.Result) job.Step {
 			PidsPeak:        r.Usage.PidsPeak,
 		},
 		Limits: s.limits,
+
+		Interleaving: interleaving(r.Order), InterleavingTruncated: r.OrderTruncated,
 	}
 	if r.Exited {
 		code := r.ExitCode
@@ -63,7 +65,23 @@ func stepResult(s step, r nsjail.Result) job.Step {
 }
 
 func output(o nsjail.Output) job.Output {
-	return job.Output{Data: o.Data, Bytes: o.Bytes, Truncated: o.Truncated}
+	return job.Output{Data: o.Data, Tail: o.Tail, Bytes: o.Bytes, Truncated: o.Truncated}
+}
+
+func interleaving(order []nsjail.Chunk) []job.Chunk {
+	var list []job.Chunk
+	for _, c := range order {
+		list = append(list, job.Chunk{Stream: streamName(c), Offset: c.Offset, Bytes: c.Bytes})
+	}
+	return list
+}
+
+// streamName is the stream in the words of the wire, which are the types of its events too.
+func streamName(c nsjail.Chunk) string {
+	if c.Stream == 2 {
+		return string(job.EventStderr)
+	}
+	return string(job.EventStdout)
 }
 
 // signalName is "SIGKILL", or "SIG34" for one without a name, such as the real-time signals.

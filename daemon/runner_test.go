@@ -134,9 +134,9 @@ func TestRunSteps(t *testing.T) {
 
 func TestStartedComesBeforeOutput(t *testing.T) {
 	r := newRig(func(_ context.Context, p nsjail.Process) (nsjail.Result, error) {
-		p.OnOutput(2, []byte("early"))
+		p.OnOutput(nsjail.Chunk{Stream: 2, Bytes: 5}, []byte("early"))
 		p.OnStart()
-		p.OnOutput(1, []byte("late"))
+		p.OnOutput(nsjail.Chunk{Stream: 1, Bytes: 4}, []byte("late"))
 		return nsjail.Result{Verdict: nsjail.Exited, Exited: true}, nil
 	})
 	if _, err := r.run(t.Context(), "python"); err != nil {

@@ -16,7 +16,7 @@ import (
 	"ccee/nsjail"
 )
 
-// events gives a job's events to its caller one at a time: the two output streams are read at the same time.
+// events gives a job's events to its caller one at a time: a step's start and its output are noticed at the same time.
 type events struct {
 	began  time.Time
 	cancel context.CancelCauseFunc
@@ -85,13 +85,9 @@ func runStep(ctx context.Context, sb sandbox, s step, f filter, ev *events) (job
 	started := sync.OnceFunc(func() { ev.send(job.Event{Type: job.EventStarted, Step: s.name}) })
 	proc := s.process(f)
 	proc.OnStart = started
-	proc.OnOutput = func(stream int, chunk []byte) {
+	proc.OnOutput = func(c nsjail.Chunk, b []byte) {
 		started()
-		kind := job.EventStdout
-		if stream == 2 {
-			kind = job.EventStderr
-		}
-		ev.send(job.Event{Type: kind, Step: s.name, Data: chunk})
+		ev.send(job.Event{Type: job.EventType(streamName(c)), Step: s.name, Data: b, Offset: c.Offset})
 	}
 	r, err := sb.Run(ctx, proc)
 	if err != nil {

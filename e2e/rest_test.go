@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"ccee/api/job"
 )
 
 // body is a JSON object to send.
@@ -29,8 +31,15 @@ type jobObject struct {
 		Evidence                         []struct{ Source string }
 		StdoutTruncated, StderrTruncated bool
 		StdoutBase64, StderrBase64       []byte
-		Compile, Run                     *struct{ Verdict string }
-		Usage                            struct {
+		StdoutTail                       string
+		StdoutOmittedBytes               int64
+		Compile                          *struct{ Verdict string }
+		Run                              *struct {
+			Verdict               string
+			Interleaving          []job.Chunk
+			InterleavingTruncated bool
+		}
+		Usage struct {
 			WallMs                   float64
 			MemoryPeakBytes          int64
 			StdoutBytes, StderrBytes int64

@@ -71,10 +71,15 @@ type Process struct {
 	OutputMax int64         // bytes kept of each stream
 	FloodMax  int64         // bytes of both streams together, then everything is killed
 
+	// OutputTail is how many of the OutputMax bytes are the last ones. 0: all are the first ones.
+	OutputTail int64
+	// Interleave asks for Result.Order. The program then waits for each of its writes to be read.
+	Interleave bool
+
 	// Stdin is what the program can read from its standard input, a pipe.
 	Stdin []byte
 	// OnStart, if set, is called when the program was executed.
 	OnStart func()
-	// OnOutput, if set, is called with each chunk that is kept, from two goroutines; stream is 1 or 2.
-	OnOutput func(stream int, chunk []byte)
+	// OnOutput, if set, is called with each chunk that is kept, from one goroutine. Those of the tails come at the end.
+	OnOutput func(c Chunk, b []byte)
 }

@@ -36,9 +36,16 @@ type Evidence struct {
 
 // Output is what was captured of a stream.
 type Output struct {
-	Data      []byte
-	Bytes     int64 // seen
-	Truncated bool
+	Data      []byte // the first bytes
+	Tail      []byte // the last bytes, if asked for and something is left out before them
+	Bytes     int64  // seen
+	Truncated bool   // Bytes is more than Data and Tail have
+}
+
+// Chunk is a piece of a stream.
+type Chunk struct {
+	Stream        int   // 1 or 2
+	Offset, Bytes int64 // where it is in what was written to the stream
 }
 
 // Usage is what the process and its descendants consumed, sandbox-init not counted.
@@ -57,6 +64,8 @@ type Result struct {
 	ExitCode       int         //
 	Signal         unix.Signal // that ended the main process, or 0
 	Stdout, Stderr Output
+	Order          []Chunk // in which the kept bytes were written, if asked for
+	OrderTruncated bool    // Order doesn't have all of them
 	Usage          Usage
 	Evidence       []Evidence
 	Denied         []Denied // system calls that were refused, in the order of their first time

@@ -37,6 +37,9 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	if err := p.check(sb.cfg); err != nil {
 		return Result{}, err
 	}
+	if p.Interleave {
+		p.Seccomp = keepBlocking(p.Seccomp)
+	}
 	before, err := sb.prepare(p)
 	if errors.Is(err, errFull) {
 		held, _ := sb.cg.memoryCurrent() // for the evidence alone
@@ -58,8 +61,8 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	}
 	w := newWatch(sb, p, order, before)
 	if end == nil {
-		s.copy(p)
-		end, before = w.run(ctx, s.flood), w.before
+		s.copy()
+		end, before = w.run(ctx, s.out.flood), w.before
 		if end.gone {
 			awaitExit(sb.pidfd) // its socket closes before its last child is dead
 		}
@@ -71,7 +74,7 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 		sb.kill()
 		return Result{}, end.ours
 	}
-	end.output = s.total.Load()
+	end.output = s.out.total.Load()
 	if end.wall == 0 {
 		end.wall = time.Since(started)
 	}
@@ -81,7 +84,8 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	}
 	sb.dead = end.killed || end.gone
 	r := classify(p, *end, before, after)
-	r.Stdout, r.Stderr = s.out[0], s.out[1]
+	r.Order, r.OrderTruncated = s.out.kept.finish()
+	r.Stdout, r.Stderr = s.out.kept.out[0], s.out.kept.out[1]
 	r.Denied, r.DeniedMissed = end.denied, w.denials.missed
 	return r, nil
 }
@@ -212,6 +216,8 @@ func (p *Process) check(cfg Config) error {
 		return bad("no seccomp filter")
 	case p.WallTime <= 0 || p.CPUTime <= 0 || p.OutputMax <= 0 || p.FloodMax <= 0:
 		return bad("wall time %v, CPU time %v, output %d, flood %d: each must be set", p.WallTime, p.CPUTime, p.OutputMax, p.FloodMax)
+	case p.OutputTail < 0 || p.OutputTail > p.OutputMax:
+		return bad("output tail %d, want 0 to %d", p.OutputTail, p.OutputMax)
 	case p.Resources.MemoryMax <= 0 || p.Resources.PidsMax <= 0 || p.Resources.CPUMillicores <= 0:
 		return bad("limits %+v: each must be set", p.Resources)
 	case hostID(cfg.UIDMappings, p.UID) < 0 || hostID(cfg.GIDMappings, p.GID) < 0:

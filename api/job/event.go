@@ -18,8 +18,9 @@ const (
 type Event struct {
 	Type     EventType `json:"event"`
 	Step     string    `json:"step,omitempty"`
-	AtMs     float64   `json:"atMs"`           // since the job began
-	Data     []byte    `json:"data,omitempty"` // base64 in JSON: a chunk may end inside a character
+	AtMs     float64   `json:"atMs"`             // since the job began
+	Data     []byte    `json:"data,omitempty"`   // base64 in JSON: a chunk may end inside a character
+	Offset   int64     `json:"offset,omitempty"` // of Data in its stream: tails come at the end, after a gap
 	Verdict  Verdict   `json:"verdict,omitempty"`
 	ExitCode *int      `json:"exitCode,omitempty"`
 	Signal   string    `json:"signal,omitempty"`

@@ -22,6 +22,8 @@ type Limits struct {
 	OutputFilesMax   int64 `json:"outputFilesMax,omitempty"`   // how many
 	OutputFileBytes  int64 `json:"outputFileBytes,omitempty"`  // in one
 	OutputFilesBytes int64 `json:"outputFilesBytes,omitempty"` // in all together
+	// OutputTailBytes is how many of the OutputBytes are the last ones that were written. The default is none.
+	OutputTailBytes int64 `json:"outputTailBytes,omitempty"`
 }
 
 // MiB is 1,048,576 bytes.
@@ -50,14 +52,14 @@ var MaxLimits = Limits{
 	WallMs: 60_000, CPUMs: 120_000, CPUMillicores: 8_000, MemoryBytes: 2048 * MiB, PidsMax: 1024,
 	FileSizeBytes: 256 * MiB, OpenFiles: 4096, StackBytes: 256 * MiB,
 	TmpBytes: 512 * MiB, TmpInodes: 65_536, WorkspaceBytes: 1024 * MiB, WorkspaceInodes: 262_144,
-	OutputBytes: MiB, FloodBytes: 1024 * MiB,
+	OutputBytes: MiB, OutputTailBytes: MiB, FloodBytes: 1024 * MiB,
 	OutputFilesMax: 256, OutputFileBytes: 4 * MiB, OutputFilesBytes: 4 * MiB,
 }
 
 // MinLimits are the smallest values that a request may ask for: below them the kernel refuses the limit, or nothing can start.
 var MinLimits = Limits{
 	WallMs: 1, CPUMs: 1, CPUMillicores: 10, MemoryBytes: MiB, PidsMax: 1, FileSizeBytes: 1, OpenFiles: 4, StackBytes: 65_536,
-	TmpBytes: 4096, TmpInodes: 2, WorkspaceBytes: 4096, WorkspaceInodes: 2, OutputBytes: 1, FloodBytes: 1,
+	TmpBytes: 4096, TmpInodes: 2, WorkspaceBytes: 4096, WorkspaceInodes: 2, OutputBytes: 1, OutputTailBytes: 1, FloodBytes: 1,
 	OutputFilesMax: 1, OutputFileBytes: 1, OutputFilesBytes: 1,
 }
 
@@ -82,6 +84,7 @@ var limitRows = []limit{
 	{"workspaceBytes", func(l *Limits) *int64 { return &l.WorkspaceBytes }},
 	{"workspaceInodes", func(l *Limits) *int64 { return &l.WorkspaceInodes }},
 	{"outputBytes", func(l *Limits) *int64 { return &l.OutputBytes }},
+	{"outputTailBytes", func(l *Limits) *int64 { return &l.OutputTailBytes }},
 	{"floodBytes", func(l *Limits) *int64 { return &l.FloodBytes }},
 	{"outputFilesMax", func(l *Limits) *int64 { return &l.OutputFilesMax }},
 	{"outputFileBytes", func(l *Limits) *int64 { return &l.OutputFileBytes }},
@@ -113,6 +116,14 @@ func (l Limits) Check(where string, min, max Limits) error {
 		case v < lo:
 			return Invalid(where+"."+r.name, "is %d, at least %d is needed", v, lo)
 		}
+	}
+	return nil
+}
+
+// CheckTail reports an OutputTailBytes above OutputBytes. It is for limits in force: what the request leaves out is filled in.
+func (l Limits) CheckTail(where string) error {
+	if l.OutputTailBytes > l.OutputBytes {
+		return Invalid(where+".outputTailBytes", "is %d, but no more than %d bytes are kept (outputBytes)", l.OutputTailBytes, l.OutputBytes)
 	}
 	return nil
 }

@@ -12,19 +12,30 @@ type outputJSON struct {
 	Base64    []byte `json:"base64,omitempty"` // only when Text can't say it
 	Bytes     int64  `json:"bytes"`
 	Truncated bool   `json:"truncated,omitempty"`
+
+	Omitted int64     `json:"omitted,omitempty"` // bytes between Text and Tail
+	Tail    *tailJSON `json:"tail,omitempty"`
 }
 
-// Text returns the captured bytes as UTF-8: a character cut by the limit is left out, other invalid bytes become U+FFFD.
+type tailJSON struct {
+	Text   string `json:"text"`
+	Base64 []byte `json:"base64,omitempty"`
+}
+
+// Text returns the first bytes as UTF-8: a character cut by the limit is left out, other invalid bytes become U+FFFD.
 func (o Output) Text() string {
 	b := o.Data
 	if o.Truncated {
-		b = trimPartial(b)
+		b = trimEnd(b)
 	}
 	return strings.ToValidUTF8(string(b), "\uFFFD")
 }
 
-// trimPartial cuts an incomplete UTF-8 sequence from the end of b.
-func trimPartial(b []byte) []byte {
+// TailText returns the last bytes in the same way.
+func (o Output) TailText() string { return strings.ToValidUTF8(string(trimStart(o.Tail)), "\uFFFD") }
+
+// trimEnd cuts an incomplete UTF-8 sequence from the end of b.
+func trimEnd(b []byte) []byte {
 	for i := 1; i <= utf8.UTFMax && i <= len(b); i++ {
 		if c := b[len(b)-i]; utf8.RuneStart(c) {
 			if !utf8.FullRune(b[len(b)-i:]) {
@@ -36,11 +47,30 @@ func trimPartial(b []byte) []byte {
 	return b
 }
 
-// MarshalJSON writes {"text","bytes","truncated"}, and "base64" when the bytes are not what text says.
+// trimStart cuts what can be the rest of a UTF-8 sequence from the start of b: at most three bytes that can't begin one.
+func trimStart(b []byte) []byte {
+	i := 0
+	for i < min(len(b), utf8.UTFMax-1) && !utf8.RuneStart(b[i]) {
+		i++
+	}
+	return b[i:]
+}
+
+// MarshalJSON writes {"text","bytes","truncated"}, "omitted" and "tail" for what is left out and what comes after it, and
+// "base64" when the bytes are not what a text says.
 func (o Output) MarshalJSON() ([]byte, error) {
 	w := outputJSON{Text: o.Text(), Bytes: o.Bytes, Truncated: o.Truncated}
 	if w.Text != string(o.Data) {
 		w.Base64 = o.Data
+	}
+	if o.Truncated {
+		w.Omitted = o.Omitted()
+	}
+	if len(o.Tail) > 0 {
+		w.Tail = &tailJSON{Text: o.TailText()}
+		if w.Tail.Text != string(o.Tail) {
+			w.Tail.Base64 = o.Tail
+		}
 	}
 	return json.Marshal(w)
 }
@@ -54,6 +84,12 @@ func (o *Output) UnmarshalJSON(b []byte) error {
 	*o = Output{Data: w.Base64, Bytes: w.Bytes, Truncated: w.Truncated}
 	if w.Base64 == nil {
 		o.Data = []byte(w.Text)
+	}
+	if w.Tail != nil {
+		o.Tail = w.Tail.Base64
+		if w.Tail.Base64 == nil {
+			o.Tail = []byte(w.Tail.Text)
+		}
 	}
 	return nil
 }

@@ -59,18 +59,34 @@ type Usage struct {
 // Output is what was captured of one stream.
 type Output struct {
 	Data      []byte // the first bytes, at most Limits.OutputBytes
+	Tail      []byte // the last bytes, at most Limits.OutputTailBytes, when some are left out before them
 	Bytes     int64  // how many were written in all
-	Truncated bool   // Bytes > len(Data)
+	Truncated bool   // Bytes > len(Data) + len(Tail)
+}
+
+// Omitted is how many bytes are left out between Data and Tail.
+func (o *Output) Omitted() int64 { return o.Bytes - int64(len(o.Data)) - int64(len(o.Tail)) }
+
+// Chunk is a piece of a step's output.
+type Chunk struct {
+	Stream string `json:"stream"` // "stdout" or "stderr"
+	Offset int64  `json:"offset"` // in what was written to the stream
+	Bytes  int64  `json:"bytes"`
 }
 
 // Step is the outcome of one step.
 type Step struct {
-	Name     string     `json:"name"` // "compile" or "run"
-	Verdict  Verdict    `json:"verdict"`
-	ExitCode *int       `json:"exitCode"`         // nil unless the verdict is exited or the program exited by itself
-	Signal   string     `json:"signal,omitempty"` // "SIGKILL"
-	Stdout   Output     `json:"stdout"`
-	Stderr   Output     `json:"stderr"`
+	Name     string  `json:"name"` // "compile" or "run"
+	Verdict  Verdict `json:"verdict"`
+	ExitCode *int    `json:"exitCode"`         // nil unless the verdict is exited or the program exited by itself
+	Signal   string  `json:"signal,omitempty"` // "SIGKILL"
+	Stdout   Output  `json:"stdout"`
+	Stderr   Output  `json:"stderr"`
+	// Interleaving has the kept bytes of both streams in the order in which they were written, where Spec.Interleave asked
+	// for it.
+	Interleaving          []Chunk `json:"interleaving,omitempty"`
+	InterleavingTruncated bool    `json:"interleavingTruncated,omitempty"` // it doesn't have all of them
+
 	Usage    Usage      `json:"usage"`
 	Limits   Limits     `json:"limits"` // in force
 	Evidence []Evidence `json:"evidence,omitempty"`

@@ -45,6 +45,9 @@ type Spec struct {
 	// Compile and Run override the server's default limits of the two steps; a zero field keeps the default.
 	Compile Limits `json:"compile,omitzero"`
 	Run     Limits `json:"run,omitzero"`
+
+	// Interleave asks for Step.Interleaving. Each write of the program then waits until it was read.
+	Interleave bool `json:"interleave,omitempty"`
 }
 
 // File is one file put into the job's working directory.

@@ -73,7 +73,8 @@ func TestLimits(t *testing.T) {
 	}
 	for _, r := range limitRows {
 		for name, l := range map[string]Limits{"default": DefaultRun, "compile default": DefaultCompile, "maximum": MaxLimits, "minimum": MinLimits} {
-			if *r.at(&l) <= 0 {
+			none := r.name == "outputTailBytes" && strings.HasSuffix(name, "default") // it is on request only
+			if *r.at(&l) <= 0 != none {
 				t.Errorf("%s has no %s", r.name, name)
 			}
 		}
@@ -93,6 +94,15 @@ func TestLimits(t *testing.T) {
 			if err != nil && err.(*Error).Field != "run."+r.name {
 				t.Errorf("%s %d: the error is of %s", r.name, tt.value, err.(*Error).Field)
 			}
+		}
+	}
+	for _, tt := range []struct {
+		tail int64
+		ok   bool
+	}{{0, true}, {100, true}, {101, false}} {
+		err := Limits{OutputBytes: 100, OutputTailBytes: tt.tail}.CheckTail("run")
+		if (err == nil) != tt.ok || err != nil && err.(*Error).Field != "run.outputTailBytes" {
+			t.Errorf("a tail of %d in 100 bytes: %v, want ok %v", tt.tail, err, tt.ok)
 		}
 	}
 	if err := (Limits{MemoryBytes: 5 * MiB}).Check("run", Limits{MemoryBytes: 6 * MiB}, MaxLimits); ErrorCode(err) != EInvalid {

@@ -21,7 +21,9 @@ func explain(r *job.Result) string {
 		name string
 		job.Output
 	}{{"stdout", s.Stdout}, {"stderr", s.Stderr}} {
-		if o.Truncated {
+		if len(o.Tail) > 0 {
+			lines = append(lines, fmt.Sprintf("%s: %d of %d bytes left out after the first %d (--output, --output-tail)", o.name, o.Omitted(), o.Bytes, len(o.Data)))
+		} else if o.Truncated {
 			lines = append(lines, fmt.Sprintf("%s cut after %d of %d bytes (--output)", o.name, len(o.Data), o.Bytes))
 		}
 	}

@@ -32,6 +32,7 @@ func limitRows() []limitRow {
 		{"tmp", "bytes in /tmp", size, func(l *job.Limits) *int64 { return &l.TmpBytes }, false},
 		{"workspace", "bytes in /workspace", size, func(l *job.Limits) *int64 { return &l.WorkspaceBytes }, false},
 		{"output", "bytes kept of stdout and of stderr", size, func(l *job.Limits) *int64 { return &l.OutputBytes }, false},
+		{"output-tail", "bytes of --output that are the last ones", size, func(l *job.Limits) *int64 { return &l.OutputTailBytes }, false},
 		{"flood", "bytes written to both before the program is killed", size, func(l *job.Limits) *int64 { return &l.FloodBytes }, false},
 		{"out-max", "files brought back", count, func(l *job.Limits) *int64 { return &l.OutputFilesMax }, false},
 		{"out-file", "one file brought back", size, func(l *job.Limits) *int64 { return &l.OutputFileBytes }, false},

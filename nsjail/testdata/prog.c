@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -33,15 +34,37 @@ static void show(const char *path)
 	close(fd);
 }
 
-static void flood(long n)
+static void flood(long n, long size)
 {
-	char b[4096];
+	static char b[1 << 20];
 	memset(b, 'x', sizeof b);
 	while (n > 0) {
-		ssize_t w = write(1, b, n < (long)sizeof b ? (size_t)n : sizeof b);
+		ssize_t w = write(1, b, (size_t)(n < size ? n : size));
 		if (w < 0)
 			exit(3);
 		n -= w;
+	}
+}
+
+/* A byte every 10 ms, for ever. */
+static void drip(void)
+{
+	for (;;) {
+		if (write(1, ".", 1) != 1)
+			exit(3);
+		usleep(10000);
+	}
+}
+
+/* Numbered lines to stdout and stderr in turns, one write each, of size bytes or just the number; two in a row to stderr now
+ * and then. */
+static void alternate(int n, int size)
+{
+	static char b[1 << 20];
+	for (int i = 0; i < n; i++) {
+		int len = snprintf(b, sizeof b, "%*d\n", size ? size - 1 : 0, i);
+		if (write(i % 2 || i % 7 == 0 ? 2 : 1, b, (size_t)len) != len)
+			exit(3);
 	}
 }
 
@@ -124,7 +147,57 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (is(mode, "flood")) {
-		flood(atol(arg));
+		flood(atol(arg), argc > 3 ? atol(argv[3]) : 4096);
+		return 0;
+	}
+	if (is(mode, "drip"))
+		drip();
+	if (is(mode, "drip on")) { /* by a descendant, which main waits for to begin */
+		int ready[2];
+		char c;
+		if (pipe(ready) < 0)
+			return 1;
+		if (fork() == 0) {
+			setsid();
+			close(ready[1]);
+			drip();
+		}
+		close(ready[1]);
+		return read(ready[0], &c, 1) != 0;
+	}
+	if (is(mode, "nonblocking")) { /* by either way; what can't be written at once is given up */
+		ioctl(1, FIONBIO, &(int){1});
+		fcntl(2, F_SETFL, fcntl(2, F_GETFL) | O_NONBLOCK);
+		alternate(atoi(arg), 0);
+		return 0;
+	}
+	if (is(mode, "nonblocking pipe")) { /* of its own: EAGAIN at last */
+		int p[2];
+		char b[4096] = {0};
+		if (pipe(p) < 0 || ioctl(p[1], FIONBIO, &(int){1}) < 0)
+			return 1;
+		while (write(p[1], b, sizeof b) > 0)
+			;
+		printf("%s\n", strerror(errno));
+		return 0;
+	}
+	if (is(mode, "enlarge")) { /* stdout's pipe, then fill it in small writes */
+		if (fcntl(1, F_SETPIPE_SZ, 1 << 20) < 0)
+			return 4;
+		flood(atol(arg), 100);
+		return 0;
+	}
+	if (is(mode, "reopen")) { /* stdout and stderr by name, as a shell does */
+		for (int i = 0; i < atoi(arg); i++) {
+			int fd = open(i % 2 ? "/proc/self/fd/2" : "/proc/self/fd/1", O_WRONLY);
+			if (dprintf(fd, "%d\n", i) < 0)
+				return 3;
+			close(fd);
+		}
+		return 0;
+	}
+	if (is(mode, "alternate")) {
+		alternate(atoi(arg), argc > 3 ? atoi(argv[3]) : 0);
 		return 0;
 	}
 	if (is(mode, "spin"))

@@ -1,0 +1,286 @@
+package nsjail
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// capture reads the two outputs of a program, in one of two ways.
+//
+// The usual one: what is in the pipes is read, then nothing is for a while, and the kernel isn't even asked to tell of more.
+// A program that writes single bytes pays for them itself, and one that writes fast fills a large pipe for each of our reads:
+// either costs us a bounded part of one CPU.
+//
+// The exact one, for Process.Interleave. Two pipes don't tell which of them was written to first, but epoll does: it lists
+// them in the order in which they got something to read, and puts them on that list within the write itself. So that each
+// entry stands for one write, the pipes have room for one packet, of up to 4096 bytes (O_DIRECT, see pipe(2)): a second write
+// to the same pipe waits until the first was read.
+type capture struct {
+	kept     *kept
+	floodMax int64
+	total    atomic.Int64  // bytes of both outputs
+	flood    chan struct{} // closed when total passes floodMax
+
+	epoll int
+	file  *os.File        // epoll, for Go to wait for it
+	conn  syscall.RawConn // of file
+	fds   [2]int          // our ends of the pipes
+	gone  [2]bool         // nobody can write to it any more
+	size  [2]int          // their capacities
+	large int             // the capacity of one that was found more than half full
+	exact bool
+	ends  [2]int // the program's, in the exact way; else -1
+	null  int    // /dev/null, when there is something to drop; else -1
+	buf   []byte
+
+	once  sync.Once
+	ended chan struct{}
+}
+
+// After something was read nothing is for minPause; twice as long each time, up to maxPause, while the pipes are found not
+// even half full. It bounds what a flood costs us, what a pipe lets through, and how late news can be.
+const (
+	minPause = time.Millisecond
+	maxPause = 8 * time.Millisecond
+)
+
+func newCapture(p Process) (*capture, error) {
+	c := &capture{
+		kept: newKept(p), floodMax: p.FloodMax, flood: make(chan struct{}), ended: make(chan struct{}), exact: p.Interleave,
+		large: largePipe(p.Resources.MemoryMax), size: [2]int{pipeSize, pipeSize},
+		fds: [2]int{-1, -1}, ends: [2]int{-1, -1}, null: -1, buf: make([]byte, pipeSize),
+	}
+	var err error
+	if c.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	err = os.NewSyscallError("fcntl", unix.SetNonblock(c.epoll, true)) // by that os.NewFile knows what can be waited for
+	c.file = os.NewFile(uintptr(c.epoll), "epoll")
+	if err == nil {
+		c.conn, err = c.file.SyscallConn()
+	}
+	if err == nil {
+		err = c.file.SetReadDeadline(time.Time{}) // says whether it does
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// largePipe is the largest capacity for a program with that much memory, which a pipe's content is charged to.
+func largePipe(memory int64) int { return int(max(pipeSize, min(memory/64, 1<<20))) }
+
+// open makes the pipe of output i, 0 or 1, and returns the program's end.
+func (c *capture) open(i, uid, gid int) (its int, err error) {
+	flags := 0
+	if c.exact {
+		flags = unix.O_DIRECT
+	}
+	if c.fds[i], its, err = pipe(0, flags, uid, gid); err != nil {
+		return -1, err
+	}
+	if c.exact {
+		_, err = unix.FcntlInt(uintptr(its), unix.F_SETPIPE_SZ, os.Getpagesize())
+		if err == nil {
+			c.ends[i], err = unix.FcntlInt(uintptr(its), unix.F_DUPFD_CLOEXEC, 0)
+		}
+		err = os.NewSyscallError("fcntl", err)
+	}
+	if err == nil {
+		err = c.arm(unix.EPOLL_CTL_ADD, i)
+	}
+	if err != nil {
+		unix.Close(its)
+		return -1, err
+	}
+	return its, nil
+}
+
+// arm asks for news of output i: one, or in the exact way all.
+func (c *capture) arm(op, i int) error {
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: int32(i)}
+	if c.exact {
+		ev.Events = unix.EPOLLIN | unix.EPOLLET
+	}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(c.epoll, op, c.fds[i], &ev))
+}
+
+// run reads until end is called.
+func (c *capture) run() {
+	pause := minPause
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		ready := c.wait()
+		if len(ready) == 0 {
+			c.leftover()
+			return
+		}
+		pause = min(2*pause, maxPause)
+		for _, i := range ready {
+			if c.take(i) > c.size[i]/2 {
+				pause = minPause
+				c.enlarge(i)
+			}
+		}
+		if c.exact && c.kept.exact() {
+			continue
+		}
+		if c.exact {
+			c.relax()
+			ready = []int{0, 1}
+		}
+		timer.Reset(pause)
+		select {
+		case <-timer.C:
+		case <-c.ended:
+		}
+		for _, i := range ready {
+			if !c.gone[i] {
+				_ = c.arm(unix.EPOLL_CTL_MOD, i)
+			}
+		}
+	}
+}
+
+// wait returns the outputs that have something to read, in the order in which they got it; none after end.
+func (c *capture) wait() (ready []int) {
+	err := c.conn.Read(func(uintptr) bool {
+		if ready = c.listed(); len(ready) == 0 && c.exact && c.resized() {
+			ready = []int{0, 1}
+		}
+		return len(ready) > 0
+	})
+	if err != nil {
+		return nil
+	}
+	return ready
+}
+
+// resized says whether the program changed its pipe's capacity. Then there can be more in it than the one packet that epoll
+// told of, and to wait for the next news could be for ever: the order is given up.
+func (c *capture) resized() bool {
+	for _, fd := range c.fds {
+		if n, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err != nil || n != os.Getpagesize() {
+			c.kept.ordered = false
+			return true
+		}
+	}
+	return false
+}
+
+// listed returns what is on epoll's list.
+func (c *capture) listed() []int {
+	var events [2]unix.EpollEvent
+	n, err := unix.EpollWait(c.epoll, events[:], 0)
+	if err != nil {
+		return nil
+	}
+	var ready []int
+	for _, ev := range events[:n] {
+		ready = append(ready, int(ev.Fd))
+	}
+	return ready
+}
+
+// take reads what is in a pipe, or in the exact way one packet of it. What is written meanwhile has to wait for its turn.
+func (c *capture) take(i int) (got int) {
+	for got < c.size[i] {
+		n := c.read(i)
+		if got += n; n < len(c.buf) || c.exact {
+			break
+		}
+	}
+	return got
+}
+
+// enlarge is for an output that comes fast.
+func (c *capture) enlarge(i int) {
+	if c.exact || c.size[i] >= c.large {
+		return
+	}
+	if n, err := unix.FcntlInt(uintptr(c.fds[i]), unix.F_SETPIPE_SZ, c.large); err == nil { // without it, it works too
+		c.size[i] = n
+	}
+}
+
+// read reads once, and counts; 0 says that there was nothing.
+func (c *capture) read(i int) int {
+	n, err := 0, error(nil)
+	drop := c.kept.full(i) && c.openNull()
+	if drop {
+		var moved int64
+		moved, err = unix.Splice(c.fds[i], nil, c.null, nil, 1<<20, unix.SPLICE_F_NONBLOCK)
+		n = int(moved)
+	} else {
+		n, err = unix.Read(c.fds[i], c.buf)
+	}
+	if n <= 0 {
+		c.gone[i] = c.gone[i] || err == nil
+		return 0
+	}
+	if drop {
+		c.kept.skip(i, int64(n))
+	} else {
+		c.kept.add(i, c.buf[:n])
+	}
+	if c.total.Add(int64(n)) > c.floodMax {
+		c.once.Do(func() { close(c.flood) })
+	}
+	return n
+}
+
+// openNull opens what bytes are dropped into: a pipe's pages are freed then without being copied first.
+func (c *capture) openNull() bool {
+	if c.null < 0 {
+		c.null, _ = unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	}
+	return c.null >= 0
+}
+
+// relax goes over from the exact way to the usual one.
+func (c *capture) relax() {
+	c.exact = false
+	for i, fd := range c.ends {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err == nil {
+			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags&^unix.O_DIRECT)
+		}
+		_, _ = unix.FcntlInt(uintptr(c.fds[i]), unix.F_SETPIPE_SZ, pipeSize)
+		unix.Close(fd)
+		c.ends[i] = -1
+	}
+}
+
+// leftover reads what is in the pipes when nobody can write any more.
+func (c *capture) leftover() {
+	for _, i := range c.listed() { // the rest of the order
+		c.read(i)
+	}
+	for i := range c.fds {
+		for c.read(i) > 0 {
+		}
+	}
+}
+
+// end has run return.
+func (c *capture) end() {
+	close(c.ended)
+	_ = c.file.SetReadDeadline(time.Unix(1, 0))
+}
+
+// Close releases the descriptors.
+func (c *capture) Close() {
+	c.file.Close()
+	for _, fd := range []int{c.fds[0], c.fds[1], c.ends[0], c.ends[1], c.null} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
