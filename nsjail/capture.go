@@ -114,8 +114,8 @@ func (c *capture) arm(op, i int) error {
 
 // run reads until end is called.
 func (c *capture) run() {
-	pause := minPause
-	timer := time.NewTimer(pause)
+	pause := minPause / 2
+	timer := time.NewTimer(maxPause)
 	defer timer.Stop()
 	for {
 		ready := c.wait()
