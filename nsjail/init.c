@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -496,6 +497,15 @@ static struct reply reap(pid_t program)
 	}
 }
 
+/* Gives back the memory of the packet, which is as large as the job's files were: what is left of init is what the daemon adds
+ * to the job's limit. */
+static void forget_packet(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first = ((uintptr_t)packet + page - 1) & ~(page - 1), end = ((uintptr_t)packet + sizeof packet) & ~(page - 1);
+	madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 static void do_exec(struct op *op, uint64_t index)
 {
 	failure = 0;
@@ -520,6 +530,7 @@ static void do_exec(struct op *op, uint64_t index)
 		struct rusage own;
 		getrusage(RUSAGE_SELF, &own);
 		reply((struct reply){REPLY_STARTED, {monotonic_ns(), microseconds(own.ru_utime), microseconds(own.ru_stime)}}, -1);
+		forget_packet();
 		reply(reap(pid), -1);
 	}
 	nrlimits = 0;
@@ -527,7 +538,7 @@ static void do_exec(struct op *op, uint64_t index)
 	filter.len = 0;
 }
 
-static int write_map(pid_t pid, int pidfd, const char *name, const char *text)
+static int write_file_of(pid_t pid, int pidfd, const char *name, const char *text)
 {
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
@@ -572,7 +583,8 @@ static int do_spawn(struct op *op)
 		become_init();
 		return 0;
 	}
-	if (write_map(pid, pidfd, "uid_map", string(op, 0)) < 0 || write_map(pid, pidfd, "gid_map", string(op, 1)) < 0) {
+	if (write_file_of(pid, pidfd, "oom_score_adj", string(op, 2)) < 0 || write_file_of(pid, pidfd, "uid_map", string(op, 0)) < 0 ||
+	    write_file_of(pid, pidfd, "gid_map", string(op, 1)) < 0) {
 		int e = errno;
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		errno = e;

@@ -83,7 +83,7 @@ func newBox(dir string) (*box, error) {
 	return &box{root, cgroups, spawner}, nil
 }
 
-// makeProgram builds testdata/prog.c, or copies the one built beforehand for a machine without a compiler.
+// makeProgram builds testdata/*.c, or copies the one built beforehand for a machine without a compiler.
 func makeProgram(to string) error {
 	if built := os.Getenv("SANDBOX_PROG"); built != "" {
 		b, err := os.ReadFile(built)
@@ -92,9 +92,13 @@ func makeProgram(to string) error {
 		}
 		return os.WriteFile(to, b, 0o755)
 	}
-	out, err := exec.Command("gcc", "-O1", "-static", "-o", to, "testdata/prog.c").CombinedOutput()
+	sources, err := filepath.Glob("testdata/*.c")
 	if err != nil {
-		return fmt.Errorf("gcc testdata/prog.c: %w\n%s", err, out)
+		return err
+	}
+	out, err := exec.Command("gcc", append([]string{"-O1", "-static", "-o", to}, sources...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("gcc testdata/*.c: %w\n%s", err, out)
 	}
 	return nil
 }

@@ -73,9 +73,6 @@ func devices() []op {
 // sandboxProgram builds one sandbox, from the clone to WAIT.
 func sandboxProgram(cfg Config) []op {
 	ops := []op{
-		// The host's OOM killer shall take jobs before anything else. Before the ids: changing them gives /proc/self to
-		// the host's root.
-		{code: opProcWrite, strs: []string{"/proc/self/oom_score_adj", "1000"}},
 		// Root of the user namespace before anything is made, so that all of it belongs to mapped ids. The spawner wrote
 		// the maps before this program was sent.
 		{code: opSetIDs, note: "0 0"},
@@ -185,7 +182,12 @@ func (w *packets) addFile(name string, f File, uid, gid uint32) {
 
 // spawnProgram clones a sandbox; withCgroup says that a cgroup descriptor goes along.
 func spawnProgram(cfg Config, withCgroup bool) []op {
-	o := op{code: opSpawn, arg: [4]uint64{cloneFlags}, strs: []string{idMap(cfg.UIDMappings), idMap(cfg.GIDMappings)}}
+	o := op{code: opSpawn, arg: [4]uint64{cloneFlags}, strs: []string{
+		idMap(cfg.UIDMappings), idMap(cfg.GIDMappings),
+		// The host's OOM killer shall take jobs before anything else. It is the spawner that writes this: what the host's
+		// root has raised a job can't lower.
+		"1000",
+	}}
 	if withCgroup {
 		o.arg[1] = 1
 	}

@@ -28,7 +28,7 @@ mkdir -p "$root"/{bin,proc,sys,dev,tmp,tests,mnt}
 cp "$(command -v busybox)" "$root/bin/busybox"
 CGO_ENABLED=1 go test -c -tags netgo,osusergo -ldflags '-linkmode external -extldflags -static' -o "$root/tests/nsjail.test" ./nsjail
 cp -r nsjail/testdata "$root/tests/testdata"
-gcc -O1 -static -o "$root/tests/prog" nsjail/testdata/prog.c
+gcc -O1 -static -o "$root/tests/prog" nsjail/testdata/*.c
 
 cat >"$root/init" <<'INIT'
 #!/bin/busybox sh
