@@ -538,7 +538,7 @@ static void do_exec(struct op *op, uint64_t index)
 	filter.len = 0;
 }
 
-static int write_file_of(pid_t pid, int pidfd, const char *name, const char *text)
+static int write_map(pid_t pid, int pidfd, const char *name, const char *text)
 {
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
@@ -583,8 +583,7 @@ static int do_spawn(struct op *op)
 		become_init();
 		return 0;
 	}
-	if (write_file_of(pid, pidfd, "oom_score_adj", string(op, 2)) < 0 || write_file_of(pid, pidfd, "uid_map", string(op, 0)) < 0 ||
-	    write_file_of(pid, pidfd, "gid_map", string(op, 1)) < 0) {
+	if (write_map(pid, pidfd, "uid_map", string(op, 0)) < 0 || write_map(pid, pidfd, "gid_map", string(op, 1)) < 0) {
 		int e = errno;
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		errno = e;

@@ -31,7 +31,7 @@ enum {
 enum op_code {
 	/* stops */
 	OP_WAIT = 1,
-	OP_SPAWN, /* clone flags, 1 if a cgroup descriptor follows; "uid_map" "gid_map" "oom_score_adj"; fds: control, cgroup */
+	OP_SPAWN, /* clone flags, 1 if a cgroup descriptor follows; "uid_map" "gid_map"; fds: control, cgroup */
 	OP_EXEC,  /* uid, gid, umask; "cwd"; fds: stdin, stdout, stderr */
 
 	/* identity and namespaces */

@@ -144,9 +144,11 @@ func process(args ...string) Process {
 	}
 }
 
-func (b *box) sandbox(t testing.TB) *Sandbox {
+func (b *box) sandbox(t testing.TB) *Sandbox { return b.sandboxOf(t, b.config()) }
+
+func (b *box) sandboxOf(t testing.TB, cfg Config) *Sandbox {
 	t.Helper()
-	sb, err := b.spawner.New(context.Background(), b.config())
+	sb, err := b.spawner.New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,8 +162,16 @@ func (b *box) sandbox(t testing.TB) *Sandbox {
 
 // run runs one process in a sandbox of its own.
 func (b *box) run(t testing.TB, p Process) Result {
+	return b.runIn(t, b.config(), p)
+}
+
+func (b *box) runIn(t testing.TB, cfg Config, p Process) Result {
+	return b.runStep(t, b.sandboxOf(t, cfg), p)
+}
+
+func (b *box) runStep(t testing.TB, sb *Sandbox, p Process) Result {
 	t.Helper()
-	r, err := b.sandbox(t).Run(context.Background(), p)
+	r, err := sb.Run(context.Background(), p)
 	if err != nil {
 		t.Fatal(err)
 	}

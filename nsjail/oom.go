@@ -39,7 +39,7 @@ func (cg *cgroup) oomEvents() (events <-chan struct{}, stop func()) {
 			if _, err := cg.oom.Read(b[:]); err != nil {
 				return // stop's deadline
 			}
-			if cg.hitMemoryLimit() {
+			if cg.nearLimit() {
 				to <- struct{}{}
 				return
 			}
@@ -52,16 +52,12 @@ func (cg *cgroup) oomEvents() (events <-chan struct{}, stop func()) {
 	}
 }
 
-// hitMemoryLimit says whether the memory limit has ever refused anything. A cgroup above that is out of memory is announced
-// to every one below it; one that never came to its own limit has nothing to do with that.
-func (cg *cgroup) hitMemoryLimit() bool {
-	if cg.at.v2() {
-		n, err := readValue(cg.at.memory, "memory.events", "max")
-		return err == nil && n > 0
-	}
-	own, err1 := readValue(cg.at.memory, "memory.failcnt", "")
-	swap, err2 := readValue(cg.at.memory, "memory.memsw.failcnt", "") // absent without swap accounting
-	return err1 == nil && own > 0 || err2 == nil && swap > 0
+// nearLimit says whether the cgroup has come to its own memory limit. A cgroup above that is out of memory is announced to
+// every one below it; one that never came near its own limit has nothing to do with that.
+func (cg *cgroup) nearLimit() bool {
+	const largest = 64 << 10 // more than any charge whose refusal is an OOM
+	peak, err := readValue(cg.at.memory, "memory.max_usage_in_bytes", "")
+	return err == nil && peak >= cg.written.MemoryMax+initMemory-largest
 }
 
 // killedByOOM says whether the kernel has killed for memory since before was read.

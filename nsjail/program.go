@@ -73,6 +73,9 @@ func devices() []op {
 // sandboxProgram builds one sandbox, from the clone to WAIT.
 func sandboxProgram(cfg Config) []op {
 	ops := []op{
+		// The host's OOM killer shall take jobs before anything else. Before the ids: changing them gives /proc/self to
+		// the host's root.
+		{code: opProcWrite, strs: []string{"/proc/self/oom_score_adj", "1000"}},
 		// Root of the user namespace before anything is made, so that all of it belongs to mapped ids. The spawner wrote
 		// the maps before this program was sent.
 		{code: opSetIDs, note: "0 0"},
@@ -89,7 +92,9 @@ func sandboxProgram(cfg Config) []op {
 		bind(cfg.Root, newRoot, readonlyTree),
 		{code: opBase, strs: []string{"/" + newRoot}},
 		bind("/dev", "dev", 0),
-		mount("proc", "proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC),
+		// Read-only, or a program could lower its oom_score_adj: to forbid that to all its processes for good takes
+		// CAP_SYS_RESOURCE, which not every container has.
+		mount("proc", "proc", readonlyTree|unix.MOUNT_ATTR_NOEXEC),
 	}
 	for _, m := range cfg.Mounts {
 		ops = append(ops, tmpfs(m))
@@ -182,12 +187,7 @@ func (w *packets) addFile(name string, f File, uid, gid uint32) {
 
 // spawnProgram clones a sandbox; withCgroup says that a cgroup descriptor goes along.
 func spawnProgram(cfg Config, withCgroup bool) []op {
-	o := op{code: opSpawn, arg: [4]uint64{cloneFlags}, strs: []string{
-		idMap(cfg.UIDMappings), idMap(cfg.GIDMappings),
-		// The host's OOM killer shall take jobs before anything else. It is the spawner that writes this: what the host's
-		// root has raised a job can't lower.
-		"1000",
-	}}
+	o := op{code: opSpawn, arg: [4]uint64{cloneFlags}, strs: []string{idMap(cfg.UIDMappings), idMap(cfg.GIDMappings)}}
 	if withCgroup {
 		o.arg[1] = 1
 	}

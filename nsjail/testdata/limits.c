@@ -1,4 +1,4 @@
-/* prog take FORM BYTES [hold]: takes memory in one form after the other until it has as much as was asked for. */
+/* What uses up limits: the modes of prog in the table at the end. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -16,6 +17,7 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { KIB = 1024, MIB = 1024 * KIB };
@@ -201,54 +203,18 @@ static long take_vma(void)
 	return 2 * 128;
 }
 
-/* A hundred locks a file: the kernel walks all of a file's. */
-static long take_lock(void)
-{
-	static int fd = -1;
-	static long at;
-	if (at % 100 == 0) {
-		char name[64];
-		snprintf(name, sizeof name, "/workspace/%ld", at);
-		if ((fd = open(name, O_CREAT | O_RDWR, 0600)) < 0)
-			return -1;
-	}
-	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 2 * at++, .l_len = 1};
-	return fcntl(fd, F_SETLK, &l) < 0 ? -1 : 128;
-}
-
-static long attribute(const char *name, const void *value, size_t size)
+static long take_xattr(void)
 {
 	static int i;
+	static char value[32 * KIB];
 	char path[64];
 	snprintf(path, sizeof path, "/workspace/%d", i++);
 	int fd = open(path, O_CREAT | O_WRONLY, 0600);
 	if (fd < 0)
 		return -1;
-	int r = fsetxattr(fd, name, value, size, 0);
+	int r = fsetxattr(fd, "user.x", value, sizeof value, 0);
 	close(fd);
-	return r < 0 ? -1 : (long)size;
-}
-
-static long take_xattr(void)
-{
-	static char value[32 * KIB];
-	return attribute("user.x", value, sizeof value);
-}
-
-static long take_acl(void)
-{
-	enum { N = 8000 };
-	static struct {
-		unsigned version;
-		struct { unsigned short tag, perm; unsigned id; } e[N];
-	} a = {.version = 2};
-	for (int i = 0; i < N; i++)
-		a.e[i].tag = 2, a.e[i].perm = 4, a.e[i].id = 1000;
-	a.e[0].tag = 1, a.e[0].id = -1;
-	a.e[N - 3].tag = 4, a.e[N - 3].id = -1;
-	a.e[N - 2].tag = 16, a.e[N - 2].id = -1;
-	a.e[N - 1].tag = 32, a.e[N - 1].id = -1;
-	return attribute("system.posix_acl_access", &a, sizeof a);
+	return r < 0 ? -1 : (long)sizeof value;
 }
 
 static const struct form {
@@ -259,7 +225,7 @@ static const struct form {
 	{"memfd", take_memfd}, {"pipe", take_pipe}, {"socket", take_socket}, {"eventfd", take_eventfd},
 	{"timerfd", take_timerfd}, {"epoll", take_epoll}, {"open", take_open}, {"inode", take_inode}, {"sysv", take_sysv},
 	{"mqueue", take_mqueue}, {"thread", take_thread}, {"pagetable", take_pagetable}, {"vma", take_vma},
-	{"lock", take_lock}, {"xattr", take_xattr}, {"acl", take_acl},
+	{"xattr", take_xattr},
 };
 
 /* A process that has as many descriptors or mappings as it may goes on as its child. */
@@ -292,11 +258,131 @@ static void take(const struct form *f, long want, int hold)
 	_exit(0);
 }
 
+static void say(const char *what, int ok)
+{
+	printf("%s: %s\n", what, ok ? "OK" : strerror(errno));
+	fflush(stdout);
+	if (!ok)
+		_exit(5);
+}
+
+/* take FORM BYTES [hold] */
+static void mode_take(char **arg)
+{
+	for (unsigned i = 0; i < sizeof forms / sizeof forms[0]; i++)
+		if (strcmp(arg[0], forms[i].name) == 0)
+			take(&forms[i], atol(arg[1]), arg[2] != NULL);
+}
+
+/* forked FORM BYTES: a child takes it, and its parent never ends. */
+static void mode_forked(char **arg)
+{
+	if (fork() == 0)
+		mode_take(arg);
+	for (;;)
+		pause();
+}
+
+/* adjust SCORE */
+static void mode_adjust(char **arg)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY);
+	if (fd < 0)
+		say("open", 0);
+	say(arg[0], write(fd, arg[0], strlen(arg[0])) > 0);
+}
+
+/* open COUNT: that many descriptors beside 0, 1 and 2 */
+static void mode_open(char **arg)
+{
+	for (int i = 0; i < atoi(arg[0]); i++)
+		if (open("/dev/null", O_RDONLY) < 0)
+			say("open", 0);
+	say("open", 1);
+}
+
+/* fill PATH BYTES: a file of that size */
+static void mode_fill(char **arg)
+{
+	static char b[4 * KIB] = {1};
+	int fd = open(arg[0], O_CREAT | O_WRONLY, 0600);
+	for (long left = atol(arg[1]); left > 0;) {
+		ssize_t w = write(fd, b, left < (long)sizeof b ? (size_t)left : sizeof b);
+		if (w < 0)
+			say("fill", 0);
+		left -= w;
+	}
+	say("fill", 1);
+}
+
+/* read PATH: all of it */
+static void mode_read(char **arg)
+{
+	static char b[64 * KIB];
+	int fd = open(arg[0], O_RDONLY);
+	ssize_t n;
+	while ((n = read(fd, b, sizeof b)) > 0)
+		;
+	say("read", n == 0);
+}
+
+/* inodes DIRECTORY COUNT: that many files */
+static void mode_inodes(char **arg)
+{
+	for (int i = 0; i < atoi(arg[1]); i++) {
+		char name[64];
+		snprintf(name, sizeof name, "%s/%d", arg[0], i);
+		int fd = open(name, O_CREAT | O_WRONLY, 0600);
+		if (fd < 0)
+			say("inodes", 0);
+		close(fd);
+	}
+	say("inodes", 1);
+}
+
+/* stack BYTES: uses that much of it, from the top, where the kernel put the program's name */
+static void mode_stack(char **arg)
+{
+	volatile char *top = (char *)getauxval(AT_EXECFN), *here = __builtin_frame_address(0);
+	for (; top - here < atol(arg[0]); here -= 4 * KIB)
+		*here = 1;
+	top[-atol(arg[0])] = 1;
+	say("stack", 1);
+}
+
+/* burn MILLISECONDS PROCESSES: each uses that much CPU time */
+static void mode_burn(char **arg)
+{
+	struct timespec t = {0};
+	int children = atoi(arg[1]) - 1;
+	for (int i = 0; i < children; i++)
+		if (fork() == 0) {
+			children = 0;
+			break;
+		}
+	while (t.tv_sec * 1000 + t.tv_nsec / 1000000 < atol(arg[0]))
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	while (children > 0 && wait(NULL) > 0)
+		;
+	_exit(0);
+}
+
+static const struct mode {
+	const char *name;
+	int args;
+	void (*run)(char **);
+} modes[] = {
+	{"take", 2, mode_take}, {"forked", 2, mode_forked}, {"adjust", 1, mode_adjust}, {"open", 1, mode_open},
+	{"fill", 2, mode_fill}, {"read", 1, mode_read}, {"inodes", 2, mode_inodes}, {"stack", 1, mode_stack}, {"burn", 2, mode_burn},
+};
+
 int limits(int argc, char **argv)
 {
-	for (unsigned i = 0; argc > 3 && strcmp(argv[1], "take") == 0 && i < sizeof forms / sizeof forms[0]; i++)
-		if (strcmp(argv[2], forms[i].name) == 0)
-			take(&forms[i], atol(argv[3]), argc > 4);
+	for (unsigned i = 0; argc > 1 && i < sizeof modes / sizeof modes[0]; i++)
+		if (strcmp(argv[1], modes[i].name) == 0 && argc - 2 >= modes[i].args) {
+			modes[i].run(argv + 2);
+			return 0;
+		}
 	fprintf(stderr, "no mode %s\n", argc > 1 ? argv[1] : "");
 	return 99;
 }

@@ -213,19 +213,6 @@ int main(int argc, char **argv)
 		puts("written");
 		return 0;
 	}
-	if (is(mode, "inodes")) {
-		for (int i = 0; i < atoi(arg); i++) {
-			char name[32];
-			snprintf(name, sizeof name, "/tmp/%d", i);
-			if (open(name, O_CREAT | O_WRONLY, 0644) < 0) {
-				printf("file %d: %s\n", i, strerror(errno));
-				return 5;
-			}
-			close(3);
-		}
-		puts("made");
-		return 0;
-	}
 	if (is(mode, "escapes")) {
 		escapes();
 		return 0;
