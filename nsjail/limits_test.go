@@ -117,6 +117,10 @@ func TestTinyLimits(t *testing.T) {
 	b.tryLimits(t, []limitRow{
 		{"a page of memory", hello, func(c *Config, p *Process) { c.Resources.MemoryMax, p.Resources.MemoryMax = 4096, 4096 }, OOMKilled, ""},
 		{"a page of memory, after the set-up", hello, func(_ *Config, p *Process) { p.Resources.MemoryMax = 4096 }, OOMKilled, ""},
+		{"too little memory for the set-up", hello, func(c *Config, p *Process) {
+			c.Resources.MemoryMax, p.Resources.MemoryMax = 4096, 4096
+			c.MaskedPaths = slices.Repeat([]string{"/proc/version"}, 1000) // a mount each
+		}, OOMKilled, ""},
 		{"too little memory for execve", hello, func(c *Config, p *Process) { c.Resources.MemoryMax, p.Resources.MemoryMax = 65536, 65536 }, OOMKilled, ""},
 		{"too little memory for its files", hello, func(_ *Config, p *Process) {
 			p.Resources.MemoryMax, p.Files = 1<<20, []File{{Name: "f", Data: make([]byte, 4<<20), Mode: 0o644}}
