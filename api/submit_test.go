@@ -179,7 +179,7 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 		{"everything", `{"language":"python","files":[{"name":"main.py","content":"import m"},
 			{"name":"lib/m.py","contentBase64":"AP8=","executable":true}],"args":["-v",""],"env":{"A":"1"},"stdinBase64":"AAE=",
 			"priority":"high","compile":{"timeoutMs":20000},
-			"run":{"timeoutMs":60000,"cpuMs":1,"memoryMb":2048,"cpuMillicores":10,"pids":2,"fileSizeBytes":3,"openFiles":4,"stackBytes":65541,
+			"run":{"timeoutMs":60000,"cpuMs":1,"memoryMb":2048,"cpuMillicores":10,"pids":2,"fileSizeBytes":3,"openFiles":4,"stackBytes":262149,
 			"tmpBytes":4102,"tmpInodes":7,"workspaceBytes":4104,"workspaceInodes":9,"outputBytes":10,"floodBytes":11}}`,
 			base(func(sp *job.Spec) {
 				sp.Source = ""
@@ -187,7 +187,7 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 				sp.Args, sp.Env, sp.Stdin = []string{"-v", ""}, map[string]string{"A": "1"}, []byte{0, 1}
 				sp.Compile = job.Limits{WallMs: 20_000}
 				sp.Run = job.Limits{WallMs: 60_000, CPUMs: 1, MemoryBytes: 2048 * job.MiB, CPUMillicores: 10, PidsMax: 2, FileSizeBytes: 3,
-					OpenFiles: 4, StackBytes: 65541, TmpBytes: 4102, TmpInodes: 7, WorkspaceBytes: 4104, WorkspaceInodes: 9, OutputBytes: 10, FloodBytes: 11}
+					OpenFiles: 4, StackBytes: 262149, TmpBytes: 4102, TmpInodes: 7, WorkspaceBytes: 4104, WorkspaceInodes: 9, OutputBytes: 10, FloodBytes: 11}
 			}), `{"timeoutMs":60000,"memoryMb":2048,"cpuMillicores":10}`},
 		{"the longest source", `{"language":"python","sourceCode":"` + strings.Repeat("x", 100_000) + `"}`,
 			base(func(sp *job.Spec) { sp.Source = strings.Repeat("x", 100_000) }), `{"timeoutMs":3000,"memoryMb":128,"cpuMillicores":256}`},
