@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -59,9 +60,17 @@ func stepResult(s step, r nsjail.Result) job.Step {
 		out.Evidence = append(out.Evidence, job.Evidence{Source: e.Source, Value: e.Value, Limit: e.Limit, Unit: e.Unit})
 	}
 	if r.Err != nil {
-		out.Message = r.Err.Error()
+		out.Message = r.Err.Error() + remedy(r.Err)
 	}
 	return out
+}
+
+// remedy names the limit that kept a program from starting.
+func remedy(err error) string {
+	if errors.Is(err, unix.ENOSPC) {
+		return ": raise workspaceBytes or workspaceInodes"
+	}
+	return ""
 }
 
 func output(o nsjail.Output) job.Output {

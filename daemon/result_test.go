@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -26,6 +27,8 @@ func TestStepResult(t *testing.T) {
 		{"real-time signal", nsjail.Result{Verdict: nsjail.Signaled, Signal: 40}, job.Step{Verdict: job.Signaled, Signal: "SIG40"}},
 		{"bad syscall", nsjail.Result{Verdict: nsjail.BadSyscall, Signal: unix.SIGSYS}, job.Step{Verdict: job.BadSyscall, Signal: "SIGSYS"}},
 		{"start failed", nsjail.Result{Verdict: nsjail.StartFailed, Err: errors.New("execve /x: gone")}, job.Step{Verdict: job.StartFailed, Message: "execve /x: gone"}},
+		{"files don't fit", nsjail.Result{Verdict: nsjail.StartFailed, Err: fmt.Errorf("write file /x: %w", unix.ENOSPC)},
+			job.Step{Verdict: job.StartFailed, Message: "write file /x: no space left on device: raise workspaceBytes or workspaceInodes"}},
 		{"oom after exit 3", nsjail.Result{Verdict: nsjail.OOMKilled, Exited: true, ExitCode: 3,
 			Evidence: []nsjail.Evidence{{Source: "memory.events oom_kill", Value: 1, Limit: 5, Unit: "bytes"}}},
 			job.Step{Verdict: job.OOMKilled, ExitCode: &three, Evidence: []job.Evidence{{Source: "memory.events oom_kill", Value: 1, Limit: 5, Unit: "bytes"}}}},

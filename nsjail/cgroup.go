@@ -105,6 +105,7 @@ type cgroup struct {
 	fd      int // of the v2 directory, or -1
 	written Resources
 	peak    *os.File // v2's memory.peak since resetPeak, or nil
+	oom     *os.File // v1's eventfd; see oom.go
 }
 
 // newCgroup makes what a child can be cloned into; the rest is finish's. The two are apart so that the rest can be made
@@ -137,6 +138,9 @@ func (cg *cgroup) finish(r Resources) error {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return fmt.Errorf("make cgroup: %w", err)
 		}
+	}
+	if err := cg.announceOOM(); err != nil {
+		return err
 	}
 	return cg.set(r)
 }
@@ -199,8 +203,10 @@ func (cg *cgroup) remove() error {
 		unix.Close(cg.fd)
 		cg.fd = -1
 	}
-	if cg.peak != nil {
-		cg.peak.Close()
+	for _, f := range []*os.File{cg.peak, cg.oom} {
+		if f != nil {
+			f.Close()
+		}
 	}
 	var errs []error
 	for _, dir := range cg.at.all() {

@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -566,6 +567,15 @@ static void drop_listener(void)
 	listener = -1;
 }
 
+/* Gives back the memory of the packet, which is as large as the job's files were: what is left of init is what the daemon adds
+ * to the job's limit. */
+static void forget_packet(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t first = ((uintptr_t)packet + page - 1) & ~(page - 1), end = ((uintptr_t)packet + sizeof packet) & ~(page - 1);
+	madvise((void *)first, end - first, MADV_DONTNEED);
+}
+
 static void do_exec(struct op *op, uint64_t index)
 {
 	failure = 0;
@@ -585,6 +595,7 @@ static void do_exec(struct op *op, uint64_t index)
 		getrusage(RUSAGE_SELF, &own);
 		reply((struct reply){REPLY_STARTED, {monotonic_ns(), microseconds(own.ru_utime), microseconds(own.ru_stime)}}, listener);
 		drop_listener(); /* the daemon's is the only one: when it goes, nobody waits for an answer */
+		forget_packet();
 		reply(reap(pid), -1);
 	}
 	drop_listener();

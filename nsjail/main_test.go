@@ -89,8 +89,8 @@ func newBox(dir string) (*box, error) {
 	return &box{root, cgroups, spawner}, nil
 }
 
-// makeProgram builds testdata/prog.c with the probes of package escape, or copies what was built beforehand for a machine
-// without a compiler.
+// makeProgram builds testdata/*.c with the probes of package escape, or copies what was built beforehand for a machine without
+// a compiler.
 func makeProgram(to string) error {
 	if built := os.Getenv("SANDBOX_PROG"); built != "" {
 		b, err := os.ReadFile(built)
@@ -99,13 +99,17 @@ func makeProgram(to string) error {
 		}
 		return os.WriteFile(to, b, 0o755)
 	}
-	probes, err := filepath.Glob("escape/*.c")
-	if err != nil {
-		return err
+	var sources []string
+	for _, pattern := range []string{"testdata/*.c", "escape/*.c"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return err
+		}
+		sources = append(sources, found...)
 	}
-	out, err := exec.Command("gcc", append([]string{"-O1", "-static", "-o", to, "testdata/prog.c"}, probes...)...).CombinedOutput()
+	out, err := exec.Command("gcc", append([]string{"-O1", "-static", "-o", to}, sources...)...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("gcc testdata/prog.c: %w\n%s", err, out)
+		return fmt.Errorf("gcc testdata/*.c: %w\n%s", err, out)
 	}
 	return nil
 }
@@ -151,9 +155,11 @@ func process(args ...string) Process {
 	}
 }
 
-func (b *box) sandbox(t testing.TB) *Sandbox {
+func (b *box) sandbox(t testing.TB) *Sandbox { return b.sandboxOf(t, b.config()) }
+
+func (b *box) sandboxOf(t testing.TB, cfg Config) *Sandbox {
 	t.Helper()
-	sb, err := b.spawner.New(context.Background(), b.config())
+	sb, err := b.spawner.New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,8 +173,16 @@ func (b *box) sandbox(t testing.TB) *Sandbox {
 
 // run runs one process in a sandbox of its own.
 func (b *box) run(t testing.TB, p Process) Result {
+	return b.runIn(t, b.config(), p)
+}
+
+func (b *box) runIn(t testing.TB, cfg Config, p Process) Result {
+	return b.runStep(t, b.sandboxOf(t, cfg), p)
+}
+
+func (b *box) runStep(t testing.TB, sb *Sandbox, p Process) Result {
 	t.Helper()
-	r, err := b.sandbox(t).Run(context.Background(), p)
+	r, err := sb.Run(context.Background(), p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,6 +58,9 @@ func withoutLandlock(t *testing.T) *box {
 	return &box{b.root, b.cgroups, spawner}
 }
 
+// writableProc takes away that /proc is read-only; no other file system is mounted so.
+var writableProc = []string{"FSMOUNT_CLOEXEC, (unsigned)op->arg[0])", "FSMOUNT_CLOEXEC, (unsigned)op->arg[0] & ~(unsigned)MOUNT_ATTR_RDONLY)"}
+
 // noticed checks that each of the probes says that it got through.
 func noticed(t *testing.T, got map[string]string, probes ...string) {
 	t.Helper()
@@ -78,7 +81,8 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 			"abi/personality without randomisation", "sockets/SO_ATTACH_FILTER", "inherited/core files", "ipc/POSIX queues")
 	})
 	t.Run("masks", func(t *testing.T) {
-		got := requireSandbox(t).probe(t, "all", func(cfg *Config, _ *Process) { cfg.MaskedPaths, cfg.ReadonlyPaths = nil, nil })
+		b := mutant(t, writableProc...)
+		got := b.probe(t, "all", func(cfg *Config, _ *Process) { cfg.MaskedPaths, cfg.ReadonlyPaths = nil, nil })
 		noticed(t, got, "proc/read cmdline", "proc/read interrupts", "proc/read key-users", "proc/read kallsyms", "proc/read fs",
 			"proc/anything of the host's", "proc/write sys/kernel/ns_last_pid", "proc/anything below sys")
 	})
@@ -121,6 +125,7 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 			"if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)", "if (0)",
 			"prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)", "prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)",
 			"string(op, i)[0]; i += 2", `string(op, i)[0] && strcmp(string(op, i), "hidepid"); i += 2`,
+			writableProc[0], writableProc[1],
 		)
 		got := b.probe(t, "all", func(_ *Config, p *Process) { p.UID, p.GID = 0, 0 })
 		noticed(t, got, "mounts/tmpfs", "mounts/bind the root", "mounts/chroot", "mounts/fsopen", "mounts/open_tree", "mounts/umount /proc/sys",

@@ -97,8 +97,9 @@ func sandboxProgram(cfg Config, h host) []op {
 		bind(cfg.Root, newRoot, readonlyTree),
 		{code: opBase, strs: []string{"/" + newRoot}},
 		bind("/dev", "dev", 0),
-		// hidepid hides sandbox-init; see proc(5).
-		mount("proc", "proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC, "hidepid", "2"),
+		// hidepid hides sandbox-init; see proc(5). Read-only, or a program could lower its oom_score_adj: to forbid that to all
+		// its processes for good takes CAP_SYS_RESOURCE, which not every container has.
+		mount("proc", "proc", readonlyTree|unix.MOUNT_ATTR_NOEXEC, "hidepid", "2"),
 	}...)
 	for _, m := range cfg.Mounts {
 		ops = append(ops, tmpfs(m))

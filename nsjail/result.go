@@ -91,8 +91,15 @@ func classify(p Process, end ending, before, after counters) Result {
 	if oom > 0 {
 		add("memory.events oom_kill", oom, p.Resources.MemoryMax, "bytes")
 	}
+	if !end.killed {
+		end.cause, end.killed = passed(p, end, r.Usage)
+	}
 	if end.killed {
 		switch end.cause {
+		case OOMKilled:
+			if oom == 0 { // we were faster than the kernel
+				add("memory.oom_control event", 1, p.Resources.MemoryMax, "bytes")
+			}
 		case WallTime:
 			add("timer wall", end.wall.Milliseconds(), p.WallTime.Milliseconds(), "ms")
 		case CPUTime:
@@ -125,6 +132,22 @@ func classify(p Process, end ending, before, after counters) Result {
 	}
 	r.Verdict, r.Err = verdict(end, r, oom > 0, refused > 0)
 	return r
+}
+
+// passed names the limit that a program passed which ended before the news of that came: the verdict must not depend on who
+// was faster.
+func passed(p Process, end ending, u Usage) (Verdict, bool) {
+	switch {
+	case !end.exited:
+		return Internal, false
+	case end.wall > p.WallTime:
+		return WallTime, true
+	case u.User+u.System > p.CPUTime:
+		return CPUTime, true
+	case end.output > p.FloodMax:
+		return OutputLimit, true
+	}
+	return Internal, false
 }
 
 // verdict is the order of precedence.

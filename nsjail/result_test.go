@@ -36,12 +36,19 @@ func TestClassify(t *testing.T) {
 		{"CPU time", killed(CPUTime), counters{}, CPUTime},
 		{"flood", killed(OutputLimit), counters{}, OutputLimit},
 		{"cancelled", killed(Cancelled), counters{}, Cancelled},
+		{"OOM event before the kill", killed(OOMKilled), counters{}, OOMKilled},
+		{"ended at the deadline", ending{exited: true, wall: time.Second}, counters{}, Exited},
+		{"ended just after the deadline", ending{exited: true, wall: time.Second + 1}, counters{}, WallTime},
+		{"used all CPU time", exited(exitStatus(0)), counters{user: time.Second / 2, system: time.Second / 2}, Exited},
+		{"used more CPU time", exited(exitStatus(0)), counters{user: time.Second / 2, system: time.Second/2 + 1}, CPUTime},
+		{"wrote all it may", ending{exited: true, output: 10}, counters{}, Exited},
+		{"wrote more", ending{exited: true, output: 11}, counters{}, OutputLimit},
 		{"fork refused, failed", exited(exitStatus(1)), refused, PidsLimit},
 		{"fork refused, coped", exited(exitStatus(0)), refused, Exited},
 		{"exec failed", ending{failed: errors.New("execve")}, counters{}, StartFailed},
 		{"init gone", ending{gone: true}, counters{}, Internal},
 	} {
-		p := Process{WallTime: time.Second, CPUTime: time.Second, Resources: testResources()}
+		p := Process{WallTime: time.Second, CPUTime: time.Second, FloodMax: 10, Resources: testResources()}
 		if got := classify(p, tt.end, counters{}, tt.after); got.Verdict != tt.want {
 			t.Errorf("%s: verdict %d, want %d", tt.name, got.Verdict, tt.want)
 		}

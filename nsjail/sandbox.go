@@ -55,10 +55,7 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	}
 	defer s.Close()
 	started := time.Now()
-	order, end, err := sb.send(p, s)
-	if err != nil {
-		return Result{}, err
-	}
+	order, end := sb.send(p, s)
 	w := newWatch(sb, p, order, before)
 	if end == nil {
 		s.copy()
@@ -72,7 +69,10 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	}
 	if end.ours != nil {
 		sb.kill()
-		return Result{}, end.ours
+		// A memory limit that is too small for sandbox-init is no fault of ours.
+		if !end.gone || !sb.cg.killedByOOM(before) {
+			return Result{}, end.ours
+		}
 	}
 	end.output = s.out.total.Load()
 	if end.wall == 0 {
@@ -82,8 +82,8 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	sb.dead = end.killed || end.gone
 	r := classify(p, *end, before, after)
+	sb.dead = end.killed || end.gone || r.Verdict == OOMKilled
 	r.Order, r.OrderTruncated = s.out.kept.finish()
 	r.Stdout, r.Stderr = s.out.kept.out[0], s.out.kept.out[1]
 	r.Denied, r.DeniedMissed = end.denied, w.denials.missed
@@ -124,11 +124,11 @@ func (sb *Sandbox) prepare(p Process) (before counters, err error) {
 }
 
 // send gives sandbox-init the files and the order to run, which it returns; a step that can't be prepared is an end already.
-func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending, error) {
+func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending) {
 	program := processProgram(p)
 	if len(program) > 1 { // each packet but the last is answered, and the set-up's answer comes before
 		if err := sb.Ready(); err != nil {
-			return nil, nil, err
+			return nil, &ending{ours: err, gone: true}
 		}
 	}
 	for i, ops := range program {
@@ -139,19 +139,19 @@ func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending, error) {
 		}
 		if err := sb.ctl.send(ops, fds...); err != nil {
 			if failed := sb.Ready(); failed != nil { // that is why it is gone
-				return nil, nil, failed
+				return nil, &ending{ours: failed, gone: true}
 			}
-			return nil, nil, fmt.Errorf("send to sandbox-init: %w", err)
+			return nil, &ending{ours: fmt.Errorf("send to sandbox-init: %w", err), gone: true}
 		}
 		if last {
 			break
 		}
 		if _, err := awaitReady(sb.ctl, ops); err != nil {
-			return nil, &ending{failed: err, gone: true}, nil
+			return nil, &ending{failed: err, gone: true}
 		}
 	}
 	s.closeIts()
-	return program[len(program)-1], nil, nil
+	return program[len(program)-1], nil
 }
 
 // kill ends everything in the sandbox, sandbox-init included: the kernel kills a pid namespace with its first process.

@@ -33,7 +33,6 @@ func TestVerdicts(t *testing.T) {
 		{"CPU time", []string{"spin"}, func(p *Process) { p.CPUTime = 50 * time.Millisecond }, CPUTime, ""},
 		{"file size", []string{"file", "2000000"}, nil, FileSize, ""},
 		{"workspace full", []string{"file", "9000000"}, func(p *Process) { p.Rlimits = nil }, Exited, ""},
-		{"inodes full", []string{"inodes", "100"}, nil, Exited, "file 63: No space left on device\n"},
 		{"pids at the limit", []string{"fork", "31"}, nil, Exited, "forked\n"},
 		{"pids above the limit", []string{"fork", "32"}, nil, PidsLimit, "fork 31: Resource temporarily unavailable\n"},
 		{"fork bomb", []string{"forkbomb"}, func(p *Process) {
@@ -114,6 +113,7 @@ func TestOutput(t *testing.T) {
 		{65536, 65536, 1 << 20, 65536, false, Exited},
 		{65537, 65536, 1 << 20, 65536, true, Exited},
 		{1 << 20, 65536, 1 << 20, 65536, true, Exited},
+		{1<<20 + 1, 65536, 1 << 20, 65536, true, OutputLimit},
 		{1 << 40, 65536, 1 << 20, 65536, true, OutputLimit},
 	} {
 		p := process("flood", strconv.FormatInt(tt.bytes, 10))

@@ -64,6 +64,8 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 	defer w.cpu.Stop()
 	messages := make(chan message, 1)
 	go w.sb.readReplies(messages)
+	oom, stop := w.sb.cg.oomEvents()
+	defer stop()
 	cancelled := ctx.Done()
 	for {
 		select {
@@ -78,6 +80,8 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 			w.kill(WallTime)
 		case <-w.cpu.C:
 			w.checkCPU()
+		case <-oom:
+			w.kill(OOMKilled)
 		case <-flood:
 			flood = nil
 			w.kill(OutputLimit)

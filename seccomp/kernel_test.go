@@ -91,6 +91,7 @@ func TestDefaultOnKernel(t *testing.T) {
 	const (
 		allowed                                     = "allowed"
 		eperm, enosys, enomem, einval, eafnosupport = "errno 1001", "errno 1038", "errno 1012", "errno 1022", "errno 1097"
+		eopnotsupp                                  = "errno 1095"
 	)
 	try, program := newTryer(t), mustCompile(t, marked(Default()))
 	for _, tt := range []struct {
@@ -151,6 +152,8 @@ func TestDefaultOnKernel(t *testing.T) {
 		{"PR_SET_SECCOMP with upper bits", "prctl", []uint64{upper | 22, 2, 0}, einval},
 		{"PR_SCHED_CORE", "prctl", []uint64{62, 1, 0, 0, 0}, eperm},
 		{"seccomp", "seccomp", []uint64{1}, enosys},
+		{"setxattr of an ACL", "setxattr", nil, eopnotsupp},
+		{"getxattr", "getxattr", nil, allowed},
 		{"keyctl", "keyctl", nil, eperm},
 		{"add_key", "add_key", nil, eperm},
 		{"io_uring_setup", "io_uring_setup", []uint64{1}, eperm},

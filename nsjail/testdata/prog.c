@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+int limits(int argc, char **argv); /* limits.c */
+
 static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
 static void show(const char *path)
@@ -257,19 +259,6 @@ int main(int argc, char **argv)
 		puts("written");
 		return 0;
 	}
-	if (is(mode, "inodes")) {
-		for (int i = 0; i < atoi(arg); i++) {
-			char name[32];
-			snprintf(name, sizeof name, "/tmp/%d", i);
-			if (open(name, O_CREAT | O_WRONLY, 0644) < 0) {
-				printf("file %d: %s\n", i, strerror(errno));
-				return 5;
-			}
-			close(3);
-		}
-		puts("made");
-		return 0;
-	}
 	if (is(mode, "call")) { /* the call of that number, so many times, by so many processes */
 		long result = 0;
 		for (int i = 1; i < (argc > 4 ? atoi(argv[4]) : 1); i++)
@@ -288,6 +277,5 @@ int main(int argc, char **argv)
 		int fd = open(arg, O_CREAT | O_WRONLY, 0755);
 		return write(fd, "left\n", 5) == 5 ? 0 : 1;
 	}
-	fprintf(stderr, "no mode %s\n", mode);
-	return 99;
+	return limits(argc, argv);
 }
