@@ -67,7 +67,7 @@ func TestSubmitValidation(t *testing.T) {
 			`{"run":["timeoutMs: Number must be less than or equal to 60000","memoryMb: Number must be less than or equal to 2048",
 			"pids: Number must be less than or equal to 1024"]}`},
 		{"no limit is zero", with(`"compile":{"cpuMs":0}`), `{"compile":["cpuMs: Number must be greater than or equal to 1"]}`},
-		{"negative", with(`"compile":{"openFiles":-1}`), `{"compile":["openFiles: Number must be greater than or equal to 4"]}`},
+		{"negative", with(`"compile":{"openFiles":-1}`), `{"compile":["openFiles: Number must be greater than or equal to 16"]}`},
 		{"a tail of more than is kept", with(`"run":{"outputBytes":100,"outputTailBytes":101}`),
 			`{"run":["outputTailBytes: Number must be less than or equal to 100"]}`},
 		{"a tail of more than the default", with(`"compile":{"outputTailBytes":65537}`),
@@ -192,7 +192,7 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 		{"everything", `{"language":"python","files":[{"name":"main.py","content":"import m"},
 			{"name":"lib/m.py","contentBase64":"AP8=","executable":true}],"args":["-v",""],"env":{"A":"1"},"stdinBase64":"AAE=",
 			"priority":"high","outputFiles":["out/**","*.txt"],"compile":{"timeoutMs":20000},
-			"run":{"timeoutMs":60000,"cpuMs":1,"memoryMb":2048,"cpuMillicores":10,"pids":2,"fileSizeBytes":3,"openFiles":4,"stackBytes":262149,
+			"run":{"timeoutMs":60000,"cpuMs":1,"memoryMb":2048,"cpuMillicores":10,"pids":2,"fileSizeBytes":3,"openFiles":16,"stackBytes":262149,
 			"tmpBytes":4102,"tmpInodes":7,"workspaceBytes":4104,"workspaceInodes":9,"outputBytes":10,"floodBytes":11,
 			"outputTailBytes":9,"outputFilesMax":12,"outputFileBytes":13,"outputFilesBytes":14},"interleave":true}`,
 			base(func(sp *job.Spec) {
@@ -201,7 +201,7 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 				sp.Args, sp.Env, sp.Stdin = []string{"-v", ""}, map[string]string{"A": "1"}, []byte{0, 1}
 				sp.Compile = job.Limits{WallMs: 20_000}
 				sp.Run = job.Limits{WallMs: 60_000, CPUMs: 1, MemoryBytes: 2048 * job.MiB, CPUMillicores: 10, PidsMax: 2, FileSizeBytes: 3,
-					OpenFiles: 4, StackBytes: 262149, TmpBytes: 4102, TmpInodes: 7, WorkspaceBytes: 4104, WorkspaceInodes: 9, OutputBytes: 10, FloodBytes: 11,
+					OpenFiles: 16, StackBytes: 262149, TmpBytes: 4102, TmpInodes: 7, WorkspaceBytes: 4104, WorkspaceInodes: 9, OutputBytes: 10, FloodBytes: 11,
 					OutputFilesMax: 12, OutputFileBytes: 13, OutputFilesBytes: 14, OutputTailBytes: 9}
 				sp.OutputFiles = []string{"out/**", "*.txt"}
 				sp.Interleave = true

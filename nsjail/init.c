@@ -6,7 +6,7 @@
  * user code starts at execve, in a process that holds no descriptor of ours.
  */
 #define _GNU_SOURCE
-#include "init.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +14,7 @@
 #include <linux/filter.h>
 #include <linux/ioprio.h>
 #include <linux/keyctl.h>
-#include <linux/landlock.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
@@ -37,17 +35,8 @@
 #include <unistd.h>
 
 /* <sched.h> and <sys/mount.h> clash with the kernel's headers above on some libcs. */
-#ifndef MNT_DETACH
-#define MNT_DETACH 2
-#endif
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
-#endif
-#ifndef OPEN_TREE_CLONE
-#define OPEN_TREE_CLONE 1
-#endif
-#ifndef OPEN_TREE_CLOEXEC
-#define OPEN_TREE_CLOEXEC O_CLOEXEC
 #endif
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
@@ -64,11 +53,6 @@ static int fds[PACKET_FDS];
 static int nfds;
 
 static int control = CONTROL_FD; /* the socket */
-static int base = -1;            /* O_PATH: where targets are resolved */
-static int file = -1;            /* the last OP_FILE */
-static int landlock = -1;        /* the ruleset of OP_LANDLOCK */
-static int dev_null = -1, empty_dir = -1; /* what OP_MASK binds, once opened */
-static int opened = -1;          /* OP_OPEN, until READY has carried it */
 
 /* What the next EXEC uses; all of it points into packet. */
 static struct rlimit_row {
@@ -153,261 +137,12 @@ static void receive(void)
 		}
 }
 
-/* ---- reading an op ---- */
-
-static size_t data_size(const struct op *op) { return op->size - sizeof *op; }
-
-/* The string of that number, or "" where the op has fewer. */
-static char *string(struct op *op, unsigned number)
-{
-	char *s = op->data, *end = op->data + data_size(op);
-	for (; number > 0 && s < end; number--) {
-		char *nul = memchr(s, 0, (size_t)(end - s));
-		s = nul ? nul + 1 : end;
-	}
-	static char empty[1];
-	return s < end && memchr(s, 0, (size_t)(end - s)) ? s : empty;
-}
-
-/* Points list at count strings of op and closes it with NULL. */
-static int strings(struct op *op, char **list)
-{
-	uint64_t count = op->arg[0];
-	if (count >= STRINGS_MAX)
-		return errno = E2BIG, -1;
-	char *s = op->data, *end = op->data + data_size(op);
-	for (uint64_t i = 0; i < count; i++) {
-		char *nul = s < end ? memchr(s, 0, (size_t)(end - s)) : NULL;
-		if (!nul)
-			return errno = EINVAL, -1;
-		list[i] = s;
-		s = nul + 1;
-	}
-	list[count] = NULL;
-	return 0;
-}
-
-/* ---- the tree ---- */
-
-static int beneath(const char *path, uint64_t flags)
-{
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-	};
-	return (int)syscall(SYS_openat2, base, path[0] ? path : ".", &how, sizeof how);
-}
-
-/* Splits path at its last slash and opens the directory; *leaf is what follows. */
-static int parent_of(char *path, char **leaf)
-{
-	char *slash = strrchr(path, '/');
-	if (!slash) {
-		*leaf = path;
-		return beneath(".", O_PATH | O_DIRECTORY);
-	}
-	*leaf = slash + 1;
-	*slash = 0;
-	int fd = beneath(path, O_PATH | O_DIRECTORY);
-	*slash = '/';
-	return fd;
-}
-
-/* Closes fd and passes result on with its errno. */
-static int closing(int fd, int result)
-{
-	int e = errno;
-	close(fd);
-	errno = e;
-	return result;
-}
-
-static int set_attributes(int fd, unsigned at_flags, uint64_t set, uint64_t propagation)
-{
-	struct mount_attr a = {.attr_set = set, .propagation = propagation};
-	return (int)syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | at_flags, &a, sizeof a);
-}
-
-static int move_to(int mount, int target)
-{
-	return (int)syscall(SYS_move_mount, mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-}
-
-static int make_dir(struct op *op)
-{
-	char *leaf;
-	int dir = parent_of(string(op, 0), &leaf);
-	if (dir < 0)
-		return -1;
-	if (mkdirat(dir, leaf, (mode_t)op->arg[0]) < 0)
-		return closing(dir, errno == EEXIST && op->arg[3] ? 0 : -1);
-	return closing(dir, fchownat(dir, leaf, (uid_t)op->arg[1], (gid_t)op->arg[2], AT_SYMLINK_NOFOLLOW));
-}
-
-static int make_node(struct op *op)
-{
-	char *leaf;
-	int dir = parent_of(string(op, 0), &leaf);
-	if (dir < 0)
-		return -1;
-	return closing(dir, mknodat(dir, leaf, (mode_t)op->arg[0], (dev_t)op->arg[1]));
-}
-
-static int make_symlink(struct op *op)
-{
-	char *leaf;
-	int dir = parent_of(string(op, 0), &leaf);
-	if (dir < 0)
-		return -1;
-	return closing(dir, symlinkat(string(op, 1), dir, leaf));
-}
-
-static int do_mount(struct op *op)
-{
-	int fs = (int)syscall(SYS_fsopen, string(op, 0), FSOPEN_CLOEXEC);
-	if (fs < 0)
-		return -1;
-	for (unsigned i = 2; string(op, i)[0]; i += 2)
-		if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, string(op, i), string(op, i + 1), 0) < 0)
-			return closing(fs, -1);
-	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return closing(fs, -1);
-	int mount = closing(fs, (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, (unsigned)op->arg[0]));
-	if (mount < 0)
-		return -1;
-	int target = beneath(string(op, 1), O_PATH);
-	if (target < 0)
-		return closing(mount, -1);
-	return closing(mount, closing(target, move_to(mount, target)));
-}
-
-/* Clones the mount at source and puts it on target; attributes are added to those that it has. */
-static int bind_fd(int source, int target, uint64_t attributes)
-{
-	int tree = (int)syscall(SYS_open_tree, source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree < 0)
-		return -1;
-	if (attributes && set_attributes(tree, 0, attributes, 0) < 0)
-		return closing(tree, -1);
-	return closing(tree, move_to(tree, target));
-}
-
-static int do_bind(struct op *op)
-{
-	char *from = string(op, 0);
-	int target = beneath(string(op, 1), O_PATH);
-	if (target < 0)
-		return errno == ENOENT && op->arg[1] ? 0 : -1;
-	int source = from[0] ? open(from, O_PATH | O_CLOEXEC) : target;
-	if (source < 0)
-		return closing(target, -1);
-	int r = bind_fd(source, target, op->arg[0]);
-	if (source != target)
-		r = closing(source, r);
-	return closing(target, r);
-}
-
-/* The spawner's /dev/null and /empty are on read-only mounts, so their clones need no attributes. */
-static int do_mask(struct op *op)
-{
-	struct stat st;
-	int target = beneath(string(op, 0), O_PATH);
-	if (target < 0)
-		return errno == ENOENT ? 0 : -1;
-	if (fstat(target, &st) < 0)
-		return closing(target, -1);
-	int *source = S_ISDIR(st.st_mode) ? &empty_dir : &dev_null;
-	if (*source < 0)
-		*source = open(source == &dev_null ? "/dev/null" : "/empty", O_PATH | O_CLOEXEC);
-	if (*source < 0)
-		return closing(target, -1);
-	return closing(target, bind_fd(*source, target, 0));
-}
-
-static int set_base(const char *path)
-{
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	if (base >= 0)
-		close(base);
-	base = fd;
-	return 0;
-}
-
-/* pivot_root(".", ".") stacks the old root on the new one; see pivot_root(2). */
-static int do_pivot(void)
-{
-	char cwd[4];
-	if (fchdir(base) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || syscall(SYS_umount2, ".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return -1;
-	/* A directory outside the root reads "(unreachable)...": CVE-2024-21626. */
-	if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0 || strcmp(cwd, "/") != 0)
-		return errno = EXDEV, -1;
-	if (dev_null >= 0)
-		close(dev_null); /* of the old tree */
-	if (empty_dir >= 0)
-		close(empty_dir);
-	dev_null = empty_dir = -1;
-	return set_base("/");
-}
-
-/* The daemon reads through it when all that runs in here is gone, sandbox-init perhaps too: an open directory keeps its mount. */
-static int open_directory(struct op *op)
-{
-	if (opened >= 0)
-		close(opened);
-	opened = beneath(string(op, 0), O_RDONLY | O_DIRECTORY);
-	return opened < 0 ? -1 : 0;
-}
-
 static void ready(void)
 {
-	reply((struct reply){.code = REPLY_READY}, opened);
-	if (opened >= 0)
-		close(opened);
-	opened = -1;
-}
-
-/* ---- files ---- */
-
-static int write_all(const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t w = write(file, p, n);
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			return -1;
-		p += w;
-		n -= (size_t)w;
-	}
-	return 0;
-}
-
-static int make_file(struct op *op)
-{
-	char *name = string(op, 0);
-	size_t skip = strlen(name) + 1, have = data_size(op);
-	if (skip > have || op->arg[3] > have - skip)
-		return errno = EINVAL, -1;
-	char *leaf;
-	int dir = parent_of(name, &leaf);
-	if (dir < 0)
-		return -1;
-	if (file >= 0)
-		close(file);
-	file = closing(dir, openat(dir, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)op->arg[0]));
-	if (file < 0 || fchown(file, (uid_t)op->arg[1], (gid_t)op->arg[2]) < 0)
-		return -1;
-	return write_all(op->data + skip, (size_t)op->arg[3]);
-}
-
-static int more_data(struct op *op)
-{
-	if (op->arg[0] > data_size(op) || file < 0)
-		return errno = EINVAL, -1;
-	return write_all(op->data, (size_t)op->arg[0]);
+	reply((struct reply){.code = REPLY_READY}, tree.opened);
+	if (tree.opened >= 0)
+		close(tree.opened);
+	tree.opened = -1;
 }
 
 static int write_proc(const char *path, const char *text)
@@ -497,7 +232,7 @@ static int become_program(struct op *op)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
 	stage = STAGE_LANDLOCK;
-	if (landlock >= 0 && syscall(SYS_landlock_restrict_self, landlock, 0) < 0)
+	if (tree.landlock >= 0 && syscall(SYS_landlock_restrict_self, tree.landlock, 0) < 0)
 		return -1;
 	stage = STAGE_SECCOMP; /* last: nothing but execve and exit runs under the filter */
 	int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter_flags, &filter);
@@ -580,9 +315,9 @@ static void do_exec(struct op *op, uint64_t index)
 {
 	failure = 0;
 	stage = STAGE_FORK;
-	if (file >= 0)
-		close(file); /* what is open for writing can't be executed (ETXTBSY) */
-	file = -1;
+	if (tree.file >= 0)
+		close(tree.file); /* what is open for writing can't be executed (ETXTBSY) */
+	tree.file = -1;
 	pid_t pid = start_program(op);
 	if (pid < 0)
 		failure = errno;
@@ -623,7 +358,7 @@ static void become_init(void)
 	if (dup3(fds[0], CONTROL_FD, O_CLOEXEC) < 0 || syscall(SYS_close_range, CONTROL_FD + 1, ~0U, 0) < 0)
 		die();
 	nfds = 0;
-	base = file = landlock = dev_null = empty_dir = -1;
+	tree.base = tree.file = tree.landlock = tree.dev_null = tree.empty_dir = -1;
 	signal(SIGCHLD, SIG_DFL);
 }
 
@@ -680,23 +415,6 @@ static int set_filter(struct op *op)
 	return 0;
 }
 
-static int make_ruleset(struct op *op)
-{
-	/* As much of struct landlock_ruleset_attr as the kernel knows: what it doesn't know must be 0, and is. */
-	uint64_t attr[3] = {op->arg[0], op->arg[1], op->arg[2]};
-	size_t size = attr[2] ? sizeof attr : attr[1] ? 2 * sizeof *attr : sizeof *attr;
-	landlock = (int)syscall(SYS_landlock_create_ruleset, attr, size, 0);
-	return landlock;
-}
-
-static int permit(struct op *op)
-{
-	struct landlock_path_beneath_attr a = {.allowed_access = op->arg[0], .parent_fd = beneath(string(op, 0), O_PATH)};
-	if (a.parent_fd < 0)
-		return -1;
-	return closing(a.parent_fd, (int)syscall(SYS_landlock_add_rule, landlock, LANDLOCK_RULE_PATH_BENEATH, &a, 0));
-}
-
 /* What a process hands on through fork and execve beside what EXEC sets. */
 static int uninherit(void)
 {
@@ -734,7 +452,7 @@ static int obey(struct op *op)
 	case OP_HOSTNAME:
 		return sethostname(string(op, 0), strlen(string(op, 0)));
 	case OP_PRIVATE:
-		return set_attributes(base, AT_RECURSIVE, 0, MS_PRIVATE);
+		return set_attributes(tree.base, AT_RECURSIVE, 0, MS_PRIVATE);
 	case OP_BASE:
 		return set_base(string(op, 0));
 	case OP_MKDIR:

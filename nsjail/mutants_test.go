@@ -10,30 +10,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mutant builds a sandbox-init with parts of init.c taken out and returns a box that uses it. Each part must be there once.
+// mutant builds a sandbox-init with parts of init.c and tree.c taken out and returns a box that uses it. Each part must be there once.
 func mutant(t *testing.T, replace ...string) *box {
 	t.Helper()
 	b := requireSandbox(t)
 	if os.Getenv("SANDBOX_PROG") != "" {
 		t.Skip("this machine has no compiler") // the virtual machine of TestCgroupV2; here the test runs too
 	}
-	text, err := os.ReadFile("init.c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	source := string(text)
-	for i := 0; i < len(replace); i += 2 {
-		if n := strings.Count(source, replace[i]); n != 1 {
-			t.Fatalf("init.c has %q %d times, want once: the mutation needs another text", replace[i], n)
-		}
-		source = strings.Replace(source, replace[i], replace[i+1], 1)
-	}
 	dir := t.TempDir()
-	file, exe := filepath.Join(dir, "mutant.c"), filepath.Join(dir, "mutant")
-	if err := os.WriteFile(file, []byte(source+"\nint main(void) { return 1; }\n"), 0o600); err != nil {
-		t.Fatal(err)
+	sources := map[string]string{}
+	for _, name := range []string{"init.c", "tree.c"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources[name] = string(text)
 	}
-	if out, err := exec.Command("gcc", "-O1", "-I", ".", "-o", exe, file).CombinedOutput(); err != nil {
+	for i := 0; i < len(replace); i += 2 {
+		found := 0
+		for name, text := range sources {
+			found += strings.Count(text, replace[i])
+			sources[name] = strings.Replace(text, replace[i], replace[i+1], 1)
+		}
+		if found != 1 {
+			t.Fatalf("init.c and tree.c have %q %d times, want once: the mutation needs another text", replace[i], found)
+		}
+	}
+	exe := filepath.Join(dir, "mutant")
+	args := []string{"-O1", "-I", ".", "-o", exe}
+	for name, text := range sources {
+		if name == "init.c" {
+			text += "\nint main(void) { return 1; }\n"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, filepath.Join(dir, name))
+	}
+	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}
 	spawner, err := newSpawner(exe, b.cgroups, filepath.Dir(b.root))

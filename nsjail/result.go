@@ -95,24 +95,7 @@ func classify(p Process, end ending, before, after counters) Result {
 		end.cause, end.killed = passed(p, end, r.Usage)
 	}
 	if end.killed {
-		switch end.cause {
-		case OOMKilled:
-			if oom == 0 { // we were faster than the kernel
-				add("memory.oom_control event", 1, p.Resources.MemoryMax, "bytes")
-			}
-		case WallTime:
-			add("timer wall", end.wall.Milliseconds(), p.WallTime.Milliseconds(), "ms")
-		case CPUTime:
-			add("cpu.stat usage", (r.Usage.User + r.Usage.System).Milliseconds(), p.CPUTime.Milliseconds(), "ms")
-		case OutputLimit:
-			add("bytes counted", end.output, p.FloodMax, "bytes")
-		case BadSyscall:
-			for _, d := range end.denied {
-				if d.Kill {
-					add("seccomp notification", int64(d.Nr), 0, "syscall")
-				}
-			}
-		}
+		r.Evidence = append(r.Evidence, killEvidence(p, end, r.Usage, oom > 0)...)
 	}
 	if refused > 0 {
 		add("pids.events max", refused, p.Resources.PidsMax, "")
@@ -132,6 +115,29 @@ func classify(p Process, end ending, before, after counters) Result {
 	}
 	r.Verdict, r.Err = verdict(end, r, oom > 0, refused > 0)
 	return r
+}
+
+// killEvidence says what a kill rests on; counted, that the kernel's own counter says it already.
+func killEvidence(p Process, end ending, u Usage, counted bool) []Evidence {
+	switch end.cause {
+	case OOMKilled:
+		if !counted { // we were faster than the kernel
+			return []Evidence{{"memory.oom_control event", 1, p.Resources.MemoryMax, "bytes"}}
+		}
+	case WallTime:
+		return []Evidence{{"timer wall", end.wall.Milliseconds(), p.WallTime.Milliseconds(), "ms"}}
+	case CPUTime:
+		return []Evidence{{"cpu.stat usage", (u.User + u.System).Milliseconds(), p.CPUTime.Milliseconds(), "ms"}}
+	case OutputLimit:
+		return []Evidence{{"bytes counted", end.output, p.FloodMax, "bytes"}}
+	case BadSyscall:
+		for _, d := range end.denied {
+			if d.Kill {
+				return []Evidence{{"seccomp notification", int64(d.Nr), 0, "syscall"}}
+			}
+		}
+	}
+	return nil
 }
 
 // passed names the limit that a program passed which ended before the news of that came: the verdict must not depend on who

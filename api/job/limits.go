@@ -59,7 +59,7 @@ var MaxLimits = Limits{
 // MinLimits are the smallest values that a request may ask for: below them the kernel refuses the limit, or nothing can start.
 // Arguments and environment, 64 KiB, lie on the stack, and with 64 KiB for all of it runtimes crashed now and then.
 var MinLimits = Limits{
-	WallMs: 1, CPUMs: 1, CPUMillicores: 10, MemoryBytes: MiB, PidsMax: 1, FileSizeBytes: 1, OpenFiles: 4, StackBytes: 262_144,
+	WallMs: 1, CPUMs: 1, CPUMillicores: 10, MemoryBytes: MiB, PidsMax: 1, FileSizeBytes: 1, OpenFiles: 16, StackBytes: 262_144,
 	TmpBytes: 4096, TmpInodes: 2, WorkspaceBytes: 4096, WorkspaceInodes: 2, OutputBytes: 1, OutputTailBytes: 1, FloodBytes: 1,
 	OutputFilesMax: 1, OutputFileBytes: 1, OutputFilesBytes: 1,
 }

@@ -374,7 +374,7 @@ const struct probe mount_probes[] = {
 	{"files", "execute from /tmp", 0, REFUSED, execute, 0, {PTR("/tmp")}},
 	{"files", "execute from /dev/shm", 0, REFUSED, execute, 0, {PTR("/dev/shm")}},
 	{"files", "chown to root", 0, REFUSED, privileged_file, 0, {0}},
-	{"files", "give a file capabilities", FAST, REFUSED, privileged_file, 0, {1}},
+	{"files", "give a file capabilities", FAST, REFUSED " EOPNOTSUPP", privileged_file, 0, {1}},
 	{"files", "trusted attributes", 0, REFUSED " EOPNOTSUPP", privileged_file, 0, {2}},
 	{"files", "make a file immutable", 0, REFUSED " ENOTTY", privileged_file, 0, {3}},
 	{"files", "name_to_handle_at", POLICY, REFUSED, by_handle, 0, {0}},
