@@ -184,9 +184,8 @@ func (p plan) config(root string, slot int) nsjail.Config {
 			{Destination: "tmp", Size: l.TmpBytes, Inodes: l.TmpInodes, Mode: 0o1777, Symlinks: true},
 			{Destination: "dev/shm", Size: min(shmBytes, l.TmpBytes), Inodes: l.TmpInodes, Mode: 0o1777},
 		},
-		MaskedPaths:   maskedPaths(),
-		ReadonlyPaths: readonlyPaths(),
-		Resources:     resources(p.steps[0].limits),
+		MaskedPaths: maskedPaths(),
+		Resources:   resources(p.steps[0].limits),
 	}
 	if p.outputs != nil {
 		cfg.OpenDir = workDir

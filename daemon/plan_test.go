@@ -95,7 +95,6 @@ func describe(t *testing.T, p plan, slot int) string {
 		line("mount", m)
 	}
 	line("masked", cfg.MaskedPaths)
-	line("readonly", cfg.ReadonlyPaths)
 	line("resources", cfg.Resources)
 	if cfg.OpenDir != "" {
 		line("open", cfg.OpenDir)

@@ -30,6 +30,3 @@ func maskedPaths() []string {
 		"/proc/driver", "/proc/fs", "/proc/irq", "/proc/bus", "/proc/tty",
 	}
 }
-
-// readonlyPaths stay readable: runtimes look up kernel.pid_max, vm.overcommit_memory and the like.
-func readonlyPaths() []string { return []string{"/proc/sys"} }

@@ -17,9 +17,9 @@ type Config struct {
 	UIDMappings, GIDMappings []configs.IDMap
 	// Mounts are the writable parts: fresh tmpfs each.
 	Mounts []Tmpfs
-	// MaskedPaths are covered by /dev/null or an empty directory, ReadonlyPaths are remounted read-only. Those that
+	// MaskedPaths are covered by /dev/null or an empty directory; all of /proc is read-only anyway. Those that
 	// don't exist are passed over, as the OCI runtime specification says.
-	MaskedPaths, ReadonlyPaths []string
+	MaskedPaths []string
 	// Resources are the limits in force from the start; Process.Resources replaces them.
 	Resources Resources
 	// OpenDir, if set, is the directory inside whose descriptor Sandbox.Dir returns.

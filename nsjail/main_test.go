@@ -139,9 +139,8 @@ func (b *box) config() Config {
 			{Destination: "/tmp", Size: 4 << 20, Inodes: 64, Mode: 0o1777, Symlinks: true},
 			{Destination: "/dev/shm", Size: 4 << 20, Inodes: 64, Mode: 0o1777},
 		},
-		MaskedPaths:   []string{"/proc/kcore", "/proc/keys", "/proc/acpi"},
-		ReadonlyPaths: []string{"/proc/sys", "/proc/bus", "/proc/sysrq-trigger", "/proc/not-there"},
-		Resources:     testResources(),
+		MaskedPaths: []string{"/proc/kcore", "/proc/keys", "/proc/acpi"},
+		Resources:   testResources(),
 	}
 }
 

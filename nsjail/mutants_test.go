@@ -96,7 +96,7 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 	})
 	t.Run("masks", func(t *testing.T) {
 		b := mutant(t, writableProc...)
-		got := b.probe(t, "all", func(cfg *Config, _ *Process) { cfg.MaskedPaths, cfg.ReadonlyPaths = nil, nil })
+		got := b.probe(t, "all", func(cfg *Config, _ *Process) { cfg.MaskedPaths = nil })
 		noticed(t, got, "proc/read cmdline", "proc/read interrupts", "proc/read key-users", "proc/read kallsyms", "proc/read fs",
 			"proc/anything of the host's", "proc/write sys/kernel/ns_last_pid", "proc/anything below sys")
 	})

@@ -105,11 +105,6 @@ func sandboxProgram(cfg Config, h host) []op {
 		ops = append(ops, tmpfs(m))
 	}
 	// After proc is mounted and before any program runs: nothing can race with what is bound over it.
-	for _, p := range cfg.ReadonlyPaths {
-		o := bind("", rel(p), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
-		o.arg[1] = 1
-		ops = append(ops, o)
-	}
 	for _, p := range cfg.MaskedPaths {
 		ops = append(ops, op{code: opMask, strs: []string{rel(p)}})
 	}

@@ -22,6 +22,7 @@ var ErrSpawnerGone = errors.New("the spawner process is gone")
 type Spawner struct {
 	cgroups *Cgroups
 	host    host
+	program func(Config, host) []op // sandboxProgram, but in tests that leave an op out
 	roots   []string
 	cmd     *exec.Cmd
 	done    chan struct{} // closed when the process has ended
@@ -65,7 +66,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &Spawner{cgroups: cgroups, host: h, roots: real, ctl: ctl, done: make(chan struct{}), fresh: true}
+	s := &Spawner{cgroups: cgroups, host: h, program: sandboxProgram, roots: real, ctl: ctl, done: make(chan struct{}), fresh: true}
 	end := os.NewFile(uintptr(remote), "control")
 	defer end.Close()
 	s.cmd = &exec.Cmd{
@@ -130,7 +131,7 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	sb := &Sandbox{cfg: cfg, cg: cg, spawner: s, pidfd: -1, dir: -1, setup: sandboxProgram(cfg, s.host)}
+	sb := &Sandbox{cfg: cfg, cg: cg, spawner: s, pidfd: -1, dir: -1, setup: s.program(cfg, s.host)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, sb.Close())

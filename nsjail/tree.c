@@ -124,7 +124,7 @@ int do_bind(struct op *op)
 	char *from = string(op, 0);
 	int target = beneath(string(op, 1), O_PATH);
 	if (target < 0)
-		return errno == ENOENT && op->arg[1] ? 0 : -1;
+		return -1;
 	int source = from[0] ? open(from, O_PATH | O_CLOEXEC) : target;
 	if (source < 0)
 		return closing(target, -1);

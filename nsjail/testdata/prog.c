@@ -275,7 +275,10 @@ int main(int argc, char **argv)
 	}
 	if (is(mode, "write")) { /* leaves something for the next step */
 		int fd = open(arg, O_CREAT | O_WRONLY, 0755);
-		return write(fd, "left\n", 5) == 5 ? 0 : 1;
+		if (fd >= 0 && write(fd, "left\n", 5) == 5)
+			return 0;
+		perror(arg);
+		return 1;
 	}
 	return limits(argc, argv);
 }
