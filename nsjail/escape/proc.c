@@ -177,6 +177,12 @@ const struct probe proc_probes[] = {
 	TELLS("vmallocinfo", 0),
 	TELLS("pagetypeinfo", 0),
 	TELLS("mtrr", POLICY),
+	TELLS("vmstat", POLICY),
+	TELLS("zoneinfo", POLICY),
+	TELLS("buddyinfo", POLICY),
+	TELLS("partitions", POLICY),
+	TELLS("swaps", POLICY),
+	TELLS("sys/kernel/random/boot_id", POLICY),
 
 	CLOSED("sysrq-trigger", FAST),
 	CLOSED("sys/kernel/core_pattern", FAST),

@@ -170,6 +170,27 @@ static void empty_shm(const struct probe *p)
 	must_fail(p, shm_open("/probe-of-another-job", O_RDWR, 0));
 }
 
+/* What the daemon sets, whatever it has itself. */
+static void at_most(const struct probe *p)
+{
+	struct rlimit limit;
+	if (getrlimit((int)p->arg[0], &limit) < 0)
+		refused(p, errno);
+	if (limit.rlim_max > (rlim_t)p->arg[1])
+		escaped(p, "%llu, want at most %ld", (unsigned long long)limit.rlim_max, p->arg[1]);
+	held(p, "%llu", (unsigned long long)limit.rlim_max);
+}
+
+/* What chmod 755 would make, as struct posix_acl_xattr_header has it. */
+static const struct {
+	uint32_t version;
+	struct {
+		uint16_t tag, perm;
+		uint32_t id;
+	} entries[3];
+} acl = {2, {{1, 7, ~0U}, {4, 5, ~0U}, {0x20, 5, ~0U}}};
+
+#define AT_MOST(group, name, which, most) {group, name, POLICY, REFUSED, at_most, 0, {which, most}}
 #define LIMIT(group, name, flags, which) {group, name, flags, REFUSED, raise_limit, 0, {which}}
 #define CALL(group, name, flags, want, ...) {group, name, flags, want, NULL, __VA_ARGS__}
 
@@ -191,6 +212,7 @@ const struct probe resource_probes[] = {
 	{"cpu", "SCHED_DEADLINE", 0, REFUSED, deadline, 0, {0}},
 	CALL("cpu", "nice -5", FAST, REFUSED, SYS_setpriority, {PRIO_PROCESS, 0, -5}),
 	CALL("cpu", "priority of a user", 0, REFUSED, SYS_setpriority, {PRIO_USER, 0, -5}),
+	CALL("cpu", "disk priority", POLICY, REFUSED, SYS_ioprio_set, {1, 0, 0x4000}),
 	CALL("cpu", "real-time disk priority", 0, REFUSED, SYS_ioprio_set, {1, 0, 0x2000}),
 	CALL("cpu", "another's core", POLICY, REFUSED, SYS_prctl, {62 /* PR_SCHED_CORE */, 1, 0, 0, 0}),
 	LIMIT("cpu", "raise RLIMIT_NICE", FAST, RLIMIT_NICE),
@@ -210,6 +232,14 @@ const struct probe resource_probes[] = {
 	{"disk", "a file of 1 TiB", 0, REFUSED " EFBIG", large_file, 0, {PTR("/workspace")}},
 	LIMIT("disk", "raise RLIMIT_FSIZE", FAST, RLIMIT_FSIZE),
 	LIMIT("disk", "raise RLIMIT_NOFILE", FAST, RLIMIT_NOFILE),
+	AT_MOST("fds", "RLIMIT_NOFILE", RLIMIT_NOFILE, 4096),
+	AT_MOST("pids", "RLIMIT_NPROC", RLIMIT_NPROC, 2048),
+	AT_MOST("memory", "RLIMIT_STACK", RLIMIT_STACK, 256 << 20),
+	AT_MOST("memory", "RLIMIT_MEMLOCK", RLIMIT_MEMLOCK, 64 << 10),
+	AT_MOST("ipc", "RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE, 0),
+	AT_MOST("signals", "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING, 1024),
+	CALL("memory", "an access control list", POLICY, REFUSED " EOPNOTSUPP", SYS_setxattr,
+	     {PTR("/workspace"), PTR("system.posix_acl_default"), PTR(&acl), sizeof acl, 0}),
 
 	{"ipc", "shared memory segments", FAST, REFUSED, no_objects, 0, {PTR("/proc/sysvipc/shm")}},
 	{"ipc", "semaphores", 0, REFUSED, no_objects, 0, {PTR("/proc/sysvipc/sem")}},
