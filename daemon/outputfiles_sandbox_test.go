@@ -129,7 +129,8 @@ func TestOutputFilesOfTwoSteps(t *testing.T) {
 	r := twoSteps(t)
 	run := func(first, second string) job.Result {
 		t.Helper()
-		res, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "two", Source: "#\n" + first, OutputFiles: []string{"out.txt", "dir/passwd", "good.txt", "log", "swap"},
+		ample := job.Limits{WallMs: 60_000, CPUMs: 60_000, CPUMillicores: 4000} // also where the machine is emulated
+		res, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "two", Compile: ample, Run: ample, Source: "#\n" + first, OutputFiles: []string{"out.txt", "dir/passwd", "good.txt", "log", "swap"},
 			Files: []job.File{{Name: "second.py", Data: []byte(second)}}}, func(job.Event) error { return nil })
 		if err != nil {
 			t.Fatal(err)
