@@ -16,7 +16,7 @@ func mutant(t *testing.T, replace ...string) *box {
 	t.Helper()
 	b := requireSandbox(t)
 	if os.Getenv("SANDBOX_PROG") != "" {
-		t.Skip("this machine has no compiler") // the virtual machine of TestCgroupV2; here the test runs too
+		t.Skip("this machine has no compiler")
 	}
 	dir := t.TempDir()
 	sources := map[string]string{}
