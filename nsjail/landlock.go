@@ -1,38 +1,10 @@
 package nsjail
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
-
-// host is what sandboxes have that not every kernel or machine offers.
-type host struct {
-	landlock int  // ABI version, 0: none; see landlock(7)
-	smt      bool // cores have several threads, which sandboxes must not share
-}
-
-// findHost asks the kernel.
-func findHost() (host, error) {
-	var h host
-	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	switch errno {
-	case 0:
-		h.landlock = int(abi)
-	case unix.ENOSYS, unix.EOPNOTSUPP: // not built in; not in the lsm= of the boot command line
-	default:
-		return h, fmt.Errorf("landlock_create_ruleset: %w", errno)
-	}
-	active, err := os.ReadFile("/sys/devices/system/cpu/smt/active")
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // no such file: built without SMT
-		return h, fmt.Errorf("find out whether cores have several threads: %w", err)
-	}
-	h.smt = strings.TrimSpace(string(active)) == "1"
-	return h, nil
-}
 
 // What Landlock can take away, by what it came with.
 const (

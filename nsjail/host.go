@@ -1,0 +1,61 @@
+package nsjail
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// host is what sandboxes have that not every kernel or machine offers.
+type host struct {
+	landlock int  // ABI version, 0: none; see landlock(7)
+	smt      bool // cores have several threads, which sandboxes must not share
+}
+
+// findHost asks the kernel.
+func findHost() (host, error) {
+	var h host
+	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	switch errno {
+	case 0:
+		h.landlock = int(abi)
+	case unix.ENOSYS, unix.EOPNOTSUPP: // not built in; not in the lsm= of the boot command line
+	default:
+		return h, fmt.Errorf("landlock_create_ruleset: %w", errno)
+	}
+	active, err := os.ReadFile("/sys/devices/system/cpu/smt/active")
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // no such file: built without SMT
+		return h, fmt.Errorf("find out whether cores have several threads: %w", err)
+	}
+	h.smt = strings.TrimSpace(string(active)) == "1"
+	if h.smt && !coreScheduling() {
+		return h, errors.New("cores have several threads (SMT), on which jobs could listen to each other, and this kernel has no core " +
+			"scheduling: use one with CONFIG_SCHED_CORE, or switch SMT off (echo off >/sys/devices/system/cpu/smt/control)")
+	}
+	return h, nil
+}
+
+// coreScheduling asks for our own cookie; see PR_SCHED_CORE(2const). EINVAL: the kernel knows no such thing.
+func coreScheduling() bool {
+	var cookie uint64
+	err := unix.Prctl(unix.PR_SCHED_CORE, unix.PR_SCHED_CORE_GET, 0, unix.PR_SCHED_CORE_SCOPE_THREAD, uintptr(unsafe.Pointer(&cookie)))
+	return err == nil
+}
+
+// hostCheck is for ccee doctor.
+func hostCheck() Check {
+	c := Check{Name: "Landlock", Fix: "add landlock to lsm= on the boot command line; it holds once more what mounts do"}
+	h, err := findHost()
+	if err != nil {
+		return Check{Name: "host", Needed: true, Detail: err.Error(), Fix: "see the detail"}
+	}
+	c.OK, c.Detail = h.landlock > 0, fmt.Sprintf("ABI %d", h.landlock)
+	if h.smt {
+		c.Detail += "; core scheduling, as cores have several threads"
+	}
+	return c
+}
