@@ -97,7 +97,7 @@ var hostileID atomic.Int64
 
 func (s *survivor) run(t *testing.T, which int) {
 	h := hostile[which]
-	wall := int64(15_000) // for what ends by itself, sooner or later
+	wall := int64(60_000) // for what ends by itself, sooner or later
 	if slices.Contains(h.want, job.WallTime) {
 		wall = 500
 	}
