@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -249,6 +250,7 @@ func TestSelfTestNames(t *testing.T) {
 		{name: "no rlimits", adjust: func(_ *nsjail.Config, p *nsjail.Process) { p.Rlimits = nil }, want: []string{"cpu", "disk"}},
 		{name: "a secret", adjust: func(_ *nsjail.Config, p *nsjail.Process) { p.Env = append(p.Env, "AWS_SECRET_ACCESS_KEY=x") }, want: []string{"inherited"}},
 		{name: "allow all", policy: `{"defaultAction":"SCMP_ACT_ALLOW"}`, want: []string{"keyrings", "io_uring", "sockets"}},
+		{name: "a policy that kills", policy: killing(t)},
 		{name: "keyrings", policy: `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["socket","io_uring_setup"],"action":"SCMP_ACT_ERRNO"}]}`, want: []string{"keyrings"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -266,7 +268,7 @@ func TestSelfTestNames(t *testing.T) {
 			p := probePlan(escape.Fast)
 			p.steps[0].files = []nsjail.File{{Name: "probe", Data: program, Mode: 0o755}}
 			p.steps[0].args[0] = workDir + "/probe"
-			cfg, proc := p.config(self.root, self.slot), p.steps[0].process(filter)
+			cfg, proc := p.config(self.root, self.slot), p.steps[0].process(filter.lenient())
 			if tt.adjust != nil {
 				tt.adjust(&cfg, &proc)
 			}
@@ -290,6 +292,23 @@ func TestSelfTestNames(t *testing.T) {
 			}
 		})
 	}
+}
+
+// killing is the default policy, but that it kills for ptrace and its like.
+func killing(t *testing.T) string {
+	t.Helper()
+	p := *seccomp.Default()
+	p.Syscalls = slices.Clone(p.Syscalls)
+	for i := range p.Syscalls {
+		if s := &p.Syscalls[i]; slices.Contains(s.Names, "ptrace") {
+			s.Action, s.Errno = seccomp.ActKillProcess, nil
+		}
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // newSelfTest is what SelfTest makes, with the default policy.

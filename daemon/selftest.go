@@ -102,7 +102,7 @@ func (t selfTest) run(ctx context.Context, set escape.Set) ([]escape.Outcome, er
 		return nil, err
 	}
 	p := probePlan(set)
-	return t.try(ctx, p.config(t.root, t.slot), p.steps[0].process(t.filter))
+	return t.try(ctx, p.config(t.root, t.slot), p.steps[0].process(t.filter.lenient()))
 }
 
 // probePlan is the plan of a job whose program are the probes.

@@ -103,7 +103,7 @@ func (s *survivor) run(t *testing.T, which int) {
 	}
 	spec := job.Spec{
 		ID: fmt.Sprintf("hostile-%d", hostileID.Add(1)), Language: h.language, Source: h.source,
-		Run: job.Limits{WallMs: wall, CPUMs: 10_000, FloodBytes: 4 << 20},
+		Run: job.Limits{WallMs: wall, CPUMs: 10_000, FloodBytes: 4 << 20, MemoryBytes: 64 << 20},
 	}
 	res, err := s.client.Run(context.Background(), spec)
 	switch {

@@ -260,6 +260,11 @@ func (c *capture) relax() {
 
 // leftover reads what is in the pipes when nobody can write any more.
 func (c *capture) leftover() {
+	for _, fd := range c.ends {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); c.exact && (err != nil || flags&unix.O_DIRECT == 0) {
+			c.kept.ordered = false // the program has taken it away: what was read at once were several writes
+		}
+	}
 	for _, i := range c.listed() { // the rest of the order
 		c.read(i)
 	}

@@ -22,20 +22,22 @@ type Syscall struct {
 type Answer struct {
 	Errno unix.Errno // what the call returns
 	Kill  bool       // the sandbox is killed, the verdict is BadSyscall
+	Odd   bool       // no kernel has the call: all such are counted as one
 }
 
-// Denied is a system call that was refused, with the arguments of its first time.
+// Denied is a system call that was refused, with the number and the arguments of its first time.
 type Denied struct {
 	Syscall
 	Answer
 	Count int64
 }
 
-// deniedMax bounds the list of calls. There are fewer than 500 numbers; only a program that tries odd ones gets there.
-const deniedMax = 64
+// deniedMax bounds the list of calls. There are fewer numbers that a kernel has.
+const deniedMax = 512
 
-// The first askFree refused calls of a program are answered at once, later ones after askPause each: so a flood of them
-// costs the program its time and the daemon next to nothing.
+// The first askFree refused calls of a program are answered at once, later ones one every askPause, whoever made them: so a
+// flood of them costs the program its time and the daemon next to nothing. All are looked at when they come, lest a signal
+// takes one back before that.
 const (
 	askFree  = 200
 	askPause = 5 * time.Millisecond
@@ -49,6 +51,10 @@ type denials struct {
 	stop   chan struct{}
 	done   chan struct{} // closed when nothing is answered any more
 	once   sync.Once
+
+	taken   int64
+	pending []notifResponse // to be sent, one every askPause
+	next    time.Time       // when the first of them may be
 
 	list   []Denied // to be read when done is closed
 	missed int64    // calls that found no place in list
@@ -66,23 +72,35 @@ func (d *denials) serve(fd int) {
 		defer close(d.done)
 		defer d.file.Close() // whoever still waits for an answer gets ENOSYS
 		raw, err := d.file.SyscallConn()
-		for n := int64(0); err == nil; n++ {
-			if n >= askFree && !d.pause() {
+		for err == nil && d.goOn() {
+			gone := false
+			err = raw.Read(func(fd uintptr) bool {
+				ready := false
+				ready, gone = d.takeOne(int(fd))
+				return ready
+			})
+			switch {
+			case gone:
 				return
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				err = raw.Control(func(fd uintptr) { d.sendPending(int(fd)) })
 			}
-			err = raw.Read(func(fd uintptr) bool { return d.answerOne(int(fd)) })
 		}
 	}()
 }
 
-func (d *denials) pause() bool {
-	timer := time.NewTimer(askPause)
-	defer timer.Stop()
+// goOn sets how long to wait for a call, and says whether to wait at all: end sets its deadline after closing stop.
+func (d *denials) goOn() bool {
+	var until time.Time // for ever
+	if len(d.pending) > 0 {
+		until = d.next
+	}
+	_ = d.file.SetReadDeadline(until)
 	select {
-	case <-timer.C:
-		return true
 	case <-d.stop:
 		return false
+	default:
+		return true
 	}
 }
 
@@ -96,15 +114,16 @@ func (d *denials) end() {
 	<-d.done
 }
 
-// answerOne reports false when no call waits.
-func (d *denials) answerOne(fd int) bool {
+// takeOne reports ready when a call was taken, or gone when none will ever come.
+func (d *denials) takeOne(fd int) (ready, gone bool) {
 	var n notif
-	if err := receiveNotif(fd, &n); err != nil {
-		if errors.Is(err, io.EOF) {
-			_ = d.file.SetReadDeadline(time.Unix(1, 0))
-			return true
-		}
-		return !errors.Is(err, unix.EAGAIN)
+	switch err := receiveNotif(fd, &n); {
+	case errors.Is(err, unix.EAGAIN):
+		return false, false
+	case errors.Is(err, io.EOF):
+		return true, true
+	case err != nil: // its process is gone
+		return true, false
 	}
 	call := Syscall{Nr: n.nr, Arch: n.arch, Args: n.args}
 	a := d.decide(call)
@@ -112,19 +131,43 @@ func (d *denials) answerOne(fd int) bool {
 		a.Kill = true
 	}
 	d.count(call, a)
-	if a.Kill {
-		d.once.Do(func() { close(d.killed) })
-		return true // unanswered: it waits until it is dead
-	}
-	// ENOENT: its process is gone.
+	d.taken++
 	r := notifResponse{id: n.id, err: -int32(a.Errno)}
-	_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&r)))
-	return true
+	switch {
+	case a.Kill: // unanswered: it waits until it is dead
+		d.once.Do(func() { close(d.killed) })
+	case d.taken <= askFree:
+		send(fd, r)
+	default:
+		if len(d.pending) == 0 {
+			d.next = time.Now().Add(askPause)
+		}
+		d.pending = append(d.pending, r)
+	}
+	return true, false
+}
+
+// sendPending sends the answer whose turn it is. Those whose process is gone cost no turn.
+func (d *denials) sendPending(fd int) {
+	for len(d.pending) > 0 {
+		r := d.pending[0]
+		d.pending = d.pending[1:]
+		if send(fd, r) {
+			break
+		}
+	}
+	d.next = time.Now().Add(askPause)
+}
+
+// send answers a call, unless its process is gone or was interrupted.
+func send(fd int, r notifResponse) bool {
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&r)))
+	return errno == 0
 }
 
 func (d *denials) count(call Syscall, a Answer) {
 	for i := range d.list {
-		if have := &d.list[i]; have.Nr == call.Nr && have.Answer == a {
+		if have := &d.list[i]; have.Answer == a && (have.Nr == call.Nr || a.Odd) {
 			have.Count++
 			return
 		}

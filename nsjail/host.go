@@ -14,6 +14,7 @@ import (
 type host struct {
 	landlock int  // ABI version, 0: none; see landlock(7)
 	smt      bool // cores have several threads, which sandboxes must not share
+	killable bool // a call that is being asked about can be interrupted by nothing but death; Linux 5.19
 }
 
 // findHost asks the kernel.
@@ -27,6 +28,10 @@ func findHost() (host, error) {
 	default:
 		return h, fmt.Errorf("landlock_create_ruleset: %w", errno)
 	}
+	// EFAULT is about the filter, which is missing here; a flag that the kernel doesn't know is EINVAL.
+	_, _, errno = unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0)
+	h.killable = errno == unix.EFAULT
 	active, err := os.ReadFile("/sys/devices/system/cpu/smt/active")
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // no such file: built without SMT
 		return h, fmt.Errorf("find out whether cores have several threads: %w", err)

@@ -118,7 +118,7 @@ func sandboxProgram(cfg Config, h host) []op {
 }
 
 // processProgram writes a step's files and runs it: one packet, or more where the files are large.
-func processProgram(p Process) [][]op {
+func processProgram(p Process, h host) [][]op {
 	var w packets
 	made := map[string]bool{"": true, rel(p.Cwd): true}
 	for _, f := range p.Files {
@@ -138,18 +138,21 @@ func processProgram(p Process) [][]op {
 	tail := []op{
 		{code: opArgs, arg: [4]uint64{uint64(len(p.Args))}, strs: p.Args},
 		{code: opEnv, arg: [4]uint64{uint64(len(p.Env))}, strs: p.Env},
-		seccompOp(p),
+		seccompOp(p, h),
 		{code: opExec, arg: [4]uint64{uint64(p.UID), uint64(p.GID), uint64(p.Umask)}, strs: []string{p.Cwd}, note: fmt.Sprintf("uid %d gid %d umask %#o", p.UID, p.GID, p.Umask)},
 	}
 	w.addTogether(tail)
 	return w.list
 }
 
-func seccompOp(p Process) op {
+func seccompOp(p Process, h host) op {
 	o := op{code: opSeccomp, arg: [4]uint64{uint64(len(p.Seccomp))}, data: p.Seccomp, note: fmt.Sprintf("%d bytes", len(p.Seccomp))}
 	if p.Decide != nil {
 		o.arg[1] = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
 		o.note += " with listener"
+		if h.killable {
+			o.arg[1] |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+		}
 	}
 	return o
 }

@@ -28,7 +28,7 @@ func TestProgram(t *testing.T) {
 		{"network", [][]op{networkProgram()}},
 		{"sandbox", [][]op{sandboxProgram(cfg, host{landlock: 7, smt: true})}},
 		{"sandbox-plain", [][]op{sandboxProgram(cfg, host{})}},
-		{"process", processProgram(p)},
+		{"process", processProgram(p, host{killable: true})},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got strings.Builder
@@ -66,7 +66,7 @@ func TestPackets(t *testing.T) {
 		p.Args = append(p.Args, strings.Repeat("a", 32_768))
 		p.Files = []File{{Name: "f", Data: data, Mode: 0o644}}
 		total := 0
-		for _, ops := range processProgram(p) {
+		for _, ops := range processProgram(p, host{killable: true}) {
 			b, err := encodePacket(ops)
 			if err != nil {
 				t.Fatalf("size %d: %v", size, err)

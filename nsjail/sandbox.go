@@ -125,7 +125,7 @@ func (sb *Sandbox) prepare(p Process) (before counters, err error) {
 
 // send gives sandbox-init the files and the order to run, which it returns; a step that can't be prepared is an end already.
 func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending) {
-	program := processProgram(p)
+	program := processProgram(p, sb.spawner.host)
 	if len(program) > 1 { // each packet but the last is answered, and the set-up's answer comes before
 		if err := sb.Ready(); err != nil {
 			return nil, &ending{ours: err, gone: true}

@@ -108,13 +108,26 @@ func ask(program []byte) []byte {
 
 // Name returns the name of the system call nr, or "syscall_NR" where there is none.
 func Name(nr int32, arch Arch) string {
-	if name, err := libseccomp.ScmpSyscall(nr).GetNameByArch(arch.scmp()); err == nil {
+	if name, ok := lookup(nr, arch); ok {
 		return name
+	}
+	return fmt.Sprintf("syscall_%d", nr)
+}
+
+// Known tells if a system call has the number nr.
+func Known(nr int32, arch Arch) bool {
+	_, ok := lookup(nr, arch)
+	return ok
+}
+
+func lookup(nr int32, arch Arch) (string, bool) {
+	if name, err := libseccomp.ScmpSyscall(nr).GetNameByArch(arch.scmp()); err == nil {
+		return name, true
 	}
 	for _, name := range append(newerNames(), "uretprobe", "uprobe") {
 		if n, ok := newer(name, arch); ok && n == int(nr) {
-			return name
+			return name, true
 		}
 	}
-	return fmt.Sprintf("syscall_%d", nr)
+	return "", false
 }

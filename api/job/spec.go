@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -163,7 +164,7 @@ func nameFault(name string) string {
 		return "it must be UTF-8"
 	case strings.HasPrefix(name, "/"):
 		return "it must be relative"
-	case strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }):
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\\' }):
 		return "it must not contain control characters or backslashes"
 	case path.Clean(name) != name || name == "." || name == ".." || strings.HasPrefix(name, "../"):
 		return "it must not climb out of the working directory or contain empty, . or .. elements"

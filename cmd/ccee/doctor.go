@@ -26,7 +26,7 @@ needed is missing.
 		Flags: []cli.Flag{
 			socketFlag(), imagesFlag(), seccompFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print the checks as JSON"},
-			&cli.BoolFlag{Name: "escape", Usage: "try to get out of a jail of this host, some 300 ways, instead"},
+			&cli.BoolFlag{Name: "escape", Usage: "try to get out of a jail of this host, some 400 ways, instead"},
 		},
 		Action: noArgs(doctor),
 	}
