@@ -80,7 +80,7 @@ func TestLandlockAlone(t *testing.T) {
 	if b.spawner.host.landlock == 0 {
 		t.Skip("no Landlock in this kernel")
 	}
-	wide := mutant(t, "if (attributes && set_attributes(tree, 0, attributes, 0) < 0)", "if (0)",
+	wide := mutant(t, "if (attributes && set_attributes(copy, 0, attributes, 0) < 0)", "if (0)",
 		"FSMOUNT_CLOEXEC, (unsigned)op->arg[0])", "FSMOUNT_CLOEXEC, 0)")
 	wide.spawner.host = b.spawner.host
 	for _, tt := range []struct{ args, want string }{

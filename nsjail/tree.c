@@ -111,12 +111,12 @@ int do_mount(struct op *op)
 /* Clones the mount at source and puts it on target; attributes are added to those that it has. */
 static int bind_fd(int source, int target, uint64_t attributes)
 {
-	int tree = (int)syscall(SYS_open_tree, source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree < 0)
+	int copy = (int)syscall(SYS_open_tree, source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (copy < 0)
 		return -1;
-	if (attributes && set_attributes(tree, 0, attributes, 0) < 0)
-		return closing(tree, -1);
-	return closing(tree, move_to(tree, target));
+	if (attributes && set_attributes(copy, 0, attributes, 0) < 0)
+		return closing(copy, -1);
+	return closing(copy, move_to(copy, target));
 }
 
 int do_bind(struct op *op)
