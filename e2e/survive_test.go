@@ -181,8 +181,10 @@ func TestSurvives(t *testing.T) {
 	s.attack(t, rng, n-s.begun, nil)
 	after := s.settled(t)
 	t.Logf("%d jobs, of which %d were lost with a killed daemon\nbefore %+v\nafter  %+v", s.begun, s.lost.Load(), before, after)
+	// Go keeps the threads that blocked in the kernel at once, at most a few for each of the 16 jobs; more is a leak.
+	const threads = 64
 	if after.descriptors > before.descriptors+2 || after.goroutines > before.goroutines+2 || after.children != before.children ||
-		after.mounts != before.mounts || after.threads > before.threads+8 || after.memory > 2*before.memory {
+		after.mounts != before.mounts || after.threads > threads || after.memory > 2*before.memory {
 		t.Errorf("something is left over: before %+v, after %+v", before, after)
 	}
 }
