@@ -41,6 +41,8 @@ const deniedMax = 512
 const (
 	askFree  = 200
 	askPause = 5 * time.Millisecond
+	// pendingMax bounds those that wait for their answer. There is one a thread, but before Linux 5.19 signals take calls back.
+	pendingMax = 8192
 )
 
 // denials answers the calls that a program's filter asks about, and counts them.
@@ -141,6 +143,9 @@ func (d *denials) takeOne(fd int) (ready, gone bool) {
 	default:
 		if len(d.pending) == 0 {
 			d.next = time.Now().Add(askPause)
+		}
+		if len(d.pending) == pendingMax {
+			d.sendPending(fd)
 		}
 		d.pending = append(d.pending, r)
 	}
