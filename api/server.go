@@ -53,6 +53,9 @@ func (s *Server) routes() []route {
 		{"GET", "/executions/:jobId", tenants, s.getJob},
 		{"DELETE", "/executions/:jobId", tenants, s.cancelJob},
 		{"GET", "/executions/:jobId/logs", tenants, s.getLogs},
+
+		{"GET", "/v1/quotas", tenants, s.getQuotas},
+		{"GET", "/v1/costs", tenants, s.getCosts},
 	}
 }
 

@@ -14,7 +14,7 @@ var luaFiles embed.FS
 
 // steps are the atomic steps, each named as its file.
 type steps struct {
-	enqueue, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, publishRuntimes, runtimes *redis.Script
+	enqueue, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, publishRuntimes, runtimes *redis.Script
 }
 
 func newSteps(k keys, o Options) steps {
@@ -25,7 +25,7 @@ func newSteps(k keys, o Options) steps {
 	return steps{
 		enqueue: step("enqueue"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
 		fail: step("fail"), release: step("release"), cancel: step("cancel"), counts: step("counts"), rate: step("rate"),
-		usage: step("usage"), publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
+		usage: step("usage"), costs: step("costs"), publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
 	}
 }
 

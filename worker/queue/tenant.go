@@ -59,3 +59,33 @@ func (q *Queue) Usage(ctx context.Context, tenant string) (Usage, error) {
 	cost, _ := strconv.ParseFloat(text(r[3]), 64)
 	return Usage{ActiveJobs: integer(r[0]), DailyJobs: integer(r[1]), Date: text(r[2]), EstimatedCostUsd: cost}, nil
 }
+
+// DayCost is what a tenant's jobs that finished on one day have cost.
+type DayCost struct {
+	Date             string // UTC, YYYY-MM-DD
+	EstimatedCostUsd float64
+}
+
+// MaxCostDays is how many days back Costs can look; the sums are kept for longer than that.
+const MaxCostDays = int(costTTL/(24*time.Hour)) - 1
+
+// Costs returns the costs of the tenant's last days, today first. days is from 1 to MaxCostDays.
+func (q *Queue) Costs(ctx context.Context, tenant string, days int) ([]DayCost, error) {
+	what := "read the costs of tenant " + tenant
+	if days < 1 || days > MaxCostDays {
+		return nil, job.Errorf(job.EInternal, "%s: %d days, want 1 to %d", what, days, MaxCostDays)
+	}
+	r, err := q.list(ctx, q.steps.costs, 2*days, what, tenant, days)
+	if err != nil {
+		return nil, err
+	}
+	costs := make([]DayCost, days)
+	for i := range costs {
+		usd, err := strconv.ParseFloat(text(r[2*i+1]), 64)
+		if err != nil {
+			return nil, job.Errorf(job.EInternal, "%s: redis has %q for %s, not a number", what, text(r[2*i+1]), text(r[2*i]))
+		}
+		costs[i] = DayCost{Date: text(r[2*i]), EstimatedCostUsd: usd}
+	}
+	return costs, nil
+}
