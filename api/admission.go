@@ -16,9 +16,8 @@ type tooLarge struct {
 	MaxBytes int    `json:"maxBytes"`
 }
 
-// fits holds source and input to the server's byte limits, the source first. It answers and returns false when one is too
-// large.
-func (s *Server) fits(c *call, sub submission) bool {
+// tooLarge holds source and input to the server's byte limits, the source first; nil if they fit.
+func (s *Server) tooLarge(sub submission) *tooLarge {
 	for _, part := range []struct {
 		field    string
 		len, max int
@@ -27,14 +26,19 @@ func (s *Server) fits(c *call, sub submission) bool {
 		{"stdin", len(sub.spec.Stdin), s.opts.MaxStdinBytes},
 	} {
 		if part.len > part.max {
-			c.json(http.StatusRequestEntityTooLarge, tooLarge{
-				Error: "payload_too_large", TraceID: c.trace, Reason: "request_size_exceeded",
-				Field: part.field, Bytes: part.len, MaxBytes: part.max,
-			})
-			return false
+			return &tooLarge{
+				Error: "payload_too_large", Reason: "request_size_exceeded", Field: part.field, Bytes: part.len, MaxBytes: part.max,
+			}
 		}
 	}
-	return true
+	return nil
+}
+
+// refuseSize answers that a text is too large.
+func (s *Server) refuseSize(c *call, big *tooLarge) {
+	s.audit(c, "submission_rejected_size", "", map[string]any{"field": big.Field, "bytes": big.Bytes, "maxBytes": big.MaxBytes})
+	big.TraceID = c.trace
+	c.json(http.StatusRequestEntityTooLarge, big)
 }
 
 // overQuotaBody is the body of a 429 for a quota that is used up.

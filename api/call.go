@@ -16,8 +16,12 @@ import (
 	"ccee/api/auth"
 )
 
-// redisTimeout bounds what one request waits for the queue to answer. Redis away means 503, never a request that hangs.
-const redisTimeout = 3 * time.Second
+// redisTimeout bounds what one request waits for the queue to answer. Redis away means 503 within a second, never a request that
+// hangs.
+const redisTimeout = 900 * time.Millisecond
+
+// retryAfterAway is when a client may try again while Redis is away, in seconds.
+const retryAfterAway = "2"
 
 // call is one request on its way through the server.
 type call struct {
@@ -128,5 +132,6 @@ func (c *call) unavailable(cause error) {
 	if c.r.Method == http.MethodPost {
 		code = "submission_unavailable"
 	}
+	c.w.Header().Set("Retry-After", retryAfterAway)
 	c.refuse(http.StatusServiceUnavailable, code, "queue_unreachable")
 }

@@ -31,6 +31,9 @@ func (i *issues) any() bool { return len(i.FormErrors)+len(i.FieldErrors) > 0 }
 // The message texts of zod 3.
 const msgRequired = "Required"
 
+// msgCursor is ours.
+const msgCursor = "Invalid cursor: give back the nextCursor of an answer as it is"
+
 func msgType(want, got string) string { return fmt.Sprintf("Expected %s, received %s", want, got) }
 func msgMin(n int64) string           { return fmt.Sprintf("Number must be greater than or equal to %d", n) }
 func msgMax(n int64) string           { return fmt.Sprintf("Number must be less than or equal to %d", n) }

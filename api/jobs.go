@@ -4,26 +4,15 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"ccee/worker/queue"
 )
 
 // maxWaitMs bounds how long a request may wait for a job to finish.
 const maxWaitMs = 30_000
-
-// accepted is the answer to a submission.
-type accepted struct {
-	JobID        string `json:"jobId"`
-	ExecutionID  string `json:"executionId"`
-	TraceID      string `json:"traceId"`
-	Status       string `json:"status"`
-	StatusURL    string `json:"statusUrl"`
-	ExecutionURL string `json:"executionUrl"`
-}
 
 // history is the answer of GET /v1/jobs.
 type history struct {
@@ -38,85 +27,18 @@ type jobQuery struct {
 	coded bool          // output as base64 too
 }
 
+func parseJobQuery(values url.Values, iss *issues) jobQuery {
+	return jobQuery{
+		wait:  time.Duration(queryInt(values, "waitMs", 0, intRange{0, maxWaitMs}, iss)) * time.Millisecond,
+		coded: queryEnum(values, "encoding", []string{"base64"}, iss) != "",
+	}
+}
+
 // readJobQuery answers and returns false when the query is wrong.
 func (c *call) readJobQuery() (q jobQuery, ok bool) {
 	iss := newIssues()
-	values := c.r.URL.Query()
-	q.wait = time.Duration(queryInt(values, "waitMs", 0, intRange{0, maxWaitMs}, iss)) * time.Millisecond
-	q.coded = queryEnum(values, "encoding", []string{"base64"}, iss) != ""
+	q = parseJobQuery(c.r.URL.Query(), iss)
 	return q, !c.invalid(iss)
-}
-
-// createJob takes a submission: POST /v1/jobs. With ?waitMs=N it answers with the finished job, if it finishes in time.
-func (s *Server) createJob(c *call) {
-	q, ok := c.readJobQuery()
-	if !ok {
-		return
-	}
-	sub, ok := s.readSubmission(c)
-	if !ok || !s.enqueue(c, sub) {
-		return
-	}
-	c.dropBody()
-	id := sub.spec.ID
-	if q.wait > 0 {
-		// The job is accepted whatever becomes of the waiting.
-		if rec, err := s.await(c, id, q.wait); err == nil && rec.Status.Final() {
-			c.json(http.StatusOK, viewSingle(rec, q.coded))
-			return
-		}
-	}
-	c.json(http.StatusAccepted, accepted{
-		JobID: id, ExecutionID: id, TraceID: c.trace, Status: string(queue.Queued),
-		StatusURL: "/v1/jobs/" + id, ExecutionURL: "/executions/" + id,
-	})
-}
-
-// readSubmission decodes and judges the body. It answers and returns false when the body is wrong.
-func (s *Server) readSubmission(c *call) (submission, bool) {
-	ctx, cancel := c.redis()
-	defer cancel()
-	known, err := s.languages.languages(ctx)
-	switch {
-	case errors.Is(err, errNoRuntimes):
-		c.refuse(http.StatusServiceUnavailable, "submission_unavailable", "no_runtimes")
-		return submission{}, false
-	case err != nil:
-		c.unavailable(err)
-		return submission{}, false
-	}
-	sub, iss := decodeSubmission(c.body, uuid.NewString(), c.who.Tenant, known)
-	if c.invalid(iss) {
-		return sub, false
-	}
-	return sub, s.fits(c, sub)
-}
-
-// enqueue counts the submission and puts it on the queue. It answers and returns false when that can't be done.
-func (s *Server) enqueue(c *call, sub submission) bool {
-	ctx, cancel := c.redis()
-	defer cancel()
-	rate, err := s.opts.Queue.Rate(ctx, c.who.Tenant, queue.Submits, s.opts.SubmitLimit, s.opts.RateWindow)
-	if err != nil {
-		c.unavailable(err)
-		return false
-	}
-	if !rate.Allowed {
-		c.tooMany("submit_rate_limited", rate, s.opts.RateWindow)
-		return false
-	}
-	err = s.opts.Queue.Enqueue(ctx, queue.Submission{
-		Spec: sub.spec, Request: sub.request, TraceID: c.trace, Fingerprint: c.who.Fingerprint, Priority: sub.priority,
-		MaxConcurrent: c.who.MaxConcurrentJobs, MaxDaily: c.who.MaxDailyJobs, MaxAttempts: s.opts.MaxAttempts,
-	})
-	var quota *queue.QuotaError
-	switch {
-	case errors.As(err, &quota):
-		c.overQuota(quota)
-	case err != nil:
-		c.unavailable(err)
-	}
-	return err == nil
 }
 
 // await returns the job once it is finished, or as it is when the time is over or the server drains.

@@ -23,7 +23,8 @@ type Server struct {
 type access int
 
 const (
-	tenants access = iota // whoever the Authenticator knows; the zero value is the strict one
+	tenants    access = iota // whoever the Authenticator knows; the zero value is the strict one
+	submitters               // as tenants; the handler counts the request, in the step that submits the job
 	anyone
 )
 
@@ -43,12 +44,12 @@ func (s *Server) routes() []route {
 		{"GET", "/ready", anyone, s.getReady},
 		{"GET", "/v1/runtimes", anyone, s.getRuntimes},
 
-		{"POST", "/v1/jobs", tenants, s.createJob},
+		{"POST", "/v1/jobs", submitters, s.createJob},
 		{"GET", "/v1/jobs", tenants, s.listJobs},
 		{"GET", "/v1/jobs/:jobId", tenants, s.getJob},
 		{"DELETE", "/v1/jobs/:jobId", tenants, s.cancelJob},
 
-		{"POST", "/executions", tenants, s.createJob},
+		{"POST", "/executions", submitters, s.createJob},
 		{"GET", "/executions", tenants, s.listJobs},
 		{"GET", "/executions/:jobId", tenants, s.getJob},
 		{"DELETE", "/executions/:jobId", tenants, s.cancelJob},
@@ -56,6 +57,7 @@ func (s *Server) routes() []route {
 
 		{"GET", "/v1/quotas", tenants, s.getQuotas},
 		{"GET", "/v1/costs", tenants, s.getCosts},
+		{"GET", "/v1/audit", tenants, s.getAudit},
 	}
 }
 
@@ -102,13 +104,13 @@ func (s *Server) serve(rt route) httprouter.Handle {
 		defer c.end()
 		s.cors(c)
 		defer c.dropBody()
-		if rt.access == tenants {
+		if rt.access != anyone {
 			c.who, c.refused = s.opts.Auth.Authenticate(r.Header)
 		}
 		if rt.method == http.MethodPost && !s.takeBody(c) {
 			return
 		}
-		if rt.access == tenants && !s.admit(c) {
+		if rt.access != anyone && !s.known(c) || rt.access == tenants && !s.count(c) {
 			return
 		}
 		rt.handle(c)

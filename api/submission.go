@@ -22,6 +22,8 @@ type submission struct {
 	spec     job.Spec
 	request  queue.Request
 	priority queue.Priority
+
+	key, digest string // of its Idempotency-Key, "" for none
 }
 
 // decodeSubmission reads the body of a POST /v1/jobs. It is pure: known are the languages that there are. When the issues

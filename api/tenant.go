@@ -20,34 +20,43 @@ type limited struct {
 	WindowSeconds     int64  `json:"windowSeconds"`
 }
 
-// admit turns away callers who are not known and counts the request in the tenant's window. It answers and returns false when
-// the caller is not known or calls too often. Those who are not known are not counted and learn nothing of rates.
-func (s *Server) admit(c *call) bool {
+// known turns away callers who are not known: it answers and returns false. They are not counted and learn nothing of rates.
+func (s *Server) known(c *call) bool {
 	var refused *auth.Refusal
 	switch {
 	case errors.As(c.refused, &refused):
 		c.refuse(http.StatusUnauthorized, "unauthorized", string(refused.Reason))
-		return false
 	case c.refused != nil:
 		c.log.Error().Err(c.refused).Str("traceId", c.trace).Msg("authenticate")
 		c.fault()
-		return false
 	}
+	return c.refused == nil
+}
+
+// count counts the request in the tenant's window. It answers and returns false when there were too many.
+func (s *Server) count(c *call) bool {
 	ctx, cancel := c.redis()
 	defer cancel()
-	rate, err := s.opts.Queue.Rate(ctx, c.who.Tenant, queue.Requests, s.opts.RateLimit, s.opts.RateWindow)
+	rate, err := s.opts.Queue.Rate(ctx, queue.RateRequest{
+		Tenant: c.who.Tenant, Limit: s.opts.RateLimit, Window: s.opts.RateWindow, TraceID: c.trace, Method: c.r.Method, Path: c.route,
+	})
 	if err != nil {
 		c.unavailable(err)
 		return false
 	}
-	h := c.w.Header()
-	h.Set("X-Ratelimit-Limit", strconv.FormatInt(rate.Limit, 10))
-	h.Set("X-Ratelimit-Remaining", strconv.FormatInt(max(0, rate.Limit-rate.Used), 10))
-	h.Set("X-Ratelimit-Reset", strconv.FormatInt(ceilSeconds(time.Duration(rate.ResetAt.UnixNano())), 10))
+	c.rateHeaders(rate)
 	if !rate.Allowed {
 		c.tooMany("rate_limited", rate, s.opts.RateWindow)
 	}
 	return rate.Allowed
+}
+
+// rateHeaders tells the state of the window of requests.
+func (c *call) rateHeaders(rate queue.Rate) {
+	h := c.w.Header()
+	h.Set("X-Ratelimit-Limit", strconv.FormatInt(rate.Limit, 10))
+	h.Set("X-Ratelimit-Remaining", strconv.FormatInt(max(0, rate.Limit-rate.Used), 10))
+	h.Set("X-Ratelimit-Reset", strconv.FormatInt(ceilSeconds(time.Duration(rate.ResetAt.UnixNano())), 10))
 }
 
 // tooMany answers that a window is used up.

@@ -139,7 +139,7 @@ var ids atomic.Int64
 func enqueue(t *testing.T, q *queue.Queue) string {
 	t.Helper()
 	id := fmt.Sprintf("job-%d", ids.Add(1))
-	err := q.Enqueue(t.Context(), queue.Submission{
+	_, err := q.Submit(t.Context(), queue.Submission{
 		Spec:    job.Spec{ID: id, Tenant: tenant, Language: "python", Source: "source of " + id},
 		Request: queue.Request{TimeoutMs: 3000, MemoryMb: 128, CPUMillicores: 256}, MaxConcurrent: 1000, MaxDaily: 1000, MaxAttempts: 3,
 	})

@@ -25,6 +25,9 @@ func queueFlags() []cli.Flag {
 		intFlag("job-ttl-s", "JOB_TTL_SECONDS", 86_400, 1, 31_536_000, "seconds that a finished job is kept"),
 		intFlag("daily-quota-ttl-s", "DAILY_QUOTA_TTL_SECONDS", 172_800, 1, 31_536_000, "seconds that a day's count is kept"),
 		intFlag("history-max", "JOB_HISTORY_MAX", 500, 1, 10_000, "jobs in a tenant's history"),
+		stringFlag("audit-key", "AUDIT_STREAM_KEY", "audit:events", "`KEY` of the stream with the audit of all tenants"),
+		intFlag("audit-max", "AUDIT_TENANT_MAX", 2000, 1, 1_000_000, "about how many events of a tenant's audit are kept"),
+		intFlag("audit-all-max", "AUDIT_STREAM_MAX", 100_000, 1, 10_000_000, "about how many events of the audit of all tenants are kept"),
 		intFlag("retry-backoff-ms", "QUEUE_RETRY_BACKOFF_MS", 1000, 1, 60_000, "milliseconds before the first retry, then doubled"),
 		intFlag("retry-max-ms", "QUEUE_RETRY_MAX_DELAY_MS", 60_000, 1, 300_000, "most milliseconds before a retry"),
 	}
@@ -40,6 +43,7 @@ func openQueue(cmd *cli.Command) (*queue.Queue, error) {
 	q, err := queue.Open(url, queue.Options{
 		Name: cmd.String("queue-name"), DeadLetterName: cmd.String("dlq-name"),
 		JobTTL: seconds("job-ttl-s"), DailyQuotaTTL: seconds("daily-quota-ttl-s"), HistoryMax: int(cmd.Int64("history-max")),
+		AuditName: cmd.String("audit-key"), AuditMax: int(cmd.Int64("audit-max")), AuditAllMax: int(cmd.Int64("audit-all-max")),
 		RetryBackoff: milliseconds(cmd, "retry-backoff-ms"), RetryMaxDelay: milliseconds(cmd, "retry-max-ms"),
 	})
 	if err != nil {

@@ -35,12 +35,15 @@ func TestRedisAway(t *testing.T) {
 	ctx := context.Background()
 	for name, call := range map[string]func() error{
 		"ping":    func() error { return q.Ping(ctx) },
-		"enqueue": func() error { return q.Enqueue(ctx, submission("t", "i")) },
+		"enqueue": func() error { return q.enqueue(ctx, submission("t", "i")) },
 		"get":     func() error { _, err := q.Get(ctx, "t", "i"); return err },
 		"list":    func() error { _, err := q.List(ctx, "t", 5); return err },
 		"wait":    func() error { _, err := q.Wait(ctx, "t", "i"); return err },
 		"claim":   func() error { _, err := q.Claim(ctx, "w"); return err },
-		"rate":    func() error { _, err := q.Rate(ctx, "t", Requests, 1, time.Minute); return err },
+		"rate": func() error {
+			_, err := q.Rate(ctx, RateRequest{Tenant: "t", Limit: 1, Window: time.Minute})
+			return err
+		},
 	} {
 		start := time.Now()
 		err := call()
@@ -125,7 +128,7 @@ func TestRedisKilled(t *testing.T) {
 	ids := make([]string, jobs)
 	for i := range ids {
 		ids[i] = unique("job")
-		for q.Enqueue(ctx, submission(tenant, ids[i])) != nil && ctx.Err() == nil {
+		for q.enqueue(ctx, submission(tenant, ids[i])) != nil && ctx.Err() == nil {
 			pause(ctx) // idempotent: the same id again
 		}
 	}

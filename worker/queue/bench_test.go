@@ -20,7 +20,7 @@ func fill(b *testing.B, q *Queue, n int) {
 	for w := range writers {
 		wg.Go(func() {
 			for i := w; i < n; i += writers {
-				if err := q.Enqueue(b.Context(), submission(fmt.Sprintf("%s-t%d", q.opts.Name, i%100), unique("job"))); err != nil {
+				if err := q.enqueue(b.Context(), submission(fmt.Sprintf("%s-t%d", q.opts.Name, i%100), unique("job"))); err != nil {
 					b.Error(err)
 					return
 				}

@@ -11,11 +11,13 @@ if state == 'queued' or state == 'retrying' then
   redis.call('ZREM', waiting(tenant), id)
   redis.call('ZREM', DELAYED, entry(id, tenant))
   redis.call('HSET', jobKey(id), 'cancelRequestedAt', iso(at))
-  cancelled(id, tenant, at)
+  cancelled(id, tenant, at, 'api')
   return 'cancelled'
 end
 if state == 'running' or state == 'dispatched' then
-  redis.call('HSETNX', jobKey(id), 'cancelRequestedAt', iso(at))
+  if redis.call('HSETNX', jobKey(id), 'cancelRequestedAt', iso(at)) == 1 then
+    auditJob(at, id, tenant, 'api', 'job_cancel_requested', {})
+  end
   redis.call('PUBLISH', CANCEL, id)
 end
 return state

@@ -16,12 +16,11 @@ for _, e in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', at, 'LIMIT', 0, B
   if not f[1] then
     freeSlot(id, tenant)
   elseif f[4] then
-    cancelled(id, tenant, at)
+    cancelled(id, tenant, at, 'worker')
   elseif tonumber(f[1]) >= tonumber(f[2]) then
     bury(id, tenant, at, 'the job was interrupted at each attempt', 'worker ' .. f[5] .. ' let the lease of the last attempt expire')
   else
-    redis.call('HSET', jobKey(id), 'status', 'retrying', 'error', 'the attempt was interrupted', 'retryScheduledAt', iso(at),
-      'cause', 'worker ' .. f[5] .. ' let its lease expire', 'updatedAt', iso(at))
+    retrying(id, tenant, at, 'the attempt was interrupted', 'worker ' .. f[5] .. ' let its lease expire')
     push(id, tenant, f[3])
   end
 end
@@ -79,6 +78,7 @@ local claim = redis.call('HINCRBY', jobKey(id), 'claims', 1)
 local t = iso(at)
 redis.call('HSET', jobKey(id), 'status', 'running', 'currentAttempt', attempt, 'startedAt', t, 'updatedAt', t,
   'worker', worker, 'error', '')
+auditJob(at, id, tenant, 'worker', 'job_running', { attemptNumber = attempt })
 -- Another idle worker shall look after what is left: jobs, or a deadline that comes before it would look again by itself.
 redis.call('ZADD', LEASES, at + LEASE, entry(id, tenant))
 if redis.call('EXISTS', RING) == 1 or untilDue() < MAX_BLOCK then nudge() end

@@ -44,7 +44,7 @@ func TestClaimGivesEachJobOnce(t *testing.T) {
 
 func TestFairAmongTenants(t *testing.T) {
 	q, a, b := newQueue(t, Options{}), unique("a"), unique("b")
-	for range 1000 {
+	for range 10_000 {
 		enqueue(t, q, a)
 	}
 	claim(t, q, "w")

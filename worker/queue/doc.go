@@ -3,7 +3,7 @@
 //
 // # Roles
 //
-// The API calls Enqueue, Get, List, Wait, Cancel, Rate, Usage and Runtimes. A worker calls Claim, and on the Lease that it gets
+// The API calls Submit, Get, List, Wait, Cancel, Rate, Usage, Costs, Events and Runtimes. A worker calls Claim, and on the Lease that it gets
 // Keep while the job runs, then one of Complete, Retry, Fail and Release. Nobody else is needed: there is no scheduler process and
 // no reaper, as each Claim first puts back what is due.
 //
@@ -12,7 +12,7 @@
 // Each change is one Lua script, so it happens as a whole or not at all, and two of them never interleave. keys.go names all
 // keys; lib.lua has what several scripts share; each script says what it takes and returns. Scripts use Redis's clock alone.
 //
-//	           enqueue            claim               complete
+//	           submit             claim               complete
 //	(nothing) --------> queued ------------> running ----------> succeeded | failed | cancelled
 //	                      ^  \ cancel          |  |  \ fail, or the last attempt's retry or expiry
 //	                      |   `-> cancelled    |  |   `--------> failed (+ dead-letter list)
@@ -53,6 +53,6 @@
 // A finished one is kept for JobTTL with its source, a dead-lettered one for DeadLetterTTL. Source and input are stored once,
 // in the job's hash; the queues hold ids.
 //
-// When Redis is away a call returns an error within a few seconds and says what it tried on which address. Enqueue and Complete
+// When Redis is away a call returns an error within a few seconds and says what it tried on which address. Submit and Complete
 // may be repeated: they know the id, or the claim, and change nothing the second time.
 package queue

@@ -15,6 +15,10 @@ import (
 //	tenant:<t>:daily_jobs:<date>        int     submissions on that UTC day
 //	tenant:<t>:daily_cost:<date>        float   USD by the day of completion
 //	tenant:<t>:rate_limit:<bucket>      int     requests in that window; also submit_rate_limit
+//	tenant:<t>:idempotency:<digest>     string  "<id> <digest of the request>" of the job that the key admitted
+//	tenant:<t>:audit                    stream  the tenant's audit, bounded
+//	tenant:<t>:audit_head               hash    seq and hash of its last entry
+//	audit:events                        stream  the audit of all tenants, and what has none; bounded
 //	queue:<q>:tenant:<t>                zset    the tenant's waiting jobs by priority, then age
 //	queue:<q>:ring                      zset    tenants with waiting jobs by their start tag
 //	queue:<q>:idle                      zset    tenants without, while their tag is still ahead of the clock
@@ -29,7 +33,7 @@ import (
 //	queue:<q>:runtimes                  hash    worker to its languages, JSON
 //	queue:<q>:finished, queue:<q>:cancel        channels; the message is a job's id
 //	queue:<dlq>                         zset    "<id> <tenant>" by time of death, ms
-type keys struct{ name, dead string }
+type keys struct{ name, dead, audit string }
 
 func (k keys) job(id string) string              { return "job:" + id }
 func (k keys) history(tenant string) string      { return "tenant:" + tenant + ":job_history" }
@@ -37,6 +41,8 @@ func (k keys) activeIDs(tenant string) string    { return "tenant:" + tenant + "
 func (k keys) active(tenant string) string       { return "tenant:" + tenant + ":active_jobs" }
 func (k keys) dailyJobs(tenant, d string) string { return "tenant:" + tenant + ":daily_jobs:" + d }
 func (k keys) dailyCost(tenant, d string) string { return "tenant:" + tenant + ":daily_cost:" + d }
+func (k keys) auditTrail(t string) string        { return "tenant:" + t + ":audit" }
+func (k keys) auditHead(t string) string         { return "tenant:" + t + ":audit_head" }
 func (k keys) waiting(tenant string) string      { return k.part("tenant:" + tenant) }
 func (k keys) wake() string                      { return k.part("wake") }
 func (k keys) wakeWorker(worker string) string   { return k.part("wake:" + worker) }
@@ -45,14 +51,19 @@ func (k keys) cancel() string                    { return k.part("cancel") }
 func (k keys) deadLetters() string               { return "queue:" + k.dead }
 func (k keys) part(s string) string              { return "queue:" + k.name + ":" + s }
 
+func (k keys) idempotent(tenant, digest string) string {
+	return "tenant:" + tenant + ":idempotency:" + digest
+}
+
 func (k keys) rate(tenant string, kind RateKind, bucket int64) string {
 	return "tenant:" + tenant + ":" + string(kind) + ":" + strconv.FormatInt(bucket, 10)
 }
 
 // lua is the head of every script: the same names as Lua functions and constants.
 func (k keys) lua() string {
-	return strings.NewReplacer("$Q", luaString("queue:"+k.name+":"), "$DEAD", luaString(k.deadLetters())).Replace(`
-local Q, DEAD = $Q, $DEAD
+	return strings.NewReplacer("$Q", luaString("queue:"+k.name+":"), "$DEAD", luaString(k.deadLetters()),
+		"$AUDIT", luaString(k.audit)).Replace(`
+local Q, DEAD, AUDIT = $Q, $DEAD, $AUDIT
 local RING, IDLE, CLOCK, ORDER = Q .. 'ring', Q .. 'idle', Q .. 'clock', Q .. 'order'
 local LEASES, DELAYED, WAKE, STATS = Q .. 'leases', Q .. 'delayed', Q .. 'wake', Q .. 'stats'
 local WORKERS, RUNTIMES, FINISHED, CANCEL = Q .. 'workers', Q .. 'runtimes', Q .. 'finished', Q .. 'cancel'
@@ -63,6 +74,9 @@ local function activeJobs(t) return 'tenant:' .. t .. ':active_jobs' end
 local function dailyJobs(t, date) return 'tenant:' .. t .. ':daily_jobs:' .. date end
 local function dailyCost(t, date) return 'tenant:' .. t .. ':daily_cost:' .. date end
 local function rateKey(t, kind, bucket) return 'tenant:' .. t .. ':' .. kind .. ':' .. string.format('%.0f', bucket) end
+local function idempotent(t, digest) return 'tenant:' .. t .. ':idempotency:' .. digest end
+local function auditTrail(t) return 'tenant:' .. t .. ':audit' end
+local function auditHead(t) return 'tenant:' .. t .. ':audit_head' end
 local function waiting(t) return Q .. 'tenant:' .. t end
 `)
 }

@@ -2,11 +2,9 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -34,15 +32,6 @@ type Lease struct {
 	q       *Queue
 	claim   int64     // the fencing token
 	renewed time.Time // when the claim was sent
-}
-
-// Outcome is what a finished job is stored with.
-type Outcome struct {
-	Result             job.Result
-	FailureCategory    string  // none, timeout, user_code, runtime, infrastructure
-	EstimatedCostUsd   float64 // stored with 8 decimals
-	BillableDurationMs int64
-	CostModelVersion   string
 }
 
 // Fault says why an attempt failed by our fault.
@@ -109,21 +98,11 @@ func (l *Lease) Complete(ctx context.Context, o Outcome) error {
 	if s := State(o.Result.Status); !s.Final() {
 		return fmt.Errorf("%s: the result has the status %q, which is none", l.what("complete"), s)
 	}
-	// The output files have a field of their own: a tenant's history is read without them.
-	files := ""
-	if o.Result.OutputFiles != nil {
-		b, err := json.Marshal(o.Result.OutputFiles)
-		if err != nil {
-			return fmt.Errorf("%s: encode its output files: %w", l.what("complete"), err)
-		}
-		files, o.Result.OutputFiles = string(b), nil
-	}
-	res, err := json.Marshal(o.Result)
+	args, err := l.completeArgs(o)
 	if err != nil {
-		return fmt.Errorf("%s: encode its result: %w", l.what("complete"), err)
+		return fmt.Errorf("%s: %w", l.what("complete"), err)
 	}
-	return l.end(ctx, l.q.steps.complete, "complete", string(o.Result.Status), res, o.FailureCategory,
-		strconv.FormatFloat(o.EstimatedCostUsd, 'f', 8, 64), o.BillableDurationMs, o.CostModelVersion, files)
+	return l.end(ctx, l.q.steps.complete, "complete", args...)
 }
 
 // Retry ends an attempt that failed by our fault. It returns the job's state then: Retrying (after a delay), Failed (that was

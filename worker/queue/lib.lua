@@ -1,5 +1,5 @@
 -- What several steps share. It stands between the key names (keys.go) and the step's own file; JOB_TTL, DEAD_TTL, DAILY_TTL,
--- COST_TTL (seconds), LEASE (ms) and HISTORY_MAX come from Options.
+-- COST_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options.
 
 local floor = math.floor
 
@@ -32,6 +32,43 @@ local function dateOf(ms) return string.sub(iso(ms), 1, 10) end
 -- Ids have no spaces.
 local function entry(id, tenant) return id .. ' ' .. tenant end
 local function split(e) return string.match(e, '^(%S+) (.*)$') end
+
+-- audit appends an event to its tenant's trail and to the one of all tenants. Each entry carries the hash of the one before and
+-- of itself, and the head of the chain is kept apart: what is changed, left out or cut off shows (see audit.go, which has the same
+-- hash). id is '' for an event without a job; metadata is a JSON object.
+local function audit(at, tenant, actor, action, id, metadata)
+  local head = redis.call('HMGET', auditHead(tenant), 'seq', 'hash')
+  local seq, prev, t = string.format('%.0f', (head[1] or 0) + 1), head[2] or '', iso(at)
+  local fields = { prev, seq, t, actor, action, tenant, id, metadata }
+  local text = {}
+  for i, f in ipairs(fields) do text[i] = #f .. ':' .. f end
+  local hash = redis.sha1hex(table.concat(text))
+  redis.call('HSET', auditHead(tenant), 'seq', seq, 'hash', hash)
+  for key, max in pairs({ [auditTrail(tenant)] = AUDIT_MAX, [AUDIT] = AUDIT_ALL_MAX }) do
+    redis.call('XADD', key, 'MAXLEN', '~', max, '*', 'timestamp', t, 'actor', actor, 'action', action, 'tenantId', tenant,
+      'jobId', id, 'metadata', metadata, 'seq', seq, 'prev', prev, 'hash', hash)
+  end
+end
+
+-- auditJob is audit for what happens to a job; metadata is a table and gets the job's trace id.
+local function auditJob(at, id, tenant, actor, action, metadata)
+  metadata.traceId = redis.call('HGET', jobKey(id), 'traceId') or ''
+  audit(at, tenant, actor, action, id, cjson.encode(metadata))
+end
+
+-- countRequest counts one request in the tenant's current window of that kind and returns the count and the end of the window (ms).
+-- The first one beyond the limit is noted in the audit; more of them would be a way to flush it.
+local function countRequest(tenant, kind, window, limit, at, action, trace, method, path)
+  local bucket = floor(at / 1000 / window)
+  local key, ends = rateKey(tenant, kind, bucket), (bucket + 1) * window
+  local count = redis.call('INCR', key)
+  if count == 1 then redis.call('EXPIREAT', key, ends) end
+  if count == limit + 1 then
+    audit(at, tenant, 'api', action, '', cjson.encode({ traceId = trace, method = method, path = path, limit = limit, used = count,
+      retryAfterSeconds = math.max(1, math.ceil(ends - at / 1000)) }))
+  end
+  return count, ends * 1000
+end
 
 -- nudge leaves a token for the waiting workers. One is enough: the worker that takes it and finds more work nudges again.
 local function nudge()
@@ -77,6 +114,7 @@ local free = { 'estimatedCostUsd', '0.00000000', 'billableDurationMs', '0', 'cos
 -- failed finishes a job that never got a result. message is for the tenant, cause for operators.
 local function failed(id, tenant, at, message, cause)
   finish(id, tenant, at, 'failed', 'error', message, 'cause', cause, 'failureCategory', 'infrastructure', unpack(free))
+  auditJob(at, id, tenant, 'worker', 'job_failed', { error = message })
 end
 
 -- bury is failed plus a place in the dead-letter list; what died too long ago leaves it.
@@ -87,11 +125,20 @@ local function bury(id, tenant, at, message, cause)
   redis.call('ZADD', DEAD, at, entry(id, tenant))
   redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', at - DEAD_TTL * 1000)
   redis.call('HINCRBY', STATS, 'dead', 1)
+  auditJob(at, id, tenant, 'worker', 'job_dead_lettered', { dlqJobId = id .. '-dlq-' .. string.format('%.0f', at), reason = message })
+end
+
+-- retrying notes that a job comes back after an attempt that failed by our fault.
+local function retrying(id, tenant, at, message, cause)
+  redis.call('HSET', jobKey(id), 'status', 'retrying', 'error', message, 'cause', cause, 'retryScheduledAt', iso(at), 'updatedAt', iso(at))
+  auditJob(at, id, tenant, 'worker', 'job_retrying',
+    { nextAttemptNumber = redis.call('HGET', jobKey(id), 'attemptsMade') + 1, error = message })
 end
 
 -- cancelled finishes a job that its tenant took back before it had a result.
-local function cancelled(id, tenant, at)
+local function cancelled(id, tenant, at, actor)
   finish(id, tenant, at, 'cancelled', 'failureCategory', 'none', unpack(free))
+  auditJob(at, id, tenant, actor, 'job_cancelled', {})
 end
 
 -- held says whether the caller still has the lease: the job runs, and it was claimed last by this very claim.

@@ -26,6 +26,9 @@ type Options struct {
 	DeadLetterTTL  time.Duration // how long a dead-lettered job is kept: 14 days
 	DailyQuotaTTL  time.Duration // how long a day's count of submissions is kept: 48 h
 	HistoryMax     int           // jobs in a tenant's history: 500
+	AuditName      string        // key of the stream with the audit of all tenants: "audit:events"
+	AuditMax       int           // entries of one tenant's audit, about: 2,000
+	AuditAllMax    int           // entries of the audit of all tenants, about: 100,000
 	Lease          time.Duration // how long a worker may be silent before its job is taken over: 15 s
 	RetryBackoff   time.Duration // base of the delay before a retry: 1 s
 	RetryMaxDelay  time.Duration // upper bound of that delay: 60 s
@@ -38,6 +41,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.DeadLetterTTL, 14*24*time.Hour)
 	setDefault(&o.DailyQuotaTTL, 48*time.Hour)
 	setDefault(&o.HistoryMax, 500)
+	setDefault(&o.AuditName, "audit:events")
+	setDefault(&o.AuditMax, 2000)
+	setDefault(&o.AuditAllMax, 100_000)
 	setDefault(&o.Lease, 15*time.Second)
 	setDefault(&o.RetryBackoff, time.Second)
 	setDefault(&o.RetryMaxDelay, 60*time.Second)
@@ -58,8 +64,10 @@ func (o Options) check() error {
 			return fmt.Errorf("queue option %s is %v, it must be at least %v", d.name, d.got, d.min)
 		}
 	}
-	if o.HistoryMax < 1 {
-		return fmt.Errorf("queue option HistoryMax is %d, it must be at least 1", o.HistoryMax)
+	for name, n := range map[string]int{"HistoryMax": o.HistoryMax, "AuditMax": o.AuditMax, "AuditAllMax": o.AuditAllMax} {
+		if n < 1 {
+			return fmt.Errorf("queue option %s is %d, it must be at least 1", name, n)
+		}
 	}
 	return nil
 }
@@ -109,7 +117,7 @@ func Open(url string, opts Options) (*Queue, error) {
 	ropts.DisableIdentity = true
 	ropts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 
-	k := keys{name: opts.Name, dead: opts.DeadLetterName}
+	k := keys{name: opts.Name, dead: opts.DeadLetterName, audit: opts.AuditName}
 	q := &Queue{rdb: redis.NewClient(ropts), addr: ropts.Network + "://" + ropts.Addr, opts: opts, keys: k, steps: newSteps(k, opts)}
 	q.finished = newListener(q.rdb, k.finished())
 	q.cancels = newListener(q.rdb, k.cancel())

@@ -8,7 +8,7 @@ local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
 if not held(id, claim) then return 'lost' end
 local at = now()
 if redis.call('HEXISTS', jobKey(id), 'cancelRequestedAt') == 1 then
-  cancelled(id, tenant, at)
+  cancelled(id, tenant, at, 'worker')
   return 'ok'
 end
 local made = redis.call('HINCRBY', jobKey(id), 'attemptsMade', -1)

@@ -8,15 +8,14 @@ if not held(id, claim) then return 'lost' end
 local at = now()
 local f = redis.call('HMGET', jobKey(id), 'attemptsMade', 'maxAttempts', 'cancelRequestedAt')
 if f[3] then
-  cancelled(id, tenant, at)
+  cancelled(id, tenant, at, 'worker')
   return 'cancelled'
 end
 if tonumber(f[1]) >= tonumber(f[2]) then
   bury(id, tenant, at, message, cause)
   return 'failed'
 end
-redis.call('HSET', jobKey(id), 'status', 'retrying', 'error', message, 'cause', cause, 'retryScheduledAt', iso(at),
-  'updatedAt', iso(at))
+retrying(id, tenant, at, message, cause)
 redis.call('ZREM', LEASES, entry(id, tenant))
 redis.call('ZADD', DELAYED, at + delay, entry(id, tenant))
 redis.call('HINCRBY', STATS, 'retried', 1)

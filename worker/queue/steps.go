@@ -14,18 +14,19 @@ var luaFiles embed.FS
 
 // steps are the atomic steps, each named as its file.
 type steps struct {
-	enqueue, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, publishRuntimes, runtimes *redis.Script
+	submit, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, audit, publishRuntimes, runtimes *redis.Script
 }
 
 func newSteps(k keys, o Options) steps {
-	head := k.lua() + fmt.Sprintf("local JOB_TTL, DEAD_TTL, DAILY_TTL, COST_TTL, LEASE, HISTORY_MAX, MAX_BLOCK = %d, %d, %d, %d, %d, %d, %d\n",
+	head := k.lua() + fmt.Sprintf("local JOB_TTL, DEAD_TTL, DAILY_TTL, COST_TTL, LEASE, HISTORY_MAX, MAX_BLOCK = %d, %d, %d, %d, %d, %d, %d\n"+
+		"local AUDIT_MAX, AUDIT_ALL_MAX = %d, %d\n",
 		seconds(o.JobTTL), seconds(o.DeadLetterTTL), seconds(o.DailyQuotaTTL), seconds(costTTL), o.Lease.Milliseconds(), o.HistoryMax,
-		maxBlock.Milliseconds()) + source("lib")
+		maxBlock.Milliseconds(), o.AuditMax, o.AuditAllMax) + source("lib")
 	step := func(name string) *redis.Script { return redis.NewScript(head + source(name)) }
 	return steps{
-		enqueue: step("enqueue"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
+		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
 		fail: step("fail"), release: step("release"), cancel: step("cancel"), counts: step("counts"), rate: step("rate"),
-		usage: step("usage"), costs: step("costs"), publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
+		usage: step("usage"), costs: step("costs"), audit: step("audit"), publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
 	}
 }
 

@@ -26,21 +26,34 @@ type Rate struct {
 	RetryAfter time.Duration // until then; more than 0
 }
 
-// Rate counts one request of the tenant in the current window and says whether it is within limit. window is in whole seconds;
-// windows are aligned to the epoch.
-func (q *Queue) Rate(ctx context.Context, tenant string, kind RateKind, limit int64, window time.Duration) (Rate, error) {
-	what := "count a request of tenant " + tenant
-	if window < time.Second || window%time.Second != 0 {
-		return Rate{}, job.Errorf(job.EInternal, "%s: a window of %v is not one of whole seconds", what, window)
+// RateRequest is one request to be counted. TraceID, Method and Path tell the audit which one went beyond the limit.
+type RateRequest struct {
+	Tenant                string
+	Limit                 int64
+	Window                time.Duration // whole seconds
+	TraceID, Method, Path string
+}
+
+// Rate counts one request in the tenant's current window and says whether it is within its limit. Windows are aligned to the epoch.
+func (q *Queue) Rate(ctx context.Context, r RateRequest) (Rate, error) {
+	what := "count a request of tenant " + r.Tenant
+	if !wholeSeconds(r.Window) {
+		return Rate{}, job.Errorf(job.EInternal, "%s: a window of %v is not one of whole seconds", what, r.Window)
 	}
-	r, err := q.list(ctx, q.steps.rate, 3, what, tenant, string(kind), seconds(window))
+	l, err := q.list(ctx, q.steps.rate, 3, what, r.Tenant, r.Limit, seconds(r.Window), r.TraceID, r.Method, r.Path)
 	if err != nil {
 		return Rate{}, err
 	}
-	used, ends, at := integer(r[0]), integer(r[1]), integer(r[2])
-	return Rate{Allowed: used <= limit, Used: used, Limit: limit, ResetAt: time.UnixMilli(ends).UTC(),
-		RetryAfter: time.Duration(ends-at) * time.Millisecond}, nil
+	return rateOf(integer(l[0]), r.Limit, integer(l[1]), integer(l[2])), nil
 }
+
+// rateOf reads a count, and the end of its window and the time in ms.
+func rateOf(used, limit, ends, at int64) Rate {
+	return Rate{Allowed: used <= limit, Used: used, Limit: limit, ResetAt: time.UnixMilli(ends).UTC(),
+		RetryAfter: time.Duration(ends-at) * time.Millisecond}
+}
+
+func wholeSeconds(d time.Duration) bool { return d >= time.Second && d%time.Second == 0 }
 
 // Usage is what a tenant has used of its quotas.
 type Usage struct {

@@ -55,7 +55,7 @@ func TestEnqueueTwice(t *testing.T) {
 	wantEmpty(t, q)
 
 	s.Spec.Tenant = unique("other")
-	if err := q.Enqueue(t.Context(), s); job.ErrorCode(err) != job.EConflict {
+	if err := q.enqueue(t.Context(), s); job.ErrorCode(err) != job.EConflict {
 		t.Errorf("another tenant's id: %v, want code conflict", err)
 	}
 	wantState(t, q, tenant, s.Spec.ID, Running)
@@ -75,7 +75,7 @@ func TestEnqueueRefuses(t *testing.T) {
 	} {
 		s := submission(unique("tenant"), unique("job"))
 		tt.change(&s)
-		err := q.Enqueue(t.Context(), s)
+		err := q.enqueue(t.Context(), s)
 		var e *job.Error
 		if !errors.As(err, &e) || e.Code != job.EInvalid || e.Field != tt.field {
 			t.Errorf("%s: %v, want invalid %s", tt.name, err, tt.field)
@@ -103,7 +103,7 @@ func TestQuotaIsExact(t *testing.T) {
 				s := submission(tenant, unique("job"))
 				s.MaxConcurrent, s.MaxDaily = tt.concurrent, tt.daily
 				wg.Go(func() {
-					err := q.Enqueue(t.Context(), s)
+					err := q.enqueue(t.Context(), s)
 					var refused *QuotaError
 					switch {
 					case err == nil:
@@ -144,5 +144,82 @@ func TestQuotaSlotComesBackOnce(t *testing.T) {
 	u, err := q.Usage(t.Context(), tenant)
 	if err != nil || u.DailyJobs != 3 || u.Date != time.Now().UTC().Format(time.DateOnly) || u.EstimatedCostUsd != 0.00000027 {
 		t.Errorf("usage = %+v, %v: want 3 jobs today, billed once", u, err)
+	}
+}
+
+// Windows, quota and job are one step: what the first of them refuses counts in none behind it.
+func TestSubmitCountsInOneStep(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	s := submission(tenant, "")
+	s.Window, s.RequestLimit, s.SubmitLimit, s.MaxConcurrent = time.Hour, 5, 3, 2
+	for i, want := range []error{nil, nil, &QuotaError{}, &RateError{Kind: Submits}, &RateError{Kind: Submits}, &RateError{Kind: Requests}} {
+		s.Spec.ID = unique("job")
+		a, err := q.Submit(t.Context(), s)
+		if a.Requests.Used != int64(i+1) || a.Requests.Limit != 5 || a.Requests.Allowed != (i < 5) || a.Requests.RetryAfter <= 0 {
+			t.Errorf("submission %d: requests %+v", i, a.Requests)
+		}
+		var rate, wantRate *RateError
+		if errors.As(want, &wantRate) {
+			if !errors.As(err, &rate) || rate.Kind != wantRate.Kind || rate.Rate.Allowed {
+				t.Errorf("submission %d: %v, want a RateError of %s", i, err, wantRate.Kind)
+			}
+			continue
+		}
+		if (err == nil) != (want == nil) {
+			t.Errorf("submission %d: %v, want %v", i, err, want)
+		}
+	}
+	wantActive(t, q, tenant, 2)
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	submit := func(tenant, key, digest string) (Admission, error) {
+		s := submission(tenant, unique("job"))
+		s.IdempotencyKey, s.RequestDigest = key, digest
+		return q.Submit(t.Context(), s)
+	}
+	first, err := submit(tenant, "k 1\n", "d1")
+	if err != nil || first.Replayed {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	// However many come at once and later, there is one job.
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if a, err := submit(tenant, "k 1\n", "d1"); err != nil || !a.Replayed || a.ID != first.ID {
+				t.Errorf("again: %+v, %v, want job %s", a, err, first.ID)
+			}
+		})
+	}
+	wg.Wait()
+	wantActive(t, q, tenant, 1)
+	if _, err := submit(tenant, "k 1\n", "d2"); !errors.Is(err, ErrKeyReused) {
+		t.Errorf("another request with the key: %v, want ErrKeyReused", err)
+	}
+	for _, other := range []struct{ tenant, key string }{{tenant, "k 2"}, {unique("other"), "k 1\n"}} {
+		if a, err := submit(other.tenant, other.key, "d1"); err != nil || a.Replayed || a.ID == first.ID {
+			t.Errorf("%q of %s: %+v, %v, want a job of its own", other.key, other.tenant, a, err)
+		}
+	}
+	for _, key := range q.rdb.Keys(t.Context(), "tenant:"+tenant+":idempotency:*").Val() {
+		if ttl := q.rdb.TTL(t.Context(), key).Val(); ttl <= IdempotencyTTL-time.Minute || ttl > IdempotencyTTL {
+			t.Errorf("a key holds for %v, want %v", ttl, IdempotencyTTL)
+		}
+	}
+}
+
+// A refused submission does not use its key up.
+func TestIdempotencyKeyOfRefusal(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	s := submission(tenant, unique("job"))
+	s.IdempotencyKey, s.RequestDigest, s.MaxConcurrent = "k", "d", 0
+	var refused *QuotaError
+	if _, err := q.Submit(t.Context(), s); !errors.As(err, &refused) {
+		t.Fatalf("%v, want a QuotaError", err)
+	}
+	s.MaxConcurrent = 1
+	if a, err := q.Submit(t.Context(), s); err != nil || a.Replayed {
+		t.Errorf("%+v, %v, want a new job", a, err)
 	}
 }

@@ -1,0 +1,84 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"regexp"
+
+	"ccee/worker/queue"
+)
+
+// audit notes what the api decided by itself; what happens to jobs the queue notes in the same step. That it can't be noted is
+// logged and changes no answer: Redis is away, and so is the trail.
+func (s *Server) audit(c *call, action, jobID string, metadata map[string]any) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), redisTimeout)
+	defer cancel()
+	metadata["traceId"] = c.trace
+	if err := s.opts.Queue.Audit(ctx, c.who.Tenant, action, jobID, metadata); err != nil {
+		c.log.Error().Err(err).Str("traceId", c.trace).Str("action", action).Msg("audit")
+	}
+}
+
+// auditFeed is the answer of GET /v1/audit.
+type auditFeed struct {
+	TenantID   string      `json:"tenantId"`
+	TraceID    string      `json:"traceId"`
+	Events     []eventView `json:"events"`
+	NextCursor *string     `json:"nextCursor"` // of the events before these; null at the end
+}
+
+type eventView struct {
+	StreamID  string          `json:"streamId"`
+	Timestamp *stamp          `json:"timestamp"`
+	Actor     string          `json:"actor"`
+	Action    string          `json:"action"`
+	TenantID  string          `json:"tenantId"`
+	JobID     *string         `json:"jobId"`
+	Metadata  json.RawMessage `json:"metadata"`
+}
+
+// The range of ?limit= of GET /v1/audit.
+const (
+	auditDefault = 20
+	auditMax     = 100
+)
+
+// streamID is the form of a cursor of the audit: an id of the stream.
+var streamID = regexp.MustCompile(`^[0-9]{1,19}-[0-9]{1,19}$`)
+
+// getAudit shows what happened to a tenant's jobs and requests, the newest first: GET /v1/audit.
+func (s *Server) getAudit(c *call) {
+	iss := newIssues()
+	values := c.r.URL.Query()
+	limit := int(queryInt(values, "limit", auditDefault, intRange{1, auditMax}, iss))
+	cursor := values.Get("cursor")
+	if values.Has("cursor") && !streamID.MatchString(cursor) {
+		iss.field("cursor", msgCursor)
+	}
+	if c.invalid(iss) {
+		return
+	}
+	ctx, cancel := c.redis()
+	defer cancel()
+	// One more than asked for tells whether there are more.
+	events, err := s.opts.Queue.Events(ctx, c.who.Tenant, cursor, limit+1)
+	if err != nil {
+		c.unavailable(err)
+		return
+	}
+	answer := auditFeed{TenantID: c.who.Tenant, TraceID: c.trace, Events: make([]eventView, 0, limit)}
+	for i, e := range events {
+		if i == limit {
+			answer.NextCursor = &answer.Events[i-1].StreamID
+			break
+		}
+		answer.Events = append(answer.Events, viewEvent(e))
+	}
+	c.json(http.StatusOK, answer)
+}
+
+func viewEvent(e queue.Event) eventView {
+	return eventView{StreamID: e.StreamID, Timestamp: stampOrNull(e.Timestamp), Actor: e.Actor, Action: e.Action, TenantID: e.Tenant,
+		JobID: orNull(e.JobID), Metadata: e.Metadata}
+}

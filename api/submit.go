@@ -1,0 +1,147 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"ccee/worker/queue"
+)
+
+// accepted is the answer to a submission.
+type accepted struct {
+	JobID        string `json:"jobId"`
+	ExecutionID  string `json:"executionId"`
+	TraceID      string `json:"traceId"`
+	Status       string `json:"status"`
+	StatusURL    string `json:"statusUrl"`
+	ExecutionURL string `json:"executionUrl"`
+}
+
+// maxKeyBytes bounds an Idempotency-Key.
+const maxKeyBytes = 255
+
+// createJob takes a submission: POST /v1/jobs. With ?waitMs=N it answers with the finished job, if it finishes in time. With an
+// Idempotency-Key a repetition gives the same job.
+func (s *Server) createJob(c *call) {
+	sub, q, refuse := s.readSubmission(c)
+	if refuse != nil {
+		// It was too many of a tenant's requests, before it was a wrong one.
+		if s.count(c) {
+			refuse()
+		}
+		return
+	}
+	admitted, err := s.submit(c, sub, s.opts.RateLimit)
+	if admitted.Requests.Limit > 0 {
+		c.rateHeaders(admitted.Requests)
+	}
+	if err != nil {
+		s.notAdmitted(c, err)
+		return
+	}
+	c.dropBody()
+	if admitted.Replayed {
+		c.w.Header().Set("Idempotent-Replayed", "true")
+	}
+	if q.wait > 0 {
+		// The job is accepted whatever becomes of the waiting.
+		if rec, err := s.await(c, admitted.ID, q.wait); err == nil && rec.Status.Final() {
+			c.json(http.StatusOK, viewSingle(rec, q.coded))
+			return
+		}
+	}
+	c.json(http.StatusAccepted, c.accepted(admitted.ID))
+}
+
+func (c *call) accepted(id string) accepted {
+	return accepted{
+		JobID: id, ExecutionID: id, TraceID: c.trace, Status: string(queue.Queued),
+		StatusURL: "/v1/jobs/" + id, ExecutionURL: "/executions/" + id,
+	}
+}
+
+// readSubmission decodes and judges query, headers and body. What is wrong is answered by refuse, which is nil when nothing is.
+func (s *Server) readSubmission(c *call) (sub submission, q jobQuery, refuse func()) {
+	ctx, cancel := c.redis()
+	defer cancel()
+	known, err := s.languages.languages(ctx)
+	switch {
+	case errors.Is(err, errNoRuntimes):
+		return sub, q, func() { c.refuse(http.StatusServiceUnavailable, "submission_unavailable", "no_runtimes") }
+	case err != nil:
+		return sub, q, func() { c.unavailable(err) }
+	}
+	iss := newIssues()
+	q = parseJobQuery(c.r.URL.Query(), iss)
+	key := c.idempotencyKey(iss)
+	if !iss.any() {
+		sub, iss = decodeSubmission(c.body, uuid.NewString(), c.who.Tenant, known)
+	}
+	if iss.any() {
+		return sub, q, func() { c.invalid(iss) }
+	}
+	sub.key, sub.digest = key, digest(c.body.json)
+	if big := s.tooLarge(sub); big != nil {
+		return sub, q, func() { s.refuseSize(c, big) }
+	}
+	return sub, q, nil
+}
+
+// idempotencyKey reads the header of that name, as draft-ietf-httpapi-idempotency-key-header has it; "" when it isn't there.
+func (c *call) idempotencyKey(iss *issues) string {
+	const name = "Idempotency-Key"
+	values, there := c.r.Header[name]
+	if !there {
+		return ""
+	}
+	key := strings.TrimSpace(strings.Join(values, ", "))
+	switch {
+	case key == "":
+		iss.field(name, msgMinChars(1))
+	case len(key) > maxKeyBytes:
+		iss.field(name, msgMaxChars(maxKeyBytes))
+	}
+	return key
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// submit puts the submission on the queue, counted in the tenant's windows; requestLimit 0: the request was counted already.
+func (s *Server) submit(c *call, sub submission, requestLimit int64) (queue.Admission, error) {
+	ctx, cancel := c.redis()
+	defer cancel()
+	return s.opts.Queue.Submit(ctx, queue.Submission{
+		Spec: sub.spec, Request: sub.request, TraceID: c.trace, Path: c.route, Priority: sub.priority,
+		Fingerprint: c.who.Fingerprint, AuthType: c.who.Type, Subject: c.who.Subject,
+		MaxConcurrent: c.who.MaxConcurrentJobs, MaxDaily: c.who.MaxDailyJobs, MaxAttempts: s.opts.MaxAttempts,
+		Window: s.opts.RateWindow, RequestLimit: requestLimit, SubmitLimit: s.opts.SubmitLimit,
+		IdempotencyKey: sub.key, RequestDigest: sub.digest,
+	})
+}
+
+// notAdmitted answers why a submission was not admitted.
+func (s *Server) notAdmitted(c *call, err error) {
+	var quota *queue.QuotaError
+	var rate *queue.RateError
+	switch {
+	case errors.As(err, &rate) && rate.Kind == queue.Requests:
+		c.tooMany("rate_limited", rate.Rate, s.opts.RateWindow)
+	case errors.As(err, &rate):
+		c.tooMany("submit_rate_limited", rate.Rate, s.opts.RateWindow)
+	case errors.As(err, &quota):
+		c.overQuota(quota)
+	case errors.Is(err, queue.ErrKeyReused):
+		c.refuse(http.StatusUnprocessableEntity, "idempotency_key_reused", "body_differs")
+	default:
+		s.audit(c, "job_submission_failed", "", map[string]any{"error": "queue_unreachable"})
+		c.unavailable(err)
+	}
+}

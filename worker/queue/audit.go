@@ -1,0 +1,147 @@
+package queue
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // see chain
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Event is an entry of the audit.
+type Event struct {
+	StreamID  string // its place: "<ms>-<n>"; set by Redis
+	Timestamp time.Time
+	Actor     string // api, worker or runner
+	Action    string
+	Tenant    string          // "" if it is not known
+	JobID     string          // "" for an event without a job
+	Metadata  json.RawMessage // an object; traceId is always there
+
+	seq, prev, hash, timestamp string // the chain, and what is hashed of Timestamp
+}
+
+// Audit appends an event of the api that no other step writes. metadata is encoded as JSON and must be an object.
+func (q *Queue) Audit(ctx context.Context, tenant, action, jobID string, metadata any) error {
+	b, err := json.Marshal(metadata)
+	if err != nil {
+		return fmt.Errorf("encode the audit event %s: %w", action, err)
+	}
+	_, err = q.run(ctx, q.steps.audit, "audit "+action, tenant, "api", action, jobID, b)
+	return err
+}
+
+// Events returns a tenant's latest events, newest first, at most limit, of those before the stream id before ("": the newest).
+func (q *Queue) Events(ctx context.Context, tenant, before string, limit int) ([]Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	top := "+"
+	if before != "" {
+		top = "(" + before
+	}
+	msgs, err := q.rdb.XRevRangeN(ctx, q.keys.auditTrail(tenant), top, "-", int64(limit)).Result()
+	if err != nil {
+		return nil, q.explain("read the audit of tenant "+tenant, err)
+	}
+	return eventsOf(msgs), nil
+}
+
+func eventsOf(msgs []redis.XMessage) []Event {
+	events := make([]Event, len(msgs))
+	for i, m := range msgs {
+		h := make(hash, len(m.Values))
+		for k, v := range m.Values {
+			h[k] = text(v)
+		}
+		e := Event{StreamID: m.ID, Timestamp: h.time("timestamp"), Actor: h["actor"], Action: h["action"], Tenant: h["tenantId"],
+			JobID: h["jobId"], Metadata: json.RawMessage(h["metadata"]), seq: h["seq"], prev: h["prev"], hash: h["hash"], timestamp: h["timestamp"]}
+		if !json.Valid(e.Metadata) {
+			e.Metadata = json.RawMessage("{}") // damaged: Verify tells
+		}
+		events[i] = e
+	}
+	return events
+}
+
+// chain is the hash of an entry over the one before it and all that it says; lib.lua has the same. It is SHA-1 because that is what
+// a script in Redis has. Who wants to change an entry needs a second one with the same hash (a second preimage), which nobody can
+// find; that two entries of one hash can be made together gains nothing, because the hash before is part of both.
+func (e *Event) chain(metadata string) string {
+	var b strings.Builder
+	for _, f := range []string{e.prev, e.seq, e.timestamp, e.Actor, e.Action, e.Tenant, e.JobID, metadata} {
+		b.WriteString(strconv.Itoa(len(f)) + ":" + f)
+	}
+	sum := sha1.Sum([]byte(b.String())) //nolint:gosec // see above
+	return hex.EncodeToString(sum[:])
+}
+
+// Chain is what Verify found.
+type Chain struct {
+	Events      int64
+	First, Last int64  // sequence numbers; what was before First has left the bounded trail
+	Hash        string // of the last entry: kept elsewhere, it proves later that nothing up to it was changed
+}
+
+// verifyPage is how many entries Verify reads at once.
+const verifyPage = 500
+
+// ErrBroken is what the error of Verify wraps when the trail is not what was written.
+var ErrBroken = errors.New("the audit trail was changed")
+
+// Verify reads a tenant's whole trail and holds it to its hashes: an entry that was changed, left out or put in, and an end that was
+// cut off, is told as an error that wraps ErrBroken. It can't tell that somebody wrote the whole trail anew; Chain.Hash, kept
+// elsewhere, can.
+func (q *Queue) Verify(ctx context.Context, tenant string) (Chain, error) {
+	// The head first: what is written meanwhile is beyond it.
+	head, err := q.rdb.HMGet(ctx, q.keys.auditHead(tenant), "seq", "hash").Result()
+	if err != nil {
+		return Chain{}, q.explain("read the audit of tenant "+tenant, err)
+	}
+	seq, _ := strconv.ParseInt(text(head[0]), 10, 64)
+	c, from, headSeen := Chain{}, "-", seq == 0
+	for {
+		msgs, err := q.rdb.XRangeN(ctx, q.keys.auditTrail(tenant), from, "+", verifyPage).Result()
+		if err != nil {
+			return c, q.explain("read the audit of tenant "+tenant, err)
+		}
+		for i, e := range eventsOf(msgs) {
+			if err := c.add(&e, text(msgs[i].Values["metadata"])); err != nil {
+				return c, err
+			}
+			if c.Last == seq {
+				headSeen = c.Hash == text(head[1])
+			}
+			from = "(" + e.StreamID
+		}
+		if len(msgs) < verifyPage {
+			break
+		}
+	}
+	if !headSeen {
+		return c, fmt.Errorf("%w: its head is entry %d with hash %s, which is not in the trail", ErrBroken, seq, text(head[1]))
+	}
+	return c, nil
+}
+
+// add holds the next entry to those before it.
+func (c *Chain) add(e *Event, metadata string) error {
+	n, err := strconv.ParseInt(e.seq, 10, 64)
+	switch {
+	case err != nil || e.chain(metadata) != e.hash:
+		return fmt.Errorf("%w: entry %s (number %s, %s) does not have the hash of what it says", ErrBroken, e.StreamID, e.seq, e.Action)
+	case c.Events > 0 && n != c.Last+1:
+		return fmt.Errorf("%w: entry %s has number %d after %d", ErrBroken, e.StreamID, n, c.Last)
+	case c.Events > 0 && e.prev != c.Hash, n == 1 && e.prev != "":
+		return fmt.Errorf("%w: entry %s (number %d) does not follow the one before it", ErrBroken, e.StreamID, n)
+	case c.Events == 0:
+		c.First = n
+	}
+	c.Events, c.Last, c.Hash = c.Events+1, n, e.hash
+	return nil
+}

@@ -1,0 +1,196 @@
+package queue
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// actions returns what the tenant's audit says, the oldest first, and checks that it is whole.
+func actions(t *testing.T, q *Queue, tenant string) []string {
+	t.Helper()
+	events, err := q.Events(t.Context(), tenant, "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([]string, len(events))
+	for i, e := range events {
+		var m map[string]any
+		if err := json.Unmarshal(e.Metadata, &m); err != nil || m["traceId"] == nil || m["traceId"] == "" {
+			t.Errorf("%s: metadata %s, want an object with a traceId", e.Action, e.Metadata)
+		}
+		if e.Tenant != tenant || e.StreamID == "" || time.Since(e.Timestamp) > time.Minute {
+			t.Errorf("event %+v", e)
+		}
+		out[len(events)-1-i] = e.Actor + " " + e.Action
+	}
+	if c, err := q.Verify(t.Context(), tenant); err != nil || c.Events != int64(len(events)) {
+		t.Errorf("verify: %+v, %v, want %d events", c, err, len(events))
+	}
+	return out
+}
+
+func wantActions(t *testing.T, q *Queue, tenant string, want ...string) {
+	t.Helper()
+	if got := actions(t, q, tenant); !slices.Equal(got, want) {
+		t.Errorf("the audit says\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestAuditOfGoodJob(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	enqueue(t, q, tenant)
+	if err := claim(t, q, "w").Complete(t.Context(), outcome("x")); err != nil {
+		t.Fatal(err)
+	}
+	wantActions(t, q, tenant, "api job_submitted", "worker job_running", "worker job_succeeded")
+}
+
+func TestAuditOfDeadJob(t *testing.T) {
+	q, tenant := newQueue(t, Options{RetryBackoff: time.Millisecond, RetryMaxDelay: time.Millisecond}), unique("tenant")
+	s := submission(tenant, unique("job"))
+	s.MaxAttempts = 2
+	enqueueSub(t, q, s)
+	for range 2 {
+		if _, err := claim(t, q, "w").Retry(t.Context(), Fault{Message: "the sandbox failed", Cause: "no /dev/x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantActions(t, q, tenant, "api job_submitted", "worker job_running", "worker job_retrying", "worker job_running", "worker job_failed",
+		"worker job_dead_lettered")
+	events, _ := q.Events(t.Context(), tenant, "", 1)
+	if m := string(events[0].Metadata); strings.Contains(m, "/dev/x") || !strings.Contains(m, `"dlqJobId":"`+s.Spec.ID+"-dlq-") {
+		t.Errorf("metadata %s: want the id of the dead letter, and no internals", m)
+	}
+}
+
+func TestAuditOfCancelling(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	id := enqueue(t, q, tenant)
+	l := claim(t, q, "w")
+	for range 2 {
+		if _, err := q.Cancel(t.Context(), tenant, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	id = enqueue(t, q, tenant)
+	if _, err := q.Cancel(t.Context(), tenant, id); err != nil {
+		t.Fatal(err)
+	}
+	wantActions(t, q, tenant, "api job_submitted", "worker job_running", "api job_cancel_requested", "worker job_cancelled",
+		"api job_submitted", "api job_cancelled")
+}
+
+// What is refused is noted, but a flood of it does not fill the trail.
+func TestAuditOfRefusals(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	s := submission(tenant, unique("job"))
+	s.Window, s.RequestLimit, s.SubmitLimit, s.MaxDaily = time.Hour, 3, 2, 1
+	for range 6 {
+		s.Spec.ID = unique("job")
+		_, _ = q.Submit(t.Context(), s)
+	}
+	wantActions(t, q, tenant, "api job_submitted", "api submission_rejected_quota", "api submission_rejected_burst", "api rate_limited")
+}
+
+func TestAuditIsBounded(t *testing.T) {
+	q, tenant := newQueue(t, Options{AuditMax: 10, AuditName: unique("audit"), AuditAllMax: 10}), unique("tenant")
+	const written = 1000
+	for range written {
+		if err := q.Audit(t.Context(), tenant, "job_analyzed", "", map[string]any{"traceId": "trace-1"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := q.Verify(t.Context(), tenant)
+	if err != nil || c.Last != written || c.First == 1 || c.Events > 200 { // Redis trims by whole nodes of 100 entries
+		t.Errorf("verify: %+v, %v, want the last of %d events", c, err, written)
+	}
+	if n := q.rdb.XLen(t.Context(), q.keys.audit).Val(); n > 200 {
+		t.Errorf("the audit of all tenants has %d events", n)
+	}
+}
+
+// Every way to change a trail shows.
+func TestAuditShowsTampering(t *testing.T) {
+	for name, tamper := range map[string]func(*testing.T, *Queue, string, []redis.XMessage){
+		"an entry is left out": func(t *testing.T, q *Queue, trail string, all []redis.XMessage) {
+			q.rdb.XDel(t.Context(), trail, all[1].ID)
+		},
+		"the end is cut off": func(t *testing.T, q *Queue, trail string, all []redis.XMessage) {
+			q.rdb.XDel(t.Context(), trail, all[len(all)-1].ID)
+		},
+		"all is deleted": func(t *testing.T, q *Queue, trail string, _ []redis.XMessage) { q.rdb.Del(t.Context(), trail) },
+		"an entry says something else": func(t *testing.T, q *Queue, trail string, all []redis.XMessage) {
+			all[1].Values["action"] = "job_failed"
+			rewrite(t, q, trail, all)
+		},
+		"another's entry has its place and a hash of its own": func(t *testing.T, q *Queue, trail string, all []redis.XMessage) {
+			v := all[1].Values
+			e := Event{Timestamp: time.Now(), Actor: "worker", Action: "job_failed", Tenant: text(v["tenantId"]), JobID: text(v["jobId"]),
+				seq: text(v["seq"]), prev: text(v["prev"]), timestamp: text(v["timestamp"])}
+			v["action"], v["hash"] = e.Action, e.chain(text(v["metadata"]))
+			rewrite(t, q, trail, all)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, tenant := newQueue(t, Options{}), unique("tenant")
+			enqueue(t, q, tenant)
+			if err := claim(t, q, "w").Complete(t.Context(), outcome("x")); err != nil {
+				t.Fatal(err)
+			}
+			trail := q.keys.auditTrail(tenant)
+			all := q.rdb.XRange(t.Context(), trail, "-", "+").Val()
+			rewrite(t, q, trail, all)
+			if _, err := q.Verify(t.Context(), tenant); err != nil {
+				t.Fatalf("the same entries in new places: %v", err)
+			}
+			tamper(t, q, trail, q.rdb.XRange(t.Context(), trail, "-", "+").Val())
+			if c, err := q.Verify(t.Context(), tenant); !errors.Is(err, ErrBroken) {
+				t.Errorf("verify: %+v, %v, want ErrBroken", c, err)
+			}
+		})
+	}
+}
+
+// rewrite makes the trail anew with those entries.
+func rewrite(t *testing.T, q *Queue, trail string, all []redis.XMessage) {
+	t.Helper()
+	q.rdb.Del(t.Context(), trail)
+	for _, m := range all {
+		if err := q.rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: trail, Values: m.Values}).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestEventsPages(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	for range 5 {
+		enqueue(t, q, tenant)
+	}
+	var seen []string
+	for before := ""; ; {
+		events, err := q.Events(t.Context(), tenant, before, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(events) == 0 {
+			break
+		}
+		for _, e := range events {
+			seen = append(seen, e.StreamID)
+		}
+		before = events[len(events)-1].StreamID
+	}
+	if len(seen) != 5 || len(slices.Compact(slices.Clone(seen))) != 5 {
+		t.Errorf("pages of two gave %v, want five events, each once", seen)
+	}
+}

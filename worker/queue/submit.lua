@@ -1,0 +1,68 @@
+-- Admits one job: both request windows, quota, job hash, history, audit, queue. What is refused leaves nothing but its count.
+-- KEYS  none: names come from keys.go
+-- ARGV  1 id, 2 tenant, 3 priority, 4 maxConcurrent, 5 maxDaily,
+--       6 window (seconds), 7 requestLimit, 8 submitLimit (each 0: not counted),
+--       9 idempotency key ('' for none), 10 digest of the request under that key, 11 seconds for which the key holds,
+--       12 traceId, 13 path of the request, 14 audit metadata (JSON), then field, value ... of the job hash
+-- returns {outcome, id, active, daily, requests, submits, end of the window (ms), now (ms)}; outcome is 'ok';
+--         'exists' (the same tenant's job of that id: nothing changed); 'replayed' (the key admitted job id before), 'reused' (the
+--         key came with another request); 'taken' (the id is another tenant's); 'rate_limited', 'submit_rate_limited';
+--         'max_concurrent_jobs' or 'max_daily_jobs'
+
+local id, tenant, priority = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local maxConcurrent, maxDaily, window = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local trace, path = ARGV[12], ARGV[13]
+local at = now()
+local t = iso(at)
+local daily = dailyJobs(tenant, string.sub(t, 1, 10))
+local active, today = redis.call('SCARD', activeIDs(tenant)), tonumber(redis.call('GET', daily) or '0')
+local requests, submits, ends = 0, 0, 0
+
+local function answer(outcome, which) return { outcome, which or id, active, today, requests, submits, ends, at } end
+
+local limit = tonumber(ARGV[7])
+if limit > 0 then
+  requests, ends = countRequest(tenant, 'rate_limit', window, limit, at, 'rate_limited', trace, 'POST', path)
+  if requests > limit then return answer('rate_limited') end
+end
+
+local owner = redis.call('HGET', jobKey(id), 'tenantId')
+if owner then return answer(owner == tenant and 'exists' or 'taken') end
+local key = ARGV[9] ~= '' and idempotent(tenant, ARGV[9])
+local before = key and redis.call('GET', key)
+if before then
+  local first, digest = split(before)
+  return answer(digest == ARGV[10] and 'replayed' or 'reused', first)
+end
+
+limit = tonumber(ARGV[8])
+if limit > 0 then
+  submits, ends = countRequest(tenant, 'submit_rate_limit', window, limit, at, 'submission_rejected_burst', trace, 'POST', path)
+  if submits > limit then return answer('submit_rate_limited') end
+end
+
+local full = active >= maxConcurrent and 'max_concurrent_jobs' or today >= maxDaily and 'max_daily_jobs'
+if full then
+  audit(at, tenant, 'api', 'submission_rejected_quota', '',
+    cjson.encode({ traceId = trace, reason = full, activeJobs = active, dailyJobs = today }))
+  return answer(full)
+end
+
+redis.call('SADD', activeIDs(tenant), id)
+redis.call('SET', activeJobs(tenant), active + 1)
+if redis.call('INCR', daily) == 1 then redis.call('EXPIRE', daily, DAILY_TTL) end
+if key then redis.call('SET', key, entry(id, ARGV[10]), 'EX', ARGV[11]) end
+
+-- 2^50 jobs fit between two priorities, and all of it into the 53 bits of a score.
+local order = redis.call('INCR', ORDER) - priority * 2 ^ 50
+redis.call('HSET', jobKey(id), 'jobId', id, 'tenantId', tenant, 'status', 'queued', 'createdAt', t, 'updatedAt', t,
+  'attemptsMade', '0', 'currentAttempt', '1', 'claims', '0', 'order', order, 'priority', priority, 'traceId', trace,
+  unpack(ARGV, 15))
+
+redis.call('ZADD', history(tenant), at, id)
+redis.call('ZREMRANGEBYRANK', history(tenant), 0, -(HISTORY_MAX + 1))
+redis.call('EXPIRE', history(tenant), JOB_TTL)
+audit(at, tenant, 'api', 'job_submitted', id, ARGV[14])
+push(id, tenant, order)
+active, today = active + 1, today + 1
+return answer('ok')
