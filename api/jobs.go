@@ -14,13 +14,6 @@ import (
 // maxWaitMs bounds how long a request may wait for a job to finish.
 const maxWaitMs = 30_000
 
-// history is the answer of GET /v1/jobs.
-type history struct {
-	TenantID string    `json:"tenantId"`
-	TraceID  string    `json:"traceId"`
-	Items    []jobView `json:"items"`
-}
-
 // jobQuery is the query of a route that shows one job.
 type jobQuery struct {
 	wait  time.Duration // for the job to finish; 0: don't
@@ -91,27 +84,4 @@ func (s *Server) getJob(c *call) {
 	}
 	rec, err := s.await(c, id, q.wait)
 	c.showJob(rec, err, func(rec queue.Record) any { return viewSingle(rec, q.coded) })
-}
-
-// listJobs shows a tenant's jobs, the newest first: GET /v1/jobs.
-func (s *Server) listJobs(c *call) {
-	iss := newIssues()
-	values := c.r.URL.Query()
-	limit := queryInt(values, "limit", int64(s.opts.ListDefault), intRange{1, int64(s.opts.ListMax)}, iss)
-	coded := queryEnum(values, "encoding", []string{"base64"}, iss) != ""
-	if c.invalid(iss) {
-		return
-	}
-	ctx, cancel := c.redis()
-	defer cancel()
-	records, err := s.opts.Queue.List(ctx, c.who.Tenant, int(limit))
-	if err != nil {
-		c.unavailable(err)
-		return
-	}
-	answer := history{TenantID: c.who.Tenant, TraceID: c.trace, Items: make([]jobView, len(records))}
-	for i, rec := range records {
-		answer.Items[i] = viewJob(rec, coded)
-	}
-	c.json(http.StatusOK, answer)
 }

@@ -162,7 +162,7 @@ func TestUnknownJobs(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	s := newStack(t, nil)
-	s.get("/v1/jobs").want(t, 200, `{"tenantId":"`+s.tenant+`","traceId":"test-trace","items":[]}`)
+	s.get("/v1/jobs").want(t, 200, `{"tenantId":"`+s.tenant+`","traceId":"test-trace","items":[],"nextCursor":null}`)
 	ids := make([]string, 3)
 	for i := range ids {
 		ids[i] = s.submit(helloPython)

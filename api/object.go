@@ -165,6 +165,10 @@ func (o *object) only(known ...string) {
 	}
 	slices.Sort(unknown)
 	message := msgUnknown(unknown)
+	if o.root == "" {
+		o.iss.form(message)
+		return
+	}
 	if o.path != "" {
 		message = o.path[:len(o.path)-1] + ": " + message
 	}

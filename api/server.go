@@ -48,6 +48,9 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/jobs", tenants, s.listJobs},
 		{"GET", "/v1/jobs/:jobId", tenants, s.getJob},
 		{"DELETE", "/v1/jobs/:jobId", tenants, s.cancelJob},
+		{"DELETE", "/v1/jobs/:jobId/data", tenants, s.deleteData},
+		{"POST", "/v1/jobs/:jobId/rerun", tenants, s.rerunJob},
+		{"POST", "/v1/batch", tenants, s.createBatch},
 
 		{"POST", "/executions", submitters, s.createJob},
 		{"GET", "/executions", tenants, s.listJobs},

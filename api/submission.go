@@ -30,11 +30,16 @@ type submission struct {
 // are not empty, the submission is not to be used.
 func decodeSubmission(b body, id, tenant string, known []job.Language) (submission, *issues) {
 	iss := newIssues()
-	sub := submission{spec: job.Spec{ID: id, Tenant: tenant}}
 	o := bodyObject(b, iss)
 	if o == nil {
-		return sub, iss
+		return submission{}, iss
 	}
+	return o.submission(id, tenant, known), iss
+}
+
+// submission reads the members of a submission.
+func (o *object) submission(id, tenant string, known []job.Language) submission {
+	sub := submission{spec: job.Spec{ID: id, Tenant: tenant}}
 	lang := o.language(known)
 	spec := &sub.spec
 	spec.Language = lang.Name
@@ -52,7 +57,7 @@ func decodeSubmission(b body, id, tenant string, known []job.Language) (submissi
 	inForce := spec.Run.Fill(lang.DefaultRun).Fill(job.DefaultRun)
 	o.checkTail("run", inForce)
 	o.checkTail("compile", spec.Compile.Fill(lang.DefaultCompile).Fill(job.DefaultCompile))
-	if !iss.any() {
+	if !o.iss.any() {
 		o.validate(spec)
 	}
 	sub.request = queue.Request{
@@ -60,7 +65,7 @@ func decodeSubmission(b body, id, tenant string, known []job.Language) (submissi
 		MemoryMb:      inForce.MemoryBytes / job.MiB,
 		CPUMillicores: inForce.CPUMillicores,
 	}
-	return sub, iss
+	return sub
 }
 
 // validate adds what job.Spec itself finds wrong.

@@ -88,6 +88,12 @@ type Chain struct {
 	Hash        string // of the last entry: kept elsewhere, it proves later that nothing up to it was changed
 }
 
+// Anchor is the number and the hash of an entry as they were once; the zero Anchor is none.
+type Anchor struct {
+	Number int64
+	Hash   string
+}
+
 // verifyPage is how many entries Verify reads at once.
 const verifyPage = 500
 
@@ -95,9 +101,9 @@ const verifyPage = 500
 var ErrBroken = errors.New("the audit trail was changed")
 
 // Verify reads a tenant's whole trail and holds it to its hashes: an entry that was changed, left out or put in, and an end that was
-// cut off, is told as an error that wraps ErrBroken. It can't tell that somebody wrote the whole trail anew; Chain.Hash, kept
-// elsewhere, can.
-func (q *Queue) Verify(ctx context.Context, tenant string) (Chain, error) {
+// cut off, is told as an error that wraps ErrBroken. It can't tell that somebody wrote the whole trail anew; an anchor, kept
+// elsewhere, can: its entry, unless it has left the trail, must still have that hash.
+func (q *Queue) Verify(ctx context.Context, tenant string, anchor Anchor) (Chain, error) {
 	// The head first: what is written meanwhile is beyond it.
 	head, err := q.rdb.HMGet(ctx, q.keys.auditHead(tenant), "seq", "hash").Result()
 	if err != nil {
@@ -117,6 +123,9 @@ func (q *Queue) Verify(ctx context.Context, tenant string) (Chain, error) {
 			if c.Last == seq {
 				headSeen = c.Hash == text(head[1])
 			}
+			if c.Last == anchor.Number && c.Hash != anchor.Hash {
+				return c, fmt.Errorf("%w: entry %d has hash %s, it had %s", ErrBroken, c.Last, c.Hash, anchor.Hash)
+			}
 			from = "(" + e.StreamID
 		}
 		if len(msgs) < verifyPage {
@@ -125,6 +134,9 @@ func (q *Queue) Verify(ctx context.Context, tenant string) (Chain, error) {
 	}
 	if !headSeen {
 		return c, fmt.Errorf("%w: its head is entry %d with hash %s, which is not in the trail", ErrBroken, seq, text(head[1]))
+	}
+	if anchor.Number > c.Last {
+		return c, fmt.Errorf("%w: it ends with entry %d, there was one with number %d", ErrBroken, c.Last, anchor.Number)
 	}
 	return c, nil
 }

@@ -37,7 +37,7 @@ func TestRedisAway(t *testing.T) {
 		"ping":    func() error { return q.Ping(ctx) },
 		"enqueue": func() error { return q.enqueue(ctx, submission("t", "i")) },
 		"get":     func() error { _, err := q.Get(ctx, "t", "i"); return err },
-		"list":    func() error { _, err := q.List(ctx, "t", 5); return err },
+		"list":    func() error { _, err := q.History(ctx, "t", HistoryQuery{Limit: 5}); return err },
 		"wait":    func() error { _, err := q.Wait(ctx, "t", "i"); return err },
 		"claim":   func() error { _, err := q.Claim(ctx, "w"); return err },
 		"rate": func() error {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
+
+	"ccee/api/job"
 )
 
 // ErrNotFound means that there is no such job, or that it is another tenant's: the two can't be told apart.
@@ -21,23 +23,6 @@ func (q *Queue) Get(ctx context.Context, tenant, id string) (Record, error) {
 		return Record{}, ErrNotFound
 	}
 	return rs[0], nil
-}
-
-// List returns a tenant's latest jobs, newest first, at most limit, without their output files. Jobs that have expired are left out.
-func (q *Queue) List(ctx context.Context, tenant string, limit int) ([]Record, error) {
-	if limit < 1 {
-		return nil, nil
-	}
-	what := "read the history of tenant " + tenant
-	rctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	//lint:ignore SA1019 its successor, ZRANGE with REV, needs Redis 6.2; Debian 11 has 6.0
-	ids, err := q.rdb.ZRevRange(rctx, q.keys.history(tenant), 0, int64(limit-1)).Result()
-	if err != nil {
-		return nil, q.explain(what, err)
-	}
-	rs, err := q.read(ctx, ids, recordFields)
-	return rs, q.explain(what, err)
 }
 
 // read returns the jobs of those ids that exist, in that order and in one round trip.
@@ -100,4 +85,42 @@ func (q *Queue) Cancel(ctx context.Context, tenant, id string) (State, error) {
 		err = ErrNotFound
 	}
 	return State(s), err
+}
+
+// ErrUnfinished means that a job waits or runs, and so can't be deleted.
+var ErrUnfinished = errors.New("the job is not finished")
+
+// Purge deletes what is stored of a tenant's finished job: request, source, input and result. What it cost stays, and that it was
+// there stays in the audit. The error is ErrNotFound, ErrUnfinished, or Redis could not be asked.
+func (q *Queue) Purge(ctx context.Context, tenant, id string) error {
+	s, err := q.word(ctx, q.steps.purge, "delete job "+id, id, tenant)
+	switch {
+	case err != nil:
+		return err
+	case s == "":
+		return ErrNotFound
+	case s != "deleted":
+		return ErrUnfinished
+	}
+	return nil
+}
+
+// Submitted returns what a tenant's job was submitted with, to be submitted again: Spec, Request, Priority and MaxAttempts. The
+// error is ErrNotFound, or Redis could not be asked.
+func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, error) {
+	what := "read job " + id
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	h, err := q.rdb.HGetAll(ctx, q.keys.job(id)).Result()
+	if err != nil {
+		return Submission{}, q.explain(what, err)
+	}
+	if h["tenantId"] != tenant || h["spec"] == "" {
+		return Submission{}, ErrNotFound
+	}
+	l := Lease{q: q, Job: job.Spec{ID: id, Tenant: tenant}}
+	if err := l.decode(h); err != nil {
+		return Submission{}, q.explain(what, err)
+	}
+	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(hash(h).integer("priority")), MaxAttempts: l.MaxAttempts}, nil
 }

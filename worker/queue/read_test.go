@@ -47,53 +47,9 @@ func TestOutputFilesAreReadAlone(t *testing.T) {
 	if got := get(t, q, tenant, id).Result.OutputFiles; got == nil || !reflect.DeepEqual(*got, want) {
 		t.Errorf("the files are not those that were stored: %.200v", got)
 	}
-	rs, err := q.List(t.Context(), tenant, 1)
-	if err != nil || len(rs) != 1 || rs[0].Result == nil || rs[0].Result.OutputFiles != nil {
-		t.Errorf("list = %.300v, %v, want the result without files", rs, err)
-	}
-}
-
-func TestListIsNewestFirst(t *testing.T) {
-	q, tenant := newQueue(t, Options{HistoryMax: 5}), unique("tenant")
-	enqueue(t, q, unique("other"))
-	var ids []string
-	for range 7 {
-		ids = append(ids, enqueue(t, q, tenant))
-	}
-	slices.Reverse(ids)
-	list := func(limit int) (got []string) {
-		t.Helper()
-		rs, err := q.List(t.Context(), tenant, limit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range rs {
-			got = append(got, r.ID)
-		}
-		return got
-	}
-	// Jobs of the same millisecond have no order of their own: compare as sets, within the five that are kept.
-	if got := list(100); len(got) != 5 {
-		t.Errorf("list = %v, want the 5 that the history holds", got)
-	}
-	if got := list(2); len(got) != 2 {
-		t.Errorf("list of 2 = %v", got)
-	}
-	if got := list(0); got != nil {
-		t.Errorf("list of 0 = %v, want none", got)
-	}
-	rs, err := q.List(t.Context(), tenant, 5)
-	if err != nil || !slices.IsSortedFunc(rs, func(a, b Record) int { return b.CreatedAt.Compare(a.CreatedAt) }) {
-		t.Errorf("list is not newest first: %v, %v", rs, err)
-	}
-	if err := q.rdb.Del(t.Context(), q.keys.job(rs[1].ID)).Err(); err != nil {
-		t.Fatal(err)
-	}
-	if got := list(3); len(got) != 2 || slices.Contains(got, rs[1].ID) {
-		t.Errorf("list = %v, want what is left of 3 without the expired %s", got, rs[1].ID)
-	}
-	if ttl := q.rdb.TTL(t.Context(), q.keys.history(tenant)).Val(); ttl <= 23*time.Hour || ttl > 24*time.Hour {
-		t.Errorf("the history expires in %v, want 24h", ttl)
+	p, err := q.History(t.Context(), tenant, HistoryQuery{Limit: 1})
+	if rs := p.Jobs; err != nil || len(rs) != 1 || rs[0].Result == nil || rs[0].Result.OutputFiles != nil {
+		t.Errorf("list = %.300v, %v, want the result without files", p, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -91,7 +92,7 @@ func (h hash) record() Record {
 		Error: h["error"], FailureCategory: h["failureCategory"],
 		EstimatedCostUsd: h.float("estimatedCostUsd"), BillableDurationMs: h.integer("billableDurationMs"), CostModelVersion: h["costModelVersion"],
 	}
-	if s := h["result"]; s != "" {
+	if s := cmp.Or(h["result"], h["summary"]); s != "" {
 		var res job.Result
 		if json.Unmarshal([]byte(s), &res) == nil {
 			r.Result = &res

@@ -14,7 +14,8 @@ var luaFiles embed.FS
 
 // steps are the atomic steps, each named as its file.
 type steps struct {
-	submit, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, audit, publishRuntimes, runtimes *redis.Script
+	submit, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, audit, purge, replay,
+	publishRuntimes, runtimes *redis.Script
 }
 
 func newSteps(k keys, o Options) steps {
@@ -26,7 +27,8 @@ func newSteps(k keys, o Options) steps {
 	return steps{
 		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
 		fail: step("fail"), release: step("release"), cancel: step("cancel"), counts: step("counts"), rate: step("rate"),
-		usage: step("usage"), costs: step("costs"), audit: step("audit"), publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
+		usage: step("usage"), costs: step("costs"), audit: step("audit"), purge: step("purge"), replay: step("replay"),
+		publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
 	}
 }
 

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"ccee/worker/queue"
+)
+
+// history is the answer of GET /v1/jobs.
+type history struct {
+	TenantID   string  `json:"tenantId"`
+	TraceID    string  `json:"traceId"`
+	Items      any     `json:"items"`      // []jobView or []summaryView
+	NextCursor *string `json:"nextCursor"` // of the jobs after these; null at the end
+}
+
+// summaryView is a job in a history without output: the same members, with a result of only those that the contract's job has
+// at the top of its result.
+type summaryView struct {
+	jobView
+	Result *resultSummary `json:"result"`
+}
+
+type resultSummary struct {
+	Status     string  `json:"status"`
+	ExitCode   *int    `json:"exitCode"`
+	Signal     *string `json:"signal"`
+	TimedOut   bool    `json:"timedOut"`
+	DurationMs int64   `json:"durationMs"`
+	Verdict    string  `json:"verdict"`
+}
+
+// publicStates are the words for a job's state that a filter takes.
+var publicStates = []string{string(queue.Queued), string(queue.Running), string(queue.Retrying), string(queue.Dispatched),
+	string(queue.Succeeded), string(queue.Failed), timedOut, string(queue.Cancelled)}
+
+// listJobs shows a tenant's jobs, the newest first: GET /v1/jobs.
+func (s *Server) listJobs(c *call) {
+	iss := newIssues()
+	values := c.r.URL.Query()
+	h := queue.HistoryQuery{
+		Limit:   int(queryInt(values, "limit", int64(s.opts.ListDefault), intRange{1, int64(s.opts.ListMax)}, iss)),
+		Cursor:  values.Get("cursor"),
+		From:    queryTime(values, "from", iss),
+		To:      queryTime(values, "to", iss),
+		Summary: queryEnum(values, "view", []string{"full", "summary"}, iss) == "summary",
+	}
+	coded := queryEnum(values, "encoding", []string{"base64"}, iss) != ""
+	status, language := queryEnum(values, "status", publicStates, iss), values.Get("language")
+	if status != "" || language != "" {
+		h.Match = func(r queue.Record) bool {
+			return (status == "" || publicStatus(r) == status) && (language == "" || r.Language == language)
+		}
+	}
+	if c.invalid(iss) {
+		return
+	}
+	ctx, cancel := c.redis()
+	defer cancel()
+	page, err := s.opts.Queue.History(ctx, c.who.Tenant, h)
+	switch {
+	case errors.Is(err, queue.ErrCursor):
+		iss.field("cursor", msgCursor)
+		c.invalid(iss)
+	case err != nil:
+		c.unavailable(err)
+	default:
+		c.json(http.StatusOK, history{TenantID: c.who.Tenant, TraceID: c.trace, Items: viewJobs(page.Jobs, h.Summary, coded), NextCursor: orNull(page.Next)})
+	}
+}
+
+func viewJobs(records []queue.Record, summary, coded bool) any {
+	full, short := make([]jobView, 0, len(records)), make([]summaryView, 0, len(records))
+	for _, r := range records {
+		if summary {
+			short = append(short, viewSummary(r))
+		} else {
+			full = append(full, viewJob(r, coded))
+		}
+	}
+	if summary {
+		return short
+	}
+	return full
+}
+
+func viewSummary(rec queue.Record) summaryView {
+	v := summaryView{jobView: viewJob(rec, false)}
+	if r := rec.Result; r != nil {
+		v.Result = &resultSummary{Status: string(r.Status), ExitCode: r.ExitCode, Signal: orNull(r.Signal), TimedOut: r.TimedOut(),
+			DurationMs: wholeMs(r.WallMs), Verdict: string(r.Verdict)}
+	}
+	return v
+}
+
+// queryTime reads a time from the query, the zero time when it isn't there.
+func queryTime(q url.Values, name string, iss *issues) time.Time {
+	values, there := q[name]
+	if !there {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, values[0])
+	if len(values) != 1 || err != nil || t.Year() < 1970 || t.Year() > 9999 {
+		iss.field(name, "Invalid datetime: write it like 2026-01-31T23:59:59Z")
+	}
+	return t
+}

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"ccee/worker/queue"
+)
+
+// rerunJob submits what a job was submitted with once more: POST /v1/jobs/:jobId/rerun. It is a submission like any other.
+func (s *Server) rerunJob(c *call) {
+	id, ok := c.jobID()
+	if !ok {
+		return
+	}
+	ctx, cancel := c.redis()
+	defer cancel()
+	before, err := s.opts.Queue.Submitted(ctx, c.who.Tenant, id)
+	switch {
+	case errors.Is(err, queue.ErrNotFound):
+		c.refuse(http.StatusNotFound, "not_found", "")
+		return
+	case err != nil:
+		c.unavailable(err)
+		return
+	}
+	sub := submission{spec: before.Spec, request: before.Request, priority: before.Priority}
+	sub.spec.ID, sub.spec.Attempt = uuid.NewString(), 0
+	admitted, err := s.submit(c, sub, 0)
+	if err != nil {
+		s.notAdmitted(c, err)
+		return
+	}
+	c.json(http.StatusAccepted, c.accepted(admitted.ID))
+}
+
+// deleteData deletes what is stored of a finished job: DELETE /v1/jobs/:jobId/data.
+func (s *Server) deleteData(c *call) {
+	id, ok := c.jobID()
+	if !ok {
+		return
+	}
+	ctx, cancel := c.redis()
+	defer cancel()
+	switch err := s.opts.Queue.Purge(ctx, c.who.Tenant, id); {
+	case errors.Is(err, queue.ErrNotFound):
+		c.refuse(http.StatusNotFound, "not_found", "")
+	case errors.Is(err, queue.ErrUnfinished):
+		c.refuse(http.StatusConflict, "job_unfinished", "cancel_it_first")
+	case err != nil:
+		c.unavailable(err)
+	default:
+		c.json(http.StatusOK, deleted{JobID: id, TraceID: c.trace, Deleted: true})
+	}
+}
+
+// deleted is the answer of DELETE /v1/jobs/:jobId/data.
+type deleted struct {
+	JobID   string `json:"jobId"`
+	TraceID string `json:"traceId"`
+	Deleted bool   `json:"deleted"`
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"ccee/worker/queue"
+
+	"github.com/urfave/cli/v3"
+)
+
+func auditCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "audit",
+		Usage: "check that nobody changed the audit",
+		Commands: []*cli.Command{{
+			Name: "verify", Usage: "hold a tenant's trail to its hash chain", ArgsUsage: "TENANT...",
+			Description: `Reads the trails in Redis and says of each whether an entry was changed, left out or cut off; exits with 1 if so. Keep the hash
+that it prints somewhere else: that the whole trail was written anew shows only by it.
+
+   ccee audit verify acme
+   ccee audit verify --expect 1234:8f0c... acme      # entry 1234 must still have this hash
+
+` + redisHelp,
+			Flags: append(queueFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON, one object a line"},
+				&cli.StringFlag{Name: "expect", Usage: "`NUMBER:HASH` of an entry, as an earlier run printed it (one tenant)"}),
+			Action: auditVerify,
+		}},
+	}
+}
+
+// verified is what was found of one trail.
+type verified struct {
+	TenantID string `json:"tenantId"`
+	OK       bool   `json:"ok"`
+	Events   int64  `json:"events"`
+	First    int64  `json:"first"`
+	Last     int64  `json:"last"`
+	Hash     string `json:"hash"`
+	Error    string `json:"error,omitempty"`
+}
+
+func auditVerify(ctx context.Context, cmd *cli.Command) error {
+	tenants := cmd.Args().Slice()
+	expect, err := parseExpected(cmd.String("expect"), len(tenants))
+	if err != nil {
+		return usageError{err}
+	}
+	q, err := openQueue(cmd)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	broken := 0
+	for _, tenant := range tenants {
+		c, err := q.Verify(ctx, tenant, expect)
+		v := verified{TenantID: tenant, OK: err == nil, Events: c.Events, First: c.First, Last: c.Last, Hash: c.Hash}
+		if err != nil {
+			broken++
+			v.Error = err.Error()
+		}
+		if err := v.print(cmd); err != nil {
+			return err
+		}
+	}
+	if broken > 0 {
+		return fmt.Errorf("%d of %d trails could not be verified", broken, len(tenants))
+	}
+	return nil
+}
+
+func (v *verified) print(cmd *cli.Command) error {
+	out := cmd.Root().Writer
+	if cmd.Bool("json") {
+		return json.NewEncoder(out).Encode(v)
+	}
+	if !v.OK {
+		_, err := fmt.Fprintf(out, "%s: BROKEN after %d good entries: %s\n", v.TenantID, v.Events, v.Error)
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%s: ok, %d entries (%d to %d), head %d:%s\n", v.TenantID, v.Events, v.First, v.Last, v.Last, v.Hash)
+	return err
+}
+
+// parseExpected reads NUMBER:HASH; "" is none.
+func parseExpected(s string, tenants int) (queue.Anchor, error) {
+	var a queue.Anchor
+	switch {
+	case tenants == 0:
+		return a, fmt.Errorf("ccee audit verify needs a TENANT: see ccee audit verify --help")
+	case s == "":
+		return a, nil
+	case tenants != 1:
+		return a, fmt.Errorf("--expect is of one tenant, there are %d", tenants)
+	}
+	if n, err := fmt.Sscanf(s, "%d:%s", &a.Number, &a.Hash); n != 2 || err != nil || a.Number < 1 {
+		return a, fmt.Errorf("--expect %q is not NUMBER:HASH, as ccee audit verify prints it behind head", s)
+	}
+	return a, nil
+}

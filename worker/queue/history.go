@@ -1,0 +1,145 @@
+package queue
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// HistoryQuery asks for a part of a tenant's history.
+type HistoryQuery struct {
+	Limit    int               // at least 1
+	Cursor   string            // the Next of an earlier Page; "": from the newest
+	From, To time.Time         // of submission, in milliseconds, both included; zero: no bound
+	Match    func(Record) bool // nil: every job. It is asked about results without steps
+	Summary  bool              // results without steps, and so without output
+}
+
+// Page is a part of a history.
+type Page struct {
+	Jobs []Record // newest first, without output files
+	Next string   // the cursor of what follows; "" at the end
+}
+
+// ErrCursor means that a cursor is not one that a Page had.
+var ErrCursor = errors.New("no such cursor")
+
+// historyChunk is how many jobs are looked at in one round trip.
+const historyChunk = 100
+
+// summaryFields are recordFields with the result's summary in the place of the result.
+var summaryFields = func() []string {
+	fields := slices.Clone(recordFields)
+	fields[slices.Index(fields, "result")] = "summary"
+	return fields
+}()
+
+// History returns a page of a tenant's jobs, the newest first. Jobs that have expired are left out. The error is ErrCursor, or
+// Redis could not be asked.
+func (q *Queue) History(ctx context.Context, tenant string, h HistoryQuery) (Page, error) {
+	p, err := q.history(ctx, tenant, h)
+	if err != nil && !errors.Is(err, ErrCursor) {
+		err = q.explain("read the history of tenant "+tenant, err)
+	}
+	return p, err
+}
+
+func (q *Queue) history(ctx context.Context, tenant string, h HistoryQuery) (Page, error) {
+	ids, err := q.historyIDs(ctx, tenant, h)
+	if err != nil {
+		return Page{}, err
+	}
+	var p Page
+	for chunk := range slices.Chunk(ids, min(historyChunk, h.Limit+1)) {
+		records, err := q.read(ctx, chunk, summaryFields)
+		if err != nil {
+			return Page{}, err
+		}
+		for _, r := range records {
+			if h.Match != nil && !h.Match(r) {
+				continue
+			}
+			if len(p.Jobs) == h.Limit {
+				p.Next = cursor(p.Jobs[h.Limit-1])
+				return q.withOutput(ctx, p, h)
+			}
+			p.Jobs = append(p.Jobs, r)
+		}
+	}
+	return q.withOutput(ctx, p, h)
+}
+
+// historyIDs returns the ids that are in question, the newest first. A history is bounded, and so are they.
+func (q *Queue) historyIDs(ctx context.Context, tenant string, h HistoryQuery) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	by := &redis.ZRangeBy{Min: "-inf", Max: "+inf"}
+	if !h.From.IsZero() {
+		by.Min = strconv.FormatInt(h.From.UnixMilli(), 10)
+	}
+	if !h.To.IsZero() {
+		by.Max = strconv.FormatInt(h.To.UnixMilli(), 10)
+	}
+	if h.Cursor == "" {
+		//lint:ignore SA1019 its successor, ZRANGE with REV, needs Redis 6.2; Debian 11 has 6.0
+		return q.rdb.ZRevRangeByScore(ctx, q.keys.history(tenant), by).Result()
+	}
+	ms, id, err := parseCursor(h.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	if h.To.IsZero() || ms < h.To.UnixMilli() {
+		by.Max = strconv.FormatInt(ms, 10)
+	}
+	//lint:ignore SA1019 as above
+	zs, err := q.rdb.ZRevRangeByScoreWithScores(ctx, q.keys.history(tenant), by).Result()
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, z := range zs {
+		// Those of one millisecond are sorted by their id.
+		if member := text(z.Member); int64(z.Score) < ms || member < id {
+			ids = append(ids, member)
+		}
+	}
+	return ids, nil
+}
+
+// withOutput reads the results of a page, unless only summaries were asked for.
+func (q *Queue) withOutput(ctx context.Context, p Page, h HistoryQuery) (Page, error) {
+	if h.Summary || len(p.Jobs) == 0 {
+		return p, nil
+	}
+	ids := make([]string, len(p.Jobs))
+	for i, r := range p.Jobs {
+		ids[i] = r.ID
+	}
+	var err error
+	p.Jobs, err = q.read(ctx, ids, recordFields)
+	return p, err
+}
+
+// cursor is the place of a job in its tenant's history: the history is sorted by the time of submission, then by id.
+func cursor(r Record) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(r.CreatedAt.UnixMilli(), 10) + " " + r.ID))
+}
+
+func parseCursor(s string) (ms int64, id string, err error) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return 0, "", ErrCursor
+	}
+	at, id, ok := strings.Cut(string(b), " ")
+	ms, err = strconv.ParseInt(at, 10, 54)
+	if !ok || err != nil || ms < 0 || id == "" {
+		return 0, "", ErrCursor
+	}
+	return ms, id, nil
+}

@@ -1,0 +1,14 @@
+-- Deletes what is stored of a finished job: request, source, input, result, output. What it cost stays, and so does the audit.
+-- KEYS  none: names come from keys.go
+-- ARGV  id, tenant
+-- returns 'deleted'; the state of a job that isn't finished; false if the tenant has no such job
+
+local id, tenant = ARGV[1], ARGV[2]
+local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
+if f[1] ~= tenant then return false end
+if f[2] ~= 'succeeded' and f[2] ~= 'failed' and f[2] ~= 'cancelled' then return f[2] end
+auditJob(now(), id, tenant, 'api', 'job_deleted', {})
+redis.call('DEL', jobKey(id))
+redis.call('ZREM', history(tenant), id)
+redis.call('ZREM', DEAD, entry(id, tenant))
+return 'deleted'

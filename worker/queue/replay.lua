@@ -1,0 +1,20 @@
+-- Brings a dead-lettered job back: it waits again, with fresh attempts. It takes a slot whatever the quota says: it had been admitted.
+-- KEYS  none: names come from keys.go
+-- ARGV  id, tenant, maxAttempts
+-- returns 'recovered', or 'skipped' if it is not in the dead-letter list or there is nothing left to run
+
+local id, tenant, maxAttempts = ARGV[1], ARGV[2], ARGV[3]
+local f = redis.call('HMGET', jobKey(id), 'status', 'order', 'tenantId', 'spec')
+if redis.call('ZSCORE', DEAD, entry(id, tenant)) == false or f[1] ~= 'failed' or f[3] ~= tenant or not f[4] then return 'skipped' end
+local at = now()
+redis.call('ZREM', DEAD, entry(id, tenant))
+redis.call('HSET', jobKey(id), 'status', 'queued', 'attemptsMade', '0', 'currentAttempt', '1', 'maxAttempts', maxAttempts,
+  'updatedAt', iso(at))
+redis.call('HDEL', jobKey(id), 'error', 'cause', 'failureCategory', 'completedAt', 'startedAt', 'deadLetteredAt', 'retryScheduledAt',
+  'cancelRequestedAt', 'estimatedCostUsd', 'billableDurationMs', 'costModelVersion')
+redis.call('PERSIST', jobKey(id))
+redis.call('SADD', activeIDs(tenant), id)
+redis.call('SET', activeJobs(tenant), redis.call('SCARD', activeIDs(tenant)))
+auditJob(at, id, tenant, 'worker', 'job_replayed', {})
+push(id, tenant, f[2])
+return 'recovered'
