@@ -50,7 +50,7 @@ func (s *Server) createBatch(c *call) {
 	}
 	iss := newIssues()
 	key := c.idempotencyKey(iss)
-	subs := decodeBatch(c.body, c.who.Tenant, known, iss)
+	subs := s.decodeBatch(c.body, c.who.Tenant, known, iss)
 	for i := range subs {
 		if big := s.tooLarge(subs[i]); big != nil && !iss.any() {
 			iss.field("jobs", fmt.Sprintf("[%d].%s: has %d bytes, %d are allowed", i, big.Field, big.Bytes, big.MaxBytes))
@@ -77,7 +77,7 @@ func (s *Server) createBatch(c *call) {
 }
 
 // decodeBatch reads {"jobs":[...]}. Issues name the job they are of: they are fields of "jobs".
-func decodeBatch(b body, tenant string, known []job.Language, iss *issues) []submission {
+func (s *Server) decodeBatch(b body, tenant string, known []job.Language, iss *issues) []submission {
 	o := bodyObject(b, iss)
 	if o == nil {
 		return nil
@@ -94,15 +94,15 @@ func decodeBatch(b body, tenant string, known []job.Language, iss *issues) []sub
 			iss.field("jobs", path+": "+msgType("object", k))
 			continue
 		}
-		subs[i] = decodeItem(raw, path, tenant, known, iss)
+		subs[i] = s.decodeItem(raw, path, tenant, known, iss)
 	}
 	return subs
 }
 
-func decodeItem(raw json.RawMessage, path, tenant string, known []job.Language, iss *issues) submission {
+func (s *Server) decodeItem(raw json.RawMessage, path, tenant string, known []job.Language, iss *issues) submission {
 	own := newIssues()
 	o := &object{members: members(raw), iss: own}
-	sub := o.submission(uuid.NewString(), tenant, known)
+	sub := o.submission(uuid.NewString(), tenant, known, s.opts.Webhooks)
 	for _, m := range own.FormErrors {
 		iss.field("jobs", path+": "+m)
 	}

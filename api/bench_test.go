@@ -1,6 +1,8 @@
 package api
 
 import (
+	"ccee/api/webhook"
+
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -68,7 +70,7 @@ func BenchmarkDecodeSubmission(b *testing.B) {
 	data := body{json: []byte(`{"language":"python","sourceCode":"` + strings.Repeat(`print(1)\n`, 10_000) + `"}`)}
 	b.SetBytes(int64(len(data.json)))
 	for b.Loop() {
-		if _, iss := decodeSubmission(data, "id-1", "tenant", languages); iss.any() {
+		if _, iss := decodeSubmission(data, "id-1", "tenant", languages, webhook.Policy{}); iss.any() {
 			b.Fatal(iss)
 		}
 	}

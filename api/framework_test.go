@@ -120,7 +120,7 @@ func TestJSONWithByteOrderMarkAndCharset(t *testing.T) {
 // HEAD works for every GET route: the headers of GET, and no body.
 func TestHead(t *testing.T) {
 	s := newStack(t, nil)
-	id := s.submit(helloPython)
+	id := s.submit(strings.Replace(helloPython, "{", `{"webhook":{"url":"https://example.com","secret":"0123456789abcdef"},`, 1))
 	for _, rt := range s.server.routes() {
 		if rt.method != "GET" {
 			continue

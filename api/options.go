@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/auth"
+	"ccee/api/webhook"
 	"ccee/worker/queue"
 )
 
@@ -29,6 +30,8 @@ type Options struct {
 
 	ListDefault int // JOB_LIST_DEFAULT_LIMIT: jobs in a history
 	ListMax     int // JOB_LIST_MAX_LIMIT
+
+	Webhooks webhook.Policy // WEBHOOK_ALLOWED_NETS, WEBHOOK_ALLOW_HTTP: where webhooks may go besides public https
 
 	QueueDepthTarget int // QUEUE_DEPTH_TARGET: waiting jobs that autoscaling aims at; shown in /health/summary
 }

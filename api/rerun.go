@@ -26,7 +26,7 @@ func (s *Server) rerunJob(c *call) {
 		c.unavailable(err)
 		return
 	}
-	sub := submission{spec: before.Spec, request: before.Request, priority: before.Priority}
+	sub := submission{spec: before.Spec, request: before.Request, priority: before.Priority, webhook: before.Webhook}
 	sub.spec.ID, sub.spec.Attempt = uuid.NewString(), 0
 	admitted, err := s.submit(c, sub, 0)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -34,6 +35,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          stdlog.New(s.opts.Log.With().Str("component", "http").Logger(), "", 0),
 	}
 	srv.RegisterOnShutdown(s.drain)
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() { s.deliver(working) })
+	defer background.Wait()
+	defer stop()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	select {

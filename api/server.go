@@ -4,7 +4,10 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/google/uuid"
 	"github.com/julienschmidt/httprouter"
+
+	"ccee/api/webhook"
 )
 
 // Server is the REST API. It is an http.Handler; Serve runs it on a listener.
@@ -13,6 +16,8 @@ type Server struct {
 	origins   origins
 	languages *catalogue
 	budgets   budgets
+	webhooks  *webhook.Sender
+	name      string // of this process, unique
 	router    *httprouter.Router
 
 	draining context.Context // done when requests that wait for a job shall answer now
@@ -50,6 +55,8 @@ func (s *Server) routes() []route {
 		{"DELETE", "/v1/jobs/:jobId", tenants, s.cancelJob},
 		{"DELETE", "/v1/jobs/:jobId/data", tenants, s.deleteData},
 		{"POST", "/v1/jobs/:jobId/rerun", tenants, s.rerunJob},
+		{"GET", "/v1/jobs/:jobId/deliveries", tenants, s.getDeliveries},
+		{"POST", "/v1/jobs/:jobId/deliveries", tenants, s.redeliver},
 		{"POST", "/v1/batch", tenants, s.createBatch},
 
 		{"POST", "/executions", submitters, s.createJob},
@@ -77,6 +84,8 @@ func New(opts Options) (*Server, error) {
 		opts: opts, origins: allowed,
 		languages: newCatalogue(opts.Queue.Runtimes),
 		budgets:   newBudgets(),
+		webhooks:  webhook.NewSender(opts.Webhooks),
+		name:      "api-" + uuid.NewString(),
 		// Neither redirects nor 405: a slash at the end counts, and an unknown method is an unknown route.
 		router: &httprouter.Router{},
 	}

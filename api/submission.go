@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ccee/api/job"
+	"ccee/api/webhook"
 	"ccee/worker/queue"
 )
 
@@ -22,23 +23,24 @@ type submission struct {
 	spec     job.Spec
 	request  queue.Request
 	priority queue.Priority
+	webhook  queue.Webhook
 
 	key, digest string // of its Idempotency-Key, "" for none
 }
 
-// decodeSubmission reads the body of a POST /v1/jobs. It is pure: known are the languages that there are. When the issues
+// decodeSubmission reads the body of a POST /v1/jobs. It is pure: known are the languages that there are, hooks where webhooks may go. When the issues
 // are not empty, the submission is not to be used.
-func decodeSubmission(b body, id, tenant string, known []job.Language) (submission, *issues) {
+func decodeSubmission(b body, id, tenant string, known []job.Language, hooks webhook.Policy) (submission, *issues) {
 	iss := newIssues()
 	o := bodyObject(b, iss)
 	if o == nil {
 		return submission{}, iss
 	}
-	return o.submission(id, tenant, known), iss
+	return o.submission(id, tenant, known, hooks), iss
 }
 
 // submission reads the members of a submission.
-func (o *object) submission(id, tenant string, known []job.Language) submission {
+func (o *object) submission(id, tenant string, known []job.Language, hooks webhook.Policy) submission {
 	sub := submission{spec: job.Spec{ID: id, Tenant: tenant}}
 	lang := o.language(known)
 	spec := &sub.spec
@@ -54,6 +56,7 @@ func (o *object) submission(id, tenant string, known []job.Language) submission 
 	o.readContractLimits(&spec.Run, lang.MinRun)
 	spec.Interleave = o.flag("interleave")
 	sub.priority = o.priority()
+	sub.webhook = o.webhook(hooks)
 	inForce := spec.Run.Fill(lang.DefaultRun).Fill(job.DefaultRun)
 	o.checkTail("run", inForce)
 	o.checkTail("compile", spec.Compile.Fill(lang.DefaultCompile).Fill(job.DefaultCompile))

@@ -80,7 +80,7 @@ func (s *Server) readSubmission(c *call) (sub submission, q jobQuery, refuse fun
 	q = parseJobQuery(c.r.URL.Query(), iss)
 	key := c.idempotencyKey(iss)
 	if !iss.any() {
-		sub, iss = decodeSubmission(c.body, uuid.NewString(), c.who.Tenant, known)
+		sub, iss = decodeSubmission(c.body, uuid.NewString(), c.who.Tenant, known, s.opts.Webhooks)
 	}
 	if iss.any() {
 		return sub, q, func() { c.invalid(iss) }
@@ -119,7 +119,7 @@ func (s *Server) submit(c *call, sub submission, requestLimit int64) (queue.Admi
 	ctx, cancel := c.redis()
 	defer cancel()
 	return s.opts.Queue.Submit(ctx, queue.Submission{
-		Spec: sub.spec, Request: sub.request, TraceID: c.trace, Path: c.route, Priority: sub.priority,
+		Spec: sub.spec, Request: sub.request, TraceID: c.trace, Path: c.route, Priority: sub.priority, Webhook: sub.webhook,
 		Fingerprint: c.who.Fingerprint, AuthType: c.who.Type, Subject: c.who.Subject,
 		MaxConcurrent: c.who.MaxConcurrentJobs, MaxDaily: c.who.MaxDailyJobs, MaxAttempts: s.opts.MaxAttempts,
 		Window: s.opts.RateWindow, RequestLimit: requestLimit, SubmitLimit: s.opts.SubmitLimit,

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ccee/api/job"
+	"ccee/api/webhook"
 )
 
 const languageEnum = `'javascript' | 'python' | 'java'`
@@ -267,7 +268,7 @@ func FuzzSubmitDecode(f *testing.F) {
 		if !json.Valid(data) {
 			return
 		}
-		sub, iss := decodeSubmission(body{json: data}, "id-1", "tenant", languages)
+		sub, iss := decodeSubmission(body{json: data}, "id-1", "tenant", languages, webhook.Policy{})
 		if iss.any() {
 			return
 		}

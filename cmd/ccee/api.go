@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
 	"ccee/api"
+	"ccee/api/webhook"
 
 	"github.com/urfave/cli/v3"
 )
@@ -33,6 +36,8 @@ TENANT_API_KEYS_JSON maps API keys to tenants and their quotas. ` + redisHelp,
 			intFlag("list-default", "JOB_LIST_DEFAULT_LIMIT", int64(d.ListDefault), 1, 200, "jobs in a history"),
 			intFlag("list-max", "JOB_LIST_MAX_LIMIT", int64(d.ListMax), 1, 500, "most jobs in a history"),
 			intFlag("queue-depth-target", "QUEUE_DEPTH_TARGET", int64(d.QueueDepthTarget), 1, 10_000, "waiting jobs that autoscaling aims at"),
+			stringFlag("webhook-nets", "WEBHOOK_ALLOWED_NETS", "", "networks that webhooks may go to though they are not public, `CIDR,...`"),
+			&cli.BoolFlag{Name: "webhook-http", Sources: cli.EnvVars("WEBHOOK_ALLOW_HTTP"), Usage: "webhooks may go to http:// URLs too"},
 			stringFlag("origins", "CORS_ALLOWED_ORIGINS", strings.Join(d.Origins, ","), "browser origins, `LIST` with commas"),
 		),
 		Action: noArgs(runAPI),
@@ -52,6 +57,10 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer q.Close()
+	hooks, err := webhookPolicy(cmd)
+	if err != nil {
+		return err
+	}
 	n := cmd.Int64
 	srv, err := api.New(api.Options{
 		Queue: q, Auth: keys, Log: newLogger("api", cmd.String("log-level")),
@@ -59,6 +68,7 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		RateLimit: n("rate-limit"), SubmitLimit: n("submit-rate-limit"), RateWindow: time.Duration(n("rate-window-s")) * time.Second,
 		MaxSourceBytes: int(n("max-source-bytes")), MaxStdinBytes: int(n("max-stdin-bytes")), MaxAttempts: int(n("attempts")),
 		ListDefault: int(n("list-default")), ListMax: int(n("list-max")), QueueDepthTarget: int(n("queue-depth-target")),
+		Webhooks: hooks,
 	})
 	if err != nil {
 		return err
@@ -68,4 +78,17 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	return srv.Serve(ctx, l)
+}
+
+// webhookPolicy reads where webhooks may go.
+func webhookPolicy(cmd *cli.Command) (webhook.Policy, error) {
+	p := webhook.Policy{HTTP: cmd.Bool("webhook-http")}
+	for _, s := range splitList(cmd.String("webhook-nets")) {
+		net, err := netip.ParsePrefix(s)
+		if err != nil {
+			return p, usageError{fmt.Errorf("WEBHOOK_ALLOWED_NETS: %q is not a network like 10.1.0.0/16", s)}
+		}
+		p.Nets = append(p.Nets, net.Masked())
+	}
+	return p, nil
 }

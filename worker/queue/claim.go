@@ -28,7 +28,7 @@ func (q *Queue) Claim(ctx context.Context, worker string) (*Lease, error) {
 		if wait == 0 {
 			continue
 		}
-		if err := q.sleep(ctx, worker, wait); err != nil {
+		if err := q.sleep(ctx, q.keys.wake(), worker, wait); err != nil {
 			return nil, err
 		}
 	}
@@ -96,8 +96,8 @@ func pairs(v any) hash {
 	return h
 }
 
-// sleep blocks until there is a wake-up token, wait is over, or ctx ends.
-func (q *Queue) sleep(ctx context.Context, worker string, wait time.Duration) error {
+// sleep blocks until there is a token in the list wake, wait is over, or ctx ends.
+func (q *Queue) sleep(ctx context.Context, wake, worker string, wait time.Duration) error {
 	own := q.keys.wakeWorker(worker)
 	// A command that blocks does not see a context end. A token of the worker's own ends it, whether it blocks already or not yet.
 	stop := context.AfterFunc(ctx, func() {
@@ -114,16 +114,16 @@ func (q *Queue) sleep(ctx context.Context, worker string, wait time.Duration) er
 	block := strconv.FormatFloat(max(wait, time.Millisecond).Seconds(), 'f', 3, 64)
 	bctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait+opTimeout)
 	defer cancel()
-	got, err := q.rdb.WithTimeout(wait+opTimeout).Do(bctx, "BLPOP", q.keys.wake(), own, block).StringSlice()
+	got, err := q.rdb.WithTimeout(wait+opTimeout).Do(bctx, "BLPOP", wake, own, block).StringSlice()
 	if errors.Is(err, redis.Nil) {
 		return ctx.Err()
 	}
 	if err != nil {
 		return errors.Join(ctx.Err(), q.explain("wait for a job", err))
 	}
-	if ctx.Err() != nil && len(got) > 0 && got[0] == q.keys.wake() {
+	if ctx.Err() != nil && len(got) > 0 && got[0] == wake {
 		// The token was meant for whoever goes on working.
-		return errors.Join(ctx.Err(), q.explain("pass the wake-up on", q.rdb.RPush(bctx, q.keys.wake(), 1).Err()))
+		return errors.Join(ctx.Err(), q.explain("pass the wake-up on", q.rdb.RPush(bctx, wake, 1).Err()))
 	}
 	return ctx.Err()
 }

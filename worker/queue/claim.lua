@@ -81,5 +81,5 @@ redis.call('HSET', jobKey(id), 'status', 'running', 'currentAttempt', attempt, '
 auditJob(at, id, tenant, 'worker', 'job_running', { attemptNumber = attempt })
 -- Another idle worker shall look after what is left: jobs, or a deadline that comes before it would look again by itself.
 redis.call('ZADD', LEASES, at + LEASE, entry(id, tenant))
-if redis.call('EXISTS', RING) == 1 or untilDue() < MAX_BLOCK then nudge() end
+if redis.call('EXISTS', RING) == 1 or untilDue() < MAX_BLOCK then nudge(WAKE) end
 return { 1, id, tenant, claim, attempt, redis.call('HGETALL', jobKey(id)) }

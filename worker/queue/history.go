@@ -97,7 +97,6 @@ func (q *Queue) historyIDs(ctx context.Context, tenant string, h HistoryQuery) (
 	if h.To.IsZero() || ms < h.To.UnixMilli() {
 		by.Max = strconv.FormatInt(ms, 10)
 	}
-	//lint:ignore SA1019 as above
 	zs, err := q.rdb.ZRevRangeByScoreWithScores(ctx, q.keys.history(tenant), by).Result()
 	if err != nil {
 		return nil, err

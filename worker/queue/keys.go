@@ -26,6 +26,9 @@ import (
 //	queue:<q>:order                     int     counter that gives waiting jobs their age
 //	queue:<q>:leases                    zset    "<id> <tenant>" by expiry, ms
 //	queue:<q>:delayed                   zset    "<id> <tenant>" by due time, ms
+//	queue:<q>:webhooks                  zset    "<id> <tenant>" of webhooks by due time, ms
+//	queue:<q>:webhook_wake              list    as wake, for who delivers them
+//	job:<id>:deliveries                 list    the latest attempts to deliver the job's webhook, JSON
 //	queue:<q>:wake                      list    at most one token: there may be work
 //	queue:<q>:wake:<worker>             list    one token: that worker shall stop waiting
 //	queue:<q>:stats                     hash    finished jobs by state, since ever
@@ -45,6 +48,8 @@ func (k keys) auditTrail(t string) string        { return "tenant:" + t + ":audi
 func (k keys) auditHead(t string) string         { return "tenant:" + t + ":audit_head" }
 func (k keys) waiting(tenant string) string      { return k.part("tenant:" + tenant) }
 func (k keys) wake() string                      { return k.part("wake") }
+func (k keys) hookWake() string                  { return k.part("webhook_wake") }
+func (k keys) deliveries(id string) string       { return k.job(id) + ":deliveries" }
 func (k keys) wakeWorker(worker string) string   { return k.part("wake:" + worker) }
 func (k keys) finished() string                  { return k.part("finished") }
 func (k keys) cancel() string                    { return k.part("cancel") }
@@ -67,7 +72,9 @@ local Q, DEAD, AUDIT = $Q, $DEAD, $AUDIT
 local RING, IDLE, CLOCK, ORDER = Q .. 'ring', Q .. 'idle', Q .. 'clock', Q .. 'order'
 local LEASES, DELAYED, WAKE, STATS = Q .. 'leases', Q .. 'delayed', Q .. 'wake', Q .. 'stats'
 local WORKERS, RUNTIMES, FINISHED, CANCEL = Q .. 'workers', Q .. 'runtimes', Q .. 'finished', Q .. 'cancel'
+local HOOKS, HOOK_WAKE = Q .. 'webhooks', Q .. 'webhook_wake'
 local function jobKey(id) return 'job:' .. id end
+local function deliveries(id) return jobKey(id) .. ':deliveries' end
 local function history(t) return 'tenant:' .. t .. ':job_history' end
 local function activeIDs(t) return 'tenant:' .. t .. ':active_job_ids' end
 local function activeJobs(t) return 'tenant:' .. t .. ':active_jobs' end

@@ -70,9 +70,9 @@ local function countRequest(tenant, kind, window, limit, at, action, trace, meth
   return count, ends * 1000
 end
 
--- nudge leaves a token for the waiting workers. One is enough: the worker that takes it and finds more work nudges again.
-local function nudge()
-  if redis.call('LLEN', WAKE) == 0 then redis.call('RPUSH', WAKE, '1') end
+-- nudge leaves a token for those who wait at that list. One is enough: who takes it and finds more work nudges again.
+local function nudge(list)
+  if redis.call('LLEN', list) == 0 then redis.call('RPUSH', list, '1') end
 end
 
 -- push makes a job wait for a worker, at the place that order gives it among its tenant's jobs. A tenant that had none joins
@@ -85,7 +85,7 @@ local function push(id, tenant, order)
     redis.call('ZADD', RING, math.max(clock, tag), tenant)
     redis.call('ZREM', IDLE, tenant)
   end
-  nudge()
+  nudge(WAKE)
 end
 
 -- freeSlot gives the job's slot back: once, because the slot is the job's id in the set.
@@ -106,6 +106,10 @@ local function finish(id, tenant, at, state, ...)
   freeSlot(id, tenant)
   redis.call('HINCRBY', STATS, state, 1)
   redis.call('PUBLISH', FINISHED, id)
+  if redis.call('HEXISTS', jobKey(id), 'webhookUrl') == 1 then
+    redis.call('ZADD', HOOKS, at, entry(id, tenant))
+    nudge(HOOK_WAKE)
+  end
 end
 
 -- free are the billing fields of a job that costs nothing.

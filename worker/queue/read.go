@@ -105,7 +105,7 @@ func (q *Queue) Purge(ctx context.Context, tenant, id string) error {
 	return nil
 }
 
-// Submitted returns what a tenant's job was submitted with, to be submitted again: Spec, Request, Priority and MaxAttempts. The
+// Submitted returns what a tenant's job was submitted with, to be submitted again: Spec, Request, Priority, MaxAttempts and Webhook. The
 // error is ErrNotFound, or Redis could not be asked.
 func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, error) {
 	what := "read job " + id
@@ -122,5 +122,6 @@ func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, e
 	if err := l.decode(h); err != nil {
 		return Submission{}, q.explain(what, err)
 	}
-	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(hash(h).integer("priority")), MaxAttempts: l.MaxAttempts}, nil
+	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(hash(h).integer("priority")), MaxAttempts: l.MaxAttempts,
+		Webhook: Webhook{h["webhookUrl"], h["webhookSecret"]}}, nil
 }

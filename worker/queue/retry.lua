@@ -19,5 +19,5 @@ retrying(id, tenant, at, message, cause)
 redis.call('ZREM', LEASES, entry(id, tenant))
 redis.call('ZADD', DELAYED, at + delay, entry(id, tenant))
 redis.call('HINCRBY', STATS, 'retried', 1)
-nudge() -- so that a waiting worker learns of the new deadline
+nudge(WAKE) -- so that a waiting worker learns of the new deadline
 return 'retrying'

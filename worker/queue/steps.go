@@ -14,7 +14,7 @@ var luaFiles embed.FS
 
 // steps are the atomic steps, each named as its file.
 type steps struct {
-	submit, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, audit, purge, replay,
+	submit, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, audit, purge, replay, webhookClaim, webhookDone, redeliver,
 	publishRuntimes, runtimes *redis.Script
 }
 
@@ -28,6 +28,7 @@ func newSteps(k keys, o Options) steps {
 		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
 		fail: step("fail"), release: step("release"), cancel: step("cancel"), counts: step("counts"), rate: step("rate"),
 		usage: step("usage"), costs: step("costs"), audit: step("audit"), purge: step("purge"), replay: step("replay"),
+		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"), redeliver: step("redeliver"),
 		publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
 	}
 }

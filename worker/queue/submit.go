@@ -32,7 +32,8 @@ type Submission struct {
 	AuthType    string // how that credential was presented, for the audit
 	Subject     string // whom it belongs to, for the audit
 	Priority    Priority
-	MaxAttempts int // how often it may be started, at least 1
+	MaxAttempts int     // how often it may be started, at least 1
+	Webhook     Webhook // a URL of "" is none
 
 	// The tenant's quotas. 0 admits nothing.
 	MaxConcurrent int64 // unfinished jobs, those that wait included
@@ -167,11 +168,15 @@ func submitArgs(s Submission) ([]any, error) {
 	if err != nil {
 		return nil, job.Errorf(job.EInternal, "encode the audit of job %s: %v", spec.ID, err)
 	}
-	return []any{spec.ID, spec.Tenant, int(s.Priority), s.MaxConcurrent, s.MaxDaily,
+	args := []any{spec.ID, spec.Tenant, int(s.Priority), s.MaxConcurrent, s.MaxDaily,
 		seconds(s.Window), s.RequestLimit, s.SubmitLimit, key, s.RequestDigest, seconds(IdempotencyTTL), s.TraceID, s.Path, submitted,
 		"apiKeyFingerprint", s.Fingerprint, "language", spec.Language,
 		"sourceCode", source, "stdin", stdin, "spec", rest, "maxAttempts", s.MaxAttempts,
-		"timeoutMs", s.Request.TimeoutMs, "memoryMb", s.Request.MemoryMb, "cpuMillicores", s.Request.CPUMillicores}, nil
+		"timeoutMs", s.Request.TimeoutMs, "memoryMb", s.Request.MemoryMb, "cpuMillicores", s.Request.CPUMillicores}
+	if s.Webhook.URL != "" {
+		args = append(args, "webhookUrl", s.Webhook.URL, "webhookSecret", s.Webhook.Secret)
+	}
+	return args, nil
 }
 
 // submitted is the metadata of job_submitted.

@@ -91,7 +91,7 @@ func TestSleepPassesTheTokenOn(t *testing.T) {
 	}
 	cancel()
 	// Whether it gets its own token or the shared one first, afterwards the shared one must be there.
-	if err := q.sleep(ctx, "w", time.Second); !errors.Is(err, context.Canceled) {
+	if err := q.sleep(ctx, q.keys.wake(), "w", time.Second); !errors.Is(err, context.Canceled) {
 		t.Errorf("sleep = %v, want context.Canceled", err)
 	}
 	if n := q.rdb.LLen(t.Context(), q.keys.wake()).Val(); n != 1 {

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"ccee/api/webhook"
+	"ccee/worker/queue"
+)
+
+// maxDeliveries is how many webhooks are delivered at once.
+const maxDeliveries = 16
+
+// webhookEvent is the body of a webhook.
+type webhookEvent struct {
+	Type      string  `json:"type"` // "job.finished"
+	Timestamp *stamp  `json:"timestamp"`
+	Data      jobView `json:"data"`
+}
+
+// deliver delivers webhooks until ctx ends. What is on its way then is delivered again by another process, or after a start.
+func (s *Server) deliver(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	slots := make(chan struct{}, maxDeliveries)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		d, err := s.opts.Queue.ClaimDelivery(ctx, s.name)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			s.opts.Log.Warn().Err(err).Msg("webhooks wait")
+			pause(ctx, time.Second)
+			<-slots
+		default:
+			wg.Go(func() {
+				s.deliverOne(ctx, d)
+				<-slots
+			})
+		}
+	}
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// deliverOne makes one attempt and notes it.
+func (s *Server) deliverOne(ctx context.Context, d queue.Delivery) {
+	rec, err := s.opts.Queue.Get(ctx, d.Tenant, d.JobID)
+	if err != nil {
+		if !errors.Is(err, queue.ErrNotFound) { // else it was deleted
+			s.opts.Log.Warn().Err(err).Str("job", d.JobID).Msg("webhook waits")
+		}
+		return
+	}
+	out := s.webhooks.Send(ctx, webhook.Message{ID: d.JobID, URL: d.Webhook.URL, Secret: d.Webhook.Secret, Body: webhookBody(rec)})
+	if ctx.Err() != nil && !out.OK {
+		return // it was us who broke off
+	}
+	now := time.Now().UTC()
+	a := queue.DeliveryAttempt{At: now, Attempt: d.Attempt, StatusCode: out.StatusCode, Error: out.Error, DurationMs: out.Took.Milliseconds()}
+	delay := webhook.Delay(d.Attempt, out)
+	if delay > 0 {
+		a.NextAt = now.Add(delay)
+	}
+	s.opts.Log.Info().Str("job", d.JobID).Str("tenant", d.Tenant).Int("attempt", d.Attempt).Int("statusCode", out.StatusCode).
+		Str("error", out.Error).Dur("took", out.Took).Dur("again", delay).Msg("webhook")
+	// Noted although we stop: the attempt was made.
+	if err := s.opts.Queue.Delivered(context.WithoutCancel(ctx), d, a, delay); err != nil {
+		s.opts.Log.Warn().Err(err).Str("job", d.JobID).Msg("webhook was sent, and will be once more")
+	}
+}
+
+func webhookBody(rec queue.Record) []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(webhookEvent{"job.finished", stampOrNull(rec.CompletedAt), viewSingle(rec, false)}); err != nil {
+		panic(err)
+	}
+	return bytes.TrimSpace(buf.Bytes())
+}

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"ccee/api/webhook"
+	"ccee/worker/queue"
+)
+
+// webhook reads where the end of the job is to be told.
+func (o *object) webhook(p webhook.Policy) queue.Webhook {
+	h := o.object("webhook")
+	if h == nil {
+		return queue.Webhook{}
+	}
+	h.only("url", "secret")
+	url, hasURL := h.text("url")
+	secret, hasSecret := h.text("secret")
+	for name, there := range map[string]bool{"url": hasURL, "secret": hasSecret} {
+		if _, wrong := h.members[name]; !there && !wrong {
+			h.wrong(name, msgRequired)
+		}
+	}
+	if hasURL {
+		if err := p.Check(url); err != nil {
+			h.wrong("url", err.Error())
+		}
+	}
+	switch {
+	case hasSecret && len(secret) < webhook.MinSecret:
+		h.wrong("secret", msgMinChars(webhook.MinSecret))
+	case len(secret) > webhook.MaxSecret:
+		h.wrong("secret", msgMaxChars(webhook.MaxSecret))
+	}
+	return queue.Webhook{URL: url, Secret: secret}
+}
+
+// deliveriesView is the answer of GET /v1/jobs/:jobId/deliveries.
+type deliveriesView struct {
+	JobID      string         `json:"jobId"`
+	TraceID    string         `json:"traceId"`
+	URL        string         `json:"url"`
+	Deliveries []deliveryView `json:"deliveries"` // the latest ones, the oldest first
+}
+
+type deliveryView struct {
+	At         *stamp  `json:"at"`
+	Attempt    int     `json:"attempt"`
+	StatusCode *int    `json:"statusCode"` // null: there was no answer
+	Error      *string `json:"error"`
+	DurationMs int64   `json:"durationMs"`
+	NextAt     *stamp  `json:"nextAt"` // null: there is no further attempt
+}
+
+// getDeliveries shows the attempts to tell of a job's end: GET /v1/jobs/:jobId/deliveries.
+func (s *Server) getDeliveries(c *call) {
+	id, ok := c.jobID()
+	if !ok {
+		return
+	}
+	ctx, cancel := c.redis()
+	defer cancel()
+	hook, attempts, err := s.opts.Queue.Deliveries(ctx, c.who.Tenant, id)
+	switch {
+	case errors.Is(err, queue.ErrNotFound), err == nil && hook.URL == "":
+		c.refuse(http.StatusNotFound, "not_found", "")
+		return
+	case err != nil:
+		c.unavailable(err)
+		return
+	}
+	answer := deliveriesView{JobID: id, TraceID: c.trace, URL: hook.URL, Deliveries: make([]deliveryView, len(attempts))}
+	for i, a := range attempts {
+		answer.Deliveries[i] = deliveryView{
+			At: stampOrNull(a.At), Attempt: a.Attempt, StatusCode: numberOrNull(a.StatusCode), Error: orNull(a.Error), DurationMs: a.DurationMs,
+			NextAt: stampOrNull(a.NextAt.Truncate(time.Millisecond)),
+		}
+	}
+	c.json(http.StatusOK, answer)
+}
+
+// redeliver has a job's webhook delivered again: POST /v1/jobs/:jobId/deliveries.
+func (s *Server) redeliver(c *call) {
+	id, ok := c.jobID()
+	if !ok {
+		return
+	}
+	ctx, cancel := c.redis()
+	defer cancel()
+	switch err := s.opts.Queue.Redeliver(ctx, c.who.Tenant, id); {
+	case errors.Is(err, queue.ErrNotFound), errors.Is(err, queue.ErrNoWebhook):
+		c.refuse(http.StatusNotFound, "not_found", "")
+	case errors.Is(err, queue.ErrUnfinished):
+		c.refuse(http.StatusConflict, "job_unfinished", "")
+	case err != nil:
+		c.unavailable(err)
+	default:
+		c.json(http.StatusAccepted, redelivery{JobID: id, TraceID: c.trace, Status: "queued"})
+	}
+}
+
+// redelivery is the answer of POST /v1/jobs/:jobId/deliveries.
+type redelivery struct {
+	JobID   string `json:"jobId"`
+	TraceID string `json:"traceId"`
+	Status  string `json:"status"`
+}
