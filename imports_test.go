@@ -40,6 +40,7 @@ var hasHome = map[string][]string{
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
 	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "daemon"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
+	"github.com/go-jose/go-jose":             {"api/auth"},
 	"github.com/getkin/kin-openapi":          {"api"}, // tests only: holds the server to openapi.yaml
 	"github.com/google/go-containerregistry": {"rootfs"},
 	"github.com/klauspost/compress":          {"rootfs"},

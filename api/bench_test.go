@@ -2,6 +2,7 @@ package api
 
 import (
 	"ccee/api/webhook"
+	"context"
 
 	"net/http"
 	"net/http/httptest"
@@ -26,8 +27,8 @@ func (s *stack) request(method, target, body string) int {
 // endless lets its tenant have any number of jobs.
 type endless struct{ auth.Authenticator }
 
-func (e endless) Authenticate(h http.Header) (auth.Principal, error) {
-	who, err := e.Authenticator.Authenticate(h)
+func (e endless) Authenticate(ctx context.Context, h http.Header) (auth.Principal, error) {
+	who, err := e.Authenticator.Authenticate(ctx, h)
 	who.Policy = auth.Policy{MaxConcurrentJobs: 1 << 40, MaxDailyJobs: 1 << 40}
 	return who, err
 }

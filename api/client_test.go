@@ -39,9 +39,14 @@ func newStack(t testing.TB, change func(*Options)) *stack {
 func newStackOn(t testing.TB, q *queue.Queue, change func(*Options)) *stack {
 	t.Helper()
 	s := &stack{t: t, queue: q, tenant: unique("tenant"), log: &bytes.Buffer{}}
-	keys, err := auth.ParseKeys(`{
+	live, err := auth.NewLive(auth.Sources{KeysJSON: `{
 		"` + testKey + `": {"tenantId": "` + s.tenant + `", "maxConcurrentJobs": 1000, "maxDailyJobs": 1000},
-		"tight-key":      {"tenantId": "` + s.tenant + `-tight", "maxConcurrentJobs": 2, "maxDailyJobs": 3}}`)
+		"tight-key":      {"tenantId": "` + s.tenant + `-tight", "maxConcurrentJobs": 2, "maxDailyJobs": 3}}`,
+		AdminsJSON: `["` + testKey + `", "unmapped-key"]`}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := auth.NewGate(auth.APIKeyMode, live, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

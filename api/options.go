@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,6 +18,8 @@ type Options struct {
 	Queue *queue.Queue
 	Auth  auth.Authenticator
 	Log   zerolog.Logger
+
+	TrustedProxies []netip.Prefix // TRUSTED_PROXIES: whose X-Forwarded-For is believed
 
 	Origins []string // CORS_ALLOWED_ORIGINS: http(s)://host[:port] or http(s)://*.suffix
 
@@ -33,6 +36,8 @@ type Options struct {
 
 	Webhooks webhook.Policy // WEBHOOK_ALLOWED_NETS, WEBHOOK_ALLOW_HTTP: where webhooks may go besides public https
 
+	BurstMax int64 // ADMIN_BURST_MAX: jobs of one simulated burst
+
 	QueueDepthTarget int // QUEUE_DEPTH_TARGET: waiting jobs that autoscaling aims at; shown in /health/summary
 }
 
@@ -43,6 +48,7 @@ func DefaultOptions() Options {
 		RateLimit: 240, SubmitLimit: 60, RateWindow: time.Minute,
 		MaxSourceBytes: 100_000, MaxStdinBytes: 100_000, MaxAttempts: 3,
 		ListDefault: 20, ListMax: 100,
+		BurstMax:         1000,
 		QueueDepthTarget: 25,
 	}
 }
@@ -65,6 +71,7 @@ func (o *Options) check() error {
 		{"QUEUE_JOB_ATTEMPTS", int64(o.MaxAttempts), 1, 10},
 		{"JOB_LIST_MAX_LIMIT", int64(o.ListMax), 1, 500},
 		{"JOB_LIST_DEFAULT_LIMIT", int64(o.ListDefault), 1, min(200, int64(o.ListMax))},
+		{"ADMIN_BURST_MAX", o.BurstMax, 1, 10_000},
 		{"QUEUE_DEPTH_TARGET", int64(o.QueueDepthTarget), 1, 10_000},
 	} {
 		if r.v < r.least || r.v > r.top {

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/julienschmidt/httprouter"
 
+	"ccee/api/auth"
 	"ccee/api/webhook"
 )
 
@@ -16,6 +17,7 @@ type Server struct {
 	origins   origins
 	languages *catalogue
 	budgets   budgets
+	strangers *strangers
 	webhooks  *webhook.Sender
 	name      string // of this process, unique
 	router    *httprouter.Router
@@ -28,10 +30,19 @@ type Server struct {
 type access int
 
 const (
-	tenants    access = iota // whoever the Authenticator knows; the zero value is the strict one
+	tenants    access = iota // whoever the Authenticator knows, with the scope of the method; the zero value is the strict one
 	submitters               // as tenants; the handler counts the request, in the step that submits the job
+	admins                   // operators; not counted
 	anyone
 )
+
+// scope is what a credential must be for, to be used on a route.
+func (rt route) scope() auth.Scope {
+	if rt.method == http.MethodGet {
+		return auth.Read
+	}
+	return auth.Submit
+}
 
 // route is one row of the route table.
 type route struct {
@@ -68,6 +79,10 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/quotas", tenants, s.getQuotas},
 		{"GET", "/v1/costs", tenants, s.getCosts},
 		{"GET", "/v1/audit", tenants, s.getAudit},
+
+		{"GET", "/v1/admin/metrics", admins, s.getAdminMetrics},
+		{"POST", "/v1/admin/runbook/dlq", admins, s.replayDead},
+		{"POST", "/v1/admin/simulate/burst", admins, s.simulateBurst},
 	}
 }
 
@@ -84,6 +99,7 @@ func New(opts Options) (*Server, error) {
 		opts: opts, origins: allowed,
 		languages: newCatalogue(opts.Queue.Runtimes),
 		budgets:   newBudgets(),
+		strangers: newStrangers(),
 		webhooks:  webhook.NewSender(opts.Webhooks),
 		name:      "api-" + uuid.NewString(),
 		// Neither redirects nor 405: a slash at the end counts, and an unknown method is an unknown route.
@@ -116,13 +132,11 @@ func (s *Server) serve(rt route) httprouter.Handle {
 		defer c.end()
 		s.cors(c)
 		defer c.dropBody()
-		if rt.access != anyone {
-			c.who, c.refused = s.opts.Auth.Authenticate(r.Header)
-		}
+		s.authenticate(c, rt)
 		if rt.method == http.MethodPost && !s.takeBody(c) {
 			return
 		}
-		if rt.access != anyone && !s.known(c) || rt.access == tenants && !s.count(c) {
+		if !s.known(c) || rt.access == tenants && !s.count(c) {
 			return
 		}
 		rt.handle(c)

@@ -111,9 +111,9 @@ type announcing struct {
 	arrived chan<- struct{}
 }
 
-func (a announcing) Authenticate(h http.Header) (auth.Principal, error) {
+func (a announcing) Authenticate(ctx context.Context, h http.Header) (auth.Principal, error) {
 	a.arrived <- struct{}{}
-	return a.Authenticator.Authenticate(h)
+	return a.Authenticator.Authenticate(ctx, h)
 }
 
 func TestServeDrains(t *testing.T) {

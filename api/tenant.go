@@ -1,12 +1,10 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
 
-	"ccee/api/auth"
 	"ccee/worker/queue"
 )
 
@@ -18,19 +16,6 @@ type limited struct {
 	Used              int64  `json:"used"`
 	RetryAfterSeconds int64  `json:"retryAfterSeconds"`
 	WindowSeconds     int64  `json:"windowSeconds"`
-}
-
-// known turns away callers who are not known: it answers and returns false. They are not counted and learn nothing of rates.
-func (s *Server) known(c *call) bool {
-	var refused *auth.Refusal
-	switch {
-	case errors.As(c.refused, &refused):
-		c.refuse(http.StatusUnauthorized, "unauthorized", string(refused.Reason))
-	case c.refused != nil:
-		c.log.Error().Err(c.refused).Str("traceId", c.trace).Msg("authenticate")
-		c.fault()
-	}
-	return c.refused == nil
 }
 
 // count counts the request in the tenant's window. It answers and returns false when there were too many.

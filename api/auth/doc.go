@@ -1,7 +1,8 @@
-// Package auth turns the credentials of an HTTP request into a Principal: the tenant that pays for the request and the
-// subject that made it.
+// Package auth turns the credentials of an HTTP request into a Principal: the tenant that pays for the request, the subject that
+// made it, and what the credential may be used for.
 //
-// An Authenticator is one way to do that. Keys, the API keys of TENANT_API_KEYS_JSON, is the one that is built in; it needs
-// no network and no clock. The package decides who somebody is, never what they may do: quotas and rates travel in the
-// Principal and are enforced by package api and the queue.
+// Gate is the Authenticator. It looks an API key up in a Directory, which is made of the environment and of a file and is
+// exchanged as a whole when the file changes (Live), or it verifies a token with a JWT, whose keys come from the identity
+// provider. The package decides who somebody is; quotas and rates travel in the Principal and are enforced by package api and
+// the queue.
 package auth

@@ -3,90 +3,68 @@ package auth
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// Bounds and defaults of an entry of TENANT_API_KEYS_JSON.
-const (
-	maxTenantBytes      = 128 // as job.MaxIDBytes, which every job of the tenant is held to
-	maxConcurrentJobs   = 1_000
-	maxDailyJobs        = 1_000_000
-	defaultConcurrent   = 5
-	defaultDailyJobs    = 1_000
-	keyHeader           = "X-Api-Key"
-	principalTypeAPIKey = "api_key"
-)
-
-// DevKeysJSON is the key map of a development stack: everybody knows the key, so it may be used on loopback only.
-const DevKeysJSON = `{"dev-local-key":{"tenantId":"tenant-dev"}}`
-
-// Keys are the API keys of a deployment. The keys themselves are not kept, only their SHA-256.
-type Keys struct {
-	// A lookup compares digests. How long it takes can tell a caller about the digest of their own guess, which they know,
-	// but nothing that brings a next guess nearer to a key.
-	byDigest map[[sha256.Size]byte]Principal
-}
-
-// Authenticate looks the request's x-api-key up. Header lines of that name that come twice are joined, as Node does, and so
-// match no key.
-func (k *Keys) Authenticate(h http.Header) (Principal, error) {
-	key := strings.TrimSpace(strings.Join(h[keyHeader], ", "))
-	if key == "" {
-		return Principal{}, &Refusal{MissingAPIKey}
-	}
-	p, known := k.byDigest[sha256.Sum256([]byte(key))]
-	if !known {
-		return Principal{}, &Refusal{InvalidAPIKey}
-	}
-	return p, nil
-}
-
-// keyEntry is one value of the map as it is written.
+// keyEntry is one value of TENANT_API_KEYS_JSON as it is written.
 type keyEntry struct {
-	TenantID          *string         `json:"tenantId"`
+	TenantID *string `json:"tenantId"`
+	policyEntry
+}
+
+// policyEntry is one value of TENANT_POLICIES_JSON.
+type policyEntry struct {
 	MaxConcurrentJobs json.RawMessage `json:"maxConcurrentJobs"`
 	MaxDailyJobs      json.RawMessage `json:"maxDailyJobs"`
 }
 
-// ParseKeys reads TENANT_API_KEYS_JSON:
-//
-//	{"<key>":{"tenantId":"acme","maxConcurrentJobs":5,"maxDailyJobs":1000}}
-//
-// Errors name an entry by its place and fingerprint, never by the key.
-func ParseKeys(text string) (*Keys, error) {
-	k := &Keys{byDigest: map[[sha256.Size]byte]Principal{}}
+func (e policyEntry) policy() (p Policy, err error) {
+	if p.MaxConcurrentJobs, err = count("maxConcurrentJobs", e.MaxConcurrentJobs, defaultConcurrent, maxConcurrentJobs); err != nil {
+		return p, err
+	}
+	p.MaxDailyJobs, err = count("maxDailyJobs", e.MaxDailyJobs, defaultDailyJobs, maxDailyJobs)
+	return p, err
+}
+
+// readKeys reads {"<key>":{"tenantId":"acme","maxConcurrentJobs":5,"maxDailyJobs":1000}}. It goes through the text by tokens,
+// because a key that is there twice is a mistake and no map would show it.
+func (d *Directory) readKeys(text string) error {
+	if text == "" {
+		return nil
+	}
 	dec := json.NewDecoder(strings.NewReader(text))
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
-		return nil, errors.New(`is not a JSON object: write {"<key>":{"tenantId":"<tenant>"}}`)
+		return errors.New(`is not a JSON object: write {"<key>":{"tenantId":"<tenant>"}}`)
 	}
 	for n := 1; dec.More(); n++ {
 		name, err := dec.Token()
 		if err != nil {
-			return nil, fmt.Errorf("entry %d: its key is not a JSON string", n)
+			return fmt.Errorf("entry %d: its key is not a JSON string", n)
 		}
-		if err := k.add(name.(string), dec); err != nil {
-			return nil, fmt.Errorf("entry %d (key with fingerprint %s): %w", n, Fingerprint(name.(string)), err)
+		if err := d.readKey(name.(string), dec); err != nil {
+			return fmt.Errorf("entry %d (key with fingerprint %s): %w", n, Fingerprint(name.(string)), err)
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, errors.New("ends before its closing brace")
+		return errors.New("ends before its closing brace")
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("has something behind its closing brace")
+		return errors.New("has something behind its closing brace")
 	}
-	if len(k.byDigest) == 0 {
-		return nil, errors.New("names no key, so nobody could use the API")
+	if d.Empty() {
+		return errors.New("names no key, so nobody could use the API")
 	}
-	return k, nil
+	return nil
 }
 
-func (k *Keys) add(key string, dec *json.Decoder) error {
+func (d *Directory) readKey(key string, dec *json.Decoder) error {
 	var raw json.RawMessage
 	if err := dec.Decode(&raw); err != nil {
 		return errors.New("its value is not JSON")
@@ -95,30 +73,138 @@ func (k *Keys) add(key string, dec *json.Decoder) error {
 	if err := json.Unmarshal(raw, &e); err != nil || raw[0] != '{' {
 		return errors.New(`its value must be an object with a string tenantId`)
 	}
-	digest := sha256.Sum256([]byte(key))
-	_, twice := k.byDigest[digest]
-	switch {
-	case strings.TrimSpace(key) != key || key == "":
+	if strings.TrimSpace(key) != key || key == "" {
 		return errors.New("the key must not be empty or have white space around it")
-	case twice:
-		return errors.New("the key is there twice")
-	case e.TenantID == nil || *e.TenantID == "" || len(*e.TenantID) > maxTenantBytes:
+	}
+	if e.TenantID == nil {
+		return checkTenant("")
+	}
+	if err := checkTenant(*e.TenantID); err != nil {
+		return err
+	}
+	p, err := e.policy()
+	if err != nil {
+		return err
+	}
+	return d.add(digestOfKey(key), entry{who: principal(*e.TenantID, Fingerprint(key), tenantScopes, p)})
+}
+
+func principal(tenant, fingerprint string, scopes Scopes, p Policy) Principal {
+	return Principal{Tenant: tenant, Subject: fingerprint, Fingerprint: fingerprint, Type: "api_key", Scopes: scopes, Policy: p}
+}
+
+func checkTenant(id string) error {
+	if id == "" || len(id) > maxTenantBytes {
 		return fmt.Errorf("tenantId must be a string of 1 to %d bytes", maxTenantBytes)
 	}
-	concurrent, err := count("maxConcurrentJobs", e.MaxConcurrentJobs, defaultConcurrent, maxConcurrentJobs)
-	if err != nil {
-		return err
+	return nil
+}
+
+// readPolicies reads {"<tenantId>":{"maxConcurrentJobs":5,"maxDailyJobs":1000}}. They hold for tokens; a key has its own numbers.
+func (d *Directory) readPolicies(text []byte) error {
+	if len(text) == 0 {
+		return nil
 	}
-	daily, err := count("maxDailyJobs", e.MaxDailyJobs, defaultDailyJobs, maxDailyJobs)
-	if err != nil {
-		return err
+	var entries map[string]policyEntry
+	if err := json.Unmarshal(text, &entries); err != nil {
+		return errors.New(`is not a JSON object: write {"<tenantId>":{"maxConcurrentJobs":5,"maxDailyJobs":1000}}`)
 	}
-	fp := Fingerprint(key)
-	k.byDigest[digest] = Principal{
-		Tenant: *e.TenantID, Subject: fp, Fingerprint: fp, Type: principalTypeAPIKey,
-		Policy: Policy{MaxConcurrentJobs: concurrent, MaxDailyJobs: daily},
+	for tenant, e := range entries {
+		if err := checkTenant(tenant); err != nil {
+			return err
+		}
+		p, err := e.policy()
+		if err != nil {
+			return fmt.Errorf("tenant %q: %w", tenant, err)
+		}
+		d.policies[tenant] = p
 	}
 	return nil
+}
+
+// readAdmins reads ["<key>"].
+func (d *Directory) readAdmins(text string) error {
+	if text == "" {
+		return nil
+	}
+	var keys []string
+	if err := json.Unmarshal([]byte(text), &keys); err != nil {
+		return errors.New(`is not a JSON array of strings: write ["<key>"]`)
+	}
+	for _, key := range keys {
+		if key == "" || strings.TrimSpace(key) != key {
+			return errors.New("a key must not be empty or have white space around it")
+		}
+		d.admins[digestOfKey(key)] = true
+	}
+	return nil
+}
+
+// fileEntry is one key of AUTH_FILE.
+type fileEntry struct {
+	SHA256    string    `json:"sha256"`
+	TenantID  string    `json:"tenantId"`
+	Scopes    []Scope   `json:"scopes"`
+	ExpiresAt time.Time `json:"expiresAt"`
+	Revoked   bool      `json:"revoked"`
+	Comment   string    `json:"comment"`
+	policyEntry
+}
+
+// readFile reads AUTH_FILE:
+//
+//	{"keys":[{"sha256":"<hex>","tenantId":"acme","scopes":["submit","read"],"expiresAt":"2027-01-01T00:00:00Z",
+//	          "revoked":false,"maxConcurrentJobs":5,"maxDailyJobs":1000,"comment":"ci"}],
+//	 "tenants":{"acme":{"maxConcurrentJobs":5}}}
+func (d *Directory) readFile(content []byte) error {
+	if content == nil {
+		return nil
+	}
+	var file struct {
+		Keys    []fileEntry     `json:"keys"`
+		Tenants json.RawMessage `json:"tenants"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(content))
+	dec.DisallowUnknownFields() // a misspelled "revoked" must not be overlooked
+	if err := dec.Decode(&file); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("has something behind its closing brace")
+	}
+	for i, e := range file.Keys {
+		if err := d.readEntry(e); err != nil {
+			return fmt.Errorf("key %d: %w", i+1, err)
+		}
+	}
+	if err := d.readPolicies(file.Tenants); err != nil {
+		return fmt.Errorf("tenants: %w", err)
+	}
+	return nil
+}
+
+func (d *Directory) readEntry(e fileEntry) error {
+	sum, err := hex.DecodeString(e.SHA256)
+	if err != nil || len(sum) != sha256.Size {
+		return errors.New("sha256 must be the 64 hexadecimal digits of the key's SHA-256: see ccee key")
+	}
+	if err := checkTenant(e.TenantID); err != nil {
+		return err
+	}
+	if len(e.Scopes) == 0 {
+		e.Scopes = tenantScopes
+	}
+	for _, s := range e.Scopes {
+		if !(Scopes{Read, Submit, Admin}).Has(s) {
+			return fmt.Errorf("scope %q is none of read, submit, admin", s)
+		}
+	}
+	p, err := e.policy()
+	if err != nil {
+		return err
+	}
+	who := principal(e.TenantID, hex.EncodeToString(sum[:8]), e.Scopes, p)
+	return d.add(digestOf([sha256.Size]byte(sum)), entry{who: who, expires: e.ExpiresAt, revoked: e.Revoked})
 }
 
 // count reads a number, or a number in a string as deployment tools like to write them, between 1 and max.

@@ -16,16 +16,13 @@ func TestFingerprint(t *testing.T) {
 }
 
 func TestKeysAuthenticate(t *testing.T) {
-	keys, err := ParseKeys(`{
+	keys := newGate(t, APIKeyMode, Sources{KeysJSON: `{
 		"dev-local-key": {"tenantId": "tenant-dev"},
-		"second-key":    {"tenantId": "tenant-dev", "maxConcurrentJobs": "7", "maxDailyJobs": 12}}`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dev := Principal{Tenant: "tenant-dev", Subject: "3700285e3c8496a5", Fingerprint: "3700285e3c8496a5", Type: "api_key",
+		"second-key":    {"tenantId": "tenant-dev", "maxConcurrentJobs": "7", "maxDailyJobs": 12}}`}, nil)
+	dev := Principal{Tenant: "tenant-dev", Subject: "3700285e3c8496a5", Fingerprint: "3700285e3c8496a5", Type: "api_key", Scopes: tenantScopes,
 		Policy: Policy{MaxConcurrentJobs: 5, MaxDailyJobs: 1000}}
 	second := Principal{Tenant: "tenant-dev", Subject: Fingerprint("second-key"), Fingerprint: Fingerprint("second-key"),
-		Type: "api_key", Policy: Policy{MaxConcurrentJobs: 7, MaxDailyJobs: 12}}
+		Type: "api_key", Scopes: tenantScopes, Policy: Policy{MaxConcurrentJobs: 7, MaxDailyJobs: 12}}
 	for _, tt := range []struct {
 		name   string
 		header http.Header
@@ -43,7 +40,7 @@ func TestKeysAuthenticate(t *testing.T) {
 		{"as a bearer token", http.Header{"Authorization": {"Bearer dev-local-key"}}, Principal{}, MissingAPIKey},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := keys.Authenticate(tt.header)
+			got, err := keys.Authenticate(t.Context(), tt.header)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("principal (-want +got):\n%s", diff)
 			}
@@ -58,9 +55,9 @@ func TestKeysAuthenticate(t *testing.T) {
 	}
 }
 
-func TestParseKeysRefuses(t *testing.T) {
+func TestKeysJSONRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"nothing", "", "is not a JSON object"},
+		{"nothing", " ", "is not a JSON object"},
 		{"an array", `["k"]`, "is not a JSON object"},
 		{"no key", `{}`, "names no key"},
 		{"cut short", `{"secret":{"tenantId":"t"}`, "ends before"},
@@ -80,9 +77,9 @@ func TestParseKeysRefuses(t *testing.T) {
 		{"too many of them", `{"secret":{"tenantId":"t","maxDailyJobs":"1000001"}}`, "from 1 to 1000000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := ParseKeys(tt.text)
+			_, err := NewDirectory(Sources{KeysJSON: tt.text})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Fatalf("ParseKeys(%s) = %v, want an error with %q", tt.text, err, tt.want)
+				t.Fatalf("NewDirectory(%s) = %v, want an error with %q", tt.text, err, tt.want)
 			}
 			if strings.Contains(err.Error(), "secret") {
 				t.Errorf("the error gives the key away: %v", err)
@@ -92,7 +89,8 @@ func TestParseKeysRefuses(t *testing.T) {
 }
 
 func TestDevKeys(t *testing.T) {
-	if _, err := ParseKeys(DevKeysJSON); err != nil {
-		t.Errorf("ParseKeys(DevKeysJSON) = %v", err)
+	g := newGate(t, APIKeyMode, Sources{KeysJSON: DevKeysJSON, AdminsJSON: DevAdminKeysJSON}, nil)
+	if who, err := g.AuthenticateAdmin(http.Header{"X-Api-Key": {"dev-local-key"}}); err != nil || who.Tenant != "tenant-dev" {
+		t.Errorf("%+v, %v", who, err)
 	}
 }

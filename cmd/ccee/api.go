@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -23,8 +21,10 @@ func apiCommand() *cli.Command {
    ccee api --dev
    TENANT_API_KEYS_JSON='{"KEY":{"tenantId":"acme","maxConcurrentJobs":20}}' ccee api --listen 0.0.0.0:8080
 
-TENANT_API_KEYS_JSON maps API keys to tenants and their quotas. ` + redisHelp,
-		Flags: append(queueFlags(),
+TENANT_API_KEYS_JSON maps API keys to tenants and their quotas; TENANT_POLICIES_JSON has the quotas of tenants whose callers come
+with tokens; ADMIN_API_KEYS_JSON lists the keys of operators, which must be keys of a tenant too. AUTH_FILE has all that with hashed
+keys, and is read again when it changes. ` + redisHelp,
+		Flags: append(append(queueFlags(), authFlags()...),
 			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(),
 			&cli.IntFlag{Name: "listen-fd", Hidden: true, Usage: "listen on this descriptor: ccee up hands its socket on"},
 			intFlag("rate-limit", "RATE_LIMIT_REQUESTS_PER_MINUTE", d.RateLimit, 1, 100_000, "a tenant's requests in a window"),
@@ -36,6 +36,7 @@ TENANT_API_KEYS_JSON maps API keys to tenants and their quotas. ` + redisHelp,
 			intFlag("list-default", "JOB_LIST_DEFAULT_LIMIT", int64(d.ListDefault), 1, 200, "jobs in a history"),
 			intFlag("list-max", "JOB_LIST_MAX_LIMIT", int64(d.ListMax), 1, 500, "most jobs in a history"),
 			intFlag("queue-depth-target", "QUEUE_DEPTH_TARGET", int64(d.QueueDepthTarget), 1, 10_000, "waiting jobs that autoscaling aims at"),
+			intFlag("burst-max", "ADMIN_BURST_MAX", d.BurstMax, 1, 10_000, "jobs of one simulated burst"),
 			stringFlag("webhook-nets", "WEBHOOK_ALLOWED_NETS", "", "networks that webhooks may go to though they are not public, `CIDR,...`"),
 			&cli.BoolFlag{Name: "webhook-http", Sources: cli.EnvVars("WEBHOOK_ALLOW_HTTP"), Usage: "webhooks may go to http:// URLs too"},
 			stringFlag("origins", "CORS_ALLOWED_ORIGINS", strings.Join(d.Origins, ","), "browser origins, `LIST` with commas"),
@@ -45,10 +46,11 @@ TENANT_API_KEYS_JSON maps API keys to tenants and their quotas. ` + redisHelp,
 }
 
 // apiSecrets are the variables without a flag.
-func apiSecrets() []string { return []string{"REDIS_URL", "TENANT_API_KEYS_JSON"} }
+func apiSecrets() []string { return append(authSecrets(), "REDIS_URL") }
 
 func runAPI(ctx context.Context, cmd *cli.Command) error {
-	keys, err := apiKeys(cmd.Bool("dev"))
+	log := newLogger("api", cmd.String("log-level"))
+	gate, err := newGate(ctx, cmd, log)
 	if err != nil {
 		return err
 	}
@@ -57,18 +59,22 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer q.Close()
-	hooks, err := webhookPolicy(cmd)
+	hooks, err := networks("WEBHOOK_ALLOWED_NETS", cmd.String("webhook-nets"))
+	if err != nil {
+		return err
+	}
+	proxies, err := networks("TRUSTED_PROXIES", cmd.String("trusted-proxies"))
 	if err != nil {
 		return err
 	}
 	n := cmd.Int64
 	srv, err := api.New(api.Options{
-		Queue: q, Auth: keys, Log: newLogger("api", cmd.String("log-level")),
+		Queue: q, Auth: gate, Log: log,
 		Origins:   splitList(cmd.String("origins")),
 		RateLimit: n("rate-limit"), SubmitLimit: n("submit-rate-limit"), RateWindow: time.Duration(n("rate-window-s")) * time.Second,
 		MaxSourceBytes: int(n("max-source-bytes")), MaxStdinBytes: int(n("max-stdin-bytes")), MaxAttempts: int(n("attempts")),
-		ListDefault: int(n("list-default")), ListMax: int(n("list-max")), QueueDepthTarget: int(n("queue-depth-target")),
-		Webhooks: hooks,
+		ListDefault: int(n("list-default")), ListMax: int(n("list-max")), QueueDepthTarget: int(n("queue-depth-target")), BurstMax: n("burst-max"),
+		Webhooks: webhook.Policy{Nets: hooks, HTTP: cmd.Bool("webhook-http")}, TrustedProxies: proxies,
 	})
 	if err != nil {
 		return err
@@ -78,17 +84,4 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	return srv.Serve(ctx, l)
-}
-
-// webhookPolicy reads where webhooks may go.
-func webhookPolicy(cmd *cli.Command) (webhook.Policy, error) {
-	p := webhook.Policy{HTTP: cmd.Bool("webhook-http")}
-	for _, s := range splitList(cmd.String("webhook-nets")) {
-		net, err := netip.ParsePrefix(s)
-		if err != nil {
-			return p, usageError{fmt.Errorf("WEBHOOK_ALLOWED_NETS: %q is not a network like 10.1.0.0/16", s)}
-		}
-		p.Nets = append(p.Nets, net.Masked())
-	}
-	return p, nil
 }

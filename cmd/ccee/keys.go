@@ -1,25 +1,122 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"path/filepath"
 
 	"ccee/api/auth"
+
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v3"
 )
 
-// apiKeys reads TENANT_API_KEYS_JSON. Without it only --dev has a key.
-func apiKeys(dev bool) (*auth.Keys, error) {
-	text := os.Getenv("TENANT_API_KEYS_JSON")
-	if text == "" && !dev {
-		return nil, errors.New(`TENANT_API_KEYS_JSON is not set, so no API key would be accepted: set it to {"KEY":{"tenantId":"NAME"}}, or use --dev to try things out`)
+// authFlags are the flags of who may use the API.
+func authFlags() []cli.Flag {
+	return []cli.Flag{
+		stringFlag("auth-mode", "AUTH_MODE", "api_key", "`MODE`: api_key, jwt, or hybrid (a bearer token decides alone where there is one)"),
+		stringFlag("auth-file", "AUTH_FILE", "", "`FILE` with hashed keys and tenants, read again when it changes: see ccee key --help"),
+		stringFlag("jwks-url", "JWT_JWKS_URL", "", "`URL` of the identity provider's key set"),
+		stringFlag("jwt-issuer", "JWT_ISSUER", "", "the iss of its tokens"),
+		stringFlag("jwt-audience", "JWT_AUDIENCE", "", "what the aud of its tokens must name"),
+		stringFlag("jwt-tenant-claim", "JWT_TENANT_CLAIM", "custom:tenant_id", "the claim that names the tenant"),
+		stringFlag("jwt-subject-claim", "JWT_SUBJECT_CLAIM", "sub", "the claim that names the caller"),
+		stringFlag("trusted-proxies", "TRUSTED_PROXIES", "", "networks of proxies whose X-Forwarded-For is believed, `CIDR,...`"),
 	}
-	if text == "" {
-		text = auth.DevKeysJSON
+}
+
+// authSecrets are the variables of who may use the API that have no flag.
+func authSecrets() []string {
+	return []string{"TENANT_API_KEYS_JSON", "TENANT_POLICIES_JSON", "ADMIN_API_KEYS_JSON"}
+}
+
+// liveKeys reads the keys. Only --dev has some of its own, where there are no others.
+func liveKeys(dev bool, file string) (*auth.Live, error) {
+	s := auth.Sources{
+		KeysJSON: os.Getenv("TENANT_API_KEYS_JSON"), PoliciesJSON: os.Getenv("TENANT_POLICIES_JSON"), AdminsJSON: os.Getenv("ADMIN_API_KEYS_JSON"),
 	}
-	keys, err := auth.ParseKeys(text)
+	if dev && s.KeysJSON == "" && file == "" {
+		s.KeysJSON = auth.DevKeysJSON
+		if s.AdminsJSON == "" {
+			s.AdminsJSON = auth.DevAdminKeysJSON
+		}
+	}
+	return auth.NewLive(s, file)
+}
+
+// checkKeys is what ccee up can say of the keys before it starts an api.
+func checkKeys(dev bool) error {
+	file := os.Getenv("AUTH_FILE")
+	if file != "" { // the api runs elsewhere
+		var err error
+		if file, err = filepath.Abs(file); err != nil {
+			return fmt.Errorf("AUTH_FILE: %w", err)
+		}
+		if err := os.Setenv("AUTH_FILE", file); err != nil {
+			return err
+		}
+	}
+	live, err := liveKeys(dev, file)
 	if err != nil {
-		return nil, fmt.Errorf("TENANT_API_KEYS_JSON: %w", err)
+		return err
 	}
-	return keys, nil
+	if mode := os.Getenv("AUTH_MODE"); live.Directory().Empty() && (mode == "" || mode == "api_key") {
+		return errNoKeys
+	}
+	return nil
+}
+
+var errNoKeys = errors.New(`TENANT_API_KEYS_JSON is not set and there is no AUTH_FILE, so no API key would be accepted: set it to {"KEY":{"tenantId":"NAME"}}, or use --dev to try things out`)
+
+// newGate makes the Authenticator of the flags and the environment. It looks after AUTH_FILE until ctx ends.
+func newGate(ctx context.Context, cmd *cli.Command, log zerolog.Logger) (*auth.Gate, error) {
+	mode, dev := auth.Mode(cmd.String("auth-mode")), cmd.Bool("dev")
+	live, err := liveKeys(dev, cmd.String("auth-file"))
+	if err != nil {
+		return nil, err
+	}
+	if mode == auth.APIKeyMode && live.Directory().Empty() {
+		return nil, errNoKeys
+	}
+	var verifier *auth.JWT
+	if url := cmd.String("jwks-url"); url != "" || mode == auth.JWTMode {
+		verifier, err = auth.NewJWT(auth.JWTOptions{
+			JWKSURL: url, Issuer: cmd.String("jwt-issuer"), Audience: cmd.String("jwt-audience"),
+			TenantClaim: cmd.String("jwt-tenant-claim"), SubjectClaim: cmd.String("jwt-subject-claim"),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	gate, err := auth.NewGate(mode, live, verifier)
+	if err != nil {
+		return nil, err
+	}
+	if dev {
+		log.Warn().Msg("DEVELOPMENT MODE: everybody knows the key dev-local-key; loopback only, never for real tenants")
+	}
+	go live.Watch(ctx, func(changed bool, err error) {
+		if err != nil {
+			log.Error().Err(err).Msg("AUTH_FILE can't be used: the keys as they were stay in force")
+		} else if changed {
+			log.Info().Msg("AUTH_FILE was read again")
+		}
+	})
+	return gate, nil
+}
+
+// networks reads a list of CIDR prefixes.
+func networks(name, list string) ([]netip.Prefix, error) {
+	var nets []netip.Prefix
+	for _, s := range splitList(list) {
+		net, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("%s: %q is not a network like 10.1.0.0/16", name, s)}
+		}
+		nets = append(nets, net.Masked())
+	}
+	return nets, nil
 }

@@ -45,7 +45,7 @@ func app(stdout, stderr io.Writer) *cli.Command {
    ccee doctor                                       # what this host can do, and what is missing`,
 		Commands: []*cli.Command{
 			upCommand(), daemonCommand(), workerCommand(), apiCommand(),
-			runCommand(), submitCommand(), imageCommand(), dlqCommand(), auditCommand(), doctorCommand(), versionCommand(),
+			runCommand(), submitCommand(), imageCommand(), keyCommand(), dlqCommand(), auditCommand(), doctorCommand(), versionCommand(),
 		},
 		// Errors come back to run, which prints them once and chooses the exit code.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},

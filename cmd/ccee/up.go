@@ -63,7 +63,7 @@ func planUp(ctx context.Context, cmd *cli.Command) (*plan, error) {
 	if err := needRoot("up", "the daemon builds jails"); err != nil {
 		return nil, err
 	}
-	if _, err := apiKeys(cmd.Bool("dev")); err != nil {
+	if err := checkKeys(cmd.Bool("dev")); err != nil {
 		return nil, err
 	}
 	addr, err := listenAddress(cmd)

@@ -34,6 +34,7 @@ type Submission struct {
 	Priority    Priority
 	MaxAttempts int     // how often it may be started, at least 1
 	Webhook     Webhook // a URL of "" is none
+	Unaudited   bool    // job_submitted is not noted: the caller notes many of them as one
 
 	// The tenant's quotas. 0 admits nothing.
 	MaxConcurrent int64 // unfinished jobs, those that wait included
@@ -165,6 +166,9 @@ func submitArgs(s Submission) ([]any, error) {
 		key = hex.EncodeToString(sum[:])
 	}
 	submitted, err := json.Marshal(s.submitted())
+	if s.Unaudited {
+		submitted = nil
+	}
 	if err != nil {
 		return nil, job.Errorf(job.EInternal, "encode the audit of job %s: %v", spec.ID, err)
 	}

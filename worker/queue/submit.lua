@@ -3,7 +3,7 @@
 -- ARGV  1 id, 2 tenant, 3 priority, 4 maxConcurrent, 5 maxDaily,
 --       6 window (seconds), 7 requestLimit, 8 submitLimit (each 0: not counted),
 --       9 idempotency key ('' for none), 10 digest of the request under that key, 11 seconds for which the key holds,
---       12 traceId, 13 path of the request, 14 audit metadata (JSON), then field, value ... of the job hash
+--       12 traceId, 13 path of the request, 14 audit metadata (JSON; '': not noted), then field, value ... of the job hash
 -- returns {outcome, id, active, daily, requests, submits, end of the window (ms), now (ms)}; outcome is 'ok';
 --         'exists' (the same tenant's job of that id: nothing changed); 'replayed' (the key admitted job id before), 'reused' (the
 --         key came with another request); 'taken' (the id is another tenant's); 'rate_limited', 'submit_rate_limited';
@@ -62,7 +62,7 @@ redis.call('HSET', jobKey(id), 'jobId', id, 'tenantId', tenant, 'status', 'queue
 redis.call('ZADD', history(tenant), at, id)
 redis.call('ZREMRANGEBYRANK', history(tenant), 0, -(HISTORY_MAX + 1))
 redis.call('EXPIRE', history(tenant), JOB_TTL)
-audit(at, tenant, 'api', 'job_submitted', id, ARGV[14])
+if ARGV[14] ~= '' then audit(at, tenant, 'api', 'job_submitted', id, ARGV[14]) end
 push(id, tenant, order)
 active, today = active + 1, today + 1
 return answer('ok')

@@ -1,0 +1,116 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Bounds and defaults of a tenant's quotas and names.
+const (
+	maxTenantBytes    = 128 // as job.MaxIDBytes, which every job of the tenant is held to
+	maxConcurrentJobs = 1_000
+	maxDailyJobs      = 1_000_000
+	defaultConcurrent = 5
+	defaultDailyJobs  = 1_000
+)
+
+// DevKeysJSON is the key map of a development stack: everybody knows the key, so it may be used on loopback only.
+const DevKeysJSON = `{"dev-local-key":{"tenantId":"tenant-dev"}}`
+
+// DevAdminKeysJSON are the operators of a development stack.
+const DevAdminKeysJSON = `["dev-local-key"]`
+
+// Sources are what a Directory is made of; each may be empty.
+type Sources struct {
+	KeysJSON     string // TENANT_API_KEYS_JSON
+	PoliciesJSON string // TENANT_POLICIES_JSON
+	AdminsJSON   string // ADMIN_API_KEYS_JSON
+	File         []byte // the content of AUTH_FILE
+}
+
+// Directory knows API keys, operators and the policies of tenants. It does not change. The keys themselves are not kept, only
+// their SHA-256.
+type Directory struct {
+	keys     map[digest]entry
+	admins   map[digest]bool
+	policies map[string]Policy
+}
+
+// digest is where a key is found: an HMAC of its SHA-256 under a secret of this process. What the time of a lookup tells of it
+// tells nothing about the key.
+type digest [sha256.Size]byte
+
+// entry is one API key.
+type entry struct {
+	who     Principal
+	expires time.Time // zero: never
+	revoked bool
+}
+
+var processSecret = func() []byte {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	return b
+}()
+
+func digestOf(sum [sha256.Size]byte) digest {
+	mac := hmac.New(sha256.New, processSecret)
+	mac.Write(sum[:])
+	return digest(mac.Sum(nil))
+}
+
+func digestOfKey(key string) digest { return digestOf(sha256.Sum256([]byte(key))) }
+
+// NewDirectory reads the sources. Errors name the source, and an entry by its place and fingerprint, never by the key.
+func NewDirectory(s Sources) (*Directory, error) {
+	d := &Directory{keys: map[digest]entry{}, admins: map[digest]bool{}, policies: map[string]Policy{}}
+	for _, part := range []struct {
+		name string
+		read func() error
+	}{
+		{"TENANT_API_KEYS_JSON", func() error { return d.readKeys(s.KeysJSON) }},
+		{"TENANT_POLICIES_JSON", func() error { return d.readPolicies([]byte(s.PoliciesJSON)) }},
+		{"ADMIN_API_KEYS_JSON", func() error { return d.readAdmins(s.AdminsJSON) }},
+		{"AUTH_FILE", func() error { return d.readFile(s.File) }},
+	} {
+		if err := part.read(); err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return d, nil
+}
+
+// Empty reports whether nobody could use the API with a key of this directory.
+func (d *Directory) Empty() bool { return len(d.keys) == 0 }
+
+// add notes a key.
+func (d *Directory) add(at digest, e entry) error {
+	if _, twice := d.keys[at]; twice {
+		return errors.New("the key is there twice")
+	}
+	d.keys[at] = e
+	// A tenant's policy for tokens is that of its first key, unless it has one of its own.
+	if _, known := d.policies[e.who.Tenant]; !known {
+		d.policies[e.who.Tenant] = e.who.Policy
+	}
+	return nil
+}
+
+// lookup returns whom a key belongs to at a time.
+func (d *Directory) lookup(key string, now time.Time) (Principal, bool) {
+	e, known := d.keys[digestOfKey(key)]
+	if !known || e.revoked || !e.expires.IsZero() && !now.Before(e.expires) {
+		return Principal{}, false
+	}
+	return e.who, true
+}
+
+// admin returns whom a key of an operator belongs to. operator says whether it is one at all.
+func (d *Directory) admin(key string, now time.Time) (who Principal, operator, mapped bool) {
+	who, mapped = d.lookup(key, now)
+	return who, d.admins[digestOfKey(key)] || who.Scopes.Has(Admin), mapped
+}

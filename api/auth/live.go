@@ -1,0 +1,116 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxFile bounds AUTH_FILE, in bytes: some 50,000 keys.
+const maxFile = 16 << 20
+
+// reloadEvery is how often AUTH_FILE is looked at: a revoked key works that long.
+const reloadEvery = 2 * time.Second
+
+// Live is the Directory in force. It is exchanged as a whole, when the file has changed.
+type Live struct {
+	sources Sources
+	path    string // "": no file
+	dir     atomic.Pointer[Directory]
+
+	mu   sync.Mutex // guards seen
+	seen fs.FileInfo
+}
+
+// NewLive reads the sources and the file at path, unless that is "".
+func NewLive(s Sources, path string) (*Live, error) {
+	l := &Live{sources: s, path: path}
+	if _, err := l.Reload(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Directory returns the one in force.
+func (l *Live) Directory() *Directory { return l.dir.Load() }
+
+// Reload reads the file if it is another one, or was changed, and reports whether it did. When that can't be done the last good
+// Directory stays in force: a slip of the pen must not lock everybody out, and what was revoked stays so.
+func (l *Live) Reload() (changed bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sources := l.sources
+	var info fs.FileInfo
+	if l.path != "" {
+		if info, err = os.Stat(l.path); err != nil {
+			return false, fmt.Errorf("AUTH_FILE: %w", err)
+		}
+		if l.seen != nil && same(l.seen, info) {
+			return false, nil
+		}
+		if sources.File, err = readBounded(l.path); err != nil {
+			return false, fmt.Errorf("AUTH_FILE: %w", err)
+		}
+	} else if l.dir.Load() != nil {
+		return false, nil
+	}
+	d, err := NewDirectory(sources)
+	l.seen = info // a bad file is told once, not again and again
+	if err != nil {
+		return false, err
+	}
+	l.dir.Store(d)
+	return true, nil
+}
+
+// Watch reloads until ctx ends and reports what comes of it.
+func (l *Live) Watch(ctx context.Context, report func(changed bool, err error)) {
+	if l.path == "" {
+		return
+	}
+	tick := time.NewTicker(reloadEvery)
+	defer tick.Stop()
+	failed := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		changed, err := l.Reload()
+		switch {
+		case changed:
+			failed = ""
+			report(true, nil)
+		case err != nil && err.Error() != failed:
+			failed = err.Error()
+			report(false, err)
+		}
+	}
+}
+
+func same(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+}
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = errors.New("is larger than 16 MiB")
+	}
+	if b == nil {
+		b = []byte{}
+	}
+	return b, err
+}

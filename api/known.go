@@ -1,0 +1,105 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"ccee/api/auth"
+)
+
+// errStranger refuses a bearer token of an address that failed too often: verifying one more costs more than asking for a key.
+var errStranger = errors.New("too many failures of this address")
+
+// authenticate finds out who calls. What comes of it is answered later, by known.
+func (s *Server) authenticate(c *call, rt route) {
+	switch rt.access {
+	case anyone:
+	case admins:
+		c.who, c.refused = s.opts.Auth.AuthenticateAdmin(c.r.Header)
+	default:
+		if n, _ := s.strangers.used(s.clientAddr(c.r)); n >= strangerLimit && len(c.r.Header["Authorization"]) > 0 {
+			c.refused = errStranger
+			return
+		}
+		c.who, c.refused = s.opts.Auth.Authenticate(c.r.Context(), c.r.Header)
+		if c.refused == nil && !c.who.Scopes.Has(rt.scope()) {
+			c.refused = &auth.Refusal{Reason: auth.MissingScope}
+		}
+	}
+}
+
+// known turns away callers who are not known, or may not do this: it answers and returns false. They are not counted in a
+// tenant's window and learn nothing of rates; but of one address only so many are answered with more than 429.
+func (s *Server) known(c *call) bool {
+	if c.refused == nil {
+		return true
+	}
+	var refused *auth.Refusal
+	switch {
+	case errors.As(c.refused, &refused):
+		s.turnAway(c, refused)
+	case errors.Is(c.refused, errStranger):
+		s.tooManyFailures(c)
+	case errors.Is(c.refused, auth.ErrUnavailable):
+		c.log.Error().Err(c.refused).Str("traceId", c.trace).Msg("authenticate")
+		c.w.Header().Set("Retry-After", retryAfterAway)
+		c.refuse(http.StatusServiceUnavailable, "unavailable", "jwks_unreachable")
+	default:
+		c.log.Error().Err(c.refused).Str("traceId", c.trace).Msg("authenticate")
+		c.fault()
+	}
+	return false
+}
+
+// turnAway answers a refusal and notes it, unless the address had too many.
+func (s *Server) turnAway(c *call, refused *auth.Refusal) {
+	n, _, audit := s.strangers.fail(s.clientAddr(c.r))
+	if n > strangerLimit {
+		s.tooManyFailures(c)
+		return
+	}
+	switch refused.Reason {
+	case auth.AdminMissing, auth.AdminForbidden, auth.AdminNotMapped:
+		s.turnAwayAdmin(c, refused.Reason, audit)
+		return
+	}
+	if audit {
+		tenant := c.who.Tenant
+		c.who.Tenant = "" // the trail of a tenant is for those who are it
+		s.audit(c, "auth_failed", "", map[string]any{"reason": refused.Reason, "path": c.route, "method": c.r.Method})
+		c.who.Tenant = tenant
+	}
+	if refused.Forbidden() {
+		c.refuse(http.StatusForbidden, "forbidden", string(refused.Reason))
+	} else {
+		c.refuse(http.StatusUnauthorized, "unauthorized", string(refused.Reason))
+	}
+}
+
+// turnAwayAdmin answers who is no operator. Bodies and actions are the contract's.
+func (s *Server) turnAwayAdmin(c *call, reason auth.Reason, audit bool) {
+	status, action := http.StatusForbidden, "admin_auth_denied"
+	switch reason {
+	case auth.AdminMissing:
+		status, action = http.StatusUnauthorized, "admin_auth_missing"
+	case auth.AdminNotMapped:
+		action = ""
+	}
+	if audit && action != "" {
+		c.who.Tenant = "unknown"
+		s.audit(c, action, "", map[string]any{"path": c.route})
+		c.who.Tenant = ""
+	}
+	c.refuse(status, string(reason), "")
+}
+
+// tooManyFailures answers an address that failed too often.
+func (s *Server) tooManyFailures(c *call) {
+	n, left := s.strangers.used(s.clientAddr(c.r))
+	wait := max(1, ceilSeconds(left))
+	c.w.Header().Set("Retry-After", strconv.FormatInt(wait, 10))
+	c.json(http.StatusTooManyRequests, limited{
+		Error: "rate_limited", TraceID: c.trace, Limit: strangerLimit, Used: int64(n), RetryAfterSeconds: wait, WindowSeconds: int64(strangerWindow.Seconds()),
+	})
+}

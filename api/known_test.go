@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"ccee/api/auth"
+)
+
+// answering is an Authenticator that says the same to everybody.
+type answering struct {
+	auth.Authenticator
+	who auth.Principal
+	err error
+}
+
+func (a answering) Authenticate(context.Context, http.Header) (auth.Principal, error) {
+	return a.who, a.err
+}
+
+func TestScopes(t *testing.T) {
+	scopes := auth.Scopes{}
+	s := newStack(t, nil)
+	with := func(scope auth.Scope) {
+		scopes = auth.Scopes{scope}
+		s.server.opts.Auth = answering{who: auth.Principal{Tenant: s.tenant, Type: "api_key", Scopes: scopes, Policy: auth.Policy{MaxConcurrentJobs: 9, MaxDailyJobs: 9}}}
+	}
+	forbidden := `{"error":"forbidden","reason":"missing_scope","traceId":"test-trace"}`
+	with(auth.Read)
+	s.post("/v1/jobs", helloPython).want(t, 403, forbidden)
+	s.do("DELETE", "/v1/jobs/x", "", nil).want(t, 403, forbidden)
+	if a := s.get("/v1/jobs"); a.status != 200 {
+		t.Errorf("reading: %d", a.status)
+	}
+	with(auth.Submit)
+	s.get("/v1/jobs").want(t, 403, forbidden)
+	s.submit(helloPython)
+	with(auth.Admin)
+	s.get("/v1/quotas").want(t, 403, forbidden)
+}
+
+func TestRefusals(t *testing.T) {
+	s := newStack(t, nil)
+	for _, tt := range []struct {
+		err    error
+		status int
+		want   string
+	}{
+		{&auth.Refusal{Reason: auth.InvalidJWT}, 401, `{"error":"unauthorized","reason":"invalid_jwt","traceId":"test-trace"}`},
+		{&auth.Refusal{Reason: auth.UnknownTenantPolicy}, 403, `{"error":"forbidden","reason":"unknown_tenant_policy","traceId":"test-trace"}`},
+		{fmt.Errorf("x: %w", auth.ErrUnavailable), 503, `{"error":"unavailable","reason":"jwks_unreachable","traceId":"test-trace"}`},
+	} {
+		s.server.opts.Auth = answering{err: tt.err}
+		a := s.get("/v1/jobs")
+		a.want(t, tt.status, tt.want)
+		if (a.header.Get("Retry-After") != "") != (tt.status == 503) || a.header.Get("X-Ratelimit-Limit") != "" {
+			t.Errorf("%v: headers %v", tt.err, a.header)
+		}
+	}
+	s.server.opts.Auth = answering{err: errors.New("broken")}
+	if a := s.get("/v1/jobs"); a.status != 500 {
+		t.Errorf("a fault of ours: %d, want 500", a.status)
+	}
+}
+
+func TestAdminRoutes(t *testing.T) {
+	s := newStack(t, nil)
+	for _, rt := range []struct{ method, path string }{
+		{"GET", "/v1/admin/metrics"}, {"POST", "/v1/admin/runbook/dlq"}, {"POST", "/v1/admin/simulate/burst"},
+	} {
+		for key, tt := range map[string]struct {
+			status int
+			code   string
+		}{"": {401, "admin_auth_missing"}, "tight-key": {403, "admin_forbidden"}, "unmapped-key": {403, "admin_key_not_mapped"}} {
+			a := s.do(rt.method, rt.path, "", http.Header{"X-Api-Key": {key}})
+			a.want(t, tt.status, `{"error":"`+tt.code+`","traceId":"test-trace"}`)
+			if a.header.Get("X-Ratelimit-Limit") != "" {
+				t.Errorf("%s %s: an operator's route has rate headers", rt.method, rt.path)
+			}
+		}
+	}
+	s.submit(helloPython)
+	a := s.get("/v1/admin/metrics")
+	if a.status != 200 || a.at("status") != "ok" || a.at("ecs") != nil || a.at("updatedAt") == nil ||
+		!strings.Contains(a.raw, `"queue":{"pending":1,"counts":{"waiting":1,`) ||
+		!strings.Contains(a.raw, `"dlq":{"pending":0,"counts":{"waiting":0,"active":0,"delayed":0,"paused":0,"failed":0,"completed":0}}`) ||
+		!strings.Contains(a.raw, `"autoscaling":{"queueDepthTarget":25}`) {
+		t.Errorf("%d %s", a.status, a.raw)
+	}
+	s.post("/v1/admin/runbook/dlq", "").want(t, 503, `{"error":"dlq_replay_not_configured","traceId":"test-trace"}`)
+}
+
+func TestBurst(t *testing.T) {
+	s := newStack(t, func(o *Options) { o.BurstMax = 20 })
+	a := s.post("/v1/admin/simulate/burst", `{"count":" 0x3 "}`)
+	if a.status != 200 || a.at("count") != 3.0 || a.at("status") != "queued" || len(a.at("burstId").(string)) != 36 {
+		t.Fatalf("%d %s", a.status, a.raw)
+	}
+	if a := s.post("/v1/admin/simulate/burst", ""); a.at("count") != 20.0 {
+		t.Errorf("by default: %s, want 20", a.raw)
+	}
+	if a := s.get("/v1/quotas"); !strings.Contains(a.raw, `"activeJobs":23,"dailyJobs":23`) {
+		t.Errorf("quotas %s, want 23 jobs", a.raw)
+	}
+	l := claim(t, s.queue)
+	if l.Job.Source != "print(1)" || l.Job.Language != "python" || l.Request.MemoryMb != 128 {
+		t.Errorf("the first job is %+v", l.Job)
+	}
+	var actions []string
+	for _, e := range s.get("/v1/audit").at("events").([]any) {
+		actions = append(actions, e.(map[string]any)["action"].(string))
+	}
+	if got := strings.Join(actions, " "); got != "job_running admin_burst_submitted admin_burst_submitted" {
+		t.Errorf("audit: %s", got)
+	}
+	for body, message := range map[string]string{
+		`{"count":0}`: "Number must be greater than or equal to 1", `{"count":21}`: "Number must be less than or equal to 20",
+		`{"count":null}`: "Number must be greater than or equal to 1", `{"count":[]}`: "Expected number, received nan", `{"count":1.5}`: "Expected integer, received float",
+	} {
+		s.post("/v1/admin/simulate/burst", body).want(t, 400,
+			fmt.Sprintf(`{"error":"validation_error","traceId":"test-trace","issues":{"formErrors":[],"fieldErrors":{"count":[%q]}}}`, message))
+	}
+}
+
+// A flood of wrong keys is answered with 429 after a while, is audited in part, and does not lock the address's good keys out.
+func TestStrangersAreLimited(t *testing.T) {
+	s := newStack(t, nil)
+	now := time.Unix(1_000_000_020, 0)
+	s.server.strangers.now = func() time.Time { return now }
+	bad := http.Header{"X-Api-Key": {"wrong"}}
+	for i := range strangerLimit {
+		if a := s.do("GET", "/v1/jobs", "", bad); a.status != 401 {
+			t.Fatalf("failure %d: %d, want 401", i+1, a.status)
+		}
+	}
+	a := s.do("GET", "/v1/jobs", "", bad)
+	a.want(t, 429, `{"error":"rate_limited","traceId":"test-trace","limit":600,"used":601,"retryAfterSeconds":60,"windowSeconds":60}`)
+	if a.header.Get("Retry-After") != "60" {
+		t.Errorf("retry-after %q", a.header.Get("Retry-After"))
+	}
+	if a := s.get("/v1/jobs"); a.status != 200 {
+		t.Errorf("a good key of the same address: %d, want 200", a.status)
+	}
+	s.server.opts.Auth = answering{err: errors.New("a token was verified")}
+	if a := s.do("GET", "/v1/jobs", "", http.Header{"Authorization": {"Bearer x"}}); a.status != 429 {
+		t.Errorf("a token of that address: %d, want 429 before it is verified", a.status)
+	}
+	s.server.opts.Auth = answering{err: &auth.Refusal{Reason: auth.InvalidJWT}}
+	now = now.Add(strangerWindow)
+	if a := s.do("GET", "/v1/jobs", "", bad); a.status != 401 {
+		t.Errorf("in the next window: %d, want 401", a.status)
+	}
+}
+
+func TestStrangersAreBounded(t *testing.T) {
+	s := newStrangers()
+	now := time.Unix(0, 0)
+	s.now = func() time.Time { return now }
+	audited := 0
+	for i := range 2 * strangerTable {
+		if _, _, audit := s.fail(netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})); audit {
+			audited++
+		}
+	}
+	if len(s.failed) > strangerTable+1 || audited != strangerAudits {
+		t.Errorf("%d addresses, %d audited; want at most %d and %d", len(s.failed), audited, strangerTable+1, strangerAudits)
+	}
+	now = now.Add(strangerWindow)
+	if n, _ := s.used(netip.MustParseAddr("1.2.3.4")); n != 0 || len(s.failed) != 0 {
+		t.Errorf("in the next window: %d failures, %d addresses", n, len(s.failed))
+	}
+}
+
+func TestClientAddr(t *testing.T) {
+	s := &Server{opts: Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	for _, tt := range []struct {
+		peer string
+		xff  []string
+		want string
+	}{
+		{"1.2.3.4:5", nil, "1.2.3.4"},
+		{"1.2.3.4:5", []string{"9.9.9.9"}, "1.2.3.4"}, // not a proxy of ours: anybody can write that header
+		{"10.0.0.1:5", []string{"9.9.9.9"}, "9.9.9.9"},
+		{"10.0.0.1:5", []string{"6.6.6.6, 9.9.9.9, 10.0.0.2"}, "9.9.9.9"},
+		{"10.0.0.1:5", []string{"6.6.6.6", "9.9.9.9"}, "9.9.9.9"},
+		{"10.0.0.1:5", []string{"6.6.6.6, junk"}, "10.0.0.1"},
+		{"10.0.0.1:5", nil, "10.0.0.1"},
+		{"[::ffff:1.2.3.4]:5", nil, "1.2.3.4"},
+		{"[2001:db8:1:2:3:4:5:6]:5", nil, "2001:db8:1:2::"},
+		{"@", nil, "invalid IP"},
+	} {
+		if got := s.clientAddr(&http.Request{RemoteAddr: tt.peer, Header: http.Header{"X-Forwarded-For": tt.xff}}).String(); got != tt.want {
+			t.Errorf("%s %q: %s, want %s", tt.peer, tt.xff, got, tt.want)
+		}
+	}
+}
+
+func TestAuthFailedIsAudited(t *testing.T) {
+	s := newStack(t, nil)
+	s.do("POST", "/executions", "", http.Header{"X-Api-Key": {"wrong"}})
+	events, err := s.queue.Events(t.Context(), "", "", 1)
+	if err != nil || len(events) != 1 || events[0].Action != "auth_failed" || events[0].Tenant != "" ||
+		string(events[0].Metadata) != `{"method":"POST","path":"/executions","reason":"invalid_api_key","traceId":"test-trace"}` {
+		t.Errorf("%+v, %v", events, err)
+	}
+}

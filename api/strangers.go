@@ -1,0 +1,96 @@
+package api
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The bounds of callers who do not prove who they are.
+const (
+	strangerWindow = time.Minute
+	strangerLimit  = 600     // failures of one address in a window
+	strangerTable  = 100_000 // addresses in a window; beyond that all others are one
+	strangerAudits = 100     // failures in a window that are audited, of all addresses together
+)
+
+// strangers counts failed authentications by address, in fixed windows and in bounded memory.
+type strangers struct {
+	now func() time.Time
+
+	mu      sync.Mutex // guards the rest
+	ends    time.Time
+	failed  map[netip.Addr]int
+	audited int
+}
+
+func newStrangers() *strangers { return &strangers{now: time.Now} }
+
+// turn begins a new window when the last one is over, and returns how long the current one still lasts.
+func (s *strangers) turn() time.Duration {
+	now := s.now()
+	if !now.Before(s.ends) {
+		s.ends, s.failed, s.audited = now.Truncate(strangerWindow).Add(strangerWindow), map[netip.Addr]int{}, 0
+	}
+	return s.ends.Sub(now)
+}
+
+// key is what an address is counted as: itself while there is room.
+func (s *strangers) key(addr netip.Addr) netip.Addr {
+	if _, there := s.failed[addr]; there || len(s.failed) < strangerTable {
+		return addr
+	}
+	return netip.Addr{}
+}
+
+// used returns the failures of addr and how long its window still lasts.
+func (s *strangers) used(addr netip.Addr) (n int, left time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left = s.turn()
+	return s.failed[s.key(addr)], left
+}
+
+// fail counts a failure. audit says whether it is to be noted: a flood must not fill the trail.
+func (s *strangers) fail(addr netip.Addr) (n int, left time.Duration, audit bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left = s.turn()
+	k := s.key(addr)
+	s.failed[k]++
+	s.audited++
+	return s.failed[k], left, s.audited <= strangerAudits
+}
+
+// clientAddr is the address that a request comes from: the peer's, or, where the peer is a proxy of ours, the last one of
+// X-Forwarded-For that is not. An IPv6 address stands for its /64, which is what one customer has.
+func (s *Server) clientAddr(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr := ap.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusts(addr); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = hop.Unmap().WithZone("")
+	}
+	if addr.Is6() {
+		addr = netip.PrefixFrom(addr, 64).Masked().Addr()
+	}
+	return addr
+}
+
+func (s *Server) trusts(addr netip.Addr) bool {
+	for _, p := range s.opts.TrustedProxies {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

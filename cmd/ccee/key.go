@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"ccee/api/auth"
+
+	"github.com/urfave/cli/v3"
+)
+
+func keyCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "key",
+		Usage: "make API keys for AUTH_FILE",
+		Description: `AUTH_FILE has the keys of tenants, hashed. The api reads it again within two seconds of a change, so keys can be added, revoked
+and given a tenant's limits while it runs:
+
+   {"keys":    [{"sha256":"...","tenantId":"acme","scopes":["submit","read"],"expiresAt":"2027-01-01T00:00:00Z",
+                 "revoked":false,"maxConcurrentJobs":5,"maxDailyJobs":1000,"comment":"ci"}],
+    "tenants": {"acme":{"maxConcurrentJobs":20}}}
+
+scopes are submit, read (both, if there are none) and admin. tenants are the limits of callers with a token. Make an entry:
+
+   ccee key new --tenant acme --days 90         # the key on stderr, once; the entry on stdout
+   ccee key hash --tenant acme < key.txt        # the entry of a key that you have`,
+		Commands: []*cli.Command{
+			{Name: "new", Usage: "make a random key", Flags: entryFlags(), Action: noArgs(keyNew)},
+			{Name: "hash", Usage: "make the entry of the key on standard input", Flags: entryFlags(), Action: noArgs(keyHash)},
+		},
+	}
+}
+
+func entryFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "tenant", Required: true, Usage: "`NAME` of the tenant"},
+		&cli.StringFlag{Name: "scopes", Value: "submit,read", Usage: "`LIST` of submit, read, admin"},
+		&cli.IntFlag{Name: "days", Usage: "the key expires after so many `DAYS` (default: never)"},
+		&cli.StringFlag{Name: "comment", Usage: "`TEXT` for those who read the file"},
+	}
+}
+
+// keyEntry is an entry of AUTH_FILE.
+type keyEntry struct {
+	SHA256    string     `json:"sha256"`
+	TenantID  string     `json:"tenantId"`
+	Scopes    []string   `json:"scopes"`
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	Comment   string     `json:"comment,omitempty"`
+}
+
+func keyNew(_ context.Context, cmd *cli.Command) error {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b) // never fails
+	key := "ccee_" + base64.RawURLEncoding.EncodeToString(b)
+	if err := printEntry(cmd, key); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(cmd.Root().ErrWriter, "the key, which is shown only now: %s\n", key)
+	return err
+}
+
+func keyHash(_ context.Context, cmd *cli.Command) error {
+	b, err := io.ReadAll(io.LimitReader(cmd.Root().Reader, 4096))
+	if err != nil {
+		return fmt.Errorf("read the key: %w", err)
+	}
+	key := strings.TrimSpace(string(b))
+	if key == "" {
+		return usageError{errors.New("ccee key hash reads the key on standard input, and there was none")}
+	}
+	return printEntry(cmd, key)
+}
+
+func printEntry(cmd *cli.Command, key string) error {
+	sum := sha256.Sum256([]byte(key))
+	e := keyEntry{SHA256: hex.EncodeToString(sum[:]), TenantID: cmd.String("tenant"), Scopes: splitList(cmd.String("scopes")), Comment: cmd.String("comment")}
+	if days := cmd.Int("days"); days > 0 {
+		at := time.Now().UTC().Add(time.Duration(days) * 24 * time.Hour).Truncate(time.Second)
+		e.ExpiresAt = &at
+	}
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if _, err := auth.NewDirectory(auth.Sources{File: fmt.Appendf(nil, `{"keys":[%s]}`, line)}); err != nil {
+		return usageError{err}
+	}
+	_, err = fmt.Fprintf(cmd.Root().Writer, "%s\n", line)
+	return err
+}
