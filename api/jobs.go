@@ -21,10 +21,17 @@ type jobQuery struct {
 }
 
 func parseJobQuery(values url.Values, iss *issues) jobQuery {
-	return jobQuery{
+	q := jobQuery{
 		wait:  time.Duration(queryInt(values, "waitMs", 0, intRange{0, maxWaitMs}, iss)) * time.Millisecond,
 		coded: queryEnum(values, "encoding", []string{"base64"}, iss) != "",
 	}
+	if values.Has("wait") {
+		q.wait = time.Duration(queryInt(values, "wait", 0, intRange{0, maxWaitMs / 1000}, iss)) * time.Second
+		if values.Has("waitMs") {
+			iss.field("wait", "Give wait or waitMs, not both")
+		}
+	}
+	return q
 }
 
 // readJobQuery answers and returns false when the query is wrong.
@@ -37,6 +44,8 @@ func (c *call) readJobQuery() (q jobQuery, ok bool) {
 // await returns the job once it is finished, or as it is when the time is over or the server drains.
 func (s *Server) await(c *call, id string, wait time.Duration) (queue.Record, error) {
 	if wait > 0 {
+		// The time to read the request is over, and the wait may be longer than that.
+		_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{})
 		ctx, cancel := context.WithTimeout(c.r.Context(), wait)
 		defer cancel()
 		defer context.AfterFunc(s.draining, cancel)()

@@ -18,6 +18,7 @@ type Server struct {
 	languages *catalogue
 	budgets   budgets
 	strangers *strangers
+	streams   streams
 	webhooks  *webhook.Sender
 	name      string // of this process, unique
 	router    *httprouter.Router
@@ -64,6 +65,7 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/jobs", tenants, s.listJobs},
 		{"GET", "/v1/jobs/:jobId", tenants, s.getJob},
 		{"DELETE", "/v1/jobs/:jobId", tenants, s.cancelJob},
+		{"GET", "/v1/jobs/:jobId/events", tenants, s.getEvents},
 		{"DELETE", "/v1/jobs/:jobId/data", tenants, s.deleteData},
 		{"POST", "/v1/jobs/:jobId/rerun", tenants, s.rerunJob},
 		{"GET", "/v1/jobs/:jobId/deliveries", tenants, s.getDeliveries},
@@ -75,6 +77,7 @@ func (s *Server) routes() []route {
 		{"GET", "/executions/:jobId", tenants, s.getJob},
 		{"DELETE", "/executions/:jobId", tenants, s.cancelJob},
 		{"GET", "/executions/:jobId/logs", tenants, s.getLogs},
+		{"GET", "/executions/:jobId/events", anyone, s.redirectEvents},
 
 		{"GET", "/v1/quotas", tenants, s.getQuotas},
 		{"GET", "/v1/costs", tenants, s.getCosts},

@@ -17,7 +17,7 @@ func TestAuthentication(t *testing.T) {
 		{"POST", "/v1/jobs", helloPython}, {"GET", "/v1/jobs", ""}, {"GET", "/v1/jobs/x", ""}, {"DELETE", "/v1/jobs/x", ""},
 		{"POST", "/executions", helloPython}, {"GET", "/executions", ""}, {"GET", "/executions/x", ""},
 		{"DELETE", "/executions/x", ""}, {"GET", "/executions/x/logs", ""},
-		{"DELETE", "/v1/jobs/x/data", ""}, {"POST", "/v1/jobs/x/rerun", ""},
+		{"DELETE", "/v1/jobs/x/data", ""}, {"POST", "/v1/jobs/x/rerun", ""}, {"GET", "/v1/jobs/x/events", ""},
 		{"GET", "/v1/jobs/x/deliveries", ""}, {"POST", "/v1/jobs/x/deliveries", ""}, {"POST", "/v1/batch", `{"jobs":[]}`},
 		{"GET", "/v1/quotas", ""}, {"GET", "/v1/costs", ""}, {"GET", "/v1/audit", ""},
 	}

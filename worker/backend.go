@@ -9,8 +9,9 @@ import (
 // Backend runs jobs somewhere.
 type Backend interface {
 	// Run runs one job to its end. What the program does is a Result; an error, best a *job.Error, means that there is none.
-	// When ctx ends Run stops the job and returns soon, with a cancelled result where it can.
-	Run(ctx context.Context, spec job.Spec) (job.Result, error)
+	// When ctx ends Run stops the job and returns soon, with a cancelled result where it can. It tells what the job does as it
+	// happens, from one goroutine at a time; the job waits while on does not return. An event's Data is on's only until then.
+	Run(ctx context.Context, spec job.Spec, on func(job.Event)) (job.Result, error)
 	// Languages lists what Run can run.
 	Languages(ctx context.Context) ([]job.Language, error)
 	// Ready is nil when Run can run a job now.

@@ -19,7 +19,7 @@ func NewLocal(socket string) *Local { return &Local{client.New(socket)} }
 
 // Run has the daemon run the job. When ctx ends the daemon is asked to cancel it, so that the output so far is kept; if it does
 // not answer in time its connection is closed, which ends the job too.
-func (l *Local) Run(ctx context.Context, spec job.Spec) (job.Result, error) {
+func (l *Local) Run(ctx context.Context, spec job.Spec, on func(job.Event)) (job.Result, error) {
 	type answer struct {
 		res job.Result
 		err error
@@ -28,7 +28,7 @@ func (l *Local) Run(ctx context.Context, spec job.Spec) (job.Result, error) {
 	defer hangUp()
 	done := make(chan answer, 1)
 	go func() {
-		res, err := l.daemon.Run(conn, spec)
+		res, err := l.daemon.Stream(conn, spec, func(ev job.Event) error { on(ev); return nil })
 		done <- answer{res, err}
 	}()
 	select {

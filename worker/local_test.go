@@ -37,7 +37,7 @@ func TestLocalCancelKeepsTheResult(t *testing.T) {
 	mux.HandleFunc("POST /v1/run", func(w http.ResponseWriter, r *http.Request) {
 		close(running)
 		<-cancelled
-		json.NewEncoder(w).Encode(job.Result{Status: job.Cancelled, Verdict: job.WasCancelled, WallMs: 7})
+		json.NewEncoder(w).Encode(job.Event{Type: job.EventResult, Result: &job.Result{Status: job.Cancelled, Verdict: job.WasCancelled, WallMs: 7}})
 	})
 	mux.HandleFunc("DELETE /v1/run/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if id := r.PathValue("id"); id != "job-1" {
@@ -48,7 +48,7 @@ func TestLocalCancelKeepsTheResult(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-running; cancel() }()
-	res, err := serveDaemon(t, mux).Run(ctx, job.Spec{ID: "job-1"})
+	res, err := serveDaemon(t, mux).Run(ctx, job.Spec{ID: "job-1"}, func(job.Event) {})
 	if err != nil || res.Status != job.Cancelled || res.WallMs != 7 {
 		t.Errorf("run = %+v, %v, want the daemon's cancelled result", res, err)
 	}
@@ -72,7 +72,7 @@ func TestLocalHangsUpWhenCancelIsRefused(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-running; cancel() }()
-	if _, err := serveDaemon(t, mux).Run(ctx, job.Spec{ID: "job-1"}); err == nil {
+	if _, err := serveDaemon(t, mux).Run(ctx, job.Spec{ID: "job-1"}, func(job.Event) {}); err == nil {
 		t.Error("run without an answer succeeded")
 	}
 	<-gone
@@ -80,7 +80,7 @@ func TestLocalHangsUpWhenCancelIsRefused(t *testing.T) {
 
 func TestLocalWithoutDaemon(t *testing.T) {
 	l := NewLocal(filepath.Join(t.TempDir(), "none.sock"))
-	_, err := l.Run(t.Context(), job.Spec{ID: "job-1"})
+	_, err := l.Run(t.Context(), job.Spec{ID: "job-1"}, func(job.Event) {})
 	if job.ErrorCode(err) != job.EUnavailable {
 		t.Errorf("run = %v, want code unavailable", err)
 	}

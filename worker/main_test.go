@@ -83,11 +83,17 @@ func open(t *testing.T, r *redisServer, opts queue.Options) *queue.Queue {
 
 // fake is a Backend made of functions; without ready it is ready.
 type fake struct {
-	run   func(context.Context, job.Spec) (job.Result, error)
-	ready func() error
+	stream func(context.Context, job.Spec, func(job.Event)) (job.Result, error) // instead of run
+	run    func(context.Context, job.Spec) (job.Result, error)
+	ready  func() error
 }
 
-func (f fake) Run(ctx context.Context, s job.Spec) (job.Result, error) { return f.run(ctx, s) }
+func (f fake) Run(ctx context.Context, s job.Spec, on func(job.Event)) (job.Result, error) {
+	if f.stream != nil {
+		return f.stream(ctx, s, on)
+	}
+	return f.run(ctx, s)
+}
 func (f fake) Languages(context.Context) ([]job.Language, error) {
 	return []job.Language{{Name: "python"}}, nil
 }

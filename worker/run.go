@@ -28,7 +28,9 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
 			stop(err)
 		}
 	})
-	res, err := w.backend.Run(ctx, l.Job)
+	told := &emitter{lease: l}
+	keeping.Go(func() { told.run(keep) })
+	res, err := w.backend.Run(ctx, l.Job, told.add)
 	endKeep()
 	keeping.Wait()
 

@@ -18,6 +18,7 @@ if state == 'running' or state == 'dispatched' then
   if redis.call('HSETNX', jobKey(id), 'cancelRequestedAt', iso(at)) == 1 then
     auditJob(at, id, tenant, 'api', 'job_cancel_requested', {})
   end
+  redis.call('PUBLISH', CHANGED, id)
   redis.call('PUBLISH', CANCEL, id)
 end
 return state

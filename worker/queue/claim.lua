@@ -79,6 +79,7 @@ local t = iso(at)
 redis.call('HSET', jobKey(id), 'status', 'running', 'currentAttempt', attempt, 'startedAt', t, 'updatedAt', t,
   'worker', worker, 'error', '')
 auditJob(at, id, tenant, 'worker', 'job_running', { attemptNumber = attempt })
+redis.call('PUBLISH', CHANGED, id)
 -- Another idle worker shall look after what is left: jobs, or a deadline that comes before it would look again by itself.
 redis.call('ZADD', LEASES, at + LEASE, entry(id, tenant))
 if redis.call('EXISTS', RING) == 1 or untilDue() < MAX_BLOCK then nudge(WAKE) end

@@ -29,12 +29,13 @@ import (
 //	queue:<q>:webhooks                  zset    "<id> <tenant>" of webhooks by due time, ms
 //	queue:<q>:webhook_wake              list    as wake, for who delivers them
 //	job:<id>:deliveries                 list    the latest attempts to deliver the job's webhook, JSON
+//	job:<id>:events                     stream  what a running job did, for those who watch; bounded, and short-lived
 //	queue:<q>:wake                      list    at most one token: there may be work
 //	queue:<q>:wake:<worker>             list    one token: that worker shall stop waiting
 //	queue:<q>:stats                     hash    finished jobs by state, since ever
 //	queue:<q>:workers                   zset    worker by the expiry of its word, ms
 //	queue:<q>:runtimes                  hash    worker to its languages, JSON
-//	queue:<q>:finished, queue:<q>:cancel        channels; the message is a job's id
+//	queue:<q>:finished, queue:<q>:cancel, queue:<q>:changed        channels; the message is a job's id
 //	queue:<dlq>                         zset    "<id> <tenant>" by time of death, ms
 type keys struct{ name, dead, audit string }
 
@@ -49,9 +50,11 @@ func (k keys) auditHead(t string) string         { return "tenant:" + t + ":audi
 func (k keys) waiting(tenant string) string      { return k.part("tenant:" + tenant) }
 func (k keys) wake() string                      { return k.part("wake") }
 func (k keys) hookWake() string                  { return k.part("webhook_wake") }
+func (k keys) events(id string) string           { return k.job(id) + ":events" }
 func (k keys) deliveries(id string) string       { return k.job(id) + ":deliveries" }
 func (k keys) wakeWorker(worker string) string   { return k.part("wake:" + worker) }
 func (k keys) finished() string                  { return k.part("finished") }
+func (k keys) changed() string                   { return k.part("changed") }
 func (k keys) cancel() string                    { return k.part("cancel") }
 func (k keys) deadLetters() string               { return "queue:" + k.dead }
 func (k keys) part(s string) string              { return "queue:" + k.name + ":" + s }
@@ -74,6 +77,8 @@ local LEASES, DELAYED, WAKE, STATS = Q .. 'leases', Q .. 'delayed', Q .. 'wake',
 local WORKERS, RUNTIMES, FINISHED, CANCEL = Q .. 'workers', Q .. 'runtimes', Q .. 'finished', Q .. 'cancel'
 local HOOKS, HOOK_WAKE = Q .. 'webhooks', Q .. 'webhook_wake'
 local function jobKey(id) return 'job:' .. id end
+local CHANGED = Q .. 'changed'
+local function events(id) return jobKey(id) .. ':events' end
 local function deliveries(id) return jobKey(id) .. ':deliveries' end
 local function history(t) return 'tenant:' .. t .. ':job_history' end
 local function activeIDs(t) return 'tenant:' .. t .. ':active_job_ids' end

@@ -1,5 +1,5 @@
 -- What several steps share. It stands between the key names (keys.go) and the step's own file; JOB_TTL, DEAD_TTL, DAILY_TTL,
--- COST_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options.
+-- COST_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX and MAX_BLOCK (ms) are fixed.
 
 local floor = math.floor
 
@@ -106,6 +106,7 @@ local function finish(id, tenant, at, state, ...)
   freeSlot(id, tenant)
   redis.call('HINCRBY', STATS, state, 1)
   redis.call('PUBLISH', FINISHED, id)
+  redis.call('PUBLISH', CHANGED, id)
   if redis.call('HEXISTS', jobKey(id), 'webhookUrl') == 1 then
     redis.call('ZADD', HOOKS, at, entry(id, tenant))
     nudge(HOOK_WAKE)
@@ -137,6 +138,7 @@ local function retrying(id, tenant, at, message, cause)
   redis.call('HSET', jobKey(id), 'status', 'retrying', 'error', message, 'cause', cause, 'retryScheduledAt', iso(at), 'updatedAt', iso(at))
   auditJob(at, id, tenant, 'worker', 'job_retrying',
     { nextAttemptNumber = redis.call('HGET', jobKey(id), 'attemptsMade') + 1, error = message })
+  redis.call('PUBLISH', CHANGED, id)
 end
 
 -- cancelled finishes a job that its tenant took back before it had a result.

@@ -8,7 +8,8 @@ local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
 if f[1] ~= tenant then return false end
 if f[2] ~= 'succeeded' and f[2] ~= 'failed' and f[2] ~= 'cancelled' then return f[2] end
 auditJob(now(), id, tenant, 'api', 'job_deleted', {})
-redis.call('DEL', jobKey(id), deliveries(id))
+redis.call('DEL', jobKey(id), deliveries(id), events(id))
+redis.call('PUBLISH', CHANGED, id)
 redis.call('ZREM', history(tenant), id)
 redis.call('ZREM', DEAD, entry(id, tenant))
 redis.call('ZREM', HOOKS, entry(id, tenant))

@@ -91,6 +91,7 @@ type Queue struct {
 	keys     keys
 	steps    steps
 	finished *listener // ids of jobs that reached their final state
+	changes  *listener // ids of jobs about which anything is new
 	cancels  *listener // ids of running jobs whose cancellation was asked for
 }
 
@@ -120,6 +121,7 @@ func Open(url string, opts Options) (*Queue, error) {
 	k := keys{name: opts.Name, dead: opts.DeadLetterName, audit: opts.AuditName}
 	q := &Queue{rdb: redis.NewClient(ropts), addr: ropts.Network + "://" + ropts.Addr, opts: opts, keys: k, steps: newSteps(k, opts)}
 	q.finished = newListener(q.rdb, k.finished())
+	q.changes = newListener(q.rdb, k.changed())
 	q.cancels = newListener(q.rdb, k.cancel())
 	return q, nil
 }
@@ -128,6 +130,7 @@ func Open(url string, opts Options) (*Queue, error) {
 func (q *Queue) Close() error {
 	q.finished.close()
 	q.cancels.close()
+	q.changes.close()
 	return q.rdb.Close()
 }
 

@@ -15,5 +15,6 @@ local made = redis.call('HINCRBY', jobKey(id), 'attemptsMade', -1)
 redis.call('HSET', jobKey(id), 'status', made > 0 and 'retrying' or 'queued', 'currentAttempt', made + 1, 'updatedAt', iso(at))
 redis.call('HDEL', jobKey(id), 'worker', 'startedAt')
 redis.call('ZREM', LEASES, entry(id, tenant))
+redis.call('PUBLISH', CHANGED, id)
 push(id, tenant, redis.call('HGET', jobKey(id), 'order'))
 return 'ok'

@@ -14,21 +14,22 @@ var luaFiles embed.FS
 
 // steps are the atomic steps, each named as its file.
 type steps struct {
-	submit, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, audit, purge, replay, webhookClaim, webhookDone, redeliver,
+	submit, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, audit, purge, replay, webhookClaim, webhookDone, redeliver, emit,
 	publishRuntimes, runtimes *redis.Script
 }
 
 func newSteps(k keys, o Options) steps {
 	head := k.lua() + fmt.Sprintf("local JOB_TTL, DEAD_TTL, DAILY_TTL, COST_TTL, LEASE, HISTORY_MAX, MAX_BLOCK = %d, %d, %d, %d, %d, %d, %d\n"+
-		"local AUDIT_MAX, AUDIT_ALL_MAX = %d, %d\n",
+		"local AUDIT_MAX, AUDIT_ALL_MAX, EVENTS_MAX = %d, %d, %d\n",
 		seconds(o.JobTTL), seconds(o.DeadLetterTTL), seconds(o.DailyQuotaTTL), seconds(costTTL), o.Lease.Milliseconds(), o.HistoryMax,
-		maxBlock.Milliseconds(), o.AuditMax, o.AuditAllMax) + source("lib")
+		maxBlock.Milliseconds(), o.AuditMax, o.AuditAllMax, eventsMax) + source("lib")
 	step := func(name string) *redis.Script { return redis.NewScript(head + source(name)) }
 	return steps{
 		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
 		fail: step("fail"), release: step("release"), cancel: step("cancel"), counts: step("counts"), rate: step("rate"),
 		usage: step("usage"), costs: step("costs"), audit: step("audit"), purge: step("purge"), replay: step("replay"),
 		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"), redeliver: step("redeliver"),
+		emit:            step("emit"),
 		publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
 	}
 }

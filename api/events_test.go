@@ -1,0 +1,396 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"ccee/api/job"
+	"ccee/worker/queue"
+)
+
+// sse is one event as a client reads it.
+type sse struct {
+	name, id string
+	data     map[string]any
+}
+
+// listening is a client of a stream of events.
+type listening struct {
+	t    *testing.T
+	resp *http.Response
+	in   *bufio.Reader
+	last string // the last id
+}
+
+// openOn serves the stack on the loopback and returns the address.
+func openOn(t *testing.T, s *stack) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- s.server.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+func listen(t *testing.T, url, id string, header http.Header) *listening {
+	t.Helper()
+	req, err := http.NewRequest("GET", url+"/v1/jobs/"+id+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"X-Api-Key": {testKey}, "X-Request-Id": {"test-trace"}}
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	return &listening{t: t, resp: resp, in: bufio.NewReader(resp.Body)}
+}
+
+// next returns the next event; one without a name at the end of the stream. Comments are passed over.
+func (l *listening) next() sse {
+	l.t.Helper()
+	var e sse
+	for {
+		line, err := l.in.ReadString('\n')
+		if err == io.EOF && line == "" {
+			return sse{}
+		}
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		switch field {
+		case "event":
+			e.name = value
+		case "id":
+			e.id, l.last = value, value
+		case "data":
+			if err := json.Unmarshal([]byte(value), &e.data); err != nil {
+				l.t.Fatalf("data %s: %v", value, err)
+			}
+		case "":
+			if value == "" && e.name != "" {
+				return e
+			}
+		}
+	}
+}
+
+// want checks the name of the next event and returns its data.
+func (l *listening) want(name string) map[string]any {
+	l.t.Helper()
+	e := l.next()
+	if e.name != name {
+		l.t.Fatalf("the event is %q %v, want %q", e.name, e.data, name)
+	}
+	return e.data
+}
+
+func emit(t *testing.T, l *queue.Lease, events ...job.Event) {
+	t.Helper()
+	if err := l.Emit(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func stdout(offset int64, text string) job.Event {
+	return job.Event{Type: job.EventStdout, Step: "run", Offset: offset, Data: []byte(text)}
+}
+
+func TestEvents(t *testing.T) {
+	s := newStack(t, nil)
+	url := openOn(t, s)
+	id := s.submit(helloPython)
+	l := listen(t, url, id, nil)
+	for name, want := range map[string]string{
+		"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "X-Request-Id": "test-trace",
+	} {
+		if got := l.resp.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if d := l.want("job"); d["status"] != "queued" || d["executionId"] != id {
+		t.Errorf("job %v", d)
+	}
+	lease := claim(t, s.queue)
+	if d := l.want("job"); d["status"] != "running" {
+		t.Errorf("job %v", d)
+	}
+	emit(t, lease, job.Event{Type: job.EventStarted, Step: "run"}, stdout(0, "one\n"))
+	if d := l.want("stdout"); d["text"] != "one\n" || d["step"] != "run" || d["attempt"] != 1.0 || d["offset"] != 0.0 || d["skipped"] != 0.0 {
+		t.Errorf("stdout %v", d)
+	}
+	// A second one comes later and has everything.
+	late := listen(t, url, id, nil)
+	late.want("stdout")
+	late.want("job")
+	// A character in two pieces is told as one.
+	emit(t, lease, stdout(4, "t\xe2\x82"))
+	if d := l.want("stdout"); d["text"] != "t" {
+		t.Errorf("stdout %v", d)
+	}
+	emit(t, lease, stdout(7, "\xac!"))
+	if d := l.want("stdout"); d["text"] != "€!" || d["offset"] != 5.0 {
+		t.Errorf("stdout %v", d)
+	}
+	cut := l.last
+	l.resp.Body.Close()
+	// What was not told while it ran is told at the end, and after it.
+	if err := complete(lease, exited(0, "one\nt€!end")); err != nil {
+		t.Fatal(err)
+	}
+	again := listen(t, url, id, http.Header{"Last-Event-Id": {cut}})
+	for _, l := range []*listening{again, late} {
+		text := ""
+		for {
+			e := l.next()
+			if e.name != "stdout" {
+				if e.name != "job" || e.data["status"] != "succeeded" {
+					t.Errorf("event %+v, want the job", e)
+				}
+				break
+			}
+			text += e.data["text"].(string)
+		}
+		if want := map[*listening]string{again: "end", late: "t€!end"}[l]; text != want {
+			t.Errorf("text %q, want %q", text, want)
+		}
+		if d := l.want("done"); d["status"] != "succeeded" || d["jobId"] != id || d["executionId"] != id || d["traceId"] != "test-trace" {
+			t.Errorf("done %v", d)
+		}
+		if e := l.next(); e.name != "" {
+			t.Errorf("after done: %+v", e)
+		}
+	}
+}
+
+// A job that was over before anything was told of it is told from its result.
+func TestEventsOfFinishedJob(t *testing.T) {
+	s := newStack(t, nil)
+	url := openOn(t, s)
+	id := s.submit(helloPython)
+	if err := complete(claim(t, s.queue), exited(3, "a\xffb")); err != nil {
+		t.Fatal(err)
+	}
+	l := listen(t, url, id, nil)
+	if d := l.want("stdout"); d["text"] != "a\ufffdb" || d["base64"] != "Yf9i" {
+		t.Errorf("stdout %v", d)
+	}
+	l.want("job")
+	if d := l.want("done"); d["status"] != "failed" {
+		t.Errorf("done %v", d)
+	}
+	again := listen(t, url, id, http.Header{"Last-Event-Id": {l.last}})
+	again.want("job")
+	again.want("done")
+}
+
+func TestEventsOfRetriedJob(t *testing.T) {
+	s := newStack(t, nil)
+	url := openOn(t, s)
+	id := s.submit(helloPython)
+	lease := claim(t, s.queue)
+	emit(t, lease, stdout(0, "first"))
+	l := listen(t, url, id, nil)
+	if d := l.want("stdout"); d["attempt"] != 1.0 {
+		t.Errorf("stdout %v", d)
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lease = claim(t, s.queue)
+	// The attempt is not counted when a job is handed back, so another is needed for a new number.
+	if _, err := lease.Retry(t.Context(), queue.Fault{Message: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.queue.Purge(t.Context(), s.tenant, id); err == nil {
+		t.Error("a job that waits was deleted")
+	}
+	if _, err := s.queue.Cancel(t.Context(), s.tenant, id); err != nil {
+		t.Fatal(err)
+	}
+	for e := l.next(); e.name != "done"; e = l.next() {
+		if e.name != "job" {
+			t.Errorf("event %+v", e)
+		}
+	}
+	if e := l.next(); e.name != "" {
+		t.Errorf("after done: %+v", e)
+	}
+}
+
+func TestEventsEnd(t *testing.T) {
+	s := newStack(t, nil)
+	url := openOn(t, s)
+	for name, end := range map[string]func(id string){
+		"cancelled": func(id string) { _, _ = s.queue.Cancel(t.Context(), s.tenant, id) },
+	} {
+		id := s.submit(helloPython)
+		l := listen(t, url, id, nil)
+		l.want("job")
+		end(id)
+		if d := l.want("job"); d["status"] != name {
+			t.Errorf("%s: %v", name, d)
+		}
+		if d := l.want("done"); d["status"] != name {
+			t.Errorf("%s: %v", name, d)
+		}
+	}
+}
+
+func TestEventsRefuse(t *testing.T) {
+	s := newStack(t, nil)
+	s.get("/v1/jobs/unknown/events").want(t, 404, `{"error":"not_found","traceId":"test-trace"}`)
+	id := s.submit(helloPython)
+	if a := s.do("GET", "/v1/jobs/"+id+"/events", "", http.Header{"X-Api-Key": {"tight-key"}}); a.status != 404 {
+		t.Errorf("another tenant's: %d, want 404", a.status)
+	}
+	for _, last := range []string{"x", "1", "1.2.3", "-1.0.0.0.0.0", "1.1.0.0.0.0 ", "1.1.0.0.0.0.0", "01.1.0.0.0.0"} {
+		if a := s.do("GET", "/v1/jobs/"+id+"/events", "", http.Header{"Last-Event-Id": {last}}); a.status != 400 {
+			t.Errorf("id %q: %d %s, want 400", last, a.status, a.raw)
+		}
+	}
+	for range tenantStreams {
+		s.server.streams.open(s.tenant)
+	}
+	if a := s.get("/v1/jobs/" + id + "/events"); a.status != 429 || a.at("error") != "too_many_streams" || a.header.Get("Retry-After") == "" {
+		t.Errorf("one stream too many: %d %s", a.status, a.raw)
+	}
+	s.server.streams.close(s.tenant)
+	if !s.server.streams.open(s.tenant) || s.server.streams.open(s.tenant) {
+		t.Error("a place that was given back can be taken once")
+	}
+}
+
+func TestEventsHead(t *testing.T) {
+	s := newStack(t, nil)
+	id := s.submit(helloPython)
+	a := s.do("HEAD", "/v1/jobs/"+id+"/events", "", nil)
+	if a.status != 200 || a.header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+}
+
+func TestEventsRedirect(t *testing.T) {
+	s := newStack(t, nil)
+	for target, want := range map[string]string{
+		"/executions/abc/events": "/v1/jobs/abc/events", "/executions/a%20b/events?x=1": "/v1/jobs/a%20b/events?x=1",
+		"/executions/a%0d%0aX-Evil:1/events": "/v1/jobs/a%0D%0AX-Evil:1/events",
+	} {
+		a := s.do("GET", target, "", http.Header{"X-Api-Key": nil})
+		if a.status != 307 || a.header.Get("Location") != want {
+			t.Errorf("%s: %d to %q, want 307 to %q", target, a.status, a.header.Get("Location"), want)
+		}
+	}
+}
+
+// A server that stops lets streams end; the client goes on with another one.
+func TestEventsDrain(t *testing.T) {
+	s := newStack(t, nil)
+	url := openOn(t, s)
+	l := listen(t, url, s.submit(helloPython), nil)
+	l.want("job")
+	s.server.drain()
+	if e := l.next(); e.name != "" {
+		t.Errorf("event %+v, want the end", e)
+	}
+}
+
+// However output is cut into live events, and wherever a client comes back, it hears every byte once.
+func FuzzProgress(f *testing.F) {
+	f.Add([]byte("a€b\xff\xe2\x82"), uint64(1))
+	f.Fuzz(func(t *testing.T, text []byte, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		var p progress
+		var rest [4][]byte
+		var heard bytes.Buffer
+		hear := func(out frame) {
+			b := []byte(out.data.Text)
+			if out.data.Base64 != nil {
+				b = decoded(t, *out.data.Base64)
+			}
+			if out.data.Offset != int64(heard.Len()) || out.data.Skipped != 0 {
+				t.Fatalf("a piece at %d after %d bytes", out.data.Offset, heard.Len())
+			}
+			heard.Write(b)
+		}
+		told := r.IntN(len(text) + 1)
+		for at := 0; at < told; {
+			n := 1 + r.IntN(told-at)
+			if out, ok := p.live(queue.LiveEvent{Attempt: 1, Event: stdout(int64(at), string(text[at:at+n]))}, &rest); ok {
+				hear(out)
+			}
+			at += n
+			if r.IntN(3) == 0 { // it comes back, and reads from the beginning
+				var ok bool
+				if p, ok = parseProgress(p.String()); !ok {
+					t.Fatal("an id of ours is none")
+				}
+				rest, at = [4][]byte{}, 0
+				if r.IntN(2) == 0 {
+					break
+				}
+				told = min(told, heard.Len()+1+r.IntN(len(text)))
+			}
+		}
+		for _, out := range p.final(1, &job.Result{Steps: []job.Step{{Name: "run", Stdout: job.Output{Data: text, Bytes: int64(len(text))}}}}) {
+			hear(out)
+		}
+		if !bytes.Equal(heard.Bytes(), text) {
+			t.Errorf("heard %q, want %q", heard.Bytes(), text)
+		}
+	})
+}
+
+func FuzzParseProgress(f *testing.F) {
+	f.Add("1.1.0.0.4.0")
+	f.Fuzz(func(t *testing.T, s string) {
+		p, ok := parseProgress(s)
+		if ok && s != "" && p.String() != s {
+			t.Errorf("%q is %q", s, p)
+		}
+		if ok && fmt.Sprint(p.offsets) != strings.ReplaceAll(fmt.Sprint(p.offsets), "-", "") {
+			t.Errorf("%q has offsets %v", s, p.offsets)
+		}
+	})
+}
+
+func TestWholeCharacters(t *testing.T) {
+	for s, want := range map[string]int{"": 0, "a": 1, "€": 3, "a\xe2\x82": 1, "a\xe2": 1, "\xf0\x9f\x98": 0, "\xff": 1, "\x80\x80\x80\x80": 4, "a\xe2\x82\xac": 4} {
+		if got := wholeCharacters([]byte(s)); got != want {
+			t.Errorf("%q: %d, want %d", s, got, want)
+		}
+	}
+}
+
+func decoded(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"ccee/api/job"
+	"ccee/worker/queue"
+)
+
+// progress is how far a stream of events has come: the id of its last event. What it says is enough to go on from there, with
+// another server too, whether the job still runs or is over: nothing comes twice and nothing is left out.
+type progress struct {
+	seq     int64 // events so far
+	attempt int
+	offsets [4]int64 // bytes told of compile's stdout and stderr, and of run's
+}
+
+// String is the id: "seq.attempt.offset.offset.offset.offset".
+func (p progress) String() string {
+	return fmt.Sprintf("%d.%d.%d.%d.%d.%d", p.seq, p.attempt, p.offsets[0], p.offsets[1], p.offsets[2], p.offsets[3])
+}
+
+// parseProgress reads an id; "" is the beginning.
+func parseProgress(s string) (p progress, ok bool) {
+	if s == "" {
+		return p, true
+	}
+	o := &p.offsets
+	n, err := fmt.Sscanf(s, "%d.%d.%d.%d.%d.%d", &p.seq, &p.attempt, &o[0], &o[1], &o[2], &o[3])
+	return p, err == nil && n == 6 && p.String() == s && !strings.Contains(s, "-")
+}
+
+// part is one stream of one step, in the order of offsets.
+type part struct{ step, stream string }
+
+var parts = [4]part{{"compile", "stdout"}, {"compile", "stderr"}, {"run", "stdout"}, {"run", "stderr"}}
+
+// outputEvent is the data of the events stdout and stderr.
+type outputEvent struct {
+	Step    string  `json:"step"`
+	Attempt int     `json:"attempt"`
+	Offset  int64   `json:"offset"`           // of the text's first byte in what was written
+	Skipped int64   `json:"skipped"`          // bytes before it that were not kept
+	Text    string  `json:"text"`             // with U+FFFD for what is not UTF-8
+	Base64  *string `json:"base64,omitempty"` // the bytes, where the text is not they
+}
+
+// frame is an event to be sent.
+type frame struct {
+	name string // stdout or stderr
+	id   progress
+	data outputEvent
+}
+
+// advance moves p by a piece of output and returns the event for what of it is new; false: nothing is. Unless the piece is the last
+// one, a character at its end that is not whole waits for its rest.
+func (p *progress) advance(i int, attempt int, offset int64, data []byte, last bool) (frame, bool) {
+	if attempt != p.attempt { // the job was started anew
+		p.attempt, p.offsets = attempt, [4]int64{}
+	}
+	at := p.offsets[i]
+	if end := offset + int64(len(data)); end <= at {
+		return frame{}, false
+	}
+	skipped := max(0, offset-at)
+	if offset < at {
+		data, offset = data[at-offset:], at
+	}
+	if !last {
+		data = data[:wholeCharacters(data)]
+	}
+	if len(data) == 0 {
+		return frame{}, false
+	}
+	p.offsets[i] = offset + int64(len(data))
+	p.seq++
+	ev := outputEvent{Step: parts[i].step, Attempt: attempt, Offset: offset, Skipped: skipped, Text: string(data)}
+	if !utf8.Valid(data) {
+		ev.Text, ev.Base64 = strings.ToValidUTF8(ev.Text, "\ufffd"), encoded(data)
+	}
+	return frame{parts[i].stream, *p, ev}, true
+}
+
+// wholeCharacters is how many bytes of b there are before a character at its end that may go on.
+func wholeCharacters(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		if c := b[len(b)-n]; utf8.RuneStart(c) {
+			if !utf8.FullRune(b[len(b)-n:]) {
+				return len(b) - n
+			}
+			break
+		}
+	}
+	return len(b)
+}
+
+// live returns the event for a live event of the job.
+func (p *progress) live(ev queue.LiveEvent, rest *[4][]byte) (frame, bool) {
+	for i, part := range parts {
+		if part.step != ev.Step || part.stream != string(ev.Type) || ev.Attempt < p.attempt {
+			continue
+		}
+		if ev.Attempt != p.attempt {
+			*rest = [4][]byte{}
+		}
+		// What waited for its rest goes before.
+		offset, data := ev.Offset, ev.Data
+		if r := rest[i]; len(r) > 0 && offset-int64(len(r)) == p.offsets[i] {
+			offset, data = offset-int64(len(r)), append(r[:len(r):len(r)], data...)
+		}
+		out, ok := p.advance(i, ev.Attempt, offset, data, false)
+		if left := offset + int64(len(data)) - p.offsets[i]; left > 0 && left <= int64(len(data)) {
+			rest[i] = append([]byte(nil), data[int64(len(data))-left:]...)
+		} else {
+			rest[i] = nil
+		}
+		return out, ok
+	}
+	return frame{}, false
+}
+
+// final returns the events for what of a result was not told yet.
+func (p *progress) final(attempt int, r *job.Result) []frame {
+	var outs []frame
+	for i, part := range parts {
+		s := r.Step(part.step)
+		if s == nil {
+			continue
+		}
+		o := &s.Stdout
+		if part.stream == "stderr" {
+			o = &s.Stderr
+		}
+		for _, piece := range []struct {
+			at   int64
+			data []byte
+		}{{0, o.Data}, {o.Bytes - int64(len(o.Tail)), o.Tail}} {
+			if out, ok := p.advance(i, attempt, piece.at, piece.data, true); ok {
+				outs = append(outs, out)
+			}
+		}
+	}
+	return outs
+}

@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"ccee/api/job"
+	"ccee/worker/queue"
+)
+
+// The rhythm and the bounds of live events. A job that is over before the first one costs nothing: its result says it all.
+const (
+	emitFirst  = 100 * time.Millisecond // after the job's start
+	emitEvery  = 50 * time.Millisecond
+	emitBuffer = 512 << 10 // bytes of output that wait to be told; what does not fit is only in the result
+	emitChunk  = 32 << 10  // bytes of one event
+)
+
+// emitter tells those who watch a job what it does, without ever making the job wait.
+type emitter struct {
+	lease *queue.Lease
+
+	mu     sync.Mutex // guards the rest
+	events []job.Event
+	bytes  int
+}
+
+// add notes an event. Output that follows on what waits already becomes one event with it.
+func (e *emitter) add(ev job.Event) {
+	if ev.Type == job.EventResult || ev.Type == job.EventError {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.bytes+len(ev.Data) > emitBuffer {
+		return
+	}
+	e.bytes += len(ev.Data)
+	if n := len(e.events); n > 0 && len(ev.Data) > 0 {
+		last := &e.events[n-1]
+		if last.Type == ev.Type && last.Step == ev.Step && last.Offset+int64(len(last.Data)) == ev.Offset && len(last.Data)+len(ev.Data) <= emitChunk {
+			last.Data = append(last.Data, ev.Data...)
+			return
+		}
+	}
+	ev.Data = append([]byte(nil), ev.Data...)
+	e.events = append(e.events, ev)
+}
+
+// take returns what waits.
+func (e *emitter) take() []job.Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	events := e.events
+	e.events, e.bytes = nil, 0
+	return events
+}
+
+// run tells the events until ctx ends. What can't be told is left out: Redis is away, and the result will have it.
+func (e *emitter) run(ctx context.Context) {
+	t := time.NewTimer(emitFirst)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if events := e.take(); len(events) > 0 {
+			_ = e.lease.Emit(ctx, events)
+		}
+		t.Reset(emitEvery)
+	}
+}
