@@ -8,6 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"ccee/api/analysis"
 	"ccee/api/auth"
 	"ccee/api/webhook"
 	"ccee/worker/queue"
@@ -34,6 +35,10 @@ type Options struct {
 	ListDefault int // JOB_LIST_DEFAULT_LIMIT: jobs in a history
 	ListMax     int // JOB_LIST_MAX_LIMIT
 
+	Model       *analysis.OpenAI // nil: AI_PROVIDER is none
+	ModelName   string           // OPENAI_MODEL
+	ModelBudget int              // ANALYSIS_DAILY_BUDGET: calls of the model for one tenant on a day
+
 	Webhooks webhook.Policy // WEBHOOK_ALLOWED_NETS, WEBHOOK_ALLOW_HTTP: where webhooks may go besides public https
 
 	BurstMax int64 // ADMIN_BURST_MAX: jobs of one simulated burst
@@ -48,7 +53,7 @@ func DefaultOptions() Options {
 		RateLimit: 240, SubmitLimit: 60, RateWindow: time.Minute,
 		MaxSourceBytes: 100_000, MaxStdinBytes: 100_000, MaxAttempts: 3,
 		ListDefault: 20, ListMax: 100,
-		BurstMax:         1000,
+		BurstMax: 1000, ModelBudget: 200,
 		QueueDepthTarget: 25,
 	}
 }
@@ -71,6 +76,7 @@ func (o *Options) check() error {
 		{"QUEUE_JOB_ATTEMPTS", int64(o.MaxAttempts), 1, 10},
 		{"JOB_LIST_MAX_LIMIT", int64(o.ListMax), 1, 500},
 		{"JOB_LIST_DEFAULT_LIMIT", int64(o.ListDefault), 1, min(200, int64(o.ListMax))},
+		{"ANALYSIS_DAILY_BUDGET", int64(o.ModelBudget), 0, 1_000_000},
 		{"ADMIN_BURST_MAX", o.BurstMax, 1, 10_000},
 		{"QUEUE_DEPTH_TARGET", int64(o.QueueDepthTarget), 1, 10_000},
 	} {

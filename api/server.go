@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/julienschmidt/httprouter"
+	"golang.org/x/sync/semaphore"
 
 	"ccee/api/auth"
 	"ccee/api/webhook"
@@ -13,15 +14,16 @@ import (
 
 // Server is the REST API. It is an http.Handler; Serve runs it on a listener.
 type Server struct {
-	opts      Options
-	origins   origins
-	languages *catalogue
-	budgets   budgets
-	strangers *strangers
-	streams   streams
-	webhooks  *webhook.Sender
-	name      string // of this process, unique
-	router    *httprouter.Router
+	opts       Options
+	origins    origins
+	languages  *catalogue
+	budgets    budgets
+	strangers  *strangers
+	modelCalls *semaphore.Weighted
+	streams    streams
+	webhooks   *webhook.Sender
+	name       string // of this process, unique
+	router     *httprouter.Router
 
 	draining context.Context // done when requests that wait for a job shall answer now
 	drain    context.CancelFunc
@@ -67,6 +69,7 @@ func (s *Server) routes() []route {
 		{"DELETE", "/v1/jobs/:jobId", tenants, s.cancelJob},
 		{"GET", "/v1/jobs/:jobId/events", tenants, s.getEvents},
 		{"DELETE", "/v1/jobs/:jobId/data", tenants, s.deleteData},
+		{"POST", "/v1/jobs/:jobId/analyze", tenants, s.analyzeJob},
 		{"POST", "/v1/jobs/:jobId/rerun", tenants, s.rerunJob},
 		{"GET", "/v1/jobs/:jobId/deliveries", tenants, s.getDeliveries},
 		{"POST", "/v1/jobs/:jobId/deliveries", tenants, s.redeliver},
@@ -77,6 +80,7 @@ func (s *Server) routes() []route {
 		{"GET", "/executions/:jobId", tenants, s.getJob},
 		{"DELETE", "/executions/:jobId", tenants, s.cancelJob},
 		{"GET", "/executions/:jobId/logs", tenants, s.getLogs},
+		{"POST", "/executions/:jobId/analyze", tenants, s.analyzeJob},
 		{"GET", "/executions/:jobId/events", anyone, s.redirectEvents},
 
 		{"GET", "/v1/quotas", tenants, s.getQuotas},
@@ -100,11 +104,12 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, origins: allowed,
-		languages: newCatalogue(opts.Queue.Runtimes),
-		budgets:   newBudgets(),
-		strangers: newStrangers(),
-		webhooks:  webhook.NewSender(opts.Webhooks),
-		name:      "api-" + uuid.NewString(),
+		languages:  newCatalogue(opts.Queue.Runtimes),
+		budgets:    newBudgets(),
+		strangers:  newStrangers(),
+		modelCalls: semaphore.NewWeighted(maxModelCalls),
+		webhooks:   webhook.NewSender(opts.Webhooks),
+		name:       "api-" + uuid.NewString(),
 		// Neither redirects nor 405: a slash at the end counts, and an unknown method is an unknown route.
 		router: &httprouter.Router{},
 	}

@@ -18,6 +18,7 @@ func TestAuthentication(t *testing.T) {
 		{"POST", "/executions", helloPython}, {"GET", "/executions", ""}, {"GET", "/executions/x", ""},
 		{"DELETE", "/executions/x", ""}, {"GET", "/executions/x/logs", ""},
 		{"DELETE", "/v1/jobs/x/data", ""}, {"POST", "/v1/jobs/x/rerun", ""}, {"GET", "/v1/jobs/x/events", ""},
+		{"POST", "/v1/jobs/x/analyze", ""}, {"POST", "/executions/x/analyze", ""},
 		{"GET", "/v1/jobs/x/deliveries", ""}, {"POST", "/v1/jobs/x/deliveries", ""}, {"POST", "/v1/batch", `{"jobs":[]}`},
 		{"GET", "/v1/quotas", ""}, {"GET", "/v1/costs", ""}, {"GET", "/v1/audit", ""},
 	}

@@ -24,7 +24,7 @@ func apiCommand() *cli.Command {
 TENANT_API_KEYS_JSON maps API keys to tenants and their quotas; TENANT_POLICIES_JSON has the quotas of tenants whose callers come
 with tokens; ADMIN_API_KEYS_JSON lists the keys of operators, which must be keys of a tenant too. AUTH_FILE has all that with hashed
 keys, and is read again when it changes. ` + redisHelp,
-		Flags: append(append(queueFlags(), authFlags()...),
+		Flags: append(append(append(queueFlags(), authFlags()...), modelFlags()...),
 			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(),
 			&cli.IntFlag{Name: "listen-fd", Hidden: true, Usage: "listen on this descriptor: ccee up hands its socket on"},
 			intFlag("rate-limit", "RATE_LIMIT_REQUESTS_PER_MINUTE", d.RateLimit, 1, 100_000, "a tenant's requests in a window"),
@@ -46,7 +46,7 @@ keys, and is read again when it changes. ` + redisHelp,
 }
 
 // apiSecrets are the variables without a flag.
-func apiSecrets() []string { return append(authSecrets(), "REDIS_URL") }
+func apiSecrets() []string { return append(authSecrets(), "REDIS_URL", "OPENAI_API_KEY") }
 
 func runAPI(ctx context.Context, cmd *cli.Command) error {
 	log := newLogger("api", cmd.String("log-level"))
@@ -67,6 +67,10 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	model, err := newModel(cmd)
+	if err != nil {
+		return err
+	}
 	n := cmd.Int64
 	srv, err := api.New(api.Options{
 		Queue: q, Auth: gate, Log: log,
@@ -74,6 +78,7 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		RateLimit: n("rate-limit"), SubmitLimit: n("submit-rate-limit"), RateWindow: time.Duration(n("rate-window-s")) * time.Second,
 		MaxSourceBytes: int(n("max-source-bytes")), MaxStdinBytes: int(n("max-stdin-bytes")), MaxAttempts: int(n("attempts")),
 		ListDefault: int(n("list-default")), ListMax: int(n("list-max")), QueueDepthTarget: int(n("queue-depth-target")), BurstMax: n("burst-max"),
+		Model: model, ModelName: cmd.String("openai-model"), ModelBudget: int(n("analysis-budget")),
 		Webhooks: webhook.Policy{Nets: hooks, HTTP: cmd.Bool("webhook-http")}, TrustedProxies: proxies,
 	})
 	if err != nil {

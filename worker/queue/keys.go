@@ -16,6 +16,8 @@ import (
 //	tenant:<t>:daily_cost:<date>        float   USD by the day of completion
 //	tenant:<t>:rate_limit:<bucket>      int     requests in that window; also submit_rate_limit
 //	tenant:<t>:idempotency:<digest>     string  "<id> <digest of the request>" of the job that the key admitted
+//	tenant:<t>:model_calls:<date>       int     calls of a language model on that UTC day
+//	tenant:<t>:model_said:<digest>      string  what a model said to a prompt, JSON
 //	tenant:<t>:audit                    stream  the tenant's audit, bounded
 //	tenant:<t>:audit_head               hash    seq and hash of its last entry
 //	audit:events                        stream  the audit of all tenants, and what has none; bounded
@@ -63,6 +65,9 @@ func (k keys) idempotent(tenant, digest string) string {
 	return "tenant:" + tenant + ":idempotency:" + digest
 }
 
+func (k keys) said(tenant, digest string) string  { return "tenant:" + tenant + ":model_said:" + digest }
+func (k keys) modelCalls(tenant, d string) string { return "tenant:" + tenant + ":model_calls:" + d }
+
 func (k keys) rate(tenant string, kind RateKind, bucket int64) string {
 	return "tenant:" + tenant + ":" + string(kind) + ":" + strconv.FormatInt(bucket, 10)
 }
@@ -87,6 +92,7 @@ local function dailyJobs(t, date) return 'tenant:' .. t .. ':daily_jobs:' .. dat
 local function dailyCost(t, date) return 'tenant:' .. t .. ':daily_cost:' .. date end
 local function rateKey(t, kind, bucket) return 'tenant:' .. t .. ':' .. kind .. ':' .. string.format('%.0f', bucket) end
 local function idempotent(t, digest) return 'tenant:' .. t .. ':idempotency:' .. digest end
+local function modelCalls(t, date) return 'tenant:' .. t .. ':model_calls:' .. date end
 local function auditTrail(t) return 'tenant:' .. t .. ':audit' end
 local function auditHead(t) return 'tenant:' .. t .. ':audit_head' end
 local function waiting(t) return Q .. 'tenant:' .. t end

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -18,11 +19,12 @@ func TestKeysAgree(t *testing.T) {
 	want := []string{k.job("i"), k.history(tenant), k.activeIDs(tenant), k.active(tenant), k.dailyJobs(tenant, "2026-01-02"),
 		k.dailyCost(tenant, "2026-01-02"), k.waiting(tenant), k.rate(tenant, Submits, 29_999_999), k.wake(), k.finished(), k.cancel(), k.deadLetters(),
 		k.part("workers"), k.part("runtimes"), k.idempotent(tenant, "abc"), k.auditTrail(tenant), k.auditHead(tenant), k.audit,
-		k.part("webhooks"), k.hookWake(), k.deliveries("i"), k.changed(), k.events("i")}
+		k.part("webhooks"), k.hookWake(), k.deliveries("i"), k.changed(), k.events("i"),
+		k.modelCalls(tenant, "2026-01-02")}
 	script := redis.NewScript(k.lua() + `local t, d = ARGV[1], '2026-01-02'
 		return { jobKey('i'), history(t), activeIDs(t), activeJobs(t), dailyJobs(t, d), dailyCost(t, d), waiting(t),
 			rateKey(t, 'submit_rate_limit', 29999999), WAKE, FINISHED, CANCEL, DEAD, WORKERS, RUNTIMES,
-			idempotent(t, 'abc'), auditTrail(t), auditHead(t), AUDIT, HOOKS, HOOK_WAKE, deliveries('i'), CHANGED, events('i') }`)
+			idempotent(t, 'abc'), auditTrail(t), auditHead(t), AUDIT, HOOKS, HOOK_WAKE, deliveries('i'), CHANGED, events('i'), modelCalls(t, d) }`)
 	got, err := script.Run(t.Context(), q.rdb, nil, tenant).StringSlice()
 	if err != nil {
 		t.Fatal(err)
@@ -46,5 +48,19 @@ func TestISO(t *testing.T) {
 		if err != nil || got != s {
 			t.Errorf("iso(%d) = %q, %v, want %q", at.UnixMilli(), got, err, s)
 		}
+	}
+}
+
+// Every step is there, and every file is a step or the library.
+func TestSteps(t *testing.T) {
+	v := reflect.ValueOf(newSteps(keys{}, Options{}.withDefaults()))
+	for i := range v.NumField() {
+		if v.Field(i).IsNil() {
+			t.Errorf("step %s has no script", v.Type().Field(i).Name)
+		}
+	}
+	files, err := luaFiles.ReadDir(".")
+	if err != nil || len(files) != v.NumField()+1 {
+		t.Errorf("%d files, %v; want one for each of %d steps, and lib.lua", len(files), err, v.NumField())
 	}
 }

@@ -125,3 +125,17 @@ func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, e
 	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(hash(h).integer("priority")), MaxAttempts: l.MaxAttempts,
 		Webhook: Webhook{h["webhookUrl"], h["webhookSecret"]}}, nil
 }
+
+// Source returns the text of a tenant's job. ErrNotFound as in Get.
+func (q *Queue) Source(ctx context.Context, tenant, id string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	f, err := q.rdb.HMGet(ctx, q.keys.job(id), "tenantId", "sourceCode").Result()
+	if err != nil {
+		return "", q.explain("read the source of job "+id, err)
+	}
+	if tenant == "" || text(f[0]) != tenant {
+		return "", ErrNotFound
+	}
+	return text(f[1]), nil
+}

@@ -59,6 +59,8 @@ type Record struct {
 	EstimatedCostUsd   float64
 	BillableDurationMs int64
 	CostModelVersion   string // "" until finished
+
+	Verbal Verbal
 }
 
 // recordFields are the fields of the job hash that a Record is made of, but for outputFiles, which may be large.
@@ -67,6 +69,7 @@ var recordFields = []string{
 	"createdAt", "updatedAt", "startedAt", "completedAt", "retryScheduledAt", "cancelRequestedAt", "deadLetteredAt",
 	"maxAttempts", "attemptsMade", "currentAttempt", "result", "error", "failureCategory",
 	"estimatedCostUsd", "billableDurationMs", "costModelVersion",
+	"analysis", "analysisProvider", "analysisUpdatedAt", "analysisFallbackReason",
 }
 
 // hash is a job hash as Redis returns it; a field that is not set reads as "".
@@ -91,6 +94,10 @@ func (h hash) record() Record {
 		MaxAttempts: int(h.integer("maxAttempts")), AttemptsMade: int(h.integer("attemptsMade")), CurrentAttempt: int(h.integer("currentAttempt")),
 		Error: h["error"], FailureCategory: h["failureCategory"],
 		EstimatedCostUsd: h.float("estimatedCostUsd"), BillableDurationMs: h.integer("billableDurationMs"), CostModelVersion: h["costModelVersion"],
+		Verbal: Verbal{Provider: h["analysisProvider"], FallbackReason: h["analysisFallbackReason"], UpdatedAt: h.time("analysisUpdatedAt")},
+	}
+	if s := h["analysis"]; json.Valid([]byte(s)) {
+		r.Verbal.Analysis = json.RawMessage(s)
 	}
 	if s := cmp.Or(h["result"], h["summary"]); s != "" {
 		var res job.Result

@@ -14,8 +14,11 @@ var luaFiles embed.FS
 
 // steps are the atomic steps, each named as its file.
 type steps struct {
-	submit, claim, extend, complete, retry, fail, release, cancel, counts, rate, usage, costs, audit, purge, replay, webhookClaim, webhookDone, redeliver, emit,
-	publishRuntimes, runtimes *redis.Script
+	submit, claim, extend, complete, retry, fail, release, emit *redis.Script // a job's way
+	cancel, purge, replay, redeliver, analyze                   *redis.Script // what is done to it besides
+	webhookClaim, webhookDone                                   *redis.Script
+	counts, rate, usage, costs, spend, audit                    *redis.Script // a tenant's, and the queue's, books
+	publishRuntimes, runtimes                                   *redis.Script
 }
 
 func newSteps(k keys, o Options) steps {
@@ -26,10 +29,10 @@ func newSteps(k keys, o Options) steps {
 	step := func(name string) *redis.Script { return redis.NewScript(head + source(name)) }
 	return steps{
 		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
-		fail: step("fail"), release: step("release"), cancel: step("cancel"), counts: step("counts"), rate: step("rate"),
-		usage: step("usage"), costs: step("costs"), audit: step("audit"), purge: step("purge"), replay: step("replay"),
-		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"), redeliver: step("redeliver"),
-		emit:            step("emit"),
+		fail: step("fail"), release: step("release"), emit: step("emit"),
+		cancel: step("cancel"), purge: step("purge"), replay: step("replay"), redeliver: step("redeliver"), analyze: step("analyze"),
+		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"),
+		counts: step("counts"), rate: step("rate"), usage: step("usage"), costs: step("costs"), spend: step("spend"), audit: step("audit"),
 		publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
 	}
 }

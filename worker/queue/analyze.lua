@@ -1,0 +1,14 @@
+-- Stores what was said of a job. It makes no job and keeps none longer.
+-- KEYS  none: names come from keys.go
+-- ARGV  id, tenant, analysis (JSON), provider, fallback reason, audit metadata (JSON)
+-- returns the time of it (ISO 8601), or false if the tenant has no such job
+
+local id, tenant = ARGV[1], ARGV[2]
+if redis.call('HGET', jobKey(id), 'tenantId') ~= tenant then return false end
+local at = now()
+local t = iso(at)
+redis.call('HSET', jobKey(id), 'analysis', ARGV[3], 'analysisProvider', ARGV[4], 'analysisFallbackReason', ARGV[5],
+  'analysisUpdatedAt', t, 'updatedAt', t)
+audit(at, tenant, 'api', 'job_analyzed', id, ARGV[6])
+redis.call('PUBLISH', CHANGED, id)
+return t
