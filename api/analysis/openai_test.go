@@ -92,12 +92,16 @@ func TestAskFails(t *testing.T) {
 		"refused": {func(_ int, w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, `{"error":{"message":"bad key sk-x"}}`, 401)
 		}, "openai_http_401", 1},
-		"bad request": {func(_ int, w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":{"message":"x"}}`, 400) }, "openai_http_400", 1},
-		"busy":        {func(_ int, w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":{"message":"x"}}`, 429) }, "openai_http_429", 3},
-		"broken":      {func(_ int, w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", 502) }, "openai_http_502", 3},
+		"bad request": {func(_ int, w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"error":{"message":"x"}}`, http.StatusBadRequest)
+		}, "openai_http_400", 1},
+		"busy": {func(_ int, w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"error":{"message":"x"}}`, http.StatusTooManyRequests)
+		}, "openai_http_429", 3},
+		"broken": {func(_ int, w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) }, "openai_http_502", 3},
 		"broken, then good": {func(n int, w http.ResponseWriter, _ *http.Request) {
 			if n < 3 {
-				http.Error(w, "x", 500)
+				http.Error(w, "x", http.StatusInternalServerError)
 			} else {
 				completion(w, goodAnswer)
 			}
