@@ -41,12 +41,13 @@ var hasHome = map[string][]string{
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
 	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "daemon"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
+	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/openai/openai-go":            {"api/analysis"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
 	"github.com/getkin/kin-openapi":          {"api"}, // tests only: holds the server to openapi.yaml
 	"github.com/google/go-containerregistry": {"rootfs"},
 	"github.com/klauspost/compress":          {"rootfs"},
-	"github.com/prometheus/client_golang":    {"api", "worker", "daemon"},
+	"github.com/prometheus/client_golang":    {"api", "worker", "daemon", "cmd/ccee"},
 	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e"},
 }
 

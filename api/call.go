@@ -12,6 +12,7 @@ import (
 
 	"github.com/julienschmidt/httprouter"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"ccee/api/auth"
 )
@@ -40,12 +41,15 @@ type call struct {
 	start  time.Time
 	status int // answered; 0 until then
 	log    *zerolog.Logger
+	count  *metrics
+	span   trace.Span
 }
 
 // begin notes a request's start and settles its trace id.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, params httprouter.Params, route string) *call {
-	c := &call{w: w, r: r, params: params, trace: traceID(r.Header), route: route, start: time.Now(), log: &s.opts.Log}
+	c := &call{w: w, r: r, params: params, trace: traceID(r.Header), route: route, start: time.Now(), log: &s.opts.Log, count: s.metrics}
 	w.Header().Set(traceHeader, c.trace)
+	s.startSpan(c)
 	return c
 }
 
@@ -58,6 +62,8 @@ func (c *call) end() {
 		}
 		c.fault()
 	}
+	c.count.answered(c)
+	c.endSpan()
 	c.log.Info().Str("traceId", c.trace).Str("tenantId", c.who.Tenant).Str("subject", c.who.Subject).
 		Str("method", c.r.Method).Str("path", c.route).Int("statusCode", c.status).
 		Int64("durationMs", time.Since(c.start).Milliseconds()).Msg("request_completed")

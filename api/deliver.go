@@ -76,6 +76,7 @@ func (s *Server) deliverOne(ctx context.Context, d queue.Delivery) {
 	now := time.Now().UTC()
 	a := queue.DeliveryAttempt{At: now, Attempt: d.Attempt, StatusCode: out.StatusCode, Error: out.Error, DurationMs: out.Took.Milliseconds()}
 	delay := webhook.Delay(d.Attempt, out)
+	s.metrics.webhooks.WithLabelValues(outcomeOf(out, delay)).Inc()
 	if delay > 0 {
 		a.NextAt = now.Add(delay)
 	}
@@ -85,6 +86,17 @@ func (s *Server) deliverOne(ctx context.Context, d queue.Delivery) {
 	if err := s.opts.Queue.Delivered(context.WithoutCancel(ctx), d, a, delay); err != nil {
 		s.opts.Log.Warn().Err(err).Str("job", d.JobID).Msg("webhook was sent, and will be once more")
 	}
+}
+
+// outcomeOf is the label of an attempt.
+func outcomeOf(out webhook.Outcome, again time.Duration) string {
+	switch {
+	case out.OK:
+		return "delivered"
+	case again > 0:
+		return "again"
+	}
+	return "given_up"
 }
 
 func webhookBody(rec queue.Record) []byte {

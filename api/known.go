@@ -55,6 +55,7 @@ func (s *Server) known(c *call) bool {
 // turnAway answers a refusal and notes it, unless the address had too many.
 func (s *Server) turnAway(c *call, refused *auth.Refusal) {
 	n, _, audit := s.strangers.fail(s.clientAddr(c.r))
+	s.metrics.authFailures.WithLabelValues(string(refused.Reason)).Inc()
 	if n > strangerLimit {
 		s.tooManyFailures(c)
 		return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"ccee/api/analysis"
 	"ccee/api/auth"
@@ -19,6 +20,7 @@ type Options struct {
 	Queue *queue.Queue
 	Auth  auth.Authenticator
 	Log   zerolog.Logger
+	Trace trace.TracerProvider // nil: no traces
 
 	TrustedProxies []netip.Prefix // TRUSTED_PROXIES: whose X-Forwarded-For is believed
 
@@ -43,6 +45,9 @@ type Options struct {
 
 	BurstMax int64 // ADMIN_BURST_MAX: jobs of one simulated burst
 
+	MetricsWindow time.Duration // METRICS_WINDOW_SECONDS: over which rates are computed
+	FleetCapacity int64         // WORKER_FLEET_CAPACITY: jobs that all workers together can run at once
+
 	QueueDepthTarget int // QUEUE_DEPTH_TARGET: waiting jobs that autoscaling aims at; shown in /health/summary
 }
 
@@ -53,7 +58,7 @@ func DefaultOptions() Options {
 		RateLimit: 240, SubmitLimit: 60, RateWindow: time.Minute,
 		MaxSourceBytes: 100_000, MaxStdinBytes: 100_000, MaxAttempts: 3,
 		ListDefault: 20, ListMax: 100,
-		BurstMax: 1000, ModelBudget: 200,
+		BurstMax: 1000, ModelBudget: 200, MetricsWindow: time.Minute, FleetCapacity: 4,
 		QueueDepthTarget: 25,
 	}
 }
@@ -77,6 +82,8 @@ func (o *Options) check() error {
 		{"JOB_LIST_MAX_LIMIT", int64(o.ListMax), 1, 500},
 		{"JOB_LIST_DEFAULT_LIMIT", int64(o.ListDefault), 1, min(200, int64(o.ListMax))},
 		{"ANALYSIS_DAILY_BUDGET", int64(o.ModelBudget), 0, 1_000_000},
+		{"METRICS_WINDOW_SECONDS", int64(o.MetricsWindow / time.Second), 10, 3600},
+		{"WORKER_FLEET_CAPACITY", o.FleetCapacity, 1, 1000},
 		{"ADMIN_BURST_MAX", o.BurstMax, 1, 10_000},
 		{"QUEUE_DEPTH_TARGET", int64(o.QueueDepthTarget), 1, 10_000},
 	} {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/julienschmidt/httprouter"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"golang.org/x/sync/semaphore"
 
 	"ccee/api/auth"
@@ -18,6 +20,9 @@ type Server struct {
 	origins    origins
 	languages  *catalogue
 	budgets    budgets
+	metrics    *metrics
+	tracer     trace.Tracer
+	fleet      fleetCache
 	strangers  *strangers
 	modelCalls *semaphore.Weighted
 	streams    streams
@@ -62,6 +67,8 @@ func (s *Server) routes() []route {
 		{"GET", "/health/summary", anyone, s.getSummary},
 		{"GET", "/ready", anyone, s.getReady},
 		{"GET", "/v1/runtimes", anyone, s.getRuntimes},
+		{"GET", "/v1/observability/summary", anyone, s.getFleet},
+		{"GET", "/metrics", anyone, s.getMetrics},
 
 		{"POST", "/v1/jobs", submitters, s.createJob},
 		{"GET", "/v1/jobs", tenants, s.listJobs},
@@ -113,6 +120,11 @@ func New(opts Options) (*Server, error) {
 		// Neither redirects nor 405: a slash at the end counts, and an unknown method is an unknown route.
 		router: &httprouter.Router{},
 	}
+	s.metrics = newAPIMetrics(s)
+	if s.opts.Trace == nil {
+		s.opts.Trace = noop.NewTracerProvider()
+	}
+	s.tracer = s.opts.Trace.Tracer("ccee-api")
 	s.draining, s.drain = context.WithCancel(context.Background())
 	for _, rt := range s.routes() {
 		s.router.Handle(rt.method, rt.path, s.serve(rt))

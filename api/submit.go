@@ -118,13 +118,35 @@ func digest(b []byte) string {
 func (s *Server) submit(c *call, sub submission, requestLimit int64) (queue.Admission, error) {
 	ctx, cancel := c.redis()
 	defer cancel()
-	return s.opts.Queue.Submit(ctx, queue.Submission{
+	sub.spec.TraceParent = c.traceParent()
+	a, err := s.opts.Queue.Submit(ctx, queue.Submission{
 		Spec: sub.spec, Request: sub.request, TraceID: c.trace, Path: c.route, Priority: sub.priority, Webhook: sub.webhook,
 		Fingerprint: c.who.Fingerprint, AuthType: c.who.Type, Subject: c.who.Subject,
 		MaxConcurrent: c.who.MaxConcurrentJobs, MaxDaily: c.who.MaxDailyJobs, MaxAttempts: s.opts.MaxAttempts,
 		Window: s.opts.RateWindow, RequestLimit: requestLimit, SubmitLimit: s.opts.SubmitLimit,
 		IdempotencyKey: sub.key, RequestDigest: sub.digest,
 	})
+	s.metrics.submitted(c.who.Tenant, sub.spec.Language, submitOutcome(a, err))
+	return a, err
+}
+
+// submitOutcome is the label of what became of a submission.
+func submitOutcome(a queue.Admission, err error) string {
+	var quota *queue.QuotaError
+	var rate *queue.RateError
+	switch {
+	case err == nil && a.Replayed:
+		return "replayed"
+	case err == nil:
+		return "accepted"
+	case errors.As(err, &rate):
+		return string(rate.Kind)
+	case errors.As(err, &quota):
+		return quota.Reason
+	case errors.Is(err, queue.ErrKeyReused):
+		return "key_reused"
+	}
+	return "unavailable"
 }
 
 // notAdmitted answers why a submission was not admitted.

@@ -15,10 +15,10 @@ type metrics struct {
 
 	jobs            *prometheus.CounterVec   // language, verdict
 	refused         *prometheus.CounterVec   // code
-	stepSeconds     *prometheus.HistogramVec // language, step
-	waitSeconds     prometheus.Histogram
-	setUpSeconds    prometheus.Histogram
-	tearDownSeconds prometheus.Histogram
+	stepSeconds     *prometheus.HistogramVec // language, step, verdict
+	waitSeconds     *prometheus.HistogramVec // language
+	setUpSeconds    *prometheus.HistogramVec // language
+	tearDownSeconds *prometheus.HistogramVec // language
 	lostSlots       prometheus.Counter
 	denied          *prometheus.CounterVec // syscall
 }
@@ -27,8 +27,8 @@ type metrics struct {
 func fromHalfMs() []float64 { return prometheus.ExponentialBuckets(0.0005, 2, 17) }
 
 func newMetrics(s *slots) *metrics {
-	histogram := func(name, help string) prometheus.Histogram {
-		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: fromHalfMs()})
+	histogram := func(name, help string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: fromHalfMs()}, []string{"language"})
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -40,7 +40,7 @@ func newMetrics(s *slots) *metrics {
 		}, []string{"code"}),
 		stepSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "ccee_daemon_step_seconds", Help: "Wall time of the steps' programs.", Buckets: fromHalfMs(),
-		}, []string{"language", "step"}),
+		}, []string{"language", "step", "verdict"}),
 		waitSeconds:     histogram("ccee_daemon_wait_seconds", "Time that jobs waited for a slot."),
 		setUpSeconds:    histogram("ccee_daemon_set_up_seconds", "Time to build a sandbox."),
 		tearDownSeconds: histogram("ccee_daemon_tear_down_seconds", "Time to destroy a sandbox."),
@@ -84,7 +84,7 @@ func (m *metrics) finished(language string, res *job.Result) {
 	m.jobs.WithLabelValues(language, string(res.Verdict)).Inc()
 	for i := range res.Steps {
 		s := &res.Steps[i]
-		m.stepSeconds.WithLabelValues(language, s.Name).Observe(s.Usage.WallMs / 1000)
+		m.stepSeconds.WithLabelValues(language, s.Name, string(s.Verdict)).Observe(s.Usage.WallMs / 1000)
 		for _, d := range s.DeniedSyscalls {
 			name := d.Name
 			if strings.HasPrefix(name, "syscall_") {

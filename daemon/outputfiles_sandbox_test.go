@@ -109,6 +109,7 @@ func twoSteps(t *testing.T) *Runner {
 	}
 	sl := newSlots(budget{slots: 1, memory: 1 << 40, millicores: 1 << 20, machine: 1 << 20, queue: 1, wait: time.Minute})
 	r := &Runner{
+		tracer:     (&Options{}).tracer(),
 		languages:  offering(profiled("two", `{"name":"two","sourceFile":"first.py","compile":["/usr/bin/python3","first.py"],"run":["/usr/bin/python3","second.py"]}`, 1)),
 		unpack:     func(ctx context.Context, _ rootfs.Image) (string, error) { return store.Unpack(ctx, python.image) },
 		newSandbox: spawner.new, slots: sl, filter: filter, metrics: newMetrics(sl), log: zerolog.New(io.Discard), held: semaphore.NewWeighted(maxHeld),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"ccee/api/job"
@@ -38,6 +39,7 @@ type Runner struct {
 	filter     filter
 	degraded   bool // the self-test did not hold: every result says so
 	metrics    *metrics
+	tracer     trace.Tracer
 	log        zerolog.Logger
 	held       *semaphore.Weighted // bytes of output files
 	teardowns  sync.WaitGroup
@@ -49,6 +51,8 @@ type Runner struct {
 // An error is an *job.Error where the caller can do something about it, else a fault of ours. A job that was cancelled once
 // it ran is a Result. When emit fails, nobody is listening any more and the job is cancelled.
 func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) error) (job.Result, error) {
+	ctx, span := r.startSpan(ctx, &spec)
+	defer span.End()
 	lang, err := r.languages.lookup(ctx, spec.Language)
 	if err != nil {
 		return job.Result{}, err
@@ -62,34 +66,37 @@ func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) er
 	if err != nil {
 		return job.Result{}, stopped(ctx, fmt.Errorf("unpack the image %s: %w", lang.image.Name, err))
 	}
-	queued := time.Now()
+	queued, waiting := time.Now(), r.span(ctx, "wait")
 	slot, err := r.slots.acquire(ctx, p.need())
+	waiting.End()
 	if err != nil {
 		return job.Result{}, stopped(ctx, err)
 	}
-	r.metrics.waitSeconds.Observe(time.Since(queued).Seconds())
+	r.metrics.waitSeconds.WithLabelValues(p.lang.Name).Observe(time.Since(queued).Seconds())
 
-	setUp := time.Now()
+	setUp, building := time.Now(), r.span(ctx, "set_up")
 	sb, err := r.newSandbox(ctx, p.config(root, slot))
+	building.End()
 	if err != nil {
 		r.slots.release(slot, p.need())
 		return job.Result{}, stopped(ctx, fmt.Errorf("build a sandbox: %w", err))
 	}
-	r.metrics.setUpSeconds.Observe(time.Since(setUp).Seconds())
-	defer r.teardowns.Go(func() { r.tearDown(sb, slot, p.need()) })
+	r.metrics.setUpSeconds.WithLabelValues(p.lang.Name).Observe(time.Since(setUp).Seconds())
+	defer r.teardowns.Go(func() { r.tearDown(ctx, p.lang.Name, sb, slot, p.need()) })
 	return r.runSteps(ctx, sb, p, emit)
 }
 
 // tearDown destroys sb and gives its slot back. A sandbox that can't be destroyed may still have processes under the slot's
 // ids: then the slot stays out of service until the daemon is started anew.
-func (r *Runner) tearDown(sb sandbox, slot int, n need) {
+func (r *Runner) tearDown(ctx context.Context, language string, sb sandbox, slot int, n need) {
+	defer r.span(ctx, "tear_down").End()
 	start := time.Now()
 	if err := sb.Close(); err != nil {
 		r.metrics.lostSlots.Inc()
 		r.log.Error().Err(err).Int("slot", slot).Msg("sandbox not torn down: its slot is out of service")
 		return
 	}
-	r.metrics.tearDownSeconds.Observe(time.Since(start).Seconds())
+	r.metrics.tearDownSeconds.WithLabelValues(language).Observe(time.Since(start).Seconds())
 	r.slots.release(slot, n)
 }
 

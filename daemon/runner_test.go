@@ -64,6 +64,7 @@ func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error
 	r.sb = &scripted{steps: steps, calls: &r.calls}
 	sl := newSlots(budget{slots: 1, memory: 1 << 40, millicores: 1 << 20, machine: 1 << 20, queue: 1, wait: time.Minute})
 	r.Runner = &Runner{
+		tracer: (&Options{}).tracer(),
 		languages: offering(
 			profiled("python", pythonProfile, 1),
 			profiled("java", `{"name":"java","sourceFile":"Main.java","publicClass":true,"compile":["/javac","{source}"],"run":["/workspace/java","{class}"]}`, 1)),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"ccee/api/job"
@@ -24,6 +25,7 @@ type Options struct {
 	Policy *seccomp.Policy // of every sandbox
 	Cgroup string          // name of the parent cgroup; "ccee"
 	Log    zerolog.Logger
+	Trace  trace.TracerProvider // nil: no traces
 
 	Slots         int           // jobs at once; 16 per core. Slot n owns the host ids 1879048192+2n and +2n+1
 	MemoryBytes   int64         // for all jobs together; 80 % of the machine's, or of the cgroup's that the daemon is in
@@ -142,7 +144,7 @@ func New(o Options) (_ *Server, err error) {
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
 		slots: s.slots, filter: filter, degraded: degraded, metrics: s.metrics, log: o.Log,
-		held: semaphore.NewWeighted(maxHeld),
+		held: semaphore.NewWeighted(maxHeld), tracer: o.tracer(),
 	}
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil

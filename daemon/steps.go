@@ -51,7 +51,9 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job
 		if cut = ctx.Err() != nil; cut {
 			break
 		}
+		running := r.span(ctx, s.name)
 		got, err := runStep(ctx, sb, s, r.filter, ev)
+		running.End()
 		if err != nil {
 			return job.Result{}, stopped(ctx, fmt.Errorf("%s step: %w", s.name, err))
 		}

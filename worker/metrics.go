@@ -11,7 +11,8 @@ type metrics struct {
 	running     prometheus.Gauge
 	ended       *prometheus.CounterVec   // by state
 	verdicts    *prometheus.CounterVec   // by verdict
-	seconds     *prometheus.HistogramVec // by language
+	seconds     *prometheus.HistogramVec // by language and verdict
+	waited      *prometheus.HistogramVec // by language
 	claimErrors prometheus.Counter
 }
 
@@ -26,14 +27,17 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "ccee_worker_verdicts_total", Help: "Stored results, by verdict."}, []string{"verdict"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "ccee_worker_job_seconds", Help: "Time from claim to result, of runs that had one.",
-			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}, []string{"language"}),
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}, []string{"language", "verdict"}),
+		waited: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ccee_worker_queue_wait_seconds", Help: "Time from submission to claim, of first attempts.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 18)}, []string{"language"}),
 		claimErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "ccee_worker_claim_errors_total", Help: "Tries to take a job that Redis did not answer."}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.running, m.ended, m.verdicts, m.seconds, m.claimErrors} {
+	for _, c := range []prometheus.Collector{m.running, m.ended, m.verdicts, m.seconds, m.waited, m.claimErrors} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register the worker's metrics: %w", err)
 		}

@@ -19,7 +19,8 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
 	w.metrics.running.Inc()
 	defer w.metrics.running.Dec()
 
-	ctx, stop := context.WithCancelCause(jobs)
+	traced, span := w.startSpan(jobs, l)
+	ctx, stop := context.WithCancelCause(traced)
 	defer stop(nil)
 	keep, endKeep := context.WithCancel(store)
 	var keeping sync.WaitGroup
@@ -42,7 +43,9 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
 		// The slot stays taken for a moment after the job is handed back: else it would be claimed again at once, and again.
 		defer (&backoff{pause: 2 * firstPause}).wait(jobs)
 	}
-	w.report(l, v, time.Since(began), w.settle(store, l, v))
+	s := w.settle(store, l, v)
+	endSpan(span, v, s)
+	w.report(l, v, time.Since(began), s)
 }
 
 // settled says what became of a job, for the log and the counters.
@@ -90,8 +93,11 @@ func apply(ctx context.Context, l *queue.Lease, v verdict) (state string, err er
 // report writes the job's one log line and counts it.
 func (w *Worker) report(l *queue.Lease, v verdict, took time.Duration, s settled) {
 	w.metrics.ended.WithLabelValues(s.state).Inc()
+	if l.Attempt == 1 {
+		w.metrics.waited.WithLabelValues(l.Job.Language).Observe(l.StartedAt.Sub(l.CreatedAt).Seconds())
+	}
 	if v.do == complete {
-		w.metrics.seconds.WithLabelValues(l.Job.Language).Observe(took.Seconds())
+		w.metrics.seconds.WithLabelValues(l.Job.Language, string(v.result.Verdict)).Observe(took.Seconds())
 		w.metrics.verdicts.WithLabelValues(string(v.result.Verdict)).Inc()
 	}
 	e := w.log.Info()

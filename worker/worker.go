@@ -11,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"ccee/worker/queue"
 )
@@ -29,6 +31,7 @@ type Options struct {
 	Drain       time.Duration // how long running jobs may take to finish once Run is told to stop
 	Log         zerolog.Logger
 	Metrics     prometheus.Registerer // nil for none
+	Trace       trace.TracerProvider  // nil for none
 }
 
 // Worker takes jobs off a queue.
@@ -38,6 +41,7 @@ type Worker struct {
 	opts    Options
 	log     zerolog.Logger
 	metrics *metrics
+	tracer  trace.Tracer
 	gate    gate
 }
 
@@ -57,8 +61,12 @@ func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if opts.Trace == nil {
+		opts.Trace = noop.NewTracerProvider()
+	}
 	log := opts.Log.With().Str("worker", opts.ID).Logger()
-	return &Worker{queue: q, backend: b, opts: opts, log: log, metrics: m, gate: newGate(b)}, nil
+	return &Worker{queue: q, backend: b, opts: opts, log: log, metrics: m,
+		tracer: opts.Trace.Tracer("ccee-worker"), gate: newGate(b)}, nil
 }
 
 // Run takes and runs jobs until ctx ends. Then it waits for those that run, at most Options.Drain, hands back those that have

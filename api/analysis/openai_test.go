@@ -90,7 +90,7 @@ func TestAskFails(t *testing.T) {
 		requests int64
 	}{
 		"refused": {func(_ int, w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, `{"error":{"message":"bad key sk-x"}}`, 401)
+			http.Error(w, `{"error":{"message":"bad key sk-x"}}`, http.StatusUnauthorized)
 		}, "openai_http_401", 1},
 		"bad request": {func(_ int, w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, `{"error":{"message":"x"}}`, http.StatusBadRequest)

@@ -24,10 +24,12 @@ const (
 
 // Spec is one job: a program, its input and its limits.
 type Spec struct {
-	ID       string `json:"id"`               // unique; the API gives UUID v4
-	Tenant   string `json:"tenant,omitempty"` // for logs and accounting; the daemon needs none
-	Attempt  int    `json:"attempt,omitempty"`
-	Language string `json:"language"`
+	ID      string `json:"id"`               // unique; the API gives UUID v4
+	Tenant  string `json:"tenant,omitempty"` // for logs and accounting; the daemon needs none
+	Attempt int    `json:"attempt,omitempty"`
+	// TraceParent is the trace that the job belongs to (W3C Trace Context); "" is none.
+	TraceParent string `json:"traceparent,omitempty"`
+	Language    string `json:"language"`
 
 	// Source is the program's text, written to the language's source file. Empty only when Files has that file.
 	Source string `json:"sourceCode,omitempty"`
@@ -66,6 +68,8 @@ func (s *Spec) Validate() error {
 		return Invalid("id", "must be 1 to %d characters of A-Z a-z 0-9 _ . : -", MaxIDBytes)
 	case len(s.Tenant) > MaxIDBytes:
 		return Invalid("tenant", "must be at most %d bytes", MaxIDBytes)
+	case len(s.TraceParent) > MaxIDBytes:
+		return Invalid("traceparent", "must be at most %d bytes", MaxIDBytes)
 	case s.Language == "":
 		return Invalid("language", "is required")
 	case s.Source == "" && len(s.Files) == 0:

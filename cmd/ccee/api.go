@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ func apiCommand() *cli.Command {
 TENANT_API_KEYS_JSON maps API keys to tenants and their quotas; TENANT_POLICIES_JSON has the quotas of tenants whose callers come
 with tokens; ADMIN_API_KEYS_JSON lists the keys of operators, which must be keys of a tenant too. AUTH_FILE has all that with hashed
 keys, and is read again when it changes. ` + redisHelp,
-		Flags: append(append(append(queueFlags(), authFlags()...), modelFlags()...),
+		Flags: slices.Concat(queueFlags(), authFlags(), modelFlags(), tracingFlags("ccee-api"), []cli.Flag{
 			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(),
 			&cli.IntFlag{Name: "listen-fd", Hidden: true, Usage: "listen on this descriptor: ccee up hands its socket on"},
 			intFlag("rate-limit", "RATE_LIMIT_REQUESTS_PER_MINUTE", d.RateLimit, 1, 100_000, "a tenant's requests in a window"),
@@ -36,11 +37,14 @@ keys, and is read again when it changes. ` + redisHelp,
 			intFlag("list-default", "JOB_LIST_DEFAULT_LIMIT", int64(d.ListDefault), 1, 200, "jobs in a history"),
 			intFlag("list-max", "JOB_LIST_MAX_LIMIT", int64(d.ListMax), 1, 500, "most jobs in a history"),
 			intFlag("queue-depth-target", "QUEUE_DEPTH_TARGET", int64(d.QueueDepthTarget), 1, 10_000, "waiting jobs that autoscaling aims at"),
+			intFlag("metrics-window-s", "METRICS_WINDOW_SECONDS", int64(d.MetricsWindow/time.Second), 10, 3600, "seconds over which rates are computed"),
+			intFlag("fleet-capacity", "WORKER_FLEET_CAPACITY", d.FleetCapacity, 1, 1000, "jobs that all workers together run at once"),
+			stringFlag("metrics-listen", "API_METRICS_LISTEN", "", "`HOST:PORT` for all metrics, by tenant too: for operators only (default: none)"),
 			intFlag("burst-max", "ADMIN_BURST_MAX", d.BurstMax, 1, 10_000, "jobs of one simulated burst"),
 			stringFlag("webhook-nets", "WEBHOOK_ALLOWED_NETS", "", "networks that webhooks may go to though they are not public, `CIDR,...`"),
 			&cli.BoolFlag{Name: "webhook-http", Sources: cli.EnvVars("WEBHOOK_ALLOW_HTTP"), Usage: "webhooks may go to http:// URLs too"},
 			stringFlag("origins", "CORS_ALLOWED_ORIGINS", strings.Join(d.Origins, ","), "browser origins, `LIST` with commas"),
-		),
+		}),
 		Action: noArgs(runAPI),
 	}
 }
@@ -72,16 +76,25 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	n := cmd.Int64
+	tracing, stop, err := newTracing(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	srv, err := api.New(api.Options{
-		Queue: q, Auth: gate, Log: log,
+		Queue: q, Auth: gate, Log: log, Trace: tracing,
 		Origins:   splitList(cmd.String("origins")),
 		RateLimit: n("rate-limit"), SubmitLimit: n("submit-rate-limit"), RateWindow: time.Duration(n("rate-window-s")) * time.Second,
 		MaxSourceBytes: int(n("max-source-bytes")), MaxStdinBytes: int(n("max-stdin-bytes")), MaxAttempts: int(n("attempts")),
 		ListDefault: int(n("list-default")), ListMax: int(n("list-max")), QueueDepthTarget: int(n("queue-depth-target")), BurstMax: n("burst-max"),
+		MetricsWindow: time.Duration(n("metrics-window-s")) * time.Second, FleetCapacity: n("fleet-capacity"),
 		Model: model, ModelName: cmd.String("openai-model"), ModelBudget: int(n("analysis-budget")),
 		Webhooks: webhook.Policy{Nets: hooks, HTTP: cmd.Bool("webhook-http")}, TrustedProxies: proxies,
 	})
 	if err != nil {
+		return err
+	}
+	if err := serveMetrics(ctx, cmd.String("metrics-listen"), srv.MetricsHandler()); err != nil {
 		return err
 	}
 	l, err := apiListener(cmd)

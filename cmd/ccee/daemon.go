@@ -22,7 +22,7 @@ func daemonCommand() *cli.Command {
    curl -s --unix-socket /run/ccee/daemon.sock http://ccee/v1/run -d '{"id":"1","language":"python","sourceCode":"print(6*7)"}'
 
 The socket is for root and the group ccee. SIGTERM: new jobs are refused, running ones finish within --drain.`,
-		Flags: []cli.Flag{
+		Flags: append(tracingFlags("ccee-daemon"),
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
 			seccompFlag(),
 			intFlag("slots", "CCEE_SLOTS", 0, 0, 4096, "jobs at once, 0 for 16 a core"),
@@ -31,7 +31,7 @@ The socket is for root and the group ccee. SIGTERM: new jobs are refused, runnin
 			intFlag("queue", "CCEE_QUEUE", 256, 1, 100_000, "jobs that may wait for a slot"),
 			intFlag("queue-wait-ms", "CCEE_QUEUE_WAIT_MS", 10_000, 1, 600_000, "milliseconds that a job may wait"),
 			drainFlag(), allowDegradedFlag(),
-		},
+		),
 		Action: noArgs(runDaemon),
 	}
 }
@@ -71,7 +71,13 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer store.Close()
+	tracing, stop, err := newTracing(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	srv, err := daemon.New(daemon.Options{
+		Trace:  tracing,
 		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Policy: policy,
 		Cgroup: cmd.String("cgroup"), Log: newLogger("daemon", cmd.String("log-level")),
 		Slots: int(cmd.Int64("slots")), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),

@@ -5,6 +5,9 @@ import (
 
 	"ccee/worker"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/urfave/cli/v3"
 )
 
@@ -19,7 +22,8 @@ running ones finish within --drain-ms, what is left goes back to the queue.
    WORKER_CONCURRENCY=8 REDIS_URL=redis://queue.internal:6379 ccee worker
 
 ` + redisHelp,
-		Flags: append(queueFlags(), socketFlag(), logLevelFlag(), drainFlag(),
+		Flags: append(append(queueFlags(), tracingFlags("ccee-worker")...), socketFlag(), logLevelFlag(), drainFlag(),
+			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` for Prometheus (default: none)"),
 			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 1, worker.MaxConcurrency, "jobs at once")),
 		Action: noArgs(runWorker),
 	}
@@ -34,9 +38,19 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer q.Close()
+	tracing, stop, err := newTracing(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := serveMetrics(ctx, cmd.String("metrics-listen"), promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})); err != nil {
+		return err
+	}
 	w, err := worker.New(q, worker.NewLocal(cmd.String("socket")), worker.Options{
 		Concurrency: int(cmd.Int64("concurrency")), Drain: milliseconds(cmd, "drain-ms"),
-		Log: newLogger("worker", cmd.String("log-level")),
+		Log: newLogger("worker", cmd.String("log-level")), Metrics: metrics, Trace: tracing,
 	})
 	if err != nil {
 		return err

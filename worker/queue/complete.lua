@@ -13,6 +13,7 @@ local at = now()
 finish(id, tenant, at, state, 'result', ARGV[5], 'failureCategory', ARGV[6], 'estimatedCostUsd', ARGV[7],
   'billableDurationMs', ARGV[8], 'costModelVersion', ARGV[9], 'outputFiles', ARGV[10], 'summary', ARGV[11], 'error', '', 'retryScheduledAt', '')
 audit(at, tenant, 'worker', 'job_' .. state, id, ARGV[12])
+count(at, 'ms', tonumber(ARGV[8]))
 if tonumber(ARGV[7]) > 0 then
   local cost = dailyCost(tenant, dateOf(at))
   redis.call('INCRBYFLOAT', cost, ARGV[7])

@@ -35,6 +35,7 @@ import (
 //	queue:<q>:wake                      list    at most one token: there may be work
 //	queue:<q>:wake:<worker>             list    one token: that worker shall stop waiting
 //	queue:<q>:stats                     hash    finished jobs by state, since ever
+//	queue:<q>:tally:<bucket>            hash    jobs submitted and finished, and ms of run time, in five seconds
 //	queue:<q>:workers                   zset    worker by the expiry of its word, ms
 //	queue:<q>:runtimes                  hash    worker to its languages, JSON
 //	queue:<q>:finished, queue:<q>:cancel, queue:<q>:changed        channels; the message is a job's id
@@ -83,6 +84,7 @@ local WORKERS, RUNTIMES, FINISHED, CANCEL = Q .. 'workers', Q .. 'runtimes', Q .
 local HOOKS, HOOK_WAKE = Q .. 'webhooks', Q .. 'webhook_wake'
 local function jobKey(id) return 'job:' .. id end
 local CHANGED = Q .. 'changed'
+local function tally(bucket) return Q .. 'tally:' .. string.format('%.0f', bucket) end
 local function events(id) return jobKey(id) .. ':events' end
 local function deliveries(id) return jobKey(id) .. ':deliveries' end
 local function history(t) return 'tenant:' .. t .. ':job_history' end

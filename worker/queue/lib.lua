@@ -1,5 +1,5 @@
 -- What several steps share. It stands between the key names (keys.go) and the step's own file; JOB_TTL, DEAD_TTL, DAILY_TTL,
--- COST_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX and MAX_BLOCK (ms) are fixed.
+-- COST_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, MAX_BLOCK and TALLY (ms) and TALLY_TTL are fixed.
 
 local floor = math.floor
 
@@ -70,6 +70,12 @@ local function countRequest(tenant, kind, window, limit, at, action, trace, meth
   return count, ends * 1000
 end
 
+-- count adds to the tally of this time.
+local function count(at, field, n)
+  local key = tally(floor(at / TALLY))
+  if redis.call('HINCRBY', key, field, n) == n then redis.call('EXPIRE', key, TALLY_TTL) end
+end
+
 -- nudge leaves a token for those who wait at that list. One is enough: who takes it and finds more work nudges again.
 local function nudge(list)
   if redis.call('LLEN', list) == 0 then redis.call('RPUSH', list, '1') end
@@ -105,6 +111,7 @@ local function finish(id, tenant, at, state, ...)
   redis.call('ZREM', LEASES, entry(id, tenant))
   freeSlot(id, tenant)
   redis.call('HINCRBY', STATS, state, 1)
+  count(at, state, 1)
   redis.call('PUBLISH', FINISHED, id)
   redis.call('PUBLISH', CHANGED, id)
   if redis.call('HEXISTS', jobKey(id), 'webhookUrl') == 1 then

@@ -17,22 +17,23 @@ type steps struct {
 	submit, claim, extend, complete, retry, fail, release, emit *redis.Script // a job's way
 	cancel, purge, replay, redeliver, analyze                   *redis.Script // what is done to it besides
 	webhookClaim, webhookDone                                   *redis.Script
-	counts, rate, usage, costs, spend, audit                    *redis.Script // a tenant's, and the queue's, books
+	counts, activity, rate, usage, costs, spend, audit          *redis.Script // a tenant's, and the queue's, books
 	publishRuntimes, runtimes                                   *redis.Script
 }
 
 func newSteps(k keys, o Options) steps {
 	head := k.lua() + fmt.Sprintf("local JOB_TTL, DEAD_TTL, DAILY_TTL, COST_TTL, LEASE, HISTORY_MAX, MAX_BLOCK = %d, %d, %d, %d, %d, %d, %d\n"+
-		"local AUDIT_MAX, AUDIT_ALL_MAX, EVENTS_MAX = %d, %d, %d\n",
+		"local AUDIT_MAX, AUDIT_ALL_MAX, EVENTS_MAX, TALLY, TALLY_TTL = %d, %d, %d, %d, %d\n",
 		seconds(o.JobTTL), seconds(o.DeadLetterTTL), seconds(o.DailyQuotaTTL), seconds(costTTL), o.Lease.Milliseconds(), o.HistoryMax,
-		maxBlock.Milliseconds(), o.AuditMax, o.AuditAllMax, eventsMax) + source("lib")
+		maxBlock.Milliseconds(), o.AuditMax, o.AuditAllMax, eventsMax,
+		tallyBucket.Milliseconds(), seconds(tallyTTL)) + source("lib")
 	step := func(name string) *redis.Script { return redis.NewScript(head + source(name)) }
 	return steps{
 		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
 		fail: step("fail"), release: step("release"), emit: step("emit"),
 		cancel: step("cancel"), purge: step("purge"), replay: step("replay"), redeliver: step("redeliver"), analyze: step("analyze"),
 		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"),
-		counts: step("counts"), rate: step("rate"), usage: step("usage"), costs: step("costs"), spend: step("spend"), audit: step("audit"),
+		counts: step("counts"), activity: step("activity"), rate: step("rate"), usage: step("usage"), costs: step("costs"), spend: step("spend"), audit: step("audit"),
 		publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"),
 	}
 }

@@ -63,6 +63,7 @@ redis.call('ZADD', history(tenant), at, id)
 redis.call('ZREMRANGEBYRANK', history(tenant), 0, -(HISTORY_MAX + 1))
 redis.call('EXPIRE', history(tenant), JOB_TTL)
 if ARGV[14] ~= '' then audit(at, tenant, 'api', 'job_submitted', id, ARGV[14]) end
+count(at, 'submitted', 1)
 push(id, tenant, order)
 active, today = active + 1, today + 1
 return answer('ok')

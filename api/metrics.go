@@ -1,0 +1,145 @@
+package api
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"ccee/worker/queue"
+)
+
+// maxTenantSeries bounds the tenants that have series of their own; the others are counted together.
+const maxTenantSeries = 200
+
+// metrics are the counters of one api process. Label values are ours, never a caller's text: routes of the table, languages that
+// workers announced, and a bounded number of tenants.
+type metrics struct {
+	public   *prometheus.Registry // names no tenant
+	internal *prometheus.Registry // everything
+
+	requests     *prometheus.CounterVec   // route, method, code
+	seconds      *prometheus.HistogramVec // route
+	submissions  *prometheus.CounterVec   // language, outcome
+	authFailures *prometheus.CounterVec   // reason
+	webhooks     *prometheus.CounterVec   // outcome
+	tenantJobs   *prometheus.CounterVec   // tenant, outcome
+
+	mu      sync.Mutex // guards tenants
+	tenants map[string]bool
+}
+
+func newAPIMetrics(s *Server) *metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &metrics{
+		public: prometheus.NewRegistry(), internal: prometheus.NewRegistry(), tenants: map[string]bool{},
+		requests: counter("ccee_api_requests_total", "Requests that were answered.", "route", "method", "code"),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ccee_api_request_seconds", Help: "Time to answer requests. Those that wait for a job, and streams, are in it.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 17)}, []string{"route"}),
+		submissions:  counter("ccee_api_submissions_total", "Submissions by what became of them.", "language", "outcome"),
+		authFailures: counter("ccee_api_auth_failures_total", "Callers who were turned away.", "reason"),
+		webhooks:     counter("ccee_api_webhooks_total", "Attempts to deliver a webhook.", "outcome"),
+		tenantJobs:   counter("ccee_api_tenant_submissions_total", "Submissions by tenant, the first 200; the others together.", "tenant", "outcome"),
+	}
+	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_api_streams", Help: "Open streams of events."}, func() float64 {
+		s.streams.mu.Lock()
+		defer s.streams.mu.Unlock()
+		return float64(s.streams.all)
+	})
+	both := []prometheus.Collector{m.requests, m.seconds, m.submissions, m.authFailures, m.webhooks, streams, &fleetCollector{s}}
+	m.public.MustRegister(both...)
+	m.internal.MustRegister(both...)
+	m.internal.MustRegister(m.tenantJobs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// answered counts a request.
+func (m *metrics) answered(c *call) {
+	method := c.r.Method
+	if c.route == "" {
+		method = "" // that of an unknown route is the caller's text
+	}
+	m.requests.WithLabelValues(c.route, method, strconv.Itoa(c.status)).Inc()
+	m.seconds.WithLabelValues(c.route).Observe(time.Since(c.start).Seconds())
+}
+
+// submitted counts a submission. language is the worker's word, "" where none was found.
+func (m *metrics) submitted(tenant, language, outcome string) {
+	m.submissions.WithLabelValues(language, outcome).Inc()
+	m.tenantJobs.WithLabelValues(m.tenant(tenant), outcome).Inc()
+}
+
+// tenant is the label of a tenant.
+func (m *metrics) tenant(name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.tenants[name] {
+		return name
+	}
+	if len(m.tenants) >= maxTenantSeries {
+		return "others"
+	}
+	m.tenants[name] = true
+	return name
+}
+
+// fleetCollector shows the gauges of the contract, and the queue.
+type fleetCollector struct{ s *Server }
+
+var (
+	fleetGauges = []struct {
+		desc  *prometheus.Desc
+		value func(fleet) float64
+	}{
+		{desc("ccee_jobs_per_second", "Jobs submitted a second, over the window."), func(f fleet) float64 { return f.perSecond() }},
+		{desc("ccee_average_runtime_ms", "Mean run time of jobs that finished in the window, in milliseconds."), func(f fleet) float64 { return f.averageMs() }},
+		{desc("ccee_failure_rate", "Failed jobs of those that finished in the window."), func(f fleet) float64 { return f.failureRate() }},
+		{desc("ccee_queue_depth", "Jobs that wait."), func(f fleet) float64 { return float64(f.depth()) }},
+		{desc("ccee_worker_utilization", "Running jobs of those that the fleet can run at once."), func(f fleet) float64 { return f.utilization() }},
+		{desc("ccee_worker_running", "Workers that are alive."), func(f fleet) float64 { return float64(f.activity.Workers) }},
+		{desc("ccee_worker_desired", "Workers that there should be."), func(f fleet) float64 { return float64(f.activity.Workers) }},
+		{desc("ccee_worker_pending", "Workers that are starting."), func(fleet) float64 { return 0 }},
+		{desc("ccee_queue_active", "Jobs that run."), func(f fleet) float64 { return float64(f.counts.Active) }},
+		{desc("ccee_queue_dead", "Dead-lettered jobs."), func(f fleet) float64 { return float64(f.counts.Dead) }},
+	}
+	queueUp     = desc("ccee_queue_up", "1 while Redis answers.")
+	jobsEnded   = prometheus.NewDesc("ccee_jobs_finished_total", "Finished jobs since the queue began, by state.", []string{"state"}, nil)
+	jobsRetried = desc("ccee_jobs_retried_total", "Retries since the queue began.")
+)
+
+func desc(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+
+// Describe is prometheus.Collector's.
+func (f *fleetCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, g := range fleetGauges {
+		ch <- g.desc
+	}
+	ch <- queueUp
+	ch <- jobsEnded
+	ch <- jobsRetried
+}
+
+// Collect asks Redis at most every two seconds. While it is away, only that is shown.
+func (f *fleetCollector) Collect(ch chan<- prometheus.Metric) {
+	now, err := f.s.fleet.get(f.s)
+	up := 1.0
+	if err != nil {
+		up = 0
+	}
+	ch <- prometheus.MustNewConstMetric(queueUp, prometheus.GaugeValue, up)
+	if err != nil {
+		return
+	}
+	for _, g := range fleetGauges {
+		ch <- prometheus.MustNewConstMetric(g.desc, prometheus.GaugeValue, g.value(now))
+	}
+	for state, n := range map[queue.State]int64{queue.Succeeded: now.counts.Succeeded, queue.Failed: now.counts.Failed, queue.Cancelled: now.counts.Cancelled} {
+		ch <- prometheus.MustNewConstMetric(jobsEnded, prometheus.CounterValue, float64(n), string(state))
+	}
+	ch <- prometheus.MustNewConstMetric(jobsRetried, prometheus.CounterValue, float64(now.counts.Retried))
+}
