@@ -81,14 +81,36 @@ func (c *call) showJob(rec queue.Record, err error, show func(queue.Record) any)
 	}
 }
 
-// getJob shows one job: GET /v1/jobs/:jobId. With ?waitMs=N it answers when the job is finished or the time is over.
+// getJob shows one job: GET /v1/jobs/:jobId. With ?waitMs=N it answers when the job is finished or the time is over. Without, it is
+// what clients ask most, and one round trip counts the request and reads the job.
 func (s *Server) getJob(c *call) {
-	id, ok := c.jobID()
-	if !ok {
+	iss := newIssues()
+	q := parseJobQuery(c.r.URL.Query(), iss)
+	id := c.params.ByName("jobId")
+	if iss.any() || q.wait > 0 || strings.TrimSpace(id) == "" {
+		s.getJobLater(c, q, iss)
 		return
 	}
-	q, ok := c.readJobQuery()
-	if !ok {
+	ctx, cancel := c.redis()
+	defer cancel()
+	rate, rec, err := s.opts.Queue.RateAndGet(ctx, s.rateRequest(c), id)
+	if rate.Limit > 0 {
+		c.rateHeaders(rate)
+		if !rate.Allowed {
+			c.tooMany("rate_limited", rate, s.opts.RateWindow)
+			return
+		}
+	}
+	c.showJob(rec, err, func(rec queue.Record) any { return viewSingle(rec, q.coded) })
+}
+
+// getJobLater is getJob for a request that is wrong, or waits.
+func (s *Server) getJobLater(c *call, q jobQuery, iss *issues) {
+	if !s.count(c) {
+		return
+	}
+	id, ok := c.jobID()
+	if !ok || c.invalid(iss) {
 		return
 	}
 	rec, err := s.await(c, id, q.wait)

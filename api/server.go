@@ -38,9 +38,9 @@ type Server struct {
 type access int
 
 const (
-	tenants    access = iota // whoever the Authenticator knows, with the scope of the method; the zero value is the strict one
-	submitters               // as tenants; the handler counts the request, in the step that submits the job
-	admins                   // operators; not counted
+	tenants      access = iota // whoever the Authenticator knows, with the scope of the method; the zero value is the strict one
+	countsItself               // as tenants; the handler counts the request, in one round trip with what it does
+	admins                     // operators; not counted
 	anyone
 )
 
@@ -70,9 +70,9 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/observability/summary", anyone, s.getFleet},
 		{"GET", "/metrics", anyone, s.getMetrics},
 
-		{"POST", "/v1/jobs", submitters, s.createJob},
+		{"POST", "/v1/jobs", countsItself, s.createJob},
 		{"GET", "/v1/jobs", tenants, s.listJobs},
-		{"GET", "/v1/jobs/:jobId", tenants, s.getJob},
+		{"GET", "/v1/jobs/:jobId", countsItself, s.getJob},
 		{"DELETE", "/v1/jobs/:jobId", tenants, s.cancelJob},
 		{"GET", "/v1/jobs/:jobId/events", tenants, s.getEvents},
 		{"DELETE", "/v1/jobs/:jobId/data", tenants, s.deleteData},
@@ -82,9 +82,9 @@ func (s *Server) routes() []route {
 		{"POST", "/v1/jobs/:jobId/deliveries", tenants, s.redeliver},
 		{"POST", "/v1/batch", tenants, s.createBatch},
 
-		{"POST", "/executions", submitters, s.createJob},
+		{"POST", "/executions", countsItself, s.createJob},
 		{"GET", "/executions", tenants, s.listJobs},
-		{"GET", "/executions/:jobId", tenants, s.getJob},
+		{"GET", "/executions/:jobId", countsItself, s.getJob},
 		{"DELETE", "/executions/:jobId", tenants, s.cancelJob},
 		{"GET", "/executions/:jobId/logs", tenants, s.getLogs},
 		{"POST", "/executions/:jobId/analyze", tenants, s.analyzeJob},

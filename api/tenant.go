@@ -22,9 +22,7 @@ type limited struct {
 func (s *Server) count(c *call) bool {
 	ctx, cancel := c.redis()
 	defer cancel()
-	rate, err := s.opts.Queue.Rate(ctx, queue.RateRequest{
-		Tenant: c.who.Tenant, Limit: s.opts.RateLimit, Window: s.opts.RateWindow, TraceID: c.trace, Method: c.r.Method, Path: c.route,
-	})
+	rate, err := s.opts.Queue.Rate(ctx, s.rateRequest(c))
 	if err != nil {
 		c.unavailable(err)
 		return false
@@ -34,6 +32,12 @@ func (s *Server) count(c *call) bool {
 		c.tooMany("rate_limited", rate, s.opts.RateWindow)
 	}
 	return rate.Allowed
+}
+
+func (s *Server) rateRequest(c *call) queue.RateRequest {
+	return queue.RateRequest{
+		Tenant: c.who.Tenant, Limit: s.opts.RateLimit, Window: s.opts.RateWindow, TraceID: c.trace, Method: c.r.Method, Path: c.route,
+	}
 }
 
 // rateHeaders tells the state of the window of requests.

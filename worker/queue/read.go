@@ -13,9 +13,12 @@ import (
 // ErrNotFound means that there is no such job, or that it is another tenant's: the two can't be told apart.
 var ErrNotFound = errors.New("no such job")
 
+// singleFields are those of a job that is shown alone.
+var singleFields = append(slices.Clone(recordFields), "outputFiles")
+
 // Get returns a tenant's job, or ErrNotFound.
 func (q *Queue) Get(ctx context.Context, tenant, id string) (Record, error) {
-	rs, err := q.read(ctx, []string{id}, append(slices.Clip(recordFields), "outputFiles"))
+	rs, err := q.read(ctx, []string{id}, singleFields)
 	if err != nil {
 		return Record{}, q.explain("read job "+id, err)
 	}
@@ -32,27 +35,48 @@ func (q *Queue) read(ctx context.Context, ids, fields []string) ([]Record, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	cmds := make([]*redis.SliceCmd, len(ids))
-	_, err := q.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, id := range ids {
-			cmds[i] = p.HMGet(ctx, q.keys.job(id), fields...)
-		}
-		return nil
-	})
-	if err != nil {
+	cmds := make([]redis.Cmder, len(ids))
+	for i, id := range ids {
+		cmds[i] = q.readCommand(ctx, id, fields)
+	}
+	if err := q.batch.do(ctx, cmds...); err != nil {
 		return nil, err
 	}
 	rs := make([]Record, 0, len(ids))
 	for _, cmd := range cmds {
-		h := make(hash, len(fields))
-		for i, v := range cmd.Val() {
-			h[fields[i]] = text(v)
+		r, there, err := readRecord(cmd.(*redis.SliceCmd), fields)
+		if err != nil {
+			return nil, err
 		}
-		if h["status"] != "" {
-			rs = append(rs, h.record())
+		if there {
+			rs = append(rs, r)
 		}
 	}
 	return rs, nil
+}
+
+func (q *Queue) readCommand(ctx context.Context, id string, fields []string) *redis.SliceCmd {
+	args := make([]any, 0, 2+len(fields))
+	args = append(args, "hmget", q.keys.job(id))
+	for _, f := range fields {
+		args = append(args, f)
+	}
+	return redis.NewSliceCmd(ctx, args...)
+}
+
+// readRecord reads what readCommand was answered; there says whether there is such a job.
+func readRecord(cmd *redis.SliceCmd, fields []string) (r Record, there bool, err error) {
+	if err := cmd.Err(); err != nil {
+		return r, false, err
+	}
+	h := make(hash, len(fields))
+	for i, v := range cmd.Val() {
+		h[fields[i]] = text(v)
+	}
+	if h["status"] == "" {
+		return r, false, nil
+	}
+	return h.record(), true, nil
 }
 
 // Wait returns a tenant's job once its state is final. When ctx ends before, it returns the job as it was last seen and ctx's

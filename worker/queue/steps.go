@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -22,12 +23,21 @@ type steps struct {
 }
 
 func newSteps(k keys, o Options) steps {
-	head := k.lua() + fmt.Sprintf("local JOB_TTL, DEAD_TTL, DAILY_TTL, COST_TTL, LEASE, HISTORY_MAX, MAX_BLOCK = %d, %d, %d, %d, %d, %d, %d\n"+
-		"local AUDIT_MAX, AUDIT_ALL_MAX, EVENTS_MAX, TALLY, TALLY_TTL = %d, %d, %d, %d, %d\n",
-		seconds(o.JobTTL), seconds(o.DeadLetterTTL), seconds(o.DailyQuotaTTL), seconds(costTTL), o.Lease.Milliseconds(), o.HistoryMax,
-		maxBlock.Milliseconds(), o.AuditMax, o.AuditAllMax, eventsMax,
-		tallyBucket.Milliseconds(), seconds(tallyTTL)) + source("lib")
-	step := func(name string) *redis.Script { return redis.NewScript(head + source(name)) }
+	constants := []struct {
+		name string
+		v    int64
+	}{
+		{"JOB_TTL", seconds(o.JobTTL)}, {"DEAD_TTL", seconds(o.DeadLetterTTL)}, {"DAILY_TTL", seconds(o.DailyQuotaTTL)},
+		{"COST_TTL", seconds(costTTL)}, {"LEASE", o.Lease.Milliseconds()}, {"MAX_BLOCK", maxBlock.Milliseconds()},
+		{"HISTORY_MAX", int64(o.HistoryMax)}, {"AUDIT_MAX", int64(o.AuditMax)}, {"AUDIT_ALL_MAX", int64(o.AuditAllMax)},
+		{"EVENTS_MAX", eventsMax}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
+	}
+	library := strings.ReplaceAll(k.lua(), "\n", "\n\n")
+	for _, c := range constants {
+		library += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
+	}
+	parts := definitions(library + source("lib"))
+	step := func(name string) *redis.Script { return redis.NewScript(link(parts, source(name))) }
 	return steps{
 		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
 		fail: step("fail"), release: step("release"), emit: step("emit"),
@@ -53,11 +63,22 @@ func source(name string) string {
 func (q *Queue) run(ctx context.Context, step *redis.Script, what string, args ...any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	v, err := step.Run(ctx, q.rdb, nil, args...).Result()
+	cmd := stepCommand(ctx, step, args)
+	if err := q.batch.do(ctx, cmd); err != nil {
+		return nil, q.explain(what, err)
+	}
+	v, err := cmd.Result()
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
+		v, err = step.Eval(ctx, q.rdb, nil, args...).Result()
+	}
 	if err == redis.Nil { // the script returned false
 		return nil, nil
 	}
 	return v, q.explain(what, err)
+}
+
+func stepCommand(ctx context.Context, step *redis.Script, args []any) *redis.Cmd {
+	return redis.NewCmd(ctx, append([]any{"evalsha", step.Hash(), "0"}, args...)...)
 }
 
 // word takes a step that answers with one word.

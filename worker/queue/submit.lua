@@ -60,7 +60,8 @@ redis.call('HSET', jobKey(id), 'jobId', id, 'tenantId', tenant, 'status', 'queue
   unpack(ARGV, 15))
 
 redis.call('ZADD', history(tenant), at, id)
-redis.call('ZREMRANGEBYRANK', history(tenant), 0, -(HISTORY_MAX + 1))
+local over = redis.call('ZCARD', history(tenant)) - HISTORY_MAX
+if over > 0 then redis.call('ZREMRANGEBYRANK', history(tenant), 0, over - 1) end
 redis.call('EXPIRE', history(tenant), JOB_TTL)
 if ARGV[14] ~= '' then audit(at, tenant, 'api', 'job_submitted', id, ARGV[14]) end
 count(at, 'submitted', 1)

@@ -2,8 +2,11 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"ccee/api/job"
 )
@@ -36,15 +39,59 @@ type RateRequest struct {
 
 // Rate counts one request in the tenant's current window and says whether it is within its limit. Windows are aligned to the epoch.
 func (q *Queue) Rate(ctx context.Context, r RateRequest) (Rate, error) {
-	what := "count a request of tenant " + r.Tenant
-	if !wholeSeconds(r.Window) {
-		return Rate{}, job.Errorf(job.EInternal, "%s: a window of %v is not one of whole seconds", what, r.Window)
+	what, args, err := q.rateArgs(r)
+	if err != nil {
+		return Rate{}, err
 	}
-	l, err := q.list(ctx, q.steps.rate, 3, what, r.Tenant, r.Limit, seconds(r.Window), r.TraceID, r.Method, r.Path)
+	l, err := q.list(ctx, q.steps.rate, 3, what, args...)
 	if err != nil {
 		return Rate{}, err
 	}
 	return rateOf(integer(l[0]), r.Limit, integer(l[1]), integer(l[2])), nil
+}
+
+func (q *Queue) rateArgs(r RateRequest) (what string, args []any, err error) {
+	what = "count a request of tenant " + r.Tenant
+	if !wholeSeconds(r.Window) {
+		return what, nil, job.Errorf(job.EInternal, "%s: a window of %v is not one of whole seconds", what, r.Window)
+	}
+	return what, []any{r.Tenant, r.Limit, seconds(r.Window), r.TraceID, r.Method, r.Path}, nil
+}
+
+// RateAndGet is Rate and Get of the tenant's job in one round trip: the request that there are most of. The error is Get's, or
+// Redis could not be asked; Rate is zero then only in the latter case.
+func (q *Queue) RateAndGet(ctx context.Context, r RateRequest, id string) (Rate, Record, error) {
+	what, args, err := q.rateArgs(r)
+	if err != nil {
+		return Rate{}, Record{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	count := stepCommand(ctx, q.steps.rate, args)
+	fields := q.readCommand(ctx, id, singleFields)
+	if err := q.batch.do(ctx, count, fields); err != nil {
+		return Rate{}, Record{}, q.explain(what, err)
+	}
+	v, err := count.Result()
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
+		v, err = q.steps.rate.Eval(ctx, q.rdb, nil, args...).Result()
+	}
+	l, _ := v.([]any)
+	if err == nil && len(l) < 3 {
+		err = fmt.Errorf("unexpected answer %v", v)
+	}
+	if err != nil {
+		return Rate{}, Record{}, q.explain(what, err)
+	}
+	rate := rateOf(integer(l[0]), r.Limit, integer(l[1]), integer(l[2]))
+	rec, there, err := readRecord(fields, singleFields)
+	switch {
+	case err != nil:
+		return Rate{}, Record{}, q.explain("read job "+id, err)
+	case !there || rec.Tenant != r.Tenant:
+		return rate, Record{}, ErrNotFound
+	}
+	return rate, rec, nil
 }
 
 // rateOf reads a count, and the end of its window and the time in ms.
