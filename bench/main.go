@@ -62,6 +62,9 @@ func bench(ctx context.Context, binary, images string, rounds int) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // worker and api run as another user
 		return err
 	}
+	if err := api(ctx, dir, binary); err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
 	if err := noop(ctx, dir, binary, rounds); err != nil {
 		return fmt.Errorf("no-op: %w", err)
 	}
