@@ -1,8 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
@@ -71,7 +73,7 @@ func holdToContract(t testing.TB, r *http.Request, a answer) {
 		t.Fatal(err)
 	}
 	schema := documented.Value.Content.Get("application/json").Schema.Value
-	if err := schema.VisitJSON(body, openapi3.VisitAsResponse(), openapi3.EnableFormatValidation()); err != nil {
+	if err := schema.VisitJSON(body, openapi3.EnableJSONSchema2020(), openapi3.EnableFormatValidation()); err != nil {
 		t.Errorf("%s %s: the answer %d is not what openapi.yaml says: %v", r.Method, r.URL.Path, a.status, err)
 	}
 }
@@ -153,5 +155,63 @@ func TestContractHasNoKey(t *testing.T) {
 	}
 	if strings.Contains(string(text), "dev-local-key") {
 		t.Error("openapi.yaml has the development key")
+	}
+}
+
+// openapi.json is openapi.yaml.
+func TestGoldenContract(t *testing.T) {
+	doc := requireContract(t)
+	got, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile("openapi.json", got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(got, openapiJSON) && !*update {
+		t.Error("openapi.json is not openapi.yaml: run go test ./api -run Golden -update")
+	}
+}
+
+// What is held to the contract can fail.
+func TestContractIsHeld(t *testing.T) {
+	doc := requireContract(t)
+	if !doc.IsOpenAPI31OrLater() {
+		t.Errorf("the contract is of version %s", doc.OpenAPI)
+	}
+	for schema, bodies := range map[string][]string{
+		"Accepted":  {`{}`, `{"jobId":"x"}`, `{"jobId":3,"executionId":"x","traceId":"t","status":"queued","statusUrl":"u","executionUrl":"u"}`},
+		"SingleJob": {`{"jobId":"x","result":{"verdict":"strange"}}`},
+		"Refusal":   {`{"error":"strange","traceId":"t"}`, `{"error":"not_found","traceId":"t","more":1}`},
+	} {
+		for _, text := range bodies {
+			var body any
+			if err := json.Unmarshal([]byte(text), &body); err != nil {
+				t.Fatal(err)
+			}
+			if doc.Components.Schemas[schema].Value.VisitJSON(body, openapi3.EnableJSONSchema2020()) == nil {
+				t.Errorf("%s was taken as %s", text, schema)
+			}
+		}
+	}
+}
+
+func TestDocs(t *testing.T) {
+	s := newStack(t, nil)
+	for path, kind := range map[string]string{"/openapi.json": "application/json", "/docs": "text/html", "/docs/docs.css": "text/css", "/docs/docs.js": "text/javascript"} {
+		w := httptest.NewRecorder()
+		s.server.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != 200 || w.Header().Get("Content-Type") != kind+"; charset=utf-8" || !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("If-None-Match", w.Header().Get("ETag"))
+		again := httptest.NewRecorder()
+		s.server.ServeHTTP(again, r)
+		if again.Code != 304 || again.Body.Len() != 0 {
+			t.Errorf("%s again: %d with %d bytes, want 304", path, again.Code, again.Body.Len())
+		}
 	}
 }
