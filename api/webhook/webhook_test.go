@@ -91,6 +91,7 @@ func TestOutcomes(t *testing.T) {
 		t.Error("a redirect was followed")
 	}
 	srv.Close()
+	s = NewSender(Policy{Nets: loopback, HTTP: true}) // without a connection to what was there
 	if out := s.Send(t.Context(), Message{URL: srv.URL}); out.OK || out.Error != "no connection" {
 		t.Errorf("nobody there: %+v", out)
 	}
