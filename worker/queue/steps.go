@@ -63,14 +63,7 @@ func source(name string) string {
 func (q *Queue) run(ctx context.Context, step *redis.Script, what string, args ...any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	cmd := stepCommand(ctx, step, args)
-	if err := q.batch.do(ctx, cmd); err != nil {
-		return nil, q.explain(what, err)
-	}
-	v, err := cmd.Result()
-	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
-		v, err = step.Eval(ctx, q.rdb, nil, args...).Result()
-	}
+	v, err := step.Run(ctx, q.rdb, nil, args...).Result()
 	if err == redis.Nil { // the script returned false
 		return nil, nil
 	}
