@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"api/auth":      {},
 	"api/webhook":   {},
 	"api/analysis":  {"api/job"},
+	"api/client":    {},
 	"worker":        {"api/job", "worker/queue", "daemon/client"},
 	"worker/queue":  {"api/job"},
 	"daemon":        {"api/job", "nsjail", "nsjail/escape", "seccomp", "rootfs"},

@@ -1,0 +1,188 @@
+// Package client speaks the REST API of CCEE; api/openapi.yaml is its contract.
+//
+//	c := client.New("https://ccee.example", "KEY")
+//	job, err := c.Run(ctx, client.Submission{Language: "python", SourceCode: "print(6*7)"})
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The bounds of a call.
+const (
+	maxBody     = 16 << 20 // bytes of an answer
+	maxAttempts = 4        // of a call that may be made again
+	firstPause  = 250 * time.Millisecond
+	longPause   = 10 * time.Second // a longer Retry-After is left to the caller
+)
+
+// Client is a client of one API with one credential. It is safe for concurrent use.
+type Client struct {
+	url, key string
+	http     *http.Client
+}
+
+// New returns a client of the API at that URL with that API key.
+func New(url, key string) *Client {
+	return &Client{url: strings.TrimSuffix(url, "/"), key: key, http: &http.Client{}}
+}
+
+// Error is an answer that refuses.
+type Error struct {
+	Status     int    // of HTTP
+	Code       string // "quota_exceeded"
+	Reason     string // "max_concurrent_jobs"
+	TraceID    string // under which the server's log has it
+	RetryAfter time.Duration
+	Issues     json.RawMessage // what is wrong with the request, field by field
+	Body       []byte          // all that was said
+
+	call string
+}
+
+func (e *Error) Error() string {
+	said := e.Code
+	if e.Reason != "" {
+		said += ": " + e.Reason
+	}
+	if e.Issues != nil {
+		said += ": " + string(e.Issues)
+	}
+	if said == "" {
+		said = string(bytes.TrimSpace(e.Body))
+	}
+	return fmt.Sprintf("%s: %d %s: %s", e.call, e.Status, http.StatusText(e.Status), said)
+}
+
+// request is one call.
+type request struct {
+	method, path string
+	query        url.Values
+	body         any           // nil: none
+	key          string        // Idempotency-Key; "" for none
+	wait         time.Duration // for which the server may keep the answer back
+}
+
+// again reports whether the call does no harm when it is made twice.
+func (r *request) again() bool { return r.method != http.MethodPost || r.key != "" }
+
+// call makes a call and decodes its answer into out, unless that is nil. It is made again when there was no answer, or one that says
+// that it is only for the moment.
+func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
+	var payload []byte
+	if r.body != nil {
+		var err error
+		if payload, err = json.Marshal(r.body); err != nil {
+			return nil, fmt.Errorf("encode the request: %w", err)
+		}
+	}
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		body, err := c.once(ctx, r, payload)
+		if err == nil {
+			if out != nil {
+				if err = json.Unmarshal(body, out); err != nil {
+					err = fmt.Errorf("%s %s%s: the answer can't be read: %w", r.method, c.url, r.path, err)
+				}
+			}
+			return body, err
+		}
+		var refused *Error
+		if errors.As(err, &refused) {
+			if refused.Status != http.StatusServiceUnavailable || refused.RetryAfter > longPause {
+				return nil, err
+			}
+			pause = max(pause, refused.RetryAfter)
+		}
+		if attempt == maxAttempts || !r.again() || !sleep(ctx, pause) {
+			return nil, err
+		}
+		pause *= 2
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// once makes a call once.
+func (c *Client) once(ctx context.Context, r request, payload []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.wait+30*time.Second)
+	defer cancel()
+	resp, err := c.send(ctx, r, payload)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s %s%s: read the answer: %w", r.method, c.url, r.path, err)
+	case len(body) > maxBody:
+		return nil, fmt.Errorf("%s %s%s: the answer has more than %d bytes", r.method, c.url, r.path, maxBody)
+	case resp.StatusCode/100 != 2:
+		return nil, c.refusal(r, resp, body)
+	}
+	return body, nil
+}
+
+func (c *Client) send(ctx context.Context, r request, payload []byte) (*http.Response, error) {
+	target := c.url + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(payload))
+	if err != nil {
+		return nil, err
+	}
+	if c.key != "" {
+		req.Header.Set("X-Api-Key", c.key)
+	}
+	if payload != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.key != "" {
+		req.Header.Set("Idempotency-Key", r.key)
+	}
+	return c.http.Do(req)
+}
+
+// refusal reads an answer that refuses, of the application or of the layer below it.
+func (c *Client) refusal(r request, resp *http.Response, body []byte) *Error {
+	e := &Error{Status: resp.StatusCode, Body: body, call: r.method + " " + c.url + r.path}
+	var said struct {
+		Error, Reason, Message, TraceID string
+		Issues                          json.RawMessage
+	}
+	if json.Unmarshal(body, &said) == nil {
+		e.Code, e.Reason, e.TraceID, e.Issues = said.Error, said.Reason, said.TraceID, said.Issues
+		if e.Reason == "" {
+			e.Reason = said.Message
+		}
+	}
+	if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n >= 0 {
+		e.RetryAfter = time.Duration(n) * time.Second
+	}
+	return e
+}
+
+// newKey makes an idempotency key.
+func newKey() string { return rand.Text() }
