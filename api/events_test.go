@@ -268,7 +268,7 @@ func TestEventsRefuse(t *testing.T) {
 	if a := s.do("GET", "/v1/jobs/"+id+"/events", "", http.Header{"X-Api-Key": {"tight-key"}}); a.status != 404 {
 		t.Errorf("another tenant's: %d, want 404", a.status)
 	}
-	for _, last := range []string{"x", "1", "1.2.3", "-1.0.0.0.0.0", "1.1.0.0.0.0 ", "1.1.0.0.0.0.0", "01.1.0.0.0.0"} {
+	for _, last := range []string{"x", "1", "1.2.3", "-1.0.0.0.0.0", "1.1.0.0.0.0.0 ", "1.1.0.0.0.0", "1.1.0.0.0.0.0.0", "01.1.0.0.0.0.0"} {
 		if a := s.do("GET", "/v1/jobs/"+id+"/events", "", http.Header{"Last-Event-Id": {last}}); a.status != 400 {
 			t.Errorf("id %q: %d %s, want 400", last, a.status, a.raw)
 		}
@@ -328,12 +328,13 @@ func FuzzProgress(f *testing.F) {
 		var rest [4][]byte
 		var heard bytes.Buffer
 		hear := func(out frame) {
-			b := []byte(out.data.Text)
-			if out.data.Base64 != nil {
-				b = decoded(t, *out.data.Base64)
+			said := out.data.(outputEvent)
+			b := []byte(said.Text)
+			if said.Base64 != nil {
+				b = decoded(t, *said.Base64)
 			}
-			if out.data.Offset != int64(heard.Len()) || out.data.Skipped != 0 {
-				t.Fatalf("a piece at %d after %d bytes", out.data.Offset, heard.Len())
+			if said.Offset != int64(heard.Len()) || said.Skipped != 0 {
+				t.Fatalf("a piece at %d after %d bytes", said.Offset, heard.Len())
 			}
 			heard.Write(b)
 		}
@@ -366,7 +367,7 @@ func FuzzProgress(f *testing.F) {
 }
 
 func FuzzParseProgress(f *testing.F) {
-	f.Add("1.1.0.0.4.0")
+	f.Add("1.1.0.0.4.0.0")
 	f.Fuzz(func(t *testing.T, s string) {
 		p, ok := parseProgress(s)
 		if ok && s != "" && p.String() != s {

@@ -25,12 +25,13 @@ type summaryView struct {
 }
 
 type resultSummary struct {
-	Status     string  `json:"status"`
-	ExitCode   *int    `json:"exitCode"`
-	Signal     *string `json:"signal"`
-	TimedOut   bool    `json:"timedOut"`
-	DurationMs int64   `json:"durationMs"`
-	Verdict    string  `json:"verdict"`
+	Status     string     `json:"status"`
+	ExitCode   *int       `json:"exitCode"`
+	Signal     *string    `json:"signal"`
+	TimedOut   bool       `json:"timedOut"`
+	DurationMs int64      `json:"durationMs"`
+	Verdict    string     `json:"verdict"`
+	Tests      *testsView `json:"tests,omitempty"`
 }
 
 // publicStates are the words for a job's state that a filter takes.
@@ -90,7 +91,7 @@ func viewJobs(records []queue.Record, summary, coded bool) any {
 func viewSummary(rec queue.Record) summaryView {
 	v := summaryView{jobView: viewJob(rec, false)}
 	if r := rec.Result; r != nil {
-		v.Result = &resultSummary{Status: string(r.Status), ExitCode: r.ExitCode, Signal: orNull(r.Signal), TimedOut: r.TimedOut(),
+		v.Result = &resultSummary{Tests: viewTests(r.Tests, false), Status: string(r.Status), ExitCode: r.ExitCode, Signal: orNull(r.Signal), TimedOut: r.TimedOut(),
 			DurationMs: wholeMs(r.WallMs), Verdict: string(r.Verdict)}
 	}
 	return v

@@ -142,13 +142,25 @@ func (o *object) list(name string, max int) []json.RawMessage {
 	return elements
 }
 
-// object returns the object in a member of the body; nil when it is absent.
+// object returns the object in a member; nil when it is absent.
 func (o *object) object(name string) *object {
 	raw, ok := o.value(name, "object")
 	if !ok {
 		return nil
 	}
-	return &object{members: members(raw), iss: o.iss, root: name}
+	if o.root == "" {
+		return &object{members: members(raw), iss: o.iss, root: name}
+	}
+	return &object{members: members(raw), iss: o.iss, root: o.root, path: o.path + name + "."}
+}
+
+// element returns the object that is element i of the array in a member.
+func (o *object) element(name string, i int, raw json.RawMessage) *object {
+	e := &object{members: members(raw), iss: o.iss, root: name, path: fmt.Sprintf("[%d].", i)}
+	if o.root != "" {
+		e.root, e.path = o.root, o.path+name+e.path
+	}
+	return e
 }
 
 // only notes members that are not known. The objects that we added to the contract are strict, so a misspelled limit is

@@ -15,11 +15,12 @@ type progress struct {
 	seq     int64 // events so far
 	attempt int
 	offsets [4]int64 // bytes told of compile's stdout and stderr, and of run's
+	tests   int      // told
 }
 
-// String is the id: "seq.attempt.offset.offset.offset.offset".
+// String is the id: "seq.attempt.offset.offset.offset.offset.tests".
 func (p progress) String() string {
-	return fmt.Sprintf("%d.%d.%d.%d.%d.%d", p.seq, p.attempt, p.offsets[0], p.offsets[1], p.offsets[2], p.offsets[3])
+	return fmt.Sprintf("%d.%d.%d.%d.%d.%d.%d", p.seq, p.attempt, p.offsets[0], p.offsets[1], p.offsets[2], p.offsets[3], p.tests)
 }
 
 // parseProgress reads an id; "" is the beginning.
@@ -28,8 +29,8 @@ func parseProgress(s string) (p progress, ok bool) {
 		return p, true
 	}
 	o := &p.offsets
-	n, err := fmt.Sscanf(s, "%d.%d.%d.%d.%d.%d", &p.seq, &p.attempt, &o[0], &o[1], &o[2], &o[3])
-	return p, err == nil && n == 6 && p.String() == s && !strings.Contains(s, "-")
+	n, err := fmt.Sscanf(s, "%d.%d.%d.%d.%d.%d.%d", &p.seq, &p.attempt, &o[0], &o[1], &o[2], &o[3], &p.tests)
+	return p, err == nil && n == 7 && p.String() == s && !strings.Contains(s, "-")
 }
 
 // part is one stream of one step, in the order of offsets.
@@ -49,17 +50,42 @@ type outputEvent struct {
 
 // frame is an event to be sent.
 type frame struct {
-	name string // stdout or stderr
+	name string // stdout, stderr or test
 	id   progress
-	data outputEvent
+	data any
+}
+
+// testEvent is the data of the event test.
+type testEvent struct {
+	Number  int         `json:"number"` // from 1
+	Attempt int         `json:"attempt"`
+	Passed  bool        `json:"passed"`
+	Verdict job.Verdict `json:"verdict"`
+	Message string      `json:"message"`
+}
+
+// test returns the event for the end of a test, unless it was told already or one before it was not: then the result tells all.
+func (p *progress) test(attempt, number int, v job.Verdict, message string) (frame, bool) {
+	p.begin(attempt)
+	if number != p.tests+1 {
+		return frame{}, false
+	}
+	p.tests++
+	p.seq++
+	return frame{"test", *p, testEvent{number, attempt, v == job.Accepted, v, strings.ToValidUTF8(message, "\ufffd")}}, true
+}
+
+// begin starts from the beginning when the job was started anew.
+func (p *progress) begin(attempt int) {
+	if attempt != p.attempt {
+		p.attempt, p.offsets, p.tests = attempt, [4]int64{}, 0
+	}
 }
 
 // advance moves p by a piece of output and returns the event for what of it is new; false: nothing is. Unless the piece is the last
 // one, a character at its end that is not whole waits for its rest.
 func (p *progress) advance(i int, attempt int, offset int64, data []byte, last bool) (frame, bool) {
-	if attempt != p.attempt { // the job was started anew
-		p.attempt, p.offsets = attempt, [4]int64{}
-	}
+	p.begin(attempt)
 	at := p.offsets[i]
 	if end := offset + int64(len(data)); end <= at {
 		return frame{}, false
@@ -98,6 +124,9 @@ func wholeCharacters(b []byte) int {
 
 // live returns the event for a live event of the job.
 func (p *progress) live(ev queue.LiveEvent, rest *[4][]byte) (frame, bool) {
+	if ev.Type == job.EventTest && ev.Attempt >= p.attempt {
+		return p.test(ev.Attempt, ev.Test, ev.Verdict, string(ev.Data))
+	}
 	for i, part := range parts {
 		if part.step != ev.Step || part.stream != string(ev.Type) || ev.Attempt < p.attempt {
 			continue
@@ -140,6 +169,14 @@ func (p *progress) final(attempt int, r *job.Result) []frame {
 			if out, ok := p.advance(i, attempt, piece.at, piece.data, true); ok {
 				outs = append(outs, out)
 			}
+		}
+	}
+	if r.Tests == nil {
+		return outs
+	}
+	for i, t := range r.Tests.List {
+		if out, ok := p.test(attempt, i+1, t.Verdict, t.Message); ok {
+			outs = append(outs, out)
 		}
 	}
 	return outs

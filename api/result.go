@@ -33,6 +33,7 @@ type resultView struct {
 	Image           *string             `json:"image"`
 
 	OutputFiles *outputFilesView `json:"outputFiles,omitempty"` // asked for, and the job is shown alone
+	Tests       *testsView       `json:"tests,omitempty"`       // where the job had tests
 }
 
 // usageView is what a step, or a job, consumed.
@@ -82,12 +83,12 @@ func viewResult(r *job.Result, coded bool) *resultView {
 		StdoutBase64: rawOutput(stdout, coded), StderrBase64: rawOutput(stderr, coded),
 		Compile: viewStep(r.Step("compile"), coded), Run: viewStep(r.Step("run"), coded),
 		Tier: r.Tier, Image: orNull(r.Image),
-		OutputFiles: viewOutputFiles(r.OutputFiles, coded),
-		tailsView:   viewTails(stdout, stderr, coded),
+		OutputFiles: viewOutputFiles(r.OutputFiles, coded), Tests: viewTests(r.Tests, coded),
+		tailsView: viewTails(stdout, stderr, coded),
 	}
-	for i := range r.Steps {
-		v.Usage.add(viewUsage(&r.Steps[i]))
-		v.DeniedSyscalls = append(v.DeniedSyscalls, r.Steps[i].DeniedSyscalls...)
+	for s := range r.EveryStep() {
+		v.Usage.add(viewUsage(s))
+		v.DeniedSyscalls = append(v.DeniedSyscalls, s.DeniedSyscalls...)
 	}
 	v.Usage.WallMs = r.WallMs
 	if last := r.Last(); last != nil {

@@ -58,10 +58,11 @@ func (o *object) submission(id, tenant string, known []job.Language, hooks webho
 	sub.priority = o.priority()
 	sub.webhook = o.webhook(hooks)
 	inForce := spec.Run.Fill(lang.DefaultRun).Fill(job.DefaultRun)
+	spec.Tests = o.tests(lang, known, inForce)
 	o.checkTail("run", inForce)
 	o.checkTail("compile", spec.Compile.Fill(lang.DefaultCompile).Fill(job.DefaultCompile))
 	if !o.iss.any() {
-		o.validate(spec)
+		o.note(spec.Validate())
 	}
 	sub.request = queue.Request{
 		TimeoutMs:     inForce.WallMs,
@@ -71,10 +72,10 @@ func (o *object) submission(id, tenant string, known []job.Language, hooks webho
 	return sub
 }
 
-// validate adds what job.Spec itself finds wrong.
-func (o *object) validate(spec *job.Spec) {
+// note adds what job.Spec itself finds wrong.
+func (o *object) note(err error) {
 	var e *job.Error
-	switch err := spec.Validate(); {
+	switch {
 	case err == nil:
 	case errors.As(err, &e):
 		o.wrong(e.Field, e.Message)
@@ -178,10 +179,10 @@ func (o *object) files() []job.File {
 	for i, raw := range o.list("files", job.MaxFiles) {
 		path := fmt.Sprintf("[%d]", i)
 		if k := kind(raw); k != "object" {
-			o.iss.field("files", path+": "+msgType("object", k))
+			o.wrong("files", path+": "+msgType("object", k))
 			continue
 		}
-		f := &object{members: members(raw), iss: o.iss, root: "files", path: path + "."}
+		f := o.element("files", i, raw)
 		f.only("name", "content", "contentBase64", "executable")
 		files = append(files, f.file())
 	}
@@ -216,7 +217,7 @@ func (o *object) strings(name string, max int) []string {
 	var list []string
 	for i, raw := range o.list(name, max) {
 		if k := kind(raw); k != "string" {
-			o.iss.field(name, fmt.Sprintf("[%d]: %s", i, msgType("string", k)))
+			o.wrong(name, fmt.Sprintf("[%d]: %s", i, msgType("string", k)))
 			continue
 		}
 		list = append(list, text(raw))

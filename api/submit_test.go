@@ -76,6 +76,28 @@ func TestSubmitValidation(t *testing.T) {
 		{"interleave of another kind", with(`"interleave":1`), `{"interleave":["Expected boolean, received number"]}`},
 		{"a limit as text", with(`"compile":{"openFiles":"1"}`), `{"compile":["openFiles: Expected number, received string"]}`},
 
+		{"no tests", with(`"tests":[]`), `{"tests":["has 0 tests, 1 to 100 are allowed"]}`},
+		{"tests of another kind", with(`"tests":{}`), `{"tests":["Expected array, received object"]}`},
+		{"too many tests", with(`"tests":[` + strings.TrimSuffix(strings.Repeat("{},", 101), ",") + `]`), `{"tests":["Array must contain at most 100 element(s)"]}`},
+		{"a test's members", with(`"tests":[{},1,{"name":1,"args":[2],"exitCode":256,"stdinBase64":"x","expectedOutput":"a","expectedOutputBase64":"YQ==","run":{"timeoutMs":0,"x":1},"more":1}]`),
+			`{"tests":["[1]: Expected object, received number","[2]: Unrecognized key(s) in object: 'more'","[2].stdinBase64: Invalid base64","[2].args: [0]: Expected string, received number",
+			"[2].run.timeoutMs: Number must be greater than or equal to 1","[2].run: Unrecognized key(s) in object: 'x'","[2].name: Expected string, received number","[2].exitCode: Number must be less than or equal to 255",
+			"[2].expectedOutputBase64: Give expectedOutput or expectedOutputBase64, not both"]}`},
+		{"tests that take too long", with(`"timeoutMs":15000,"tests":[` + strings.TrimSuffix(strings.Repeat("{},", 41), ",") + `]`),
+			`{"tests":["may take 615000 ms together by their time limits, at most 600000 are allowed: lower the limits or use several jobs"]}`},
+		{"tests and stdin", with(`"stdin":"x","tests":[{}]`), `{"stdin":["can't be had together with tests: each has its own"]}`},
+		{"tests and output files", with(`"outputFiles":["x"],"tests":[{}]`), `{"outputFiles":["can't be had together with tests"]}`},
+		{"a checker without tests", with(`"checker":{"language":"python"},"compare":{},"stopOnFailure":true`),
+			`{"checker":["Give it together with tests"],"compare":["Give it together with tests"],"stopOnFailure":["Give it together with tests"]}`},
+		{"a comparison", with(`"tests":[{}],"compare":{"mode":"fuzzy","absTolerance":-1,"relTolerance":"x","y":1}`),
+			`{"compare":["Unrecognized key(s) in object: 'y'","mode: Invalid enum value. Expected 'exact' | 'trimmed' | 'tokens' | 'floats', received 'fuzzy'","absTolerance: Number must be greater than or equal to 0",
+			"relTolerance: Expected number, received string"]}`},
+		{"a tolerance for words", with(`"tests":[{}],"compare":{"mode":"tokens","absTolerance":1}`), `{"compare":["has a tolerance, which only the mode floats can use"]}`},
+		{"a checker", with(`"tests":[{}],"checker":{"language":"x","files":[{"name":"a","content":1}],"run":{"pids":0}}`),
+			`{"checker":["language: Invalid enum value. Expected ` + languageEnum + `, received 'x'","files[0].content: Expected string, received number","sourceCode: Required","run.pids: Number must be greater than or equal to 1"]}`},
+		{"a checker's file in the way", with(`"tests":[{}],"checker":{"language":"python","sourceCode":"x","files":[{"name":"test/x","content":""}]}`),
+			`{"checker":["has the file \"test/x\": in the directory test are the files that it judges"]}`},
+
 		{"files of another kind", with(`"files":{}`), `{"files":["Expected array, received object"]}`},
 		{"too many files", with(`"files":[` + strings.TrimSuffix(strings.Repeat("1,", 65), ",") + `]`),
 			`{"files":["Array must contain at most 64 element(s)"]}`},
@@ -207,6 +229,19 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 				sp.OutputFiles = []string{"out/**", "*.txt"}
 				sp.Interleave = true
 			}), `{"timeoutMs":60000,"memoryMb":2048,"cpuMillicores":10}`},
+		{"tests", `{"language":"python","sourceCode":"print('hello')","args":["a"],"tests":[{"name":"one","stdin":"in","args":["b"],"expectedOutput":"","exitCode":2,
+			"run":{"timeoutMs":5}},{"stdinBase64":"/w==","expectedOutputBase64":"/w=="},{}],"compare":{"mode":"floats","absTolerance":1e-3,"relTolerance":0.5},
+			"checker":{"language":"py","sourceCode":"y","files":[{"name":"a/b","content":"z"}],"run":{"memoryMb":100}},"stopOnFailure":true}`,
+			base(func(sp *job.Spec) {
+				none, byte255 := []byte{}, []byte{255}
+				sp.Args = []string{"a"}
+				sp.Tests = &job.Tests{
+					List: []job.Test{{Name: "one", Stdin: []byte("in"), Args: []string{"b"}, Expected: &none, ExitCode: 2, Run: job.Limits{WallMs: 5}},
+						{Stdin: byte255, Expected: &byte255}, {}},
+					Compare: job.Compare{Mode: job.Floats, AbsTolerance: 1e-3, RelTolerance: 0.5}, StopOnFailure: true,
+					Checker: &job.Checker{Language: "python", Source: "y", Files: []job.File{{Name: "a/b", Data: []byte("z")}}, Run: job.Limits{MemoryBytes: 100 * job.MiB}},
+				}
+			}), `{"timeoutMs":3000,"memoryMb":128,"cpuMillicores":256}`},
 		{"the longest source", `{"language":"python","sourceCode":"` + strings.Repeat("x", 100_000) + `"}`,
 			base(func(sp *job.Spec) { sp.Source = strings.Repeat("x", 100_000) }), `{"timeoutMs":3000,"memoryMb":128,"cpuMillicores":256}`},
 	} {

@@ -97,8 +97,8 @@ func (s *Server) logJob(p peer, spec *job.Spec, res *job.Result, took time.Durat
 	}
 	var cpu float64
 	var memory int64
-	for i := range res.Steps {
-		u := &res.Steps[i].Usage
+	for s := range res.EveryStep() {
+		u := &s.Usage
 		cpu += u.CPUUserMs + u.CPUSystemMs
 		memory = max(memory, u.MemoryPeakBytes)
 	}
@@ -112,8 +112,8 @@ func (s *Server) logJob(p peer, spec *job.Spec, res *job.Result, took time.Durat
 // deniedCounts sums up the refused calls of all steps, for the audit.
 func deniedCounts(res *job.Result) map[string]int64 {
 	counts := map[string]int64{}
-	for i := range res.Steps {
-		for _, d := range res.Steps[i].DeniedSyscalls {
+	for s := range res.EveryStep() {
+		for _, d := range s.DeniedSyscalls {
 			counts[d.Name] += d.Count
 		}
 	}

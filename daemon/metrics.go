@@ -82,8 +82,7 @@ func slotGauges(s *slots) []prometheus.Collector {
 // finished counts a result. language is the profile's name, never the request's word for it: that is the caller's text.
 func (m *metrics) finished(language string, res *job.Result) {
 	m.jobs.WithLabelValues(language, string(res.Verdict)).Inc()
-	for i := range res.Steps {
-		s := &res.Steps[i]
+	for s := range res.EveryStep() {
 		m.stepSeconds.WithLabelValues(language, s.Name, string(s.Verdict)).Observe(s.Usage.WallMs / 1000)
 		for _, d := range s.DeniedSyscalls {
 			name := d.Name

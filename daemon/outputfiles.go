@@ -48,8 +48,7 @@ type found struct {
 // outputFiles collects the files in dir that globs match, as far as l allows; dir is -1 for a job whose sandbox was never set up.
 // They are charged to held until release is called.
 func outputFiles(ctx context.Context, dir int, globs job.Globs, l job.Limits, held *semaphore.Weighted) (out *job.OutputFiles, release func()) {
-	s := search{dir: dir, globs: globs, limits: l, entries: maxEntries, out: job.OutputFiles{Files: []job.File{}}}
-	release = func() {}
+	s, release := newSearch(dir, globs, l), func() {}
 	if dir < 0 {
 		return &s.out, release
 	}
@@ -59,10 +58,19 @@ func outputFiles(ctx context.Context, dir int, globs job.Globs, l job.Limits, he
 		_ = held.Acquire(context.WithoutCancel(ctx), s.bytes)
 		release = func() { held.Release(s.bytes) }
 	}
+	s.readAll()
+	return &s.out, release
+}
+
+func newSearch(dir int, globs job.Globs, l job.Limits) *search {
+	return &search{dir: dir, globs: globs, limits: l, entries: maxEntries, out: job.OutputFiles{Files: []job.File{}}}
+}
+
+// readAll reads what was found.
+func (s *search) readAll() {
 	for _, f := range s.found {
 		s.read(f)
 	}
-	return &s.out, release
 }
 
 // walk looks at everything in the directory called name, "" for dir itself, and below it as far as a glob goes.

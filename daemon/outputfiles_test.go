@@ -262,3 +262,53 @@ func TestOutputFilesLease(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// What a build leaves is carried to the tests whole, or the job ends: a program with a part missing fails in ways that nobody can explain.
+func TestTakeBuilt(t *testing.T) {
+	make := func(t *testing.T, more func(dir string)) (*sitting, *os.File) {
+		dir := t.TempDir()
+		for name, mode := range map[string]fs.FileMode{"Main.class": 0o644, "bin/tool": 0o755} {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(name), mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		more(dir)
+		d, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { d.Close() })
+		return &sitting{Runner: &Runner{built: semaphore.NewWeighted(maxBuilt)}}, d
+	}
+	for _, tt := range []struct {
+		name string
+		more func(dir string)
+		code job.Code
+	}{
+		{"all", func(string) {}, ""},
+		{"a link", func(dir string) { os.Symlink("/etc/passwd", filepath.Join(dir, "link")) }, job.EInvalid},
+		{"a FIFO", func(dir string) { unix.Mkfifo(filepath.Join(dir, "pipe"), 0o644) }, job.EInvalid},
+		{"too large", func(dir string) { os.Truncate(filepath.Join(dir, "Main.class"), maxProgram+1) }, job.EInvalid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, d := make(t, tt.more)
+			files, err := s.take(int(d.Fd()))
+			if code := job.ErrorCode(err); err == nil != (tt.code == "") || err != nil && code != tt.code {
+				t.Fatalf("%v, want %q", err, tt.code)
+			}
+			if err == nil && (len(files) != 2 || files[0].Name != "Main.class" || files[0].Mode != 0o644 || files[1].Name != "bin/tool" || files[1].Mode != 0o755 || s.held != 18) {
+				t.Errorf("files %+v, %d bytes held", files, s.held)
+			}
+		})
+	}
+	t.Run("no room", func(t *testing.T) {
+		s, d := make(t, func(string) {})
+		s.built = semaphore.NewWeighted(17)
+		if _, err := s.take(int(d.Fd())); job.ErrorCode(err) != job.EBusy || s.held != 0 {
+			t.Errorf("%v with %d held, want busy", err, s.held)
+		}
+	})
+}

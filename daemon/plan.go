@@ -31,6 +31,8 @@ type plan struct {
 	lang    job.Language
 	steps   []step
 	outputs job.Globs // of what is read when the last step is over; nil for nothing
+
+	source, class string // see sourceNames
 }
 
 // step is one program of a plan.
@@ -43,6 +45,7 @@ type step struct {
 	limits job.Limits
 
 	interleave bool
+	test       int // see job.Event
 }
 
 // newPlan works out the steps of spec in lang. Its errors are the caller's: *job.Error with code EInvalid.
@@ -63,7 +66,7 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{lang: lang, outputs: outputs}
+	p := plan{lang: lang, outputs: outputs, source: source, class: class}
 	if len(lang.Compile) > 0 {
 		p.steps = append(p.steps, step{
 			name:   "compile",
@@ -72,18 +75,23 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 			limits: compile,
 		})
 	}
-	p.steps = append(p.steps, step{
-		name:   "run",
-		args:   append(expand(lang.Run, source, class, run.MemoryBytes), spec.Args...),
-		env:    environment(lang.Env, spec.Env),
-		stdin:  spec.Stdin,
-		limits: run,
-	})
+	p.steps = append(p.steps, p.run(&spec, run))
 	p.steps[0].files = files
 	for i := range p.steps {
 		p.steps[i].interleave = spec.Interleave
 	}
 	return p, nil
+}
+
+// run is the run step of spec under these limits, without files.
+func (p *plan) run(spec *job.Spec, l job.Limits) step {
+	return step{
+		name:   "run",
+		args:   append(expand(p.lang.Run, p.source, p.class, l.MemoryBytes), spec.Args...),
+		env:    environment(p.lang.Env, spec.Env),
+		stdin:  spec.Stdin,
+		limits: l,
+	}
 }
 
 // planFiles lists the source and the job's files. Two files that can't exist together are refused here: inside the sandbox

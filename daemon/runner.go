@@ -42,6 +42,7 @@ type Runner struct {
 	tracer     trace.Tracer
 	log        zerolog.Logger
 	held       *semaphore.Weighted // bytes of output files
+	built      *semaphore.Weighted // bytes of programs that were built for tests
 	teardowns  sync.WaitGroup
 }
 
@@ -53,51 +54,81 @@ type Runner struct {
 func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) error) (job.Result, error) {
 	ctx, span := r.startSpan(ctx, &spec)
 	defer span.End()
-	lang, err := r.languages.lookup(ctx, spec.Language)
+	p, root, err := r.plan(ctx, spec)
 	if err != nil {
 		return job.Result{}, err
 	}
-	p, err := newPlan(spec, lang.profile)
+	if spec.Tests != nil {
+		return r.runTests(ctx, &spec, p, root, emit)
+	}
+	slot, err := r.admit(ctx, p.lang.Name, p.need())
 	if err != nil {
 		return job.Result{}, err
 	}
-	// Before a slot is taken: the first job of a language waits for seconds here.
-	root, err := r.unpack(ctx, lang.image)
-	if err != nil {
-		return job.Result{}, stopped(ctx, fmt.Errorf("unpack the image %s: %w", lang.image.Name, err))
-	}
-	queued, waiting := time.Now(), r.span(ctx, "wait")
-	slot, err := r.slots.acquire(ctx, p.need())
-	waiting.End()
-	if err != nil {
-		return job.Result{}, stopped(ctx, err)
-	}
-	r.metrics.waitSeconds.WithLabelValues(p.lang.Name).Observe(time.Since(queued).Seconds())
-
-	setUp, building := time.Now(), r.span(ctx, "set_up")
-	sb, err := r.newSandbox(ctx, p.config(root, slot))
-	building.End()
+	sb, err := r.setUp(ctx, p, root, slot)
 	if err != nil {
 		r.slots.release(slot, p.need())
-		return job.Result{}, stopped(ctx, fmt.Errorf("build a sandbox: %w", err))
+		return job.Result{}, err
 	}
-	r.metrics.setUpSeconds.WithLabelValues(p.lang.Name).Observe(time.Since(setUp).Seconds())
-	defer r.teardowns.Go(func() { r.tearDown(ctx, p.lang.Name, sb, slot, p.need()) })
+	defer r.teardowns.Go(func() {
+		if r.tearDown(ctx, p.lang.Name, sb, slot) {
+			r.slots.release(slot, p.need())
+		}
+	})
 	return r.runSteps(ctx, sb, p, emit)
 }
 
-// tearDown destroys sb and gives its slot back. A sandbox that can't be destroyed may still have processes under the slot's
-// ids: then the slot stays out of service until the daemon is started anew.
-func (r *Runner) tearDown(ctx context.Context, language string, sb sandbox, slot int, n need) {
+// plan works out what spec comes to, and unpacks its image: the first job of a language waits for seconds here, before it has a slot.
+func (r *Runner) plan(ctx context.Context, spec job.Spec) (p plan, root string, err error) {
+	lang, err := r.languages.lookup(ctx, spec.Language)
+	if err != nil {
+		return plan{}, "", err
+	}
+	if p, err = newPlan(spec, lang.profile); err != nil {
+		return plan{}, "", err
+	}
+	if root, err = r.unpack(ctx, lang.image); err != nil {
+		return plan{}, "", stopped(ctx, fmt.Errorf("unpack the image %s: %w", lang.image.Name, err))
+	}
+	return p, root, nil
+}
+
+// admit waits for a slot.
+func (r *Runner) admit(ctx context.Context, language string, n need) (slot int, err error) {
+	queued, waiting := time.Now(), r.span(ctx, "wait")
+	slot, err = r.slots.acquire(ctx, n)
+	waiting.End()
+	if err != nil {
+		return 0, stopped(ctx, err)
+	}
+	r.metrics.waitSeconds.WithLabelValues(language).Observe(time.Since(queued).Seconds())
+	return slot, nil
+}
+
+// setUp builds a sandbox for p.
+func (r *Runner) setUp(ctx context.Context, p plan, root string, slot int) (sandbox, error) {
+	start, building := time.Now(), r.span(ctx, "set_up")
+	sb, err := r.newSandbox(ctx, p.config(root, slot))
+	building.End()
+	if err != nil {
+		return nil, stopped(ctx, fmt.Errorf("build a sandbox: %w", err))
+	}
+	r.metrics.setUpSeconds.WithLabelValues(p.lang.Name).Observe(time.Since(start).Seconds())
+	return sb, nil
+}
+
+// tearDown destroys sb and reports whether its slot can be used again. A sandbox that can't be destroyed may still have processes under
+// the slot's ids: then the slot stays out of service until the daemon is started anew.
+func (r *Runner) tearDown(ctx context.Context, language string, sb sandbox, slot int) bool {
 	defer r.span(ctx, "tear_down").End()
 	start := time.Now()
 	if err := sb.Close(); err != nil {
 		r.metrics.lostSlots.Inc()
 		r.log.Error().Err(err).Int("slot", slot).Msg("sandbox not torn down: its slot is out of service")
-		return
+		return false
 	}
 	r.metrics.tearDownSeconds.WithLabelValues(language).Observe(time.Since(start).Seconds())
-	r.slots.release(slot, n)
+	return true
 }
 
 // wait returns when every sandbox is torn down. No Run may be under way.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
 
 	"ccee/api/job"
@@ -70,6 +71,7 @@ func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error
 			profiled("java", `{"name":"java","sourceFile":"Main.java","publicClass":true,"compile":["/javac","{source}"],"run":["/workspace/java","{class}"]}`, 1)),
 		unpack:     func(context.Context, rootfs.Image) (string, error) { return "/trees/x", nil },
 		newSandbox: func(context.Context, nsjail.Config) (sandbox, error) { return r.sb, nil },
+		built:      semaphore.NewWeighted(maxBuilt),
 		slots:      sl, filter: filter{bpf: []byte("bpf")}, metrics: newMetrics(sl), log: zerolog.New(io.Discard),
 	}
 	r.emit = func(ev job.Event) error {
@@ -284,5 +286,40 @@ func TestSlotOfABrokenSandboxIsNotReused(t *testing.T) {
 	}
 	if running, _, _ := r.slots.inUse(); running != 1 {
 		t.Errorf("%d slots in use, want the broken one out of service", running)
+	}
+}
+
+// A sandbox that can't be torn down ends a job with tests: the next one would have its ids. The slot is out of service.
+func TestTestsLoseTheirSlot(t *testing.T) {
+	r := newRig(exits(0), exits(0))
+	r.sb.closed = errors.New("a process does not die")
+	_, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "python", Source: "x", Tests: &job.Tests{List: make([]job.Test, 2)}}, r.emit)
+	if err == nil || len(r.calls) != 2 || r.calls[1] != "close" {
+		t.Errorf("%v after %v, want an error after one test", err, r.calls)
+	}
+	if used, _, _ := r.slots.inUse(); used != 1 {
+		t.Errorf("%d slots are in use, want the lost one", used)
+	}
+}
+
+// Every test has a sandbox of its own, which is gone before the next one is there.
+func TestTestsSandboxes(t *testing.T) {
+	r := newRig(exits(0), exits(0), exits(0), exits(0))
+	made := 0
+	r.newSandbox = func(_ context.Context, cfg nsjail.Config) (sandbox, error) {
+		if made++; len(r.calls) != 2*(made-1) {
+			t.Errorf("sandbox %d is made after %v", made, r.calls)
+		}
+		return r.sb, nil
+	}
+	res, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "java", Source: "x", Tests: &job.Tests{List: make([]job.Test, 3)}}, r.emit)
+	if err != nil || res.Status != job.Succeeded || made != 4 || len(res.Steps) != 1 {
+		t.Errorf("%s, %v after %d sandboxes, %d steps", res.Status, err, made, len(res.Steps))
+	}
+	if got := r.types(); got != "started:compile exited:compile started:run exited:run test started:run exited:run test started:run exited:run test result" {
+		t.Errorf("events %s", got)
+	}
+	if used, _, _ := r.slots.inUse(); used != 0 {
+		t.Errorf("%d slots are in use", used)
 	}
 }

@@ -144,7 +144,7 @@ func New(o Options) (_ *Server, err error) {
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
 		slots: s.slots, filter: filter, degraded: degraded, metrics: s.metrics, log: o.Log,
-		held: semaphore.NewWeighted(maxHeld), tracer: o.tracer(),
+		held: semaphore.NewWeighted(maxHeld), built: semaphore.NewWeighted(maxBuilt), tracer: o.tracer(),
 	}
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil

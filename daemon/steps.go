@@ -84,12 +84,12 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job
 // runStep runs one program. Whatever that program does is a job.Step; an error is a fault of ours.
 func runStep(ctx context.Context, sb sandbox, s step, f filter, ev *events) (job.Step, error) {
 	// Output may be read before the news that the program was executed; the caller must hear of the start first.
-	started := sync.OnceFunc(func() { ev.send(job.Event{Type: job.EventStarted, Step: s.name}) })
+	started := sync.OnceFunc(func() { ev.send(job.Event{Type: job.EventStarted, Step: s.name, Test: s.test}) })
 	proc := s.process(f)
 	proc.OnStart = started
 	proc.OnOutput = func(c nsjail.Chunk, b []byte) {
 		started()
-		ev.send(job.Event{Type: job.EventType(streamName(c)), Step: s.name, Data: b, Offset: c.Offset})
+		ev.send(job.Event{Type: job.EventType(streamName(c)), Step: s.name, Test: s.test, Data: b, Offset: c.Offset})
 	}
 	r, err := sb.Run(ctx, proc)
 	if err != nil {
@@ -101,7 +101,7 @@ func runStep(ctx context.Context, sb sandbox, s step, f filter, ev *events) (job
 	started()
 	got := stepResult(s, r)
 	got.DeniedSyscalls = f.denied(r)
-	ev.send(job.Event{Type: job.EventExited, Step: s.name, Verdict: got.Verdict, ExitCode: got.ExitCode, Signal: got.Signal})
+	ev.send(job.Event{Type: job.EventExited, Step: s.name, Test: s.test, Verdict: got.Verdict, ExitCode: got.ExitCode, Signal: got.Signal})
 	return got, nil
 }
 

@@ -28,8 +28,8 @@ type emitter struct {
 
 // add notes an event. Output that follows on what waits already becomes one event with it.
 func (e *emitter) add(ev job.Event) {
-	if ev.Type == job.EventResult || ev.Type == job.EventError {
-		return
+	if ev.Type == job.EventResult || ev.Type == job.EventError || ev.Test != 0 && ev.Type != job.EventTest {
+		return // what tests write is in the result
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -39,7 +39,7 @@ func (e *emitter) add(ev job.Event) {
 	e.bytes += len(ev.Data)
 	if n := len(e.events); n > 0 && len(ev.Data) > 0 {
 		last := &e.events[n-1]
-		if last.Type == ev.Type && last.Step == ev.Step && last.Offset+int64(len(last.Data)) == ev.Offset && len(last.Data)+len(ev.Data) <= emitChunk {
+		if last.Type == ev.Type && last.Step == ev.Step && last.Test == ev.Test && last.Offset+int64(len(last.Data)) == ev.Offset && len(last.Data)+len(ev.Data) <= emitChunk {
 			last.Data = append(last.Data, ev.Data...)
 			return
 		}

@@ -41,7 +41,7 @@ func category(res *job.Result) string {
 		return "infrastructure"
 	case res.TimedOut():
 		return "timeout"
-	case last != nil && last.Name == "compile":
+	case last != nil && last.Name == "compile" && !last.OK(), res.Verdict == job.WrongAnswer, res.Verdict == job.CheckerFailed:
 		return "user_code"
 	default:
 		return "runtime"

@@ -95,7 +95,15 @@ func family(language string) []string {
 // judged says what the verdict and its evidence say.
 func judged(in Input) Analysis {
 	r := in.Result
-	last := r.Last()
+	if r.Tests != nil && (r.Last() == nil || r.Last().OK()) {
+		return tested(in)
+	}
+	return judgedBy(in, r.Last())
+}
+
+// judgedBy says what the end of one step says; nil is none.
+func judgedBy(in Input, last *job.Step) Analysis {
+	r := in.Result
 	if last == nil {
 		last = &job.Step{Name: "run", Verdict: r.Verdict}
 	}

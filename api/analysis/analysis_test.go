@@ -29,6 +29,21 @@ func code(n int) func(*job.Result, *job.Step) {
 
 func with(in Input, change func(*Input)) Input { change(&in); return in }
 
+// testedFor is a job of three tests whose second one ended with that verdict.
+func testedFor(v job.Verdict, change func(*job.TestResult)) Input {
+	good := job.Step{Name: "run", Verdict: job.Exited}
+	run := job.Step{Name: "run", Verdict: job.Exited, Limits: job.DefaultRun}
+	bad := job.TestResult{Verdict: v, Run: &run}
+	if change != nil {
+		change(&bad)
+	}
+	r := &job.Result{Status: job.Failed, Verdict: v, Tests: &job.TestResults{Total: 3, Passed: 1, List: []job.TestResult{{Verdict: job.Accepted, Run: &good}, bad, {Verdict: job.NotRun}}}}
+	if v == job.Accepted {
+		r.Status = job.Succeeded
+	}
+	return Input{Status: "failed", Language: "python", Source: "x", TimeoutMs: 3000, MemoryMb: 128, Result: r}
+}
+
 func TestHeuristic(t *testing.T) {
 	stderr := func(n int, text string) func(*job.Result, *job.Step) {
 		return func(r *job.Result, s *job.Step) { code(n)(r, s); s.Stderr.Data = []byte(text) }
@@ -37,16 +52,23 @@ func TestHeuristic(t *testing.T) {
 		in                            Input
 		summary, confidence, contains string
 	}{
-		"queued":                {Input{Status: "queued"}, "Execution in progress", high, "Keep polling"},
-		"retrying":              {Input{Status: "retrying"}, "Execution in progress", high, "add workers"},
-		"dispatched":            {Input{Status: "dispatched"}, "Execution in progress", high, ""},
-		"no result":             {Input{Status: "failed", Error: "the sandbox broke"}, "Execution metadata missing", low, "the sandbox broke"},
-		"cancelled before":      {Input{Status: "cancelled"}, "Execution was cancelled", high, "rerun"},
-		"succeeded":             {ran(job.Exited, code(0)), "Execution succeeded", high, "Print structured output"},
-		"succeeded with output": {ran(job.Exited, func(r *job.Result, s *job.Step) { code(0)(r, s); s.Stdout.Data = []byte("x") }), "Execution succeeded", high, "__main__"},
-		"succeeded, cut":        {ran(job.Exited, func(r *job.Result, s *job.Step) { code(0)(r, s); s.Stdout.Truncated = true }), "Execution succeeded", high, "outputBytes"},
-		"succeeded, long":       {with(ran(job.Exited, code(0)), func(in *Input) { in.Source = strings.Repeat("x\n", 121) }), "Execution succeeded", high, "modules"},
-		"succeeded, 120 lines":  {with(ran(job.Exited, code(0)), func(in *Input) { in.Source = strings.Repeat("x\n\n", 120) }), "Execution succeeded", high, "!modules"},
+		"tests passed":   {testedFor(job.Accepted, nil), "Execution succeeded", high, "All 3 tests passed"},
+		"a wrong answer": {testedFor(job.WrongAnswer, func(t *job.TestResult) { t.Message = "line 1: 4" }), "Execution gave a wrong answer", high, "Test 2 of 3, the first that did not pass (1 passed): line 1: 4."},
+		"a checker failed": {testedFor(job.CheckerFailed, func(t *job.TestResult) {
+			t.Checker = &job.Step{Name: "checker", Verdict: job.Signaled, Signal: "SIGSEGV"}
+		}), "The checker failed", high, "ended with SIGSEGV"},
+		"a test timed out":         {testedFor(job.WallTime, func(t *job.TestResult) { t.Run.Verdict = job.WallTime }), "Execution timed out", high, "Test 2 of 3"},
+		"a test ran out of memory": {testedFor(job.OOMKilled, func(t *job.TestResult) { t.Run.Verdict = job.OOMKilled }), "Execution ran out of memory", high, "Test 2 of 3"},
+		"queued":                   {Input{Status: "queued"}, "Execution in progress", high, "Keep polling"},
+		"retrying":                 {Input{Status: "retrying"}, "Execution in progress", high, "add workers"},
+		"dispatched":               {Input{Status: "dispatched"}, "Execution in progress", high, ""},
+		"no result":                {Input{Status: "failed", Error: "the sandbox broke"}, "Execution metadata missing", low, "the sandbox broke"},
+		"cancelled before":         {Input{Status: "cancelled"}, "Execution was cancelled", high, "rerun"},
+		"succeeded":                {ran(job.Exited, code(0)), "Execution succeeded", high, "Print structured output"},
+		"succeeded with output":    {ran(job.Exited, func(r *job.Result, s *job.Step) { code(0)(r, s); s.Stdout.Data = []byte("x") }), "Execution succeeded", high, "__main__"},
+		"succeeded, cut":           {ran(job.Exited, func(r *job.Result, s *job.Step) { code(0)(r, s); s.Stdout.Truncated = true }), "Execution succeeded", high, "outputBytes"},
+		"succeeded, long":          {with(ran(job.Exited, code(0)), func(in *Input) { in.Source = strings.Repeat("x\n", 121) }), "Execution succeeded", high, "modules"},
+		"succeeded, 120 lines":     {with(ran(job.Exited, code(0)), func(in *Input) { in.Source = strings.Repeat("x\n\n", 120) }), "Execution succeeded", high, "!modules"},
 		"succeeded, denied": {ran(job.Exited, func(r *job.Result, s *job.Step) {
 			code(0)(r, s)
 			s.DeniedSyscalls = []job.DeniedSyscall{{Name: "ptrace"}}

@@ -10,6 +10,7 @@ const (
 	EventStdout  EventType = "stdout"  // Data was written, as far as it is kept
 	EventStderr  EventType = "stderr"
 	EventExited  EventType = "exited" // Step ended: Verdict, ExitCode, Signal
+	EventTest    EventType = "test"   // Test ended: Verdict, and Message as Data
 	EventResult  EventType = "result" // the job ended: Result
 	EventError   EventType = "error"  // the job could not be run: Error
 )
@@ -18,6 +19,7 @@ const (
 type Event struct {
 	Type     EventType `json:"event"`
 	Step     string    `json:"step,omitempty"`
+	Test     int       `json:"test,omitempty"`   // the number of the test that it is of, from 1; 0: of none
 	AtMs     float64   `json:"atMs"`             // since the job began
 	Data     []byte    `json:"data,omitempty"`   // base64 in JSON: a chunk may end inside a character
 	Offset   int64     `json:"offset,omitempty"` // of Data in its stream: tails come at the end, after a gap

@@ -76,7 +76,7 @@ type Chunk struct {
 
 // Step is the outcome of one step.
 type Step struct {
-	Name     string  `json:"name"` // "compile" or "run"
+	Name     string  `json:"name"` // "compile", "run" or "checker"
 	Verdict  Verdict `json:"verdict"`
 	ExitCode *int    `json:"exitCode"`         // nil unless the verdict is exited or the program exited by itself
 	Signal   string  `json:"signal,omitempty"` // "SIGKILL"
@@ -111,6 +111,9 @@ type Result struct {
 
 	// OutputFiles is nil unless the Spec asked for output files.
 	OutputFiles *OutputFiles `json:"outputFiles,omitempty"`
+
+	// Tests is nil unless the Spec had tests. Then Steps has no run step.
+	Tests *TestResults `json:"tests,omitempty"`
 }
 
 // Last returns the step that ended the job, or nil.

@@ -51,6 +51,9 @@ type Spec struct {
 
 	// Interleave asks for Step.Interleaving. Each write of the program then waits until it was read.
 	Interleave bool `json:"interleave,omitempty"`
+
+	// Tests, if not nil, are what the program is run for, in the place of its one run.
+	Tests *Tests `json:"tests,omitempty"`
 }
 
 // File is one file put into the job's working directory.
@@ -85,7 +88,10 @@ func (s *Spec) Validate() error {
 	if _, err := ParseGlobs(s.OutputFiles); err != nil {
 		return err
 	}
-	return s.validArgs()
+	if err := s.validArgs(); err != nil {
+		return err
+	}
+	return s.validTests()
 }
 
 func (s *Spec) validFiles() error {

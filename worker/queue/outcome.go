@@ -36,6 +36,9 @@ func (l *Lease) completeArgs(o Outcome) ([]any, error) {
 	// So has what a list of jobs tells: what the steps printed is the larger part by far.
 	summary := o.Result
 	summary.Steps = nil
+	if t := summary.Tests; t != nil {
+		summary.Tests = &job.TestResults{Total: t.Total, Passed: t.Passed}
+	}
 	short, err := json.Marshal(summary)
 	if err != nil {
 		return nil, fmt.Errorf("encode its summary: %w", err)
