@@ -41,9 +41,9 @@ type JWT struct {
 
 // NewJWT returns a verifier. It does not connect yet.
 func NewJWT(o JWTOptions) (*JWT, error) {
-	for name, v := range map[string]string{"JWT_JWKS_URL": o.JWKSURL, "JWT_ISSUER": o.Issuer, "JWT_AUDIENCE": o.Audience} {
-		if v == "" {
-			return nil, fmt.Errorf("%s is not set: without it tokens that are not for this service would be good", name)
+	for _, needed := range []struct{ name, value string }{{"JWT_JWKS_URL", o.JWKSURL}, {"JWT_ISSUER", o.Issuer}, {"JWT_AUDIENCE", o.Audience}} {
+		if needed.value == "" {
+			return nil, fmt.Errorf("%s is not set: without it tokens that are not for this service would be good", needed.name)
 		}
 	}
 	u, err := url.Parse(o.JWKSURL)

@@ -86,6 +86,23 @@ type Result struct {
 	Stderr       string `json:"stderr"`
 	StdoutBase64 []byte `json:"stdoutBase64"` // the bytes
 	StderrBase64 []byte `json:"stderrBase64"`
+	Tests        *Tests `json:"tests"` // nil unless it had tests
+}
+
+// Tests is what came of a job's tests.
+type Tests struct {
+	Total  int    `json:"total"`
+	Passed int    `json:"passed"`
+	Items  []Test `json:"items"`
+}
+
+// Test is what came of one test.
+type Test struct {
+	Number  int    `json:"number"`
+	Name    string `json:"name"`
+	Passed  bool   `json:"passed"`
+	Verdict string `json:"verdict"`
+	Message string `json:"message"`
 }
 
 // waitAtOnce is how long one call waits for a job.
@@ -268,6 +285,7 @@ func (c *Client) Costs(ctx context.Context, days int) (json.RawMessage, error) {
 // Runtime is a language that the workers run.
 type Runtime struct {
 	Language   string
+	Aliases    []string
 	SourceFile string
 }
 

@@ -13,8 +13,8 @@ import (
 func auditCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "audit",
-		Usage: "check that nobody changed the audit",
-		Commands: []*cli.Command{{
+		Usage: "show the audit, and check that nobody changed it",
+		Commands: []*cli.Command{auditListCommand(), {
 			Name: "verify", Usage: "hold a tenant's trail to its hash chain", ArgsUsage: "TENANT...",
 			Description: `Reads the trails in Redis and says of each whether an entry was changed, left out or cut off; exits with 1 if so. Keep the hash
 that it prints somewhere else: that the whole trail was written anew shows only by it.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
@@ -43,10 +44,11 @@ func app(stdout, stderr io.Writer) *cli.Command {
    echo 1 2 3 | ccee run --memory 64M sum.py --fast  # limits before the file, arguments after it
    ccee run --json hello.py | jq .verdict            # how it ended, with evidence and usage
    ccee doctor                                       # what this host can do, and what is missing`,
-		Commands: []*cli.Command{
-			upCommand(), daemonCommand(), workerCommand(), apiCommand(),
-			runCommand(), submitCommand(), imageCommand(), keyCommand(), dlqCommand(), auditCommand(), doctorCommand(), versionCommand(),
-		},
+		Commands: slices.Concat([]*cli.Command{
+			upCommand(), daemonCommand(), workerCommand(), apiCommand(), runCommand(), submitCommand(),
+		}, jobCommands(), accountCommands(), []*cli.Command{
+			auditCommand(), keyCommand(), dlqCommand(), imageCommand(), doctorCommand(), versionCommand(),
+		}),
 		// Errors come back to run, which prints them once and chooses the exit code.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 		Action: func(ctx context.Context, cmd *cli.Command) error {

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
+	"ccee/api/client"
 	"ccee/api/job"
 
 	"github.com/urfave/cli/v3"
@@ -18,20 +17,21 @@ func submitCommand() *cli.Command {
 		Name:      "submit",
 		Usage:     "send a file to the REST API, wait, and behave like the program",
 		ArgsUsage: "FILE [ARGUMENT]...",
-		Description: `Like ccee run, but over the REST API of this or another machine, with the limits of a tenant. The key comes from
-CCEE_API_KEY; it has no flag, as arguments are visible to everybody on the machine.
+		Description: `Like ccee run, but over the REST API of this or another machine, with the limits of a tenant.
 
    CCEE_API_KEY=dev-local-key ccee submit hello.py
    ccee submit --url https://ccee.example --json -l java Main.java < input
+   ccee submit --no-wait --priority low report.py     # prints the job's id: see ccee job, logs, cancel
 
-` + exitCodeHelp,
+` + exitCodeHelp + "\n\n" + remoteHelp,
 		StopOnNthArg:    &one,
 		HideHelpCommand: true,
-		Flags: []cli.Flag{
-			stringFlag("url", "CCEE_URL", "http://127.0.0.1:8080", "`URL` of the API"),
+		Flags: remoteFlags("print the job object instead of the program's output",
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension)"},
-			&cli.BoolFlag{Name: "json", Usage: "print the job object instead of the program's output"},
-		},
+			&cli.BoolFlag{Name: "no-wait", Usage: "print the job's id and don't wait for its end"},
+			&cli.StringFlag{Name: "priority", Value: "normal", Usage: "`WORD` for its place among your own waiting jobs: low, normal or high"},
+			&cli.StringFlag{Name: "idempotency-key", Usage: "the same `KEY` makes no second job for 24 hours"},
+		),
 		Action: submit,
 	}
 }
@@ -41,54 +41,57 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 	if file == "" {
 		return usageError{errors.New("ccee submit needs a FILE: see ccee submit --help")}
 	}
-	key := os.Getenv("CCEE_API_KEY")
-	if key == "" {
-		return usageError{errors.New("CCEE_API_KEY is not set: set it to your API key (dev-local-key after make run)")}
+	c, err := remote(cmd)
+	if err != nil {
+		return err
 	}
 	source, stdin, err := readProgram(file)
 	if err != nil {
 		return usageError{err}
 	}
-	c := restClient{url: cmd.String("url"), key: key}
-	languages, err := c.languages(ctx)
+	language, err := pickRemote(ctx, cmd, c, file)
 	if err != nil {
-		return exit{codeOurs, err}
+		return err
 	}
-	language, err := pickLanguage(cmd.String("language"), file, languages)
-	if err != nil {
-		return usageError{err}
+	s := client.Submission{Language: language, SourceCode: string(source), Stdin: stdin, Args: cmd.Args().Tail(), IdempotencyKey: cmd.String("idempotency-key")}
+	if p := cmd.String("priority"); p != "normal" {
+		s.More = map[string]any{"priority": p}
 	}
-	j, err := c.run(ctx, submission{Language: language, SourceCode: string(source), StdinBase64: stdin, Args: cmd.Args().Tail()})
+	if cmd.Bool("no-wait") {
+		id, err := c.Submit(ctx, s)
+		if err != nil {
+			return advise(err)
+		}
+		return printID(cmd, id)
+	}
+	j, err := c.Run(ctx, s)
 	if err != nil {
-		return exit{codeOurs, err}
+		return advise(err)
 	}
 	if cmd.Bool("json") {
-		_, err = cmd.Root().Writer.Write(append(j.raw, '\n'))
+		err = printJSON(cmd, j.Raw)
 	} else {
-		err = j.print(cmd.Root().Writer, cmd.Root().ErrWriter)
+		err = printResult(cmd, j)
 	}
 	if err != nil {
 		return fmt.Errorf("print the result: %w", err)
 	}
-	return exit{j.code(), nil}
+	return endLike(cmd, j)
 }
 
-// print writes the program's output where the program wrote it.
-func (j *restJob) print(out, errs io.Writer) error {
-	if j.Result == nil {
-		_, err := fmt.Fprintf(errs, "ccee: the job %s is %s: %s\n", j.JobID, j.Status, j.Error)
-		return err
+// pickRemote names the language of file among those of the API.
+func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file string) (string, error) {
+	runtimes, err := c.Runtimes(ctx)
+	if err != nil {
+		return "", advise(err)
 	}
-	if _, err := out.Write(j.Result.StdoutBase64); err != nil {
-		return err
+	var languages []job.Language
+	for _, r := range runtimes {
+		languages = append(languages, job.Language{Name: r.Language, Aliases: r.Aliases, SourceFile: r.SourceFile})
 	}
-	_, err := errs.Write(j.Result.StderrBase64)
-	return err
-}
-
-func (j *restJob) code() int {
-	if j.Result == nil {
-		return codeOurs
+	language, err := pickLanguage(cmd.String("language"), file, languages)
+	if err != nil {
+		return "", usageError{err}
 	}
-	return codeOf(job.Verdict(j.Result.Verdict), j.Result.ExitCode, j.Result.Signal)
+	return language, nil
 }
