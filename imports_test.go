@@ -14,23 +14,24 @@ import (
 // security property: api and worker, which handle tenants' bytes as an unprivileged user, can't reach the code that runs
 // as root. ARCHITECTURE.md draws it.
 var mayImport = map[string][]string{
-	"api":           {"api/job", "api/auth", "api/webhook", "api/analysis", "worker/queue"},
-	"api/job":       {},
-	"api/auth":      {},
-	"api/webhook":   {},
-	"api/analysis":  {"api/job"},
-	"api/client":    {},
-	"worker":        {"api/job", "worker/queue", "daemon/client"},
-	"worker/queue":  {"api/job"},
-	"daemon":        {"api/job", "nsjail", "nsjail/escape", "seccomp", "rootfs"},
-	"daemon/client": {"api/job"},
-	"nsjail/escape": {},
-	"nsjail":        {},
-	"seccomp":       {},
-	"rootfs":        {},
-	"cmd/ccee":      {"*"},
-	"e2e":           {"*"},
-	"bench":         {"*"},
+	"api":            {"api/job", "api/auth", "api/webhook", "api/analysis", "worker/queue"},
+	"api/job":        {},
+	"api/auth":       {},
+	"api/webhook":    {},
+	"api/analysis":   {"api/job"},
+	"api/client":     {},
+	"worker":         {"api/job", "worker/queue", "daemon/client"},
+	"worker/queue":   {"api/job"},
+	"worker/archive": {"worker/queue"},
+	"daemon":         {"api/job", "nsjail", "nsjail/escape", "seccomp", "rootfs"},
+	"daemon/client":  {"api/job"},
+	"nsjail/escape":  {},
+	"nsjail":         {},
+	"seccomp":        {},
+	"rootfs":         {},
+	"cmd/ccee":       {"*"},
+	"e2e":            {"*"},
+	"bench":          {"*"},
 }
 
 // hasHome lists the dependencies that have one home each.
@@ -39,8 +40,9 @@ var hasHome = map[string][]string{
 	"github.com/opencontainers/cgroups":      {"nsjail"},
 	"github.com/seccomp/libseccomp-golang":   {"seccomp"},
 	"github.com/redis/go-redis":              {"worker/queue"},
+	"github.com/jackc/pgx":                   {"worker/archive"},
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
-	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "daemon"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "worker/archive", "daemon"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/openai/openai-go":            {"api/analysis"},
@@ -48,7 +50,7 @@ var hasHome = map[string][]string{
 	"github.com/getkin/kin-openapi":          {"api"}, // tests only: holds the server to openapi.yaml
 	"github.com/google/go-containerregistry": {"rootfs"},
 	"github.com/klauspost/compress":          {"rootfs"},
-	"github.com/prometheus/client_golang":    {"api", "worker", "daemon", "cmd/ccee"},
+	"github.com/prometheus/client_golang":    {"api", "worker", "worker/archive", "daemon", "cmd/ccee"},
 	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e"},
 }
 

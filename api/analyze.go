@@ -38,6 +38,7 @@ func (s *Server) analyzeJob(c *call) {
 	ctx, cancel := c.redis()
 	source, err := s.opts.Queue.Source(ctx, c.who.Tenant, id)
 	cancel()
+	source, err = orArchived(s, source, err, func(a Archive) (string, error) { return a.Source(c.r.Context(), c.who.Tenant, id) })
 	if err != nil {
 		c.showJob(rec, err, nil)
 		return
@@ -53,8 +54,13 @@ func (s *Server) analyzeJob(c *call) {
 	}
 	ctx, cancel = c.redis()
 	defer cancel()
-	err = s.opts.Queue.SetAnalysis(ctx, c.who.Tenant, id, queue.Verbal{Analysis: b, Provider: provider, FallbackReason: reason},
-		map[string]any{"traceId": c.trace, "provider": provider, "confidence": said.Confidence, "summary": clip(said.Summary, 120), "fallbackReason": reason})
+	verbal := queue.Verbal{Analysis: b, Provider: provider, FallbackReason: reason, UpdatedAt: time.Now()}
+	noted := map[string]any{"traceId": c.trace, "provider": provider, "confidence": said.Confidence, "summary": clip(said.Summary, 120), "fallbackReason": reason}
+	err = s.opts.Queue.SetAnalysis(ctx, c.who.Tenant, id, verbal, noted)
+	_, err = orArchived(s, struct{}{}, err, func(a Archive) (struct{}, error) {
+		s.audit(c, "job_analyzed", id, noted)
+		return struct{}{}, a.SetAnalysis(c.r.Context(), c.who.Tenant, id, verbal)
+	})
 	if err != nil {
 		c.showJob(rec, err, nil)
 		return

@@ -63,6 +63,9 @@ func (s *Server) getAudit(c *call) {
 	defer cancel()
 	// One more than asked for tells whether there are more.
 	events, err := s.opts.Queue.Events(ctx, c.who.Tenant, cursor, limit+1)
+	if err == nil {
+		events, err = s.olderEvents(c, events, cursor, limit+1)
+	}
 	if err != nil {
 		c.unavailable(err)
 		return

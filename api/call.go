@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -133,11 +134,15 @@ func (c *call) unavailable(cause error) {
 		c.status = clientGone
 		return
 	}
-	c.log.Error().Err(cause).Str("traceId", c.trace).Str("path", c.route).Msg("queue unreachable")
+	reason := "queue_unreachable"
+	if errors.As(cause, new(*archiveFault)) {
+		reason = "archive_unreachable"
+	}
+	c.log.Error().Err(cause).Str("traceId", c.trace).Str("path", c.route).Msg(reason)
 	code := "unavailable"
 	if c.r.Method == http.MethodPost {
 		code = "submission_unavailable"
 	}
 	c.w.Header().Set("Retry-After", retryAfterAway)
-	c.refuse(http.StatusServiceUnavailable, code, "queue_unreachable")
+	c.refuse(http.StatusServiceUnavailable, code, reason)
 }

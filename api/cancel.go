@@ -31,6 +31,8 @@ func (s *Server) cancelJob(c *call) {
 	var rec queue.Record
 	if err == nil {
 		rec, err = s.await(c, id, q.wait)
+	} else if rec, err = s.orArchivedJob(c, id, rec, err); err == nil {
+		state = rec.Status
 	}
 	switch {
 	case errors.Is(err, queue.ErrNotFound):

@@ -15,6 +15,8 @@ type history struct {
 	TraceID    string  `json:"traceId"`
 	Items      any     `json:"items"`      // []jobView or []summaryView
 	NextCursor *string `json:"nextCursor"` // of the jobs after these; null at the end
+
+	ArchiveUnavailable bool `json:"archiveUnavailable,omitempty"` // jobs that only the archive has are missing
 }
 
 // summaryView is a job in a history without output: the same members, with a result of only those that the contract's job has
@@ -36,7 +38,7 @@ type resultSummary struct {
 
 // publicStates are the words for a job's state that a filter takes.
 var publicStates = []string{string(queue.Queued), string(queue.Running), string(queue.Retrying), string(queue.Dispatched),
-	string(queue.Succeeded), string(queue.Failed), timedOut, string(queue.Cancelled)}
+	string(queue.Succeeded), string(queue.Failed), string(queue.TimedOut), string(queue.Cancelled)}
 
 // listJobs shows a tenant's jobs, the newest first: GET /v1/jobs.
 func (s *Server) listJobs(c *call) {
@@ -50,12 +52,7 @@ func (s *Server) listJobs(c *call) {
 		Summary: queryEnum(values, "view", []string{"full", "summary"}, iss) == "summary",
 	}
 	coded := queryEnum(values, "encoding", []string{"base64"}, iss) != ""
-	status, language := queryEnum(values, "status", publicStates, iss), values.Get("language")
-	if status != "" || language != "" {
-		h.Match = func(r queue.Record) bool {
-			return (status == "" || publicStatus(r) == status) && (language == "" || r.Language == language)
-		}
-	}
+	h.Status, h.Language = queue.State(queryEnum(values, "status", publicStates, iss)), values.Get("language")
 	if c.invalid(iss) {
 		return
 	}
@@ -69,7 +66,9 @@ func (s *Server) listJobs(c *call) {
 	case err != nil:
 		c.unavailable(err)
 	default:
-		c.json(http.StatusOK, history{TenantID: c.who.Tenant, TraceID: c.trace, Items: viewJobs(page.Jobs, h.Summary, coded), NextCursor: orNull(page.Next)})
+		page, partial := s.withArchived(c, h, page)
+		c.json(http.StatusOK, history{TenantID: c.who.Tenant, TraceID: c.trace, Items: viewJobs(page.Jobs, h.Summary, coded), NextCursor: orNull(page.Next),
+			ArchiveUnavailable: partial})
 	}
 }
 

@@ -51,12 +51,13 @@ func (s *Server) await(c *call, id string, wait time.Duration) (queue.Record, er
 		defer context.AfterFunc(s.draining, cancel)()
 		rec, err := s.opts.Queue.Wait(ctx, c.who.Tenant, id)
 		if err == nil || ctx.Err() == nil {
-			return rec, err
+			return s.orArchivedJob(c, id, rec, err)
 		}
 	}
 	ctx, cancel := c.redis()
 	defer cancel()
-	return s.opts.Queue.Get(ctx, c.who.Tenant, id)
+	rec, err := s.opts.Queue.Get(ctx, c.who.Tenant, id)
+	return s.orArchivedJob(c, id, rec, err)
 }
 
 // jobID returns the id in the path. It answers and returns false when that is blank.
@@ -101,6 +102,7 @@ func (s *Server) getJob(c *call) {
 			return
 		}
 	}
+	rec, err = s.orArchivedJob(c, id, rec, err)
 	c.showJob(rec, err, func(rec queue.Record) any { return viewSingle(rec, q.coded) })
 }
 

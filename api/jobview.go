@@ -7,9 +7,6 @@ import (
 	"ccee/worker/queue"
 )
 
-// Job states that only the API knows.
-const timedOut = "timed_out"
-
 // jobView is a job as the API shows it.
 type jobView struct {
 	JobID       string          `json:"jobId"`
@@ -115,13 +112,8 @@ func viewSingle(rec queue.Record, coded bool) jobView {
 	return v
 }
 
-// publicStatus is the stored state, but a failed job that ran out of time is timed_out.
-func publicStatus(rec queue.Record) string {
-	if rec.Status == queue.Failed && rec.Result != nil && rec.Result.TimedOut() {
-		return timedOut
-	}
-	return string(rec.Status)
-}
+// publicStatus is the state that is shown.
+func publicStatus(rec queue.Record) string { return string(rec.Shown()) }
 
 func priorityWord(p queue.Priority) string {
 	for word, q := range priorities {

@@ -31,6 +31,9 @@ type metrics struct {
 	tenants map[string]bool
 }
 
+// Metrics is where other parts of the process may register metrics of theirs, for operators alone.
+func (s *Server) Metrics() prometheus.Registerer { return s.metrics.internal }
+
 func newAPIMetrics(s *Server) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)

@@ -41,6 +41,8 @@ type Options struct {
 	ModelName   string           // OPENAI_MODEL
 	ModelBudget int              // ANALYSIS_DAILY_BUDGET: calls of the model for one tenant on a day
 
+	Archive Archive // ARCHIVE_DATABASE_URL; nil: none
+
 	Webhooks webhook.Policy // WEBHOOK_ALLOWED_NETS, WEBHOOK_ALLOW_HTTP: where webhooks may go besides public https
 
 	BurstMax int64 // ADMIN_BURST_MAX: jobs of one simulated burst

@@ -18,6 +18,7 @@ func (s *Server) rerunJob(c *call) {
 	ctx, cancel := c.redis()
 	defer cancel()
 	before, err := s.opts.Queue.Submitted(ctx, c.who.Tenant, id)
+	before, err = orArchived(s, before, err, func(a Archive) (queue.Submission, error) { return a.Submitted(c.r.Context(), c.who.Tenant, id) })
 	switch {
 	case errors.Is(err, queue.ErrNotFound):
 		c.refuse(http.StatusNotFound, "not_found", "")
@@ -44,7 +45,11 @@ func (s *Server) deleteData(c *call) {
 	}
 	ctx, cancel := c.redis()
 	defer cancel()
-	switch err := s.opts.Queue.Purge(ctx, c.who.Tenant, id); {
+	err := s.opts.Queue.Purge(ctx, c.who.Tenant, id)
+	if a := s.opts.Archive; a != nil && (err == nil || errors.Is(err, queue.ErrNotFound)) {
+		err = deleteArchived(c, a, id, err)
+	}
+	switch {
 	case errors.Is(err, queue.ErrNotFound):
 		c.refuse(http.StatusNotFound, "not_found", "")
 	case errors.Is(err, queue.ErrUnfinished):
@@ -54,6 +59,17 @@ func (s *Server) deleteData(c *call) {
 	default:
 		c.json(http.StatusOK, deleted{JobID: id, TraceID: c.trace, Deleted: true})
 	}
+}
+
+// deleteArchived deletes a job from the archive too. Of one that Redis had, purged nil, the archive will hear in any case.
+func deleteArchived(c *call, a Archive, id string, purged error) error {
+	switch there, err := a.Delete(c.r.Context(), c.who.Tenant, id); {
+	case there || purged == nil:
+		return nil
+	case err != nil:
+		return &archiveFault{err}
+	}
+	return purged
 }
 
 // deleted is the answer of DELETE /v1/jobs/:jobId/data.

@@ -70,18 +70,26 @@ type dayCost struct {
 const (
 	costDaysDefault = 7
 	costDaysMax     = 30
+	archiveDaysMax  = 3660 // where there is an archive
 )
 
 // getCosts shows what a tenant's jobs have cost by the day they finished, today first: GET /v1/costs.
 func (s *Server) getCosts(c *call) {
 	iss := newIssues()
-	days := queryInt(c.r.URL.Query(), "days", costDaysDefault, intRange{1, costDaysMax}, iss)
+	most := int64(costDaysMax)
+	if s.opts.Archive != nil {
+		most = archiveDaysMax
+	}
+	days := queryInt(c.r.URL.Query(), "days", costDaysDefault, intRange{1, most}, iss)
 	if c.invalid(iss) {
 		return
 	}
 	ctx, cancel := c.redis()
 	defer cancel()
-	daily, err := s.opts.Queue.Costs(ctx, c.who.Tenant, int(days))
+	daily, err := s.opts.Queue.Costs(ctx, c.who.Tenant, min(int(days), costDaysMax))
+	if err == nil {
+		daily, err = s.olderCosts(c, daily, int(days)-costDaysMax)
+	}
 	if err != nil {
 		c.unavailable(err)
 		return

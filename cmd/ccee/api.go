@@ -25,7 +25,7 @@ func apiCommand() *cli.Command {
 
 TENANT_API_KEYS_JSON maps API keys to tenants and their quotas; TENANT_POLICIES_JSON has the quotas of tenants whose callers come
 with tokens; ADMIN_API_KEYS_JSON lists the keys of operators, which must be keys of a tenant too. AUTH_FILE has all that with hashed
-keys, and is read again when it changes. ` + redisHelp,
+keys, and is read again when it changes. ` + redisHelp + "\n\n" + archiveHelp,
 		Flags: slices.Concat(queueFlags(), authFlags(), modelFlags(), tracingFlags("ccee-api"), []cli.Flag{
 			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(),
 			&cli.IntFlag{Name: "listen-fd", Hidden: true, Usage: "listen on this descriptor: ccee up hands its socket on"},
@@ -51,7 +51,7 @@ keys, and is read again when it changes. ` + redisHelp,
 }
 
 // apiSecrets are the variables without a flag.
-func apiSecrets() []string { return append(authSecrets(), "REDIS_URL", "OPENAI_API_KEY") }
+func apiSecrets() []string { return append(authSecrets(), "REDIS_URL", "OPENAI_API_KEY", archiveURL) }
 
 func runAPI(ctx context.Context, cmd *cli.Command) error {
 	// What lives is a few MiB and what is thrown away much more: collecting at twice that would cost a seventh of the CPU.
@@ -84,7 +84,11 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer stop()
-	srv, err := api.New(api.Options{
+	old, err := openArchive()
+	if err != nil {
+		return err
+	}
+	opts := api.Options{
 		Queue: q, Auth: gate, Log: log, Trace: tracing,
 		Origins:   splitList(cmd.String("origins")),
 		RateLimit: n("rate-limit"), SubmitLimit: n("submit-rate-limit"), RateWindow: time.Duration(n("rate-window-s")) * time.Second,
@@ -93,9 +97,21 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		MetricsWindow: time.Duration(n("metrics-window-s")) * time.Second, FleetCapacity: n("fleet-capacity"),
 		Model: model, ModelName: cmd.String("openai-model"), ModelBudget: int(n("analysis-budget")),
 		Webhooks: webhook.Policy{Nets: hooks, HTTP: cmd.Bool("webhook-http")}, TrustedProxies: proxies,
-	})
+	}
+	if old != nil {
+		defer old.Close()
+		opts.Archive = old
+	}
+	srv, err := api.New(opts)
 	if err != nil {
 		return err
+	}
+	if old != nil {
+		stop, err := keepArchive(ctx, old, q, log, srv.Metrics())
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
 	if err := serveMetrics(ctx, cmd.String("metrics-listen"), srv.MetricsHandler()); err != nil {
 		return err

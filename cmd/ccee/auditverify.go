@@ -24,6 +24,7 @@ that it prints somewhere else: that the whole trail was written anew shows only 
 
 ` + redisHelp,
 			Flags: append(queueFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON, one object a line"},
+				&cli.BoolFlag{Name: "archive", Usage: "verify the trails of the archive, ARCHIVE_DATABASE_URL, instead"},
 				&cli.StringFlag{Name: "expect", Usage: "`NUMBER:HASH` of an entry, as an earlier run printed it (one tenant)"}),
 			Action: auditVerify,
 		}},
@@ -47,14 +48,14 @@ func auditVerify(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	q, err := openQueue(cmd)
+	trails, done, err := openTrails(cmd)
 	if err != nil {
 		return err
 	}
-	defer q.Close()
+	defer done()
 	broken := 0
 	for _, tenant := range tenants {
-		c, err := q.Verify(ctx, tenant, expect)
+		c, err := trails.Verify(ctx, tenant, expect)
 		v := verified{TenantID: tenant, OK: err == nil, Events: c.Events, First: c.First, Last: c.Last, Hash: c.Hash}
 		if err != nil {
 			broken++
@@ -68,6 +69,29 @@ func auditVerify(ctx context.Context, cmd *cli.Command) error {
 		return fmt.Errorf("%d of %d trails could not be verified", broken, len(tenants))
 	}
 	return nil
+}
+
+// trails are where audits are kept: Redis or the archive.
+type trails interface {
+	Verify(ctx context.Context, tenant string, expect queue.Anchor) (queue.Chain, error)
+}
+
+func openTrails(cmd *cli.Command) (t trails, done func(), err error) {
+	if !cmd.Bool("archive") {
+		q, err := openQueue(cmd)
+		if err != nil {
+			return nil, nil, err
+		}
+		return q, func() { q.Close() }, nil
+	}
+	a, err := openArchive()
+	if err == nil && a == nil {
+		err = usageError{fmt.Errorf("%s is not set: it says where the archive is", archiveURL)}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return a, a.Close, nil
 }
 
 func (v *verified) print(cmd *cli.Command) error {

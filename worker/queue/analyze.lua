@@ -4,11 +4,13 @@
 -- returns the time of it (ISO 8601), or false if the tenant has no such job
 
 local id, tenant = ARGV[1], ARGV[2]
-if redis.call('HGET', jobKey(id), 'tenantId') ~= tenant then return false end
+local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
+if f[1] ~= tenant then return false end
 local at = now()
 local t = iso(at)
 redis.call('HSET', jobKey(id), 'analysis', ARGV[3], 'analysisProvider', ARGV[4], 'analysisFallbackReason', ARGV[5],
   'analysisUpdatedAt', t, 'updatedAt', t)
+if isFinal(f[2]) then toArchive(id, tenant, at) end
 audit(at, tenant, 'api', 'job_analyzed', id, ARGV[6])
 redis.call('PUBLISH', CHANGED, id)
 return t

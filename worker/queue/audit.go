@@ -24,7 +24,13 @@ type Event struct {
 	JobID     string          // "" for an event without a job
 	Metadata  json.RawMessage // an object; traceId is always there
 
-	seq, prev, hash, timestamp string // the chain, and what is hashed of Timestamp
+	Link Link // in the tenant's chain
+}
+
+// Link is what chains an event to the one before it.
+type Link struct {
+	Seq, Prev, Hash string // number in the tenant's trail, hash of the event before, own hash
+	Stamp           string // Timestamp as it was hashed
 }
 
 // Audit appends an event of the api that no other step writes. metadata is encoded as JSON and must be an object.
@@ -60,7 +66,7 @@ func eventsOf(msgs []redis.XMessage) []Event {
 			h[k] = text(v)
 		}
 		e := Event{StreamID: m.ID, Timestamp: h.time("timestamp"), Actor: h["actor"], Action: h["action"], Tenant: h["tenantId"],
-			JobID: h["jobId"], Metadata: json.RawMessage(h["metadata"]), seq: h["seq"], prev: h["prev"], hash: h["hash"], timestamp: h["timestamp"]}
+			JobID: h["jobId"], Metadata: json.RawMessage(h["metadata"]), Link: Link{h["seq"], h["prev"], h["hash"], h["timestamp"]}}
 		if !json.Valid(e.Metadata) {
 			e.Metadata = json.RawMessage("{}") // damaged: Verify tells
 		}
@@ -74,7 +80,7 @@ func eventsOf(msgs []redis.XMessage) []Event {
 // find; that two entries of one hash can be made together gains nothing, because the hash before is part of both.
 func (e *Event) chain(metadata string) string {
 	var b strings.Builder
-	for _, f := range []string{e.prev, e.seq, e.timestamp, e.Actor, e.Action, e.Tenant, e.JobID, metadata} {
+	for _, f := range []string{e.Link.Prev, e.Link.Seq, e.Link.Stamp, e.Actor, e.Action, e.Tenant, e.JobID, metadata} {
 		b.WriteString(strconv.Itoa(len(f)) + ":" + f)
 	}
 	sum := sha1.Sum([]byte(b.String())) //nolint:gosec // see above
@@ -143,17 +149,17 @@ func (q *Queue) Verify(ctx context.Context, tenant string, anchor Anchor) (Chain
 
 // add holds the next entry to those before it.
 func (c *Chain) add(e *Event, metadata string) error {
-	n, err := strconv.ParseInt(e.seq, 10, 64)
+	n, err := strconv.ParseInt(e.Link.Seq, 10, 64)
 	switch {
-	case err != nil || e.chain(metadata) != e.hash:
-		return fmt.Errorf("%w: entry %s (number %s, %s) does not have the hash of what it says", ErrBroken, e.StreamID, e.seq, e.Action)
+	case err != nil || e.chain(metadata) != e.Link.Hash:
+		return fmt.Errorf("%w: entry %s (number %s, %s) does not have the hash of what it says", ErrBroken, e.StreamID, e.Link.Seq, e.Action)
 	case c.Events > 0 && n != c.Last+1:
 		return fmt.Errorf("%w: entry %s has number %d after %d", ErrBroken, e.StreamID, n, c.Last)
-	case c.Events > 0 && e.prev != c.Hash, n == 1 && e.prev != "":
+	case c.Events > 0 && e.Link.Prev != c.Hash, n == 1 && e.Link.Prev != "":
 		return fmt.Errorf("%w: entry %s (number %d) does not follow the one before it", ErrBroken, e.StreamID, n)
 	case c.Events == 0:
 		c.First = n
 	}
-	c.Events, c.Last, c.Hash = c.Events+1, n, e.hash
+	c.Events, c.Last, c.Hash = c.Events+1, n, e.Link.Hash
 	return nil
 }

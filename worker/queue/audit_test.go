@@ -135,7 +135,7 @@ func TestAuditShowsTampering(t *testing.T) {
 		"another's entry has its place and a hash of its own": func(t *testing.T, q *Queue, trail string, all []redis.XMessage) {
 			v := all[1].Values
 			e := Event{Timestamp: time.Now(), Actor: "worker", Action: "job_failed", Tenant: text(v["tenantId"]), JobID: text(v["jobId"]),
-				seq: text(v["seq"]), prev: text(v["prev"]), timestamp: text(v["timestamp"])}
+				Link: Link{Seq: text(v["seq"]), Prev: text(v["prev"]), Stamp: text(v["timestamp"])}}
 			v["action"], v["hash"] = e.Action, e.chain(text(v["metadata"]))
 			rewrite(t, q, trail, all)
 		},

@@ -14,11 +14,17 @@ import (
 
 // HistoryQuery asks for a part of a tenant's history.
 type HistoryQuery struct {
-	Limit    int               // at least 1
-	Cursor   string            // the Next of an earlier Page; "": from the newest
-	From, To time.Time         // of submission, in milliseconds, both included; zero: no bound
-	Match    func(Record) bool // nil: every job. It is asked about results without steps
-	Summary  bool              // results without steps, and so without output
+	Limit    int       // at least 1
+	Cursor   string    // the Next of an earlier Page; "": from the newest
+	From, To time.Time // of submission, in milliseconds, both included; zero: no bound
+	Status   State     // as Record.Shown says it; "": any
+	Language string    // "": any
+	Summary  bool      // results without steps, and so without output
+}
+
+// matches reports whether the query asks for a job like r.
+func (h *HistoryQuery) matches(r Record) bool {
+	return (h.Status == "" || r.Shown() == h.Status) && (h.Language == "" || r.Language == h.Language)
 }
 
 // Page is a part of a history.
@@ -62,11 +68,11 @@ func (q *Queue) history(ctx context.Context, tenant string, h HistoryQuery) (Pag
 			return Page{}, err
 		}
 		for _, r := range records {
-			if h.Match != nil && !h.Match(r) {
+			if !h.matches(r) {
 				continue
 			}
 			if len(p.Jobs) == h.Limit {
-				p.Next = cursor(p.Jobs[h.Limit-1])
+				p.Next = p.Jobs[h.Limit-1].Cursor()
 				return q.withOutput(ctx, p, h)
 			}
 			p.Jobs = append(p.Jobs, r)
@@ -90,7 +96,7 @@ func (q *Queue) historyIDs(ctx context.Context, tenant string, h HistoryQuery) (
 		//lint:ignore SA1019 its successor, ZRANGE with REV, needs Redis 6.2; Debian 11 has 6.0
 		return q.rdb.ZRevRangeByScore(ctx, q.keys.history(tenant), by).Result()
 	}
-	ms, id, err := parseCursor(h.Cursor)
+	ms, id, err := ParseCursor(h.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +131,13 @@ func (q *Queue) withOutput(ctx context.Context, p Page, h HistoryQuery) (Page, e
 	return p, err
 }
 
-// cursor is the place of a job in its tenant's history: the history is sorted by the time of submission, then by id.
-func cursor(r Record) string {
+// Cursor is the place of the job in its tenant's history: the history is sorted by the time of submission, then by id.
+func (r Record) Cursor() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(r.CreatedAt.UnixMilli(), 10) + " " + r.ID))
 }
 
-func parseCursor(s string) (ms int64, id string, err error) {
+// ParseCursor reads what Cursor wrote; the error is ErrCursor.
+func ParseCursor(s string) (ms int64, id string, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {
 		return 0, "", ErrCursor

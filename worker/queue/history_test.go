@@ -89,18 +89,17 @@ func TestHistoryFilters(t *testing.T) {
 		t.Fatal(err)
 	}
 	waits := enqueue(t, q, tenant)
-	is := func(s State) func(Record) bool { return func(r Record) bool { return r.Status == s } }
 	at := get(t, q, tenant, done).CreatedAt
 	for name, tt := range map[string]struct {
 		h    HistoryQuery
 		want []string
 	}{
-		"succeeded":   {HistoryQuery{Match: is(Succeeded)}, []string{done}},
-		"queued":      {HistoryQuery{Match: is(Queued)}, []string{waits}},
-		"none":        {HistoryQuery{Match: is(Failed)}, nil},
+		"succeeded":   {HistoryQuery{Status: Succeeded}, []string{done}},
+		"queued":      {HistoryQuery{Status: Queued}, []string{waits}},
+		"none":        {HistoryQuery{Status: Failed}, nil},
 		"to":          {HistoryQuery{To: at.Add(-time.Millisecond)}, nil},
 		"from":        {HistoryQuery{From: time.Now().Add(time.Hour)}, nil},
-		"that moment": {HistoryQuery{From: at, To: at, Match: is(Succeeded)}, []string{done}},
+		"that moment": {HistoryQuery{From: at, To: at, Status: Succeeded}, []string{done}},
 	} {
 		tt.h.Limit = 1
 		if got := pages(t, q, tenant, tt.h); !slices.Equal(got, tt.want) {
@@ -137,13 +136,13 @@ func TestBadCursors(t *testing.T) {
 }
 
 func FuzzParseCursor(f *testing.F) {
-	f.Add(cursor(Record{ID: "a", CreatedAt: time.UnixMilli(1)}))
+	f.Add(Record{ID: "a", CreatedAt: time.UnixMilli(1)}.Cursor())
 	f.Fuzz(func(t *testing.T, s string) {
-		ms, id, err := parseCursor(s)
+		ms, id, err := ParseCursor(s)
 		if err != nil {
 			return
 		}
-		again, id2, err := parseCursor(cursor(Record{ID: id, CreatedAt: time.UnixMilli(ms)}))
+		again, id2, err := ParseCursor(Record{ID: id, CreatedAt: time.UnixMilli(ms)}.Cursor())
 		if err != nil || again != ms || id2 != id {
 			t.Errorf("%q is %d %q, and back %d %q, %v", s, ms, id, again, id2, err)
 		}

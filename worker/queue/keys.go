@@ -32,6 +32,9 @@ import (
 //	queue:<q>:webhook_wake              list    as wake, for who delivers them
 //	job:<id>:deliveries                 list    the latest attempts to deliver the job's webhook, JSON
 //	job:<id>:events                     stream  what a running job did, for those who watch; bounded, and short-lived
+//	queue:<q>:unarchived                zset    "<id> <tenant>" of finished jobs by time, ms; negative: to be deleted from the archive
+//	queue:<q>:archiving                 string  there is an archive that finished jobs wait for
+//	queue:<q>:archiver                  string  who archives; a lease
 //	queue:<q>:wake                      list    at most one token: there may be work
 //	queue:<q>:wake:<worker>             list    one token: that worker shall stop waiting
 //	queue:<q>:stats                     hash    finished jobs by state, since ever
@@ -82,6 +85,7 @@ local RING, IDLE, CLOCK, ORDER = Q .. 'ring', Q .. 'idle', Q .. 'clock', Q .. 'o
 local LEASES, DELAYED, WAKE, STATS = Q .. 'leases', Q .. 'delayed', Q .. 'wake', Q .. 'stats'
 local WORKERS, RUNTIMES, FINISHED, CANCEL = Q .. 'workers', Q .. 'runtimes', Q .. 'finished', Q .. 'cancel'
 local HOOKS, HOOK_WAKE = Q .. 'webhooks', Q .. 'webhook_wake'
+local UNARCHIVED, ARCHIVING, ARCHIVER = Q .. 'unarchived', Q .. 'archiving', Q .. 'archiver'
 local function jobKey(id) return 'job:' .. id end
 local CHANGED = Q .. 'changed'
 local function tally(bucket) return Q .. 'tally:' .. string.format('%.0f', bucket) end

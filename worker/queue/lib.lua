@@ -1,6 +1,6 @@
 -- What several steps share. Each paragraph is a definition, and a step has those that it uses (link.go), behind the key names (keys.go)
 -- and before its own file. JOB_TTL, DEAD_TTL, DAILY_TTL,
--- COST_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, MAX_BLOCK and TALLY (ms) and TALLY_TTL are fixed.
+-- COST_TTL and ARCHIVE_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, MAX_BLOCK and TALLY (ms) and TALLY_TTL are fixed.
 
 local floor = math.floor
 
@@ -45,10 +45,10 @@ local function audit(at, tenant, actor, action, id, metadata)
   for i, f in ipairs(fields) do text[i] = #f .. ':' .. f end
   local hash = redis.sha1hex(table.concat(text))
   redis.call('HSET', auditHead(tenant), 'seq', seq, 'hash', hash)
-  for key, max in pairs({ [auditTrail(tenant)] = AUDIT_MAX, [AUDIT] = AUDIT_ALL_MAX }) do
-    redis.call('XADD', key, 'MAXLEN', '~', max, '*', 'timestamp', t, 'actor', actor, 'action', action, 'tenantId', tenant,
-      'jobId', id, 'metadata', metadata, 'seq', seq, 'prev', prev, 'hash', hash)
-  end
+  local place = redis.call('XADD', auditTrail(tenant), 'MAXLEN', '~', AUDIT_MAX, '*', 'timestamp', t, 'actor', actor, 'action', action,
+    'tenantId', tenant, 'jobId', id, 'metadata', metadata, 'seq', seq, 'prev', prev, 'hash', hash)
+  redis.call('XADD', AUDIT, 'MAXLEN', '~', AUDIT_ALL_MAX, '*', 'timestamp', t, 'actor', actor, 'action', action,
+    'tenantId', tenant, 'jobId', id, 'metadata', metadata, 'seq', seq, 'prev', prev, 'hash', hash, 'trail', place)
 end
 
 -- auditJob is audit for what happens to a job; metadata is a table and gets the job's trace id.
@@ -102,13 +102,23 @@ local function freeSlot(id, tenant)
   end
 end
 
+-- isFinal says whether a job in that state never changes it again.
+local function isFinal(state) return state == 'succeeded' or state == 'failed' or state == 'cancelled' end
+
+-- toArchive makes a finished job wait for the archive, if there is one.
+local function toArchive(id, tenant, at)
+  if redis.call('EXISTS', ARCHIVING) == 0 then return false end
+  redis.call('ZADD', UNARCHIVED, at, entry(id, tenant))
+  return true
+end
+
 -- finish puts a job into its final state; the rest of the arguments are further fields of the hash. Only now it gets an expiry:
 -- an unfinished job neither expires nor falls to a volatile-* eviction policy.
 local function finish(id, tenant, at, state, ...)
   local t = iso(at)
   redis.call('HSET', jobKey(id), 'status', state, 'completedAt', t, 'updatedAt', t, ...)
   redis.call('HDEL', jobKey(id), 'currentAttempt', 'worker')
-  redis.call('EXPIRE', jobKey(id), JOB_TTL)
+  redis.call('EXPIRE', jobKey(id), toArchive(id, tenant, at) and math.max(JOB_TTL, ARCHIVE_TTL) or JOB_TTL)
   redis.call('ZREM', LEASES, entry(id, tenant))
   freeSlot(id, tenant)
   redis.call('HINCRBY', STATS, state, 1)

@@ -6,8 +6,10 @@
 local id, tenant = ARGV[1], ARGV[2]
 local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
 if f[1] ~= tenant then return false end
-if f[2] ~= 'succeeded' and f[2] ~= 'failed' and f[2] ~= 'cancelled' then return f[2] end
-auditJob(now(), id, tenant, 'api', 'job_deleted', {})
+if not isFinal(f[2]) then return f[2] end
+local at = now()
+auditJob(at, id, tenant, 'api', 'job_deleted', {})
+toArchive(id, tenant, -at) -- out of it
 redis.call('DEL', jobKey(id), deliveries(id), events(id))
 redis.call('PUBLISH', CHANGED, id)
 redis.call('ZREM', history(tenant), id)

@@ -23,6 +23,17 @@ const (
 	Cancelled  State = "cancelled"
 )
 
+// TimedOut is what a failed job is shown as whose result ran out of time. It is never stored.
+const TimedOut State = "timed_out"
+
+// Shown is the job's state as tenants see it.
+func (r Record) Shown() State {
+	if r.Status == Failed && r.Result != nil && r.Result.TimedOut() {
+		return TimedOut
+	}
+	return r.Status
+}
+
 // Final reports whether the state never changes again.
 func (s State) Final() bool { return s == Succeeded || s == Failed || s == Cancelled }
 

@@ -1,0 +1,126 @@
+// Package archive keeps finished jobs, their costs and the audit in PostgreSQL, for as long as its operator likes: beyond the time for
+// which Redis has them.
+//
+// Nothing waits for the database. What is finished waits in Redis (queue.Unarchived) and a Copier brings it over; a job is kept there
+// until that was done, for a week at most. Copying is idempotent: what is copied twice is there once and was billed once. What a tenant
+// deletes is deleted here by the same way, also when the database was away at the time.
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	askTime = 2 * time.Second // for a question of the api
+	// awayTime is how long nothing is asked after the database was away: else each request would wait for it.
+	awayTime = time.Second
+	maxConns = 8
+)
+
+// ErrAway means that the database does not answer.
+var ErrAway = errors.New("the archive is away")
+
+// Archive is a connection to the database. It is safe for concurrent use.
+type Archive struct {
+	pool *pgxpool.Pool
+
+	mu    sync.Mutex // guards the rest
+	made  bool       // the tables are there
+	until time.Time  // the database is taken for away
+}
+
+// Open prepares an archive in the database at url: postgres://USER:PASSWORD@HOST:PORT/NAME, or what else libpq takes. It does not connect:
+// the database may come later.
+func Open(url string) (*Archive, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// The parser's message may quote the URL, and with it the password.
+		return nil, errors.New("the archive's URL is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+	}
+	cfg.MaxConns = maxConns
+	cfg.ConnConfig.ConnectTimeout = askTime
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the archive: %w", err)
+	}
+	return &Archive{pool: pool}, nil
+}
+
+// Close ends the connections.
+func (a *Archive) Close() { a.pool.Close() }
+
+// tables makes what is missing. Names begin with ccee_, so that the database may be another's too. Ids sort as in Redis, by bytes.
+// record and data are stored jobs (stored.go), record without what is large; what tenants write is bytes: text can't have a NUL.
+const tables = `
+CREATE TABLE IF NOT EXISTS ccee_jobs (
+  tenant text NOT NULL, id text COLLATE "C" NOT NULL, created_ms bigint NOT NULL, completed_at timestamptz, status text NOT NULL,
+  language text NOT NULL, cost_day date NOT NULL, cost_usd numeric(20,8) NOT NULL, record bytea NOT NULL, data bytea NOT NULL,
+  PRIMARY KEY (tenant, id));
+CREATE INDEX IF NOT EXISTS ccee_jobs_history ON ccee_jobs (tenant, created_ms DESC, id DESC);
+CREATE TABLE IF NOT EXISTS ccee_costs (
+  tenant text NOT NULL, day date NOT NULL, usd numeric(20,8) NOT NULL, PRIMARY KEY (tenant, day));
+CREATE TABLE IF NOT EXISTS ccee_audit (
+  tenant text NOT NULL, ms bigint NOT NULL, n bigint NOT NULL, seq text NOT NULL, prev text NOT NULL, hash text NOT NULL, stamp text NOT NULL,
+  actor text NOT NULL, action text NOT NULL, job_id text NOT NULL, metadata bytea NOT NULL, PRIMARY KEY (tenant, ms, n));
+CREATE TABLE IF NOT EXISTS ccee_state (name text PRIMARY KEY, value text NOT NULL);`
+
+// lockKey is that of the advisory lock under which the tables are made and jobs are written: "ccee".
+const lockKey = 0x63636565
+
+// do runs what works on the database, once the tables are there. An error of the connection is ErrAway.
+func (a *Archive) do(ctx context.Context, what string, work func(ctx context.Context) error) error {
+	if a.isAway() {
+		return ErrAway
+	}
+	bounded, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	err := a.make(bounded)
+	if err == nil {
+		err = work(bounded)
+	}
+	switch {
+	case err == nil || errors.Is(err, pgx.ErrNoRows):
+		return err
+	case refused(err), ctx.Err() != nil: // the caller's doing
+		return fmt.Errorf("%s in the archive: %w", what, err)
+	}
+	a.mu.Lock()
+	a.until = time.Now().Add(awayTime)
+	a.mu.Unlock()
+	return fmt.Errorf("%w: %s: %w", ErrAway, what, err)
+}
+
+func (a *Archive) isAway() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Now().Before(a.until)
+}
+
+func (a *Archive) make(ctx context.Context) error {
+	a.mu.Lock()
+	made := a.made
+	a.mu.Unlock()
+	if made {
+		return nil
+	}
+	err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockKey); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, tables)
+		return err
+	})
+	if err == nil {
+		a.mu.Lock()
+		a.made = true
+		a.mu.Unlock()
+	}
+	return err
+}
