@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"api/client":     {},
 	"worker":         {"api/job", "worker/queue", "daemon/client"},
 	"worker/queue":   {"api/job"},
-	"worker/archive": {"worker/queue"},
+	"worker/archive": {"api/job", "worker/queue"},
 	"daemon":         {"api/job", "nsjail", "nsjail/escape", "seccomp", "rootfs"},
 	"daemon/client":  {"api/job"},
 	"nsjail/escape":  {},
