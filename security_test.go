@@ -8,31 +8,51 @@ import (
 	"testing"
 )
 
-// TestSecurityNamesTests: every test that SECURITY.md names as holding a control exists.
-func TestSecurityNamesTests(t *testing.T) {
-	text, err := os.ReadFile("SECURITY.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	named := regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(text), -1)
-	if len(named) < 30 {
-		t.Fatalf("only %d tests are named", len(named))
-	}
-	for _, m := range named {
-		files, err := filepath.Glob(filepath.Join(m[1], "*_test.go"))
+// TestDocumentsNameTests: every test that SECURITY.md names as holding a control, and api/CONTRACT.md a row of the contract, exists; and each
+// of those rows is held or says why not.
+func TestDocumentsNameTests(t *testing.T) {
+	name := regexp.MustCompile("`([a-zA-Z0-9/]+)\\.((?:Test|Fuzz)[A-Za-z0-9]+)`")
+	for file, least := range map[string]int{"SECURITY.md": 30, "api/CONTRACT.md": 100} {
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := false
-		for _, f := range files {
-			source, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			found = found || strings.Contains(string(source), "\nfunc "+m[2]+"(")
+		named := name.FindAllStringSubmatch(string(text), -1)
+		if len(named) < least {
+			t.Fatalf("%s names only %d tests", file, len(named))
 		}
-		if !found {
-			t.Errorf("package %s has no test %s", m[1], m[2])
+		for _, m := range named {
+			if !hasTest(t, m[1], m[2]) {
+				t.Errorf("%s: package %s has no test %s", file, m[1], m[2])
+			}
+		}
+		if file != "api/CONTRACT.md" {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			cells := strings.Split(line, " | ")
+			if len(cells) == 2 && !strings.HasPrefix(line, "| row") && !name.MatchString(cells[1]) &&
+				!strings.HasPrefix(cells[1], "not held: ") && !strings.HasPrefix(cells[1], "with the ECS part") {
+				t.Errorf("%s: neither held nor explained: %s", file, line)
+			}
 		}
 	}
+}
+
+// hasTest reports whether a package has a test function of that name.
+func hasTest(t *testing.T, dir, name string) bool {
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		source, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(source), "\nfunc "+name+"(") {
+			return true
+		}
+	}
+	return false
 }

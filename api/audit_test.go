@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ccee/worker/queue"
 )
 
 func TestAuditFeed(t *testing.T) {
@@ -90,5 +92,31 @@ func TestIdempotencyKey(t *testing.T) {
 		strings.Repeat("k", 256): "String must contain at most 255 character(s)"} {
 		post(key, helloPython).want(t, 400, fmt.Sprintf(`{"error":"validation_error","traceId":"test-trace",
 			"issues":{"formErrors":[],"fieldErrors":{"Idempotency-Key":[%q]}}}`, message))
+	}
+}
+
+// What the api notes by itself has the members that dashboards know.
+func TestAuditActions(t *testing.T) {
+	s := newStack(t, nil)
+	id := s.submit(helloPython)
+	if err := complete(claim(t, s.queue), exited(0, "")); err != nil {
+		t.Fatal(err)
+	}
+	s.post("/v1/jobs/"+id+"/analyze", "{}")
+	s.do("GET", "/v1/admin/metrics", "", http.Header{"X-Api-Key": nil})
+	s.do("GET", "/v1/admin/metrics", "", http.Header{"X-Api-Key": {"tight-key"}})
+	for _, tt := range []struct{ tenant, action, metadata string }{
+		{s.tenant, "job_analyzed", `{"confidence":"high","fallbackReason":"ai_provider_disabled","provider":"heuristic","summary":"Execution succeeded","traceId":"test-trace"}`},
+		{"unknown", "admin_auth_denied", `{"path":"/v1/admin/metrics","traceId":"test-trace"}`},
+		{"unknown", "admin_auth_missing", `{"path":"/v1/admin/metrics","traceId":"test-trace"}`},
+	} {
+		events, err := s.queue.Events(t.Context(), tt.tenant, "", 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(events, func(e queue.Event) bool { return e.Action == tt.action })
+		if i < 0 || events[i].Actor != "api" || string(events[i].Metadata) != tt.metadata {
+			t.Errorf("%s: %+v, want %s", tt.action, events, tt.metadata)
+		}
 	}
 }

@@ -74,7 +74,7 @@ func TestDashboardAndRulesNameWhatThereIs(t *testing.T) {
 	if n < 30 {
 		t.Errorf("only %d names were found", n)
 	}
-	public := scrape(t, http.DefaultClient, s.url+"/metrics")
+	public := scrape(t, &rest, s.url+"/metrics")
 	if strings.Contains(public, "e2e") || strings.Contains(public, "tenant") {
 		t.Errorf("the public metrics name a tenant:\n%s", public)
 	}
@@ -147,7 +147,7 @@ func TestTracesFollowAJob(t *testing.T) {
 	req.Header.Set("content-type", "application/json")
 	req.Header.Set("x-api-key", key)
 	req.Header.Set("traceparent", "00-"+trace+"-"+parent+"-01")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := rest.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

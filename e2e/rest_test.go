@@ -75,8 +75,7 @@ func (s *stack) request(method, path, key string, payload any) (int, []byte, err
 	if r != nil {
 		req.Header.Set("content-type", "application/json")
 	}
-	client := http.Client{Timeout: 45 * time.Second}
-	resp, err := client.Do(req)
+	resp, err := rest.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -54,14 +54,22 @@ func newStack(name string) (*stack, error) {
 	return s, os.Chmod(s.sockets, 0o755)
 }
 
-// up starts ccee up and returns when it has said that it is ready.
-func (s *stack) up(env ...string) error {
+// up starts ccee up and returns when it has said that it is ready. A setting that begins with -- is a flag, others are of the environment.
+func (s *stack) up(settings ...string) error {
+	var env, flags []string
+	for _, set := range settings {
+		if strings.HasPrefix(set, "--") {
+			flags = append(flags, set)
+		} else {
+			env = append(env, set)
+		}
+	}
 	var err error
 	if s.log, err = os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600); err != nil {
 		return err
 	}
-	s.cmd = exec.Command(binary, "up", "--listen", "127.0.0.1:0", "--data", s.data(), "--images", images(),
-		"--socket", s.socket(), "--cgroup", s.name)
+	s.cmd = exec.Command(binary, append([]string{"up", "--listen", "127.0.0.1:0", "--data", s.data(), "--images", images(),
+		"--socket", s.socket(), "--cgroup", s.name}, flags...)...)
 	s.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), keysEnv,
 		"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000"}, env...)
 	s.cmd.Stderr = s.log

@@ -31,7 +31,7 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
 	})
 	told := &emitter{lease: l}
 	keeping.Go(func() { told.run(keep) })
-	res, err := w.backend.Run(ctx, l.Job, told.add)
+	res, err := w.backend.Run(ctx, w.withDefaults(l.Job), told.add)
 	endKeep()
 	keeping.Wait()
 
@@ -46,6 +46,13 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
 	s := w.settle(store, l, v)
 	endSpan(span, v, s)
 	w.report(l, v, time.Since(began), s)
+}
+
+// withDefaults is the job with the worker's own defaults.
+func (w *Worker) withDefaults(spec job.Spec) job.Spec {
+	kept := job.Limits{OutputBytes: w.opts.OutputBytes}
+	spec.Compile, spec.Run = spec.Compile.Fill(kept), spec.Run.Fill(kept)
+	return spec
 }
 
 // settled says what became of a job, for the log and the counters.

@@ -29,6 +29,7 @@ type Options struct {
 	ID          string        // unique among live workers; "" for the host's name and a random part
 	Concurrency int           // jobs at a time, 1 to MaxConcurrency
 	Drain       time.Duration // how long running jobs may take to finish once Run is told to stop
+	OutputBytes int64         // kept of each stream of a step that says nothing of it; 0: what the language or the server has
 	Log         zerolog.Logger
 	Metrics     prometheus.Registerer // nil for none
 	Trace       trace.TracerProvider  // nil for none

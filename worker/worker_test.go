@@ -36,6 +36,21 @@ func TestWorkerStoresResults(t *testing.T) {
 	}
 }
 
+// The worker's bound of output holds for jobs that have none of their own.
+func TestOutputBytes(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{})
+	specs := make(chan job.Spec, 1)
+	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) { specs <- s; return good(s), nil }}, Options{OutputBytes: 100})
+	wantEnd(t, q, enqueue(t, q), queue.Succeeded)
+	if s := <-specs; s.Run.OutputBytes != 100 || s.Compile.OutputBytes != 100 {
+		t.Errorf("run %+v, compile %+v", s.Run, s.Compile)
+	}
+	w := &Worker{opts: Options{OutputBytes: 100}}
+	if s := w.withDefaults(job.Spec{Run: job.Limits{OutputBytes: 7}}); s.Run.OutputBytes != 7 {
+		t.Errorf("a job's own bound became %d", s.Run.OutputBytes)
+	}
+}
+
 func TestFailingProgramIsAResult(t *testing.T) {
 	q := open(t, newRedis(t), queue.Options{})
 	var runs atomic.Int64

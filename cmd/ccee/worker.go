@@ -24,6 +24,7 @@ running ones finish within --drain-ms, what is left goes back to the queue.
 ` + redisHelp,
 		Flags: append(append(queueFlags(), tracingFlags("ccee-worker")...), socketFlag(), logLevelFlag(), drainFlag(),
 			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` for Prometheus (default: none)"),
+			intFlag("max-stdio-bytes", "MAX_STDIO_BYTES", 65_536, 1, 1_000_000, "bytes that are kept of each stream of a step, unless the job says otherwise"),
 			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 1, worker.MaxConcurrency, "jobs at once")),
 		Action: noArgs(runWorker),
 	}
@@ -50,10 +51,18 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 	}
 	w, err := worker.New(q, worker.NewLocal(cmd.String("socket")), worker.Options{
 		Concurrency: int(cmd.Int64("concurrency")), Drain: milliseconds(cmd, "drain-ms"),
-		Log: newLogger("worker", cmd.String("log-level")), Metrics: metrics, Trace: tracing,
+		Log: newLogger("worker", cmd.String("log-level")), Metrics: metrics, Trace: tracing, OutputBytes: outputBytes(cmd),
 	})
 	if err != nil {
 		return err
 	}
 	return w.Run(ctx)
+}
+
+// outputBytes is --max-stdio-bytes, or 0 where it isn't given: then the language's default holds.
+func outputBytes(cmd *cli.Command) int64 {
+	if !cmd.IsSet("max-stdio-bytes") {
+		return 0
+	}
+	return cmd.Int64("max-stdio-bytes")
 }

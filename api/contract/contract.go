@@ -1,0 +1,94 @@
+// Package contract holds answers of the REST API to its description, openapi.yaml. Tests use it: those of the server, and those of
+// the whole.
+package contract
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// Contract is an OpenAPI description.
+type Contract struct{ Doc *openapi3.T }
+
+// Load reads a description. That the file is valid OpenAPI, and its examples what its schemas say, is checked too.
+func Load(file string) (*Contract, error) {
+	loader := openapi3.NewLoader()
+	doc, err := loader.LoadFromFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return &Contract{doc}, doc.Validate(loader.Context, openapi3.EnableExamplesValidation())
+}
+
+// Operation returns the operation that a request is for, nil if there is none. HEAD is GET.
+func (c *Contract) Operation(method, path string) *openapi3.Operation {
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for template, item := range c.Doc.Paths.Map() {
+		pattern := regexp.QuoteMeta(template)
+		pattern = regexp.MustCompile(`\\\{[a-zA-Z]+\\\}`).ReplaceAllString(pattern, `[^/]+`)
+		if regexp.MustCompile("^" + pattern + "$").MatchString(path) {
+			return item.GetOperation(method)
+		}
+	}
+	return nil
+}
+
+// Answer is an answer to be held to the contract.
+type Answer struct {
+	Method, Path string
+	Status       int
+	ContentType  string
+	Body         []byte
+}
+
+// Check says what of an answer the contract does not foresee: its status, its type, or a member of its body. What is asked for that there is
+// not must be answered by 404 in the form of the framework.
+func (c *Contract) Check(a Answer) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%s %s: %d: %s", a.Method, a.Path, a.Status, fmt.Sprintf(format, args...))
+	}
+	op := c.Operation(a.Method, a.Path)
+	switch {
+	case op == nil && a.Status != http.StatusNotFound:
+		return bad("there is no such operation")
+	case op == nil:
+		return c.check(c.Doc.Components.Schemas["FrameworkError"].Value, a.Body, bad)
+	}
+	documented := op.Responses.Status(a.Status)
+	if documented == nil && a.Status >= http.StatusInternalServerError {
+		documented = op.Responses.Default()
+	}
+	if documented == nil {
+		return bad("the operation has no answer of that status")
+	}
+	kind, _, _ := mime.ParseMediaType(a.ContentType)
+	content := documented.Value.Content
+	switch {
+	case len(a.Body) == 0: // HEAD, or nothing to say
+		return nil
+	case content.Get(kind) == nil:
+		return bad("an answer of type %q, the operation has %v", kind, content)
+	case kind != "application/json" || content.Get(kind).Schema == nil:
+		return nil
+	}
+	return c.check(content.Get(kind).Schema.Value, a.Body, bad)
+}
+
+func (c *Contract) check(schema *openapi3.Schema, body []byte, bad func(string, ...any) error) error {
+	var v any
+	if err := json.Unmarshal(body, &v); err != nil {
+		return bad("no JSON: %v", err)
+	}
+	if err := schema.VisitJSON(v, openapi3.EnableJSONSchema2020(), openapi3.EnableFormatValidation()); err != nil {
+		return bad("not what the contract says: %v", strings.TrimSpace(err.Error()))
+	}
+	return nil
+}
