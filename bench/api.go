@@ -27,46 +27,70 @@ const (
 // tenantKey is the API key of a tenant.
 func tenantKey(i int) string { return fmt.Sprintf("bench-key-%03d-0123456789abcdef", i) }
 
-// api times the REST API alone, with authentication, limits, quotas and audit on, and a Redis that writes its append-only file:
-// submissions, then reads of jobs. No worker takes the jobs, so what is timed is the api and Redis.
+// stand is an api on a Redis of its own, with authentication, limits, quotas and audit on, and no worker.
+type stand struct {
+	redis, api *running
+	queue      *queue.Queue
+}
+
+func newStand(ctx context.Context, dir, binary string, opts queue.Options, env ...string) (*stand, error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	// As ccee up runs it.
+	redis, err := start("redis-server", filepath.Join(dir, "redis.log"), nil, "--port", "0", "--unixsocket", filepath.Join(dir, "redis.sock"), "--dir", dir,
+		"--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-min-size", "256mb", "--save", "")
+	if err != nil {
+		return nil, err
+	}
+	url := "unix://" + filepath.Join(dir, "redis.sock")
+	api, err := start(binary, filepath.Join(dir, "api.log"), append([]string{"REDIS_URL=" + url, "TENANT_API_KEYS_JSON=" + tenantsJSON(),
+		"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000"}, env...), "api", "--listen", apiListen)
+	if err != nil {
+		redis.stop()
+		return nil, err
+	}
+	s := &stand{redis: redis, api: api}
+	if s.queue, err = queue.Open(url, opts); err != nil {
+		s.stop()
+		return nil, err
+	}
+	lang := job.Language{Name: "python", SourceFile: "main.py", Run: []string{"/usr/bin/python3", "{source}"}}
+	err = until(ctx, func() error { return s.queue.PublishRuntimes(ctx, "bench", []job.Language{lang}, time.Hour) })
+	if err == nil {
+		err = until(ctx, func() error { return newREST("http://" + apiListen).ready(ctx) })
+	}
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stand) stop() {
+	if s.queue != nil {
+		s.queue.Close()
+	}
+	s.api.stop()
+	s.redis.stop()
+}
+
+// api times the REST API alone: submissions, then reads of jobs. No worker takes the jobs, so what is timed is the api and Redis.
 func api(ctx context.Context, dir, binary string) error {
 	if _, err := exec.LookPath("wrk"); err != nil {
 		fmt.Println("without wrk, which is not installed: make test-deps")
 		return nil
 	}
 	own := filepath.Join(dir, "api")
-	if err := os.Mkdir(own, 0o755); err != nil {
-		return err
-	}
-	stopRedis, err := start("redis-server", filepath.Join(own, "redis.log"), nil, "--port", "0", "--unixsocket", filepath.Join(own, "redis.sock"), "--dir", own,
-		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
+	s, err := newStand(ctx, own, binary, queue.Options{})
 	if err != nil {
 		return err
 	}
-	defer stopRedis()
-	url := "unix://" + filepath.Join(own, "redis.sock")
-	stop, err := start(binary, filepath.Join(own, "api.log"), []string{"REDIS_URL=" + url, "TENANT_API_KEYS_JSON=" + tenantsJSON(),
-		"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000"}, "api", "--listen", apiListen)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	q, err := queue.Open(url, queue.Options{})
-	if err != nil {
-		return err
-	}
-	defer q.Close()
-	lang := job.Language{Name: "python", SourceFile: "main.py", Run: []string{"/usr/bin/python3", "{source}"}}
-	if err := until(ctx, func() error { return q.PublishRuntimes(ctx, "bench", []job.Language{lang}, time.Hour) }); err != nil {
-		return err
-	}
-	if err := until(ctx, func() error { return newREST("http://" + apiListen).ready(ctx) }); err != nil {
-		return err
-	}
+	defer s.stop()
 	if err := wrk(ctx, own, "POST /v1/jobs", postScript()); err != nil {
 		return err
 	}
-	script, err := getScript(ctx, q)
+	script, err := getScript(ctx, s.queue)
 	if err != nil {
 		return err
 	}

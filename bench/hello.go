@@ -28,7 +28,7 @@ func hellos(ctx context.Context, dir, binary, images string, rounds int) error {
 	}
 	defer store.Close()
 	const listen = "127.0.0.1:18089"
-	stop, err := start(binary, filepath.Join(dir, "up.log"), []string{
+	running, err := start(binary, filepath.Join(dir, "up.log"), []string{
 		`TENANT_API_KEYS_JSON={"bench":{"tenantId":"bench","maxConcurrentJobs":1000,"maxDailyJobs":1000000}}`,
 		"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000",
 	}, "up", "--listen", listen, "--data", filepath.Join(dir, "data"), "--images", images,
@@ -36,7 +36,7 @@ func hellos(ctx context.Context, dir, binary, images string, rounds int) error {
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer running.stop()
 	c := newREST("http://" + listen)
 	if err := until(ctx, func() error { return c.ready(ctx) }); err != nil {
 		return err

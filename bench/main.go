@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -40,17 +41,19 @@ func run() int {
 	binary := flag.String("ccee", "bin/ccee", "the binary to time")
 	images := flag.String("images", "/var/lib/ccee/images", "image store with python, javascript and java")
 	rounds := flag.Int("rounds", 300, "rounds of the no-op; a tenth of it, at least 20, of the hellos")
+	parts := flag.String("parts", "api,noop,hello", "what to time; soak is a further one")
+	jobs := flag.Int64("jobs", 1_000_000, "jobs of the soak")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := bench(ctx, *binary, *images, *rounds); err != nil {
+	if err := bench(ctx, *binary, *images, *rounds, *jobs, strings.Split(*parts, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
 	}
 	return 0
 }
 
-func bench(ctx context.Context, binary, images string, rounds int) error {
+func bench(ctx context.Context, binary, images string, rounds int, jobs int64, parts []string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("must run as root: the daemon builds jails")
 	}
@@ -62,14 +65,20 @@ func bench(ctx context.Context, binary, images string, rounds int) error {
 	if err := os.Chmod(dir, 0o755); err != nil { // worker and api run as another user
 		return err
 	}
-	if err := api(ctx, dir, binary); err != nil {
-		return fmt.Errorf("api: %w", err)
+	known := map[string]func() error{
+		"api":   func() error { return api(ctx, dir, binary) },
+		"noop":  func() error { return noop(ctx, dir, binary, rounds) },
+		"soak":  func() error { return soak(ctx, dir, binary, jobs) },
+		"hello": func() error { return hellos(ctx, dir, binary, images, max(20, rounds/10)) },
 	}
-	if err := noop(ctx, dir, binary, rounds); err != nil {
-		return fmt.Errorf("no-op: %w", err)
-	}
-	if err := hellos(ctx, dir, binary, images, max(20, rounds/10)); err != nil {
-		return fmt.Errorf("hello: %w", err)
+	for _, part := range parts {
+		run, there := known[part]
+		if !there {
+			return fmt.Errorf("there is no part %q", part)
+		}
+		if err := run(); err != nil {
+			return fmt.Errorf("%s: %w", part, err)
+		}
 	}
 	return nil
 }

@@ -22,12 +22,12 @@ func noop(ctx context.Context, dir, binary string, rounds int) error {
 		return err
 	}
 	socket := filepath.Join(dir, "noop.sock")
-	stop, err := start(binary, filepath.Join(dir, "daemon.log"), nil,
+	running, err := start(binary, filepath.Join(dir, "daemon.log"), nil,
 		"daemon", "--socket", socket, "--images", store, "--cgroup", "ccee-bench-noop", "--log-level", "warn")
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer running.stop()
 	c := client.New(socket)
 	if err := until(ctx, func() error { return c.Ready(ctx) }); err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -32,8 +34,14 @@ func (p program) run(ctx context.Context) error {
 	return nil
 }
 
-// start starts ccee with its log in a file, and returns what stops it.
-func start(binary, log string, env []string, args ...string) (stop func(), err error) {
+// running is a process that was started.
+type running struct {
+	cmd *exec.Cmd
+	log string
+}
+
+// start starts a program with its log in a file.
+func start(binary, log string, env []string, args ...string) (*running, error) {
 	f, err := os.Create(log)
 	if err != nil {
 		return nil, err
@@ -45,13 +53,31 @@ func start(binary, log string, env []string, args ...string) (stop func(), err e
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			b, _ := os.ReadFile(log)
-			fmt.Fprintf(os.Stderr, "ccee %s: %v\n%s", args[0], err, b)
+	return &running{cmd, log}, nil
+}
+
+// stop ends it.
+func (r *running) stop() {
+	_ = r.cmd.Process.Signal(syscall.SIGTERM)
+	if err := r.cmd.Wait(); err != nil {
+		b, _ := os.ReadFile(r.log)
+		fmt.Fprintf(os.Stderr, "%s: %v\n%s", r.cmd.Args[0], err, b)
+	}
+}
+
+// memory is what it holds of memory, in MiB: VmRSS of proc_pid_status(5).
+func (r *running) memory() float64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
+			kb, _ := strconv.ParseFloat(f[1], 64)
+			return kb / 1024
 		}
-	}, nil
+	}
+	return 0
 }
 
 // until asks again and again until there is no error, for at most a minute.

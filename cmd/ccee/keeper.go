@@ -20,6 +20,7 @@ const (
 // child says how to start one process of the stack.
 type child struct {
 	name    string
+	prepare func() *exec.Cmd // nil, or what runs to its end before each start; that it fails is no reason not to start
 	command func() *exec.Cmd
 	cred    *syscall.Credential // nil: as ccee itself
 	ready   func(context.Context) error
@@ -61,6 +62,9 @@ func (k *keeper) keep(ctx context.Context) error {
 
 // once runs the child until it ends or ctx does. The error says how it ended.
 func (k *keeper) once(ctx context.Context) error {
+	if k.prepare != nil {
+		k.run(k.prepare())
+	}
 	cmd := k.command()
 	if err := k.starter.start(cmd, k.cred); err != nil {
 		return fmt.Errorf("start %s: %w", k.name, err)
@@ -81,6 +85,20 @@ func (k *keeper) once(ctx context.Context) error {
 		k.log.Warn().Str("child", k.name).Dur("grace_ms", k.grace).Msg("child did not end in time and is killed")
 		_ = cmd.Process.Kill()
 		return endOf(<-ended)
+	}
+}
+
+// run runs what goes before a start; nil is nothing.
+func (k *keeper) run(cmd *exec.Cmd) {
+	if cmd == nil {
+		return
+	}
+	err := k.starter.start(cmd, k.cred)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		k.log.Warn().Str("child", k.name).Err(err).Strs("command", cmd.Args).Msg("preparation failed")
 	}
 }
 

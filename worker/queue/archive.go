@@ -70,7 +70,9 @@ func (q *Queue) Stored(ctx context.Context, list []Unarchived) ([]Stored, error)
 	for i, u := range list {
 		cmds[i] = redis.NewMapStringStringCmd(ctx, "hgetall", q.keys.job(u.ID))
 	}
-	q.together(ctx, cmds...)
+	if err := q.batch.do(ctx, cmds...); err != nil {
+		return nil, q.explain("read what waits for the archive", err)
+	}
 	all := make([]Stored, len(list))
 	for i, cmd := range cmds {
 		h, err := cmd.(*redis.MapStringStringCmd).Result()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,8 +45,15 @@ func testMain(m *testing.M) int {
 
 func (s *server) url() string { return "unix://" + filepath.Join(s.dir, "redis.sock") }
 
-// start runs redis-server and returns when it answers.
+// start runs redis-server and returns when it answers. What a killed one wrote half is cut off, as ccee up does; see its checkAOF.
 func (s *server) start(args ...string) error {
+	if manifest := filepath.Join(s.dir, "appendonlydir", "appendonly.aof.manifest"); exists(manifest) {
+		check := exec.Command("redis-check-aof", "--fix", manifest)
+		check.Stdin = strings.NewReader("y\ny\ny\n")
+		if out, err := check.CombinedOutput(); err != nil {
+			return fmt.Errorf("redis-check-aof: %w\n%s", err, out)
+		}
+	}
 	s.cmd = exec.Command("redis-server", append([]string{"--port", "0", "--unixsocket", filepath.Join(s.dir, "redis.sock"), "--dir", s.dir}, args...)...)
 	var out bytes.Buffer
 	s.cmd.Stdout, s.cmd.Stderr = &out, &out
@@ -67,6 +75,11 @@ func (s *server) start(args ...string) error {
 			return fmt.Errorf("redis-server does not answer: %w\n%s", err, &out)
 		}
 	}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 func (s *server) kill() {

@@ -86,6 +86,7 @@ func setDefault[T comparable](p *T, def T) {
 // Queue is a connection to the queue. It is safe for concurrent use.
 type Queue struct {
 	rdb      *redis.Client
+	batch    *batcher
 	addr     string // for messages; without the password
 	opts     Options
 	keys     keys
@@ -120,6 +121,7 @@ func Open(url string, opts Options) (*Queue, error) {
 
 	k := keys{name: opts.Name, dead: opts.DeadLetterName, audit: opts.AuditName}
 	q := &Queue{rdb: redis.NewClient(ropts), addr: ropts.Network + "://" + ropts.Addr, opts: opts, keys: k, steps: newSteps(k, opts)}
+	q.batch = newBatcher(q.rdb)
 	q.finished = newListener(q.rdb, k.finished())
 	q.changes = newListener(q.rdb, k.changed())
 	q.cancels = newListener(q.rdb, k.cancel())
@@ -131,6 +133,7 @@ func (q *Queue) Close() error {
 	q.finished.close()
 	q.cancels.close()
 	q.changes.close()
+	q.batch.close()
 	return q.rdb.Close()
 }
 

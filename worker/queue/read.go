@@ -39,7 +39,9 @@ func (q *Queue) read(ctx context.Context, ids, fields []string) ([]Record, error
 	for i, id := range ids {
 		cmds[i] = q.readCommand(ctx, id, fields)
 	}
-	q.together(ctx, cmds...)
+	if err := q.batch.do(ctx, cmds...); err != nil {
+		return nil, err
+	}
 	rs := make([]Record, 0, len(ids))
 	for _, cmd := range cmds {
 		r, there, err := readRecord(cmd.(*redis.SliceCmd), fields)
@@ -51,16 +53,6 @@ func (q *Queue) read(ctx context.Context, ids, fields []string) ([]Record, error
 		}
 	}
 	return rs, nil
-}
-
-// together has commands executed in one round trip. Each has its own error then.
-func (q *Queue) together(ctx context.Context, cmds ...redis.Cmder) {
-	_, _ = q.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, cmd := range cmds {
-			_ = p.Process(ctx, cmd)
-		}
-		return nil
-	})
 }
 
 func (q *Queue) readCommand(ctx context.Context, id string, fields []string) *redis.SliceCmd {

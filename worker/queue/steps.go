@@ -64,7 +64,14 @@ func source(name string) string {
 func (q *Queue) run(ctx context.Context, step *redis.Script, what string, args ...any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	v, err := step.Run(ctx, q.rdb, nil, args...).Result()
+	cmd := stepCommand(ctx, step, args)
+	if err := q.batch.do(ctx, cmd); err != nil {
+		return nil, q.explain(what, err)
+	}
+	v, err := cmd.Result()
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
+		v, err = step.Eval(ctx, q.rdb, nil, args...).Result()
+	}
 	if err == redis.Nil { // the script returned false
 		return nil, nil
 	}

@@ -69,7 +69,9 @@ func (q *Queue) RateAndGet(ctx context.Context, r RateRequest, id string) (Rate,
 	defer cancel()
 	count := stepCommand(ctx, q.steps.rate, args)
 	fields := q.readCommand(ctx, id, singleFields)
-	q.together(ctx, count, fields)
+	if err := q.batch.do(ctx, count, fields); err != nil {
+		return Rate{}, Record{}, q.explain(what, err)
+	}
 	v, err := count.Result()
 	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
 		v, err = q.steps.rate.Eval(ctx, q.rdb, nil, args...).Result()

@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"context"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The bounds of batches. Two at a time: while Redis works on one the other is gathered.
+const (
+	batchMax   = 128 // commands
+	batchLines = 2
+)
+
+// batcher sends the commands of callers that come at the same time as one: most of what a short command costs, here and in Redis, is
+// the system calls around it. Nobody waits for others to come: a batch is what has gathered while the ones before were under way.
+type batcher struct {
+	rdb  *redis.Client
+	in   chan *batched
+	stop chan struct{}
+	once sync.Once
+	wg   sync.WaitGroup
+}
+
+// batched are the commands of one caller.
+type batched struct {
+	cmds []redis.Cmder
+	done chan struct{} // closed when they have their answers
+}
+
+func newBatcher(rdb *redis.Client) *batcher {
+	b := &batcher{rdb: rdb, in: make(chan *batched), stop: make(chan struct{})}
+	for range batchLines {
+		b.wg.Go(b.send)
+	}
+	return b
+}
+
+// do has commands executed, in their order, and returns when each has its answer or its error. When ctx ends before, it returns ctx's
+// error, and the commands must not be looked at any more: they may be executed yet.
+func (b *batcher) do(ctx context.Context, cmds ...redis.Cmder) error {
+	item := &batched{cmds: cmds, done: make(chan struct{})}
+	select {
+	case b.in <- item:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-b.stop:
+		return redis.ErrClosed
+	}
+	select {
+	case <-item.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *batcher) close() {
+	b.once.Do(func() { close(b.stop) })
+	b.wg.Wait()
+}
+
+// send sends one batch after the other.
+func (b *batcher) send() {
+	for {
+		select {
+		case item := <-b.in:
+			b.exec(b.gather(item))
+		case <-b.stop:
+			return
+		}
+	}
+}
+
+// gather adds to the first item what others wait to give.
+func (b *batcher) gather(first *batched) []*batched {
+	items, n := []*batched{first}, len(first.cmds)
+	for n < batchMax {
+		select {
+		case item := <-b.in:
+			items = append(items, item)
+			n += len(item.cmds)
+		default:
+			return items
+		}
+	}
+	return items
+}
+
+func (b *batcher) exec(items []*batched) {
+	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+	defer cancel()
+	pipe := b.rdb.Pipeline()
+	for _, item := range items {
+		for _, cmd := range item.cmds {
+			_ = pipe.Process(ctx, cmd)
+		}
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	for _, item := range items {
+		close(item.done)
+	}
+}
