@@ -22,7 +22,7 @@ import (
 const (
 	soakClients = 16
 	soakWorkers = 16
-	soakBacklog = 500 // jobs that wait; more of them would only be more of the same
+	soakBacklog = 500              // jobs that wait; more of them would only be more of the same
 	soakTTL     = 20 * time.Second // of a finished job: with the day that it is else, nothing would expire meanwhile
 	soakRows    = 10
 )
