@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// The contract as JSON, made of openapi.yaml (go test ./api -run Golden -update), and the page that shows it.
+// The contract as JSON, made of openapi.yaml (go test ./api -run Golden -update), the page that shows it, and the page that runs programs.
 var (
 	//go:embed openapi.json
 	openapiJSON []byte
@@ -18,6 +18,12 @@ var (
 	docsCSS []byte
 	//go:embed web/docs.js
 	docsJS []byte
+	//go:embed web/page.html
+	pageHTML []byte
+	//go:embed web/page.css
+	pageCSS []byte
+	//go:embed web/page.js
+	pageJS []byte
 )
 
 // pagePolicy lets a page of ours load nothing but our own files, and nobody put it into a frame.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,6 +17,20 @@ func TestHealth(t *testing.T) {
 	s.get("/ready").want(t, 200, `{"status":"ready","service":"api","reasons":[]}`)
 	if a := s.get("/"); a.status != 200 || a.at("service") != "ccee-api" || a.at("docs", "submitJob") != "POST /v1/jobs" {
 		t.Errorf("GET / = %d %s", a.status, a.raw)
+	}
+}
+
+// Browsers get the page, programs the JSON.
+func TestIndexForBrowsers(t *testing.T) {
+	s := newStack(t, nil)
+	for accept, html := range map[string]bool{"": false, "*/*": false, "application/json": false, "text/html,application/xhtml+xml,*/*;q=0.8": true} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept", accept)
+		s.server.ServeHTTP(w, r)
+		if got := strings.HasPrefix(w.Header().Get("Content-Type"), "text/html"); got != html || w.Header().Get("Vary") == "" {
+			t.Errorf("Accept %q: %v", accept, w.Header())
+		}
 	}
 }
 

@@ -1,6 +1,12 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
+
+// showPage answers with the page; its script finds out by its address what it is to show.
+var showPage = static("text/html; charset=utf-8", pageHTML)
 
 // index is the answer of GET /: where to go from here.
 type index struct {
@@ -9,7 +15,13 @@ type index struct {
 	Docs    map[string]string `json:"docs"`
 }
 
+// getIndex says where to go from here: GET /. Browsers get the page that runs programs, as they did from the original.
 func (s *Server) getIndex(c *call) {
+	c.w.Header().Add("Vary", "Accept")
+	if strings.Contains(c.r.Header.Get("Accept"), "text/html") {
+		showPage(c)
+		return
+	}
 	c.json(http.StatusOK, index{Service: "ccee-api", Status: "ok", Docs: map[string]string{
 		"health":    "/health",
 		"ready":     "/ready",

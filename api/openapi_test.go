@@ -168,7 +168,8 @@ func TestContractIsHeld(t *testing.T) {
 
 func TestDocs(t *testing.T) {
 	s := newStack(t, nil)
-	for path, kind := range map[string]string{"/openapi.json": "application/json", "/docs": "text/html", "/docs/docs.css": "text/css", "/docs/docs.js": "text/javascript"} {
+	for path, kind := range map[string]string{"/openapi.json": "application/json", "/docs": "text/html", "/docs/docs.css": "text/css", "/docs/docs.js": "text/javascript",
+		"/admin/observability": "text/html", "/ui/page.css": "text/css", "/ui/page.js": "text/javascript"} {
 		w := httptest.NewRecorder()
 		s.server.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != 200 || w.Header().Get("Content-Type") != kind+"; charset=utf-8" || !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {

@@ -73,6 +73,9 @@ func (s *Server) routes() []route {
 		{"GET", "/docs", anyone, static("text/html; charset=utf-8", docsHTML)},
 		{"GET", "/docs/docs.css", anyone, static("text/css; charset=utf-8", docsCSS)},
 		{"GET", "/docs/docs.js", anyone, static("text/javascript; charset=utf-8", docsJS)},
+		{"GET", "/admin/observability", anyone, showPage},
+		{"GET", "/ui/page.css", anyone, static("text/css; charset=utf-8", pageCSS)},
+		{"GET", "/ui/page.js", anyone, static("text/javascript; charset=utf-8", pageJS)},
 
 		{"POST", "/v1/jobs", countsItself, s.createJob},
 		{"GET", "/v1/jobs", tenants, s.listJobs},
