@@ -20,6 +20,7 @@ type metrics struct {
 	setUpSeconds    *prometheus.HistogramVec // language
 	tearDownSeconds *prometheus.HistogramVec // language
 	lostSlots       prometheus.Counter
+	sandboxes       *prometheus.CounterVec // by where they came from
 	denied          *prometheus.CounterVec // syscall
 }
 
@@ -51,10 +52,19 @@ func newMetrics(s *slots) *metrics {
 	m.denied = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ccee_daemon_denied_syscalls_total", Help: "System calls that the seccomp policy refused.",
 	}, []string{"syscall"})
-	m.registry.MustRegister(m.denied, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
+	m.sandboxes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ccee_daemon_sandboxes_total", Help: "Sandboxes given to jobs: ready, or made at once (cold).",
+	}, []string{"from"})
+	m.registry.MustRegister(m.sandboxes, m.denied, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(slotGauges(s)...)
 	return m
+}
+
+// watchReady shows how many sandboxes are ready.
+func (m *metrics) watchReady(r *ready) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_daemon_ready_sandboxes", Help: "Sandboxes that wait for a job."},
+		func() float64 { return float64(r.count()) }))
 }
 
 // slotGauges show what is in use and what there is.

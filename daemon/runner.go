@@ -19,6 +19,8 @@ import (
 // sandbox is an *nsjail.Sandbox, or a stand-in where the order of steps is tested without a kernel's help.
 type sandbox interface {
 	Run(context.Context, nsjail.Process) (nsjail.Result, error)
+	Ready() error
+	Alive() bool
 	Dir() int
 	Close() error
 }
@@ -35,6 +37,7 @@ type Runner struct {
 	languages  *catalogue
 	unpack     func(context.Context, rootfs.Image) (dir string, err error)
 	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
+	ready      *ready // nil: none is made ahead
 	slots      *slots
 	filter     filter
 	degraded   bool // the self-test did not hold: every result says so
@@ -105,14 +108,20 @@ func (r *Runner) admit(ctx context.Context, language string, n need) (slot int, 
 	return slot, nil
 }
 
-// setUp builds a sandbox for p.
+// setUp takes a sandbox for p that is ready, or builds one with the ids of slot.
 func (r *Runner) setUp(ctx context.Context, p plan, root string, slot int) (sandbox, error) {
 	start, building := time.Now(), r.span(ctx, "set_up")
+	defer building.End()
+	if sb := r.ready.take(p, root); sb != nil {
+		r.metrics.sandboxes.WithLabelValues("ready").Inc()
+		r.metrics.setUpSeconds.WithLabelValues(p.lang.Name).Observe(time.Since(start).Seconds())
+		return sb, nil
+	}
 	sb, err := r.newSandbox(ctx, p.config(root, slot))
-	building.End()
 	if err != nil {
 		return nil, stopped(ctx, fmt.Errorf("build a sandbox: %w", err))
 	}
+	r.metrics.sandboxes.WithLabelValues("cold").Inc()
 	r.metrics.setUpSeconds.WithLabelValues(p.lang.Name).Observe(time.Since(start).Seconds())
 	return sb, nil
 }
@@ -132,7 +141,10 @@ func (r *Runner) tearDown(ctx context.Context, language string, sb sandbox, slot
 }
 
 // wait returns when every sandbox is torn down. No Run may be under way.
-func (r *Runner) wait() { r.teardowns.Wait() }
+func (r *Runner) wait() {
+	r.teardowns.Wait()
+	r.ready.close()
+}
 
 // stopped says in the words of the wire why a job ended before it ran, when that was for the end of ctx; else it is err.
 func stopped(ctx context.Context, err error) error {

@@ -33,7 +33,9 @@ func (s *scripted) Run(ctx context.Context, p nsjail.Process) (nsjail.Result, er
 	return next(ctx, p)
 }
 
-func (s *scripted) Dir() int { return -1 }
+func (s *scripted) Ready() error { return nil }
+func (s *scripted) Alive() bool  { return true }
+func (s *scripted) Dir() int     { return -1 }
 
 func (s *scripted) Close() error {
 	*s.calls = append(*s.calls, "close")

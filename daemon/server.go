@@ -33,6 +33,7 @@ type Options struct {
 	Queue         int           // jobs that may wait for a slot; 256
 	QueueWait     time.Duration // for how long; 10 s
 	Drain         time.Duration // for running jobs to finish when the server ends; 30 s
+	Ready         int           // sandboxes that are made ahead, for the kinds of jobs that there were of late
 
 	// Before it serves, a Server tries in a sandbox whether the controls hold, and New gives an error when one does not.
 	// With AllowDegraded it serves then, and every result says so: its tier is "jail-degraded".
@@ -61,8 +62,8 @@ func (o Options) withDefaults() (Options, error) {
 		}
 	}
 	or(&o.Slots, 16*cores())
-	if o.Slots > rangeSlots {
-		return o, fmt.Errorf("%d slots: a daemon has at most %d", o.Slots, rangeSlots)
+	if o.Slots+o.Ready > rangeSlots || o.Ready < 0 {
+		return o, fmt.Errorf("%d slots and %d sandboxes made ahead: a daemon has at most %d together", o.Slots, o.Ready, rangeSlots)
 	}
 	or(&o.Queue, 256)
 	if o.CPUMillicores == 0 {
@@ -146,6 +147,8 @@ func New(o Options) (_ *Server, err error) {
 		slots: s.slots, filter: filter, degraded: degraded, metrics: s.metrics, log: o.Log,
 		held: semaphore.NewWeighted(maxHeld), built: semaphore.NewWeighted(maxBuilt), tracer: o.tracer(),
 	}
+	runner.ready = newReady(sandboxes.new, first+o.Slots, o.Ready, o.Log)
+	s.metrics.watchReady(runner.ready)
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil
 }

@@ -65,19 +65,34 @@ func (s *stack) kill9(t *testing.T, part string) {
 	}
 }
 
-// jails lists the cgroups of the stack's sandboxes, in every hierarchy.
+// jails lists the cgroups of the stack's sandboxes, in every hierarchy, but for those that wait for a job.
 func (s *stack) jails() []string {
 	var found []string
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return fs.SkipDir // removed meanwhile
 		}
-		if d.IsDir() && strings.Contains(path, "/"+s.name+"/") {
+		if d.IsDir() && strings.Contains(path, "/"+s.name+"/") && !isReady(path) {
 			found = append(found, path)
 		}
 		return nil
 	})
 	return found
+}
+
+// isReady reports whether the one process in a cgroup is a sandbox-init that has no program. A sandbox that was left behind has none, or more.
+func isReady(cgroup string) bool {
+	b, err := os.ReadFile(filepath.Join(cgroup, "cgroup.procs"))
+	pids := strings.Fields(string(b))
+	if err != nil || len(pids) != 1 {
+		return false
+	}
+	comm, err := os.ReadFile(filepath.Join("/proc", pids[0], "comm"))
+	if err != nil || string(comm) != "sandbox-init\n" {
+		return false
+	}
+	children, err := os.ReadFile(filepath.Join("/proc", pids[0], "task", pids[0], "children"))
+	return err == nil && len(children) == 0
 }
 
 // parents lists the parent cgroups, which the daemon removes when it stops.

@@ -104,6 +104,15 @@ func (sb *Sandbox) Ready() error {
 	return nil
 }
 
+// Alive reports whether sandbox-init still lives. One that waits for its first step dies with the spawner, or by the hand of an operator.
+func (sb *Sandbox) Alive() bool {
+	if sb.dead || sb.pidfd < 0 {
+		return false
+	}
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(sb.pidfd), Events: unix.POLLIN}}, 0)
+	return n == 0 && err == nil
+}
+
 // Dir is the descriptor of Config.OpenDir, or -1 where there is none or the set-up was not done. It stays usable after the
 // sandbox was killed, until Close. What is beneath it is the program's work: nothing in it may be opened that is not known to be
 // harmless. Between two calls of Run, and after the last, nobody lives who could change it.

@@ -1,0 +1,280 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"ccee/api/job"
+	"ccee/nsjail"
+)
+
+const (
+	readyFor   = time.Minute      // that sandboxes are kept ready for a kind of jobs after the last one of it
+	readyTurn  = time.Second      // after the last wish for it, a kind may lose its last one to another
+	readyPause = time.Second      // after one could not be made
+	readyLook  = 10 * time.Second // how often it is looked for those that nobody needs any more
+)
+
+// ready keeps sandboxes that are set up and wait for a program. Each is for one job, as any other: who takes one closes it, and nobody
+// else gets it. They are made one at a time, while jobs run, for the kinds of jobs that there were of late; where there is none, one is
+// made at once. One that waits is a process, its namespaces and its empty tmpfs.
+type ready struct {
+	build func(context.Context, nsjail.Config) (sandbox, error)
+	most  int // of all kinds together
+	log   zerolog.Logger
+	wake  chan struct{}
+	stop  context.CancelFunc
+	over  sync.WaitGroup
+
+	mu    sync.Mutex // guards all below
+	free  []int      // slot numbers of its own: those of jobs are others
+	kinds map[string]*readyKind
+}
+
+// readyKind are the sandboxes for one kind of jobs.
+type readyKind struct {
+	cfg  nsjail.Config // without ids
+	last time.Time     // that one was wanted
+	list []*readyOne
+}
+
+// readyOne is one of them.
+type readyOne struct {
+	sandbox
+	pool *ready
+	slot int
+}
+
+// newReady starts a pool of that size, with the slot numbers from first on; nil for none.
+func newReady(build func(context.Context, nsjail.Config) (sandbox, error), first, most int, log zerolog.Logger) *ready {
+	if most == 0 {
+		return nil
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r := &ready{build: build, most: most, log: log, wake: make(chan struct{}, 1), stop: stop, kinds: map[string]*readyKind{}}
+	for n := range most {
+		r.free = append(r.free, first+n)
+	}
+	r.over.Go(func() { r.run(ctx) })
+	return r
+}
+
+// take returns a sandbox for p on root that is ready, or nil.
+func (r *ready) take(p plan, root string) sandbox {
+	if r == nil || !p.usual() {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	cfg := p.config(root, 0)
+	key := fmt.Sprint(root, cfg.Mounts, cfg.OpenDir)
+	k := r.kinds[key]
+	if k == nil {
+		cfg.Resources = resources(job.DefaultRun) // until there is a job, which has its own
+		k = &readyKind{cfg: cfg}
+		r.kinds[key] = k
+	}
+	k.last = time.Now()
+	r.nudge()
+	for len(k.list) > 0 {
+		one := k.list[len(k.list)-1]
+		k.list = k.list[:len(k.list)-1]
+		if one.Alive() {
+			return one
+		}
+		r.over.Go(func() { one.Close() })
+	}
+	return nil
+}
+
+// nudge has run look what is to do.
+func (r *ready) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close closes the sandbox and gives its number back. If it could not be torn down, its ids are not used again.
+func (o *readyOne) Close() error {
+	if err := o.sandbox.Close(); err != nil {
+		return err
+	}
+	o.pool.mu.Lock()
+	defer o.pool.mu.Unlock()
+	o.pool.free = append(o.pool.free, o.slot)
+	o.pool.nudge()
+	return nil
+}
+
+// run makes and unmakes sandboxes until ctx ends.
+func (r *ready) run(ctx context.Context) {
+	look := time.NewTicker(readyLook)
+	defer look.Stop()
+	for {
+		more, err := r.makeOne(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.log.Warn().Err(err).Msg("no sandbox can be made ahead")
+			select {
+			case <-ctx.Done():
+			case <-time.After(readyPause):
+			}
+		}
+		if more {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.wake:
+		case <-look.C:
+			r.expire(time.Now().Add(-readyFor))
+		}
+	}
+}
+
+// makeOne makes a sandbox of a kind that has too few; more says that it may not have been the last.
+func (r *ready) makeOne(ctx context.Context) (more bool, err error) {
+	k, slot := r.next()
+	if k == nil || ctx.Err() != nil {
+		return false, nil
+	}
+	cfg := k.cfg
+	cfg.UIDMappings = idMap(slot)
+	cfg.GIDMappings = cfg.UIDMappings
+	one := &readyOne{pool: r, slot: slot}
+	if one.sandbox, err = r.build(ctx, cfg); err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.free = append(r.free, slot)
+		return false, err
+	}
+	if err := one.Ready(); err != nil {
+		one.Close()
+		return false, err
+	}
+	r.mu.Lock()
+	gone := !r.has(k) // nobody wants the kind any more
+	if !gone {
+		k.list = append(k.list, one)
+	}
+	r.mu.Unlock()
+	if gone {
+		one.Close()
+	}
+	return !gone, nil
+}
+
+// has reports whether the kind is still wanted. r.mu must be held.
+func (r *ready) has(k *readyKind) bool {
+	for _, other := range r.kinds {
+		if other == k {
+			return true
+		}
+	}
+	return false
+}
+
+// next returns the kind that has the fewest, if it has too few, with a number for one more. When all numbers are used, a kind loses one that
+// has more than its share, or that nobody wanted of late.
+func (r *ready) next() (*readyKind, int) {
+	r.mu.Lock()
+	least, victim := r.extremes()
+	if least == nil || len(least.list) >= max(1, r.most/len(r.kinds)) {
+		r.mu.Unlock()
+		return nil, 0
+	}
+	if len(r.free) > 0 {
+		defer r.mu.Unlock()
+		slot := r.free[0]
+		r.free = r.free[1:]
+		return least, slot
+	}
+	if victim == nil || len(victim.list) < len(least.list)+2 && (time.Since(victim.last) < readyTurn || victim.last.After(least.last)) {
+		r.mu.Unlock()
+		return nil, 0
+	}
+	one := victim.list[0]
+	victim.list = victim.list[1:]
+	r.mu.Unlock()
+	if err := one.sandbox.Close(); err != nil {
+		r.log.Error().Err(err).Int("slot", one.slot).Msg("sandbox not torn down: its ids are not used again")
+		return nil, 0
+	}
+	return least, one.slot
+}
+
+// extremes returns the kind with the fewest, of several the one that was wanted last; and the kind with the most, of several the one that was
+// wanted longest ago, nil if none has any. r.mu must be held.
+func (r *ready) extremes() (least, most *readyKind) {
+	for _, k := range r.kinds {
+		if n := len(k.list); least == nil || n < len(least.list) || n == len(least.list) && k.last.After(least.last) {
+			least = k
+		}
+		if n := len(k.list); n > 0 && (most == nil || n > len(most.list) || n == len(most.list) && k.last.Before(most.last)) {
+			most = k
+		}
+	}
+	return least, most
+}
+
+// expire closes the sandboxes of the kinds that were last wanted before that time.
+func (r *ready) expire(before time.Time) {
+	r.mu.Lock()
+	var old []*readyOne
+	for key, k := range r.kinds {
+		if k.last.Before(before) {
+			old = append(old, k.list...)
+			delete(r.kinds, key)
+		}
+	}
+	r.mu.Unlock()
+	for _, one := range old {
+		if err := one.Close(); err != nil {
+			r.log.Error().Err(err).Int("slot", one.slot).Msg("sandbox not torn down: its ids are not used again")
+		}
+	}
+}
+
+// count is how many are ready.
+func (r *ready) count() (n int) {
+	if r == nil {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range r.kinds {
+		n += len(k.list)
+	}
+	return n
+}
+
+// close ends the pool and closes what is ready. No take may come after it.
+func (r *ready) close() {
+	if r == nil {
+		return
+	}
+	r.stop()
+	r.over.Wait()
+	r.expire(time.Now().Add(readyFor))
+}
+
+// usual reports whether the sandbox of p is as the language has it: only such ones are made ahead, so the kinds are few, whatever
+// jobs ask for.
+func (p plan) usual() bool {
+	for _, s := range p.steps {
+		def := p.lang.DefaultRun.Fill(job.DefaultRun)
+		if s.name == "compile" {
+			def = p.lang.DefaultCompile.Fill(job.DefaultCompile)
+		}
+		l := s.limits
+		if l.TmpBytes != def.TmpBytes || l.TmpInodes != def.TmpInodes || l.WorkspaceBytes != def.WorkspaceBytes || l.WorkspaceInodes != def.WorkspaceInodes {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,262 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"ccee/api/job"
+	"ccee/nsjail"
+)
+
+// made is a sandbox that a pool made.
+type made struct {
+	scripted
+	first  int64 // host id
+	dead   bool
+	closes int
+}
+
+func (m *made) Alive() bool  { return !m.dead }
+func (m *made) Close() error { m.closes++; return m.closed }
+
+// maker makes them, and keeps count.
+type maker struct {
+	mu   sync.Mutex // guards all
+	all  []*made
+	fail error
+}
+
+func (m *maker) build(_ context.Context, cfg nsjail.Config) (sandbox, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return nil, m.fail
+	}
+	m.all = append(m.all, &made{first: cfg.UIDMappings[0].HostID})
+	return m.all[len(m.all)-1], nil
+}
+
+// filled waits until the pool has as many.
+func filled(t *testing.T, r *ready, n int) {
+	t.Helper()
+	eventually(t, func() bool { return r.count() == n })
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, so func() bool) {
+	t.Helper()
+	for tick, until := time.NewTicker(time.Millisecond), time.Now().Add(10*time.Second); !so(); <-tick.C {
+		if time.Now().After(until) {
+			t.Fatal("not within 10 s")
+		}
+	}
+}
+
+func planOf(t *testing.T, change func(*job.Spec)) plan {
+	t.Helper()
+	spec := job.Spec{ID: "1", Language: "python", Source: "x"}
+	if change != nil {
+		change(&spec)
+	}
+	p, err := newPlan(spec, python)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Each sandbox is given once, with ids that no other has at that time, and what is not wanted any more goes.
+func TestReadyPool(t *testing.T) {
+	var m maker
+	r := newReady(m.build, 100, 2, zerolog.Nop())
+	p := planOf(t, nil)
+	if sb := r.take(p, "/a"); sb != nil {
+		t.Error("the first job found one ready")
+	}
+	filled(t, r, 2)
+	one, two := r.take(p, "/a").(*readyOne), r.take(p, "/a").(*readyOne)
+	if one == two || one.slot == two.slot || r.take(p, "/a") != nil {
+		t.Errorf("slots %d and %d, and then another one", one.slot, two.slot)
+	}
+	if made := one.sandbox.(*made); made.first != firstHostID+2*int64(one.slot) {
+		t.Errorf("host id %d for slot %d", made.first, one.slot)
+	}
+	if err := one.Close(); err != nil {
+		t.Fatal(err)
+	}
+	filled(t, r, 1) // a number is free again
+	// One that died is not given.
+	m.mu.Lock()
+	m.all[2].dead = true
+	m.mu.Unlock()
+	if sb := r.take(p, "/a"); sb != nil {
+		t.Error("a dead one is given")
+	}
+	filled(t, r, 1)
+	// A second kind takes its share from the first, and unusual sandboxes have none.
+	if err := two.Close(); err != nil {
+		t.Fatal(err)
+	}
+	filled(t, r, 2)
+	r.take(p, "/b")
+	eventually(t, func() bool {
+		sb := r.take(p, "/b")
+		if sb != nil {
+			two = sb.(*readyOne)
+		}
+		return sb != nil
+	})
+	if r.take(planOf(t, func(s *job.Spec) { s.Run.TmpBytes = 8192 }), "/a") != nil {
+		t.Error("one of an unusual size was ready")
+	}
+	two.sandbox.(*made).closed = errors.New("does not die")
+	if two.Close() == nil {
+		t.Error("no error")
+	}
+	r.expire(time.Now().Add(time.Hour))
+	filled(t, r, 0)
+	r.take(p, "/b")
+	filled(t, r, 1) // the other number is lost
+	r.close()
+	for i, one := range m.all {
+		if one.closes != 1 {
+			t.Errorf("sandbox %d was closed %d times", i, one.closes)
+		}
+	}
+}
+
+// A host that can't make any is asked again, and jobs go on without.
+func TestReadyFails(t *testing.T) {
+	m := maker{fail: errors.New("no memory")}
+	r := newReady(m.build, 100, 2, zerolog.Nop())
+	defer r.close()
+	for range 3 {
+		if r.take(planOf(t, nil), "/a") != nil {
+			t.Fatal("one is ready")
+		}
+	}
+	m.mu.Lock()
+	m.fail = nil
+	m.mu.Unlock()
+	filled(t, r, 2)
+}
+
+var (
+	readyNow = regexp.MustCompile(`(?m)^ccee_daemon_ready_sandboxes (\d+)`)
+	taken    = regexp.MustCompile(`(?m)^ccee_daemon_sandboxes_total\{from="(\w+)"\} (\d+)`)
+)
+
+// awaitReady returns once the daemon has as many sandboxes ready.
+func (s *served) awaitReady(t *testing.T, n int) {
+	t.Helper()
+	for tick, until := time.NewTicker(5*time.Millisecond), time.Now().Add(20*time.Second); ; <-tick.C {
+		_, text := s.ask(t, "GET", "/metrics", "", "")
+		if m := readyNow.FindStringSubmatch(text); m != nil && m[1] == strconv.Itoa(n) {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("%d sandboxes are not ready:\n%s", n, text)
+		}
+	}
+}
+
+// from is how many sandboxes came from there.
+func (s *served) from(t *testing.T, where string) string {
+	_, text := s.ask(t, "GET", "/metrics", "", "")
+	for _, m := range taken.FindAllStringSubmatch(text, -1) {
+		if m[1] == where {
+			return m[2]
+		}
+	}
+	return "0"
+}
+
+// What a job does and how it ends is the same in a sandbox that was ready as in one made at once: every byte of the result, but for times and
+// what the kernel counts.
+func TestReadyIsTheSame(t *testing.T) {
+	cold, ready := realDaemon(t, func(o *Options) { o.Ready = 0 }), realDaemon(t, func(o *Options) { o.Ready = 2 })
+	for name, spec := range map[string]job.Spec{
+		"hello":        {Language: "python", Source: "print('hello')"},
+		"what is seen": {Language: "python", Source: "import os, resource\nfor d in '/', '/workspace', '/tmp', '/dev', '/dev/shm', '/proc/self/fd': print(d, sorted(os.listdir(d)))\nprint(os.getuid(), os.getpid(), os.getppid(), os.uname().nodename, os.getcwd(), sorted(os.environ.items()))\nprint([(n, resource.getrlimit(n)) for n in range(16)])\nprint(open('/proc/self/status').read().split('SigQ')[1].split('ctxt')[0])"},
+		"stdin, files": {Language: "python", Source: "import sys; print(sys.stdin.read(), open('a').read(), sys.argv)", Stdin: []byte("in"), Args: []string{"x"}, Files: []job.File{{Name: "a", Data: []byte("b")}}},
+		"output files": {Language: "python", Source: "open('o', 'w').write('x')", OutputFiles: []string{"*"}},
+		"exit code":    {Language: "python", Source: "raise SystemExit(7)"},
+		"signal":       {Language: "python", Source: "import os; os.kill(os.getpid(), 11)"},
+		"memory":       {Language: "python", Source: "x = bytearray(1 << 28)", Run: job.Limits{MemoryBytes: 64 * job.MiB}},
+		"time":         {Language: "python", Source: "while True: pass", Run: job.Limits{WallMs: 300}},
+		"CPU time":     {Language: "python", Source: "while True: pass", Run: job.Limits{CPUMs: 200, CPUMillicores: 1000}},
+		"forks":        {Language: "python", Source: "import os, signal\nfor i in range(9):\n  if os.fork() == 0: signal.pause()", Run: job.Limits{PidsMax: 5}},
+		"two steps":    {Language: "java", Source: javaHello, Run: job.Limits{CPUMillicores: 1000}},
+		"tests":        {Language: "python", Source: pythonSum, Tests: &job.Tests{List: []job.Test{expect("1 2", "3"), expect("1 2", "4")}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := comparable(cold.runSpec(t, spec))
+			before := comparable(ready.runSpec(t, spec)) // makes the pool make some
+			ready.awaitReady(t, 2)
+			got, was := "", ready.from(t, "ready")
+			eventually(t, func() bool { // those that are ready may be of another kind yet
+				got = comparable(ready.runSpec(t, spec))
+				return ready.from(t, "ready") != was
+			})
+			if got != want || before != want {
+				t.Errorf("ready:\n%s\ncold:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// comparable is all of a result that may not differ from run to run.
+func comparable(res job.Result) string {
+	var b strings.Builder
+	for s := range res.EveryStep() {
+		code := "none"
+		if s.ExitCode != nil {
+			code = strconv.Itoa(*s.ExitCode)
+		}
+		fmt.Fprintf(&b, "%s %s %s %s\n%s%s%d %d %+v\n", s.Name, s.Verdict, code, s.Signal, s.Stdout.Data, s.Stderr.Data, s.Stdout.Bytes, s.Stderr.Bytes, s.Limits)
+	}
+	fmt.Fprintf(&b, "%s %s %s", res.Status, res.Verdict, verdictsOf(res))
+	if res.OutputFiles != nil {
+		b.WriteString(summary(res.OutputFiles))
+	}
+	return b.String()
+}
+
+// A sandbox that somebody kills while it waits costs no job anything.
+func TestReadyKilled(t *testing.T) {
+	s := realDaemon(t, func(o *Options) { o.Ready = 2 })
+	hello := job.Spec{Language: "python", Source: "print('hello')"}
+	s.runSpec(t, hello)
+	s.awaitReady(t, 2)
+	out, err := exec.Command("pgrep", "-u", fmt.Sprint(firstReady(s))).Output() // root of the sandbox is sandbox-init
+	if err != nil {
+		t.Fatalf("pgrep: %v", err)
+	}
+	for _, pid := range strings.Fields(string(out)) {
+		n, _ := strconv.Atoi(pid)
+		if err := unix.Kill(n, unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if res := s.runSpec(t, hello); res.Status != job.Succeeded {
+			t.Errorf("%s %s", res.Status, res.Verdict)
+		}
+	}
+}
+
+// firstReady is the host id of root in the first sandbox that a daemon makes ahead.
+func firstReady(s *served) int64 {
+	return firstHostID + 2*int64(s.slots.total.first+s.slots.total.slots)
+}
