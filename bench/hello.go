@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -20,26 +21,30 @@ func programs() []job.Spec {
 	}
 }
 
-// hellos times the three languages over REST, from submission to result, cold: a fresh jail and a fresh runtime each.
+// hellos times the three languages over REST, from submission to result: a fresh jail and a fresh runtime each.
 func hellos(ctx context.Context, dir, binary, images string, rounds int) error {
 	store, err := rootfs.Open(images)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	const listen = "127.0.0.1:18089"
-	running, err := start(binary, filepath.Join(dir, "up.log"), []string{
-		`TENANT_API_KEYS_JSON={"bench":{"tenantId":"bench","maxConcurrentJobs":1000,"maxDailyJobs":1000000}}`,
-		"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000",
-	}, "up", "--listen", listen, "--data", filepath.Join(dir, "data"), "--images", images,
-		"--socket", filepath.Join(dir, "up.sock"), "--cgroup", "ccee-bench", "--log-level", "warn")
-	if err != nil {
-		return err
-	}
-	defer running.stop()
-	c := newREST("http://" + listen)
-	if err := until(ctx, func() error { return c.ready(ctx) }); err != nil {
-		return err
+	var apis []*rest
+	for i, way := range ways {
+		listen := fmt.Sprintf("127.0.0.1:%d", 18088+i)
+		running, err := start(binary, filepath.Join(dir, "up-"+way.name+".log"), append([]string{
+			`TENANT_API_KEYS_JSON={"bench":{"tenantId":"bench","maxConcurrentJobs":1000,"maxDailyJobs":1000000}}`,
+			"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000",
+		}, way.env...), "up", "--listen", listen, "--data", filepath.Join(dir, "data-"+way.name), "--images", images,
+			"--socket", filepath.Join(dir, "up-"+way.name+".sock"), "--cgroup", "ccee-bench-"+way.name, "--log-level", "warn")
+		if err != nil {
+			return err
+		}
+		defer running.stop()
+		c := newREST("http://" + listen)
+		if err := until(ctx, func() error { return c.ready(ctx) }); err != nil {
+			return err
+		}
+		apis = append(apis, c)
 	}
 	for _, p := range programs() {
 		bare, err := bareHello(ctx, store, dir, p)
@@ -48,13 +53,18 @@ func hellos(ctx context.Context, dir, binary, images string, rounds int) error {
 		if err != nil {
 			return err
 		}
-		rest := contender{"ccee: over REST, to the result", func(ctx context.Context) error { return c.submit(ctx, p) }}
-		if err := contest(ctx, p.Language+" hello", rounds, bare, rest); err != nil {
+		contenders := []contender{bare}
+		for i, c := range apis {
+			contenders = append(contenders, contender{"ccee: over REST, to the result, " + ways[i].name, func(ctx context.Context) error { return c.submit(ctx, p) }})
+		}
+		if err := contest(ctx, p.Language+" hello", rounds, contenders...); err != nil {
 			return err
 		}
 		if p.Language == "python" {
-			if err := throughput(ctx, rest, 8, 5*time.Second); err != nil {
-				return err
+			for _, c := range contenders[1:] {
+				if err := throughput(ctx, c, 8, 5*time.Second); err != nil {
+					return err
+				}
 			}
 		}
 	}

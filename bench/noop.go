@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,24 +22,6 @@ func noop(ctx context.Context, dir, binary string, rounds int) error {
 	if err != nil {
 		return err
 	}
-	socket := filepath.Join(dir, "noop.sock")
-	running, err := start(binary, filepath.Join(dir, "daemon.log"), nil,
-		"daemon", "--socket", socket, "--images", store, "--cgroup", "ccee-bench-noop", "--log-level", "warn")
-	if err != nil {
-		return err
-	}
-	defer running.stop()
-	c := client.New(socket)
-	if err := until(ctx, func() error { return c.Ready(ctx) }); err != nil {
-		return err
-	}
-	jail := contender{"ccee: a job through the daemon's socket", func(ctx context.Context) error {
-		r, err := c.Run(ctx, job.Spec{ID: rand.Text(), Language: "noop", Source: "-"})
-		if err == nil && r.Status != job.Succeeded {
-			err = fmt.Errorf("it ended with %s", r.Verdict)
-		}
-		return err
-	}}
 	contenders := []contender{{"fork + exec + wait", program{args: []string{filepath.Join(tree, "noop")}}.run}}
 	if bwrap, err := exec.LookPath("bwrap"); err == nil {
 		contenders = append(contenders, contender{"bubblewrap --unshare-all", program{args: []string{bwrap, "--unshare-all",
@@ -46,15 +29,90 @@ func noop(ctx context.Context, dir, binary string, rounds int) error {
 	} else {
 		fmt.Println("without bubblewrap, which is not installed: make test-deps")
 	}
-	if err := contest(ctx, "no-op", rounds, append(contenders, jail)...); err != nil {
+	if runc, err := newRunc(dir, tree); err == nil {
+		contenders = append(contenders, runc)
+	} else {
+		fmt.Printf("without runc: %v\n", err)
+	}
+	var ours []contender
+	for _, way := range ways {
+		socket := filepath.Join(dir, "noop-"+way.name+".sock")
+		running, err := start(binary, filepath.Join(dir, "daemon-"+way.name+".log"), way.env,
+			"daemon", "--socket", socket, "--images", store, "--cgroup", "ccee-bench-noop-"+way.name, "--log-level", "warn")
+		if err != nil {
+			return err
+		}
+		defer running.stop()
+		c := client.New(socket)
+		if err := until(ctx, func() error { return c.Ready(ctx) }); err != nil {
+			return err
+		}
+		ours = append(ours, contender{"ccee: through the daemon's socket, " + way.name, func(ctx context.Context) error {
+			r, err := c.Run(ctx, job.Spec{ID: rand.Text(), Language: "noop", Source: "-"})
+			if err == nil && r.Status != job.Succeeded {
+				err = fmt.Errorf("it ended with %s", r.Verdict)
+			}
+			return err
+		}})
+	}
+	if err := contest(ctx, "no-op", rounds, append(contenders, ours...)...); err != nil {
 		return err
 	}
-	for _, clients := range []int{1, 4} {
-		if err := throughput(ctx, jail, clients, 3*time.Second); err != nil {
-			return err
+	for _, clients := range []int{1, 4, 16} {
+		for _, one := range ours {
+			if err := throughput(ctx, one, clients, 3*time.Second); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// ways are the ways in which a job gets its sandbox.
+var ways = []struct {
+	name string
+	env  []string
+}{
+	{"cold", []string{"CCEE_READY=0"}}, // made at once
+	{"ready", nil},                     // made ahead
+}
+
+// newRunc is runc with a bundle of the same tree.
+func newRunc(dir, tree string) (contender, error) {
+	runc, err := exec.LookPath("runc")
+	if err != nil {
+		return contender{}, errors.New("it is not installed: make test-deps")
+	}
+	bundle := filepath.Join(dir, "bundle")
+	if err := os.Mkdir(bundle, 0o755); err != nil {
+		return contender{}, err
+	}
+	spec := exec.Command(runc, "spec")
+	spec.Dir = bundle
+	if out, err := spec.CombinedOutput(); err != nil {
+		return contender{}, fmt.Errorf("runc spec: %w: %s", err, out)
+	}
+	file := filepath.Join(bundle, "config.json")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return contender{}, err
+	}
+	var cfg map[string]any
+	if err := json.Unmarshal(b, &cfg); err != nil {
+		return contender{}, err
+	}
+	cfg["root"] = map[string]any{"path": tree, "readonly": true}
+	process := cfg["process"].(map[string]any)
+	process["terminal"], process["args"] = false, []string{"/noop"}
+	if b, err = json.Marshal(cfg); err != nil {
+		return contender{}, err
+	}
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		return contender{}, err
+	}
+	return contender{"runc run", func(ctx context.Context) error {
+		return program{args: []string{runc, "--root", filepath.Join(dir, "runc"), "run", "--bundle", bundle, rand.Text()}}.run(ctx)
+	}}, nil
 }
 
 // noopStore makes an image store with one image of one file, and returns the store's directory and the image's tree.
