@@ -48,6 +48,12 @@ func newFilter(p *seccomp.Policy, log zerolog.Logger) (filter, error) {
 	}, nil
 }
 
+// CheckPolicy reports why a daemon could not serve with that policy.
+func CheckPolicy(p *seccomp.Policy) error {
+	_, err := newFilter(p, zerolog.Nop())
+	return err
+}
+
 // lenient refuses where f kills: a program that tries many calls gets to its end.
 func (f filter) lenient() filter {
 	strict := f.decide
