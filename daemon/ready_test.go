@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -239,21 +240,35 @@ func TestReadyKilled(t *testing.T) {
 	hello := job.Spec{Language: "python", Source: "print('hello')"}
 	s.runSpec(t, hello)
 	s.awaitReady(t, 2)
-	out, err := exec.Command("pgrep", "-u", fmt.Sprint(firstReady(s))).Output() // root of the sandbox is sandbox-init
-	if err != nil {
-		t.Fatalf("pgrep: %v", err)
-	}
-	for _, pid := range strings.Fields(string(out)) {
-		n, _ := strconv.Atoi(pid)
-		if err := unix.Kill(n, unix.SIGKILL); err != nil {
+	killed := 0
+	for _, file := range glob(t, "/proc/[0-9]*/status") { // root of a sandbox is its sandbox-init
+		b, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(b), fmt.Sprintf("\nUid:\t%d\t", firstReady(s))) {
+			continue // gone meanwhile
+		}
+		pid, _ := strconv.Atoi(strings.Split(file, "/")[2])
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
+		killed++
+	}
+	if killed == 0 {
+		t.Fatal("there is no sandbox-init of that user")
 	}
 	for range 3 {
 		if res := s.runSpec(t, hello); res.Status != job.Succeeded {
 			t.Errorf("%s %s", res.Status, res.Verdict)
 		}
 	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // firstReady is the host id of root in the first sandbox that a daemon makes ahead.
