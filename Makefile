@@ -52,7 +52,7 @@ lint: ## gofmt, go vet, staticcheck, style rules, C warnings
 	@STATICCHECK=$(STATICCHECK) .ci/lint
 
 bench: test-deps build images ## time it against fork + exec, bubblewrap and bare runtimes; prints ratios
-	@$(AS_ROOT) go run ./bench -ccee bin/ccee -images $(IMAGES)
+	@$(AS_ROOT) go run ./bench -ccee bin/ccee -images $(IMAGES) -out bench/results.json
 
 fmt: ## format the Go files
 	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')

@@ -163,6 +163,7 @@ func wrk(ctx context.Context, dir, what, script string) error {
 	for _, m := range wrkLatency.FindAllStringSubmatch(string(out), -1) {
 		latency[m[1]] = m[2]
 	}
+	results = append(results, result{What: fmt.Sprintf("%d connections", apiConnections), Contender: what, PerSecond: perSecond})
 	fmt.Printf("\n%s, %d connections, %d tenants: %.0f/s, p50 %s, p99 %s\n", what, apiConnections, apiTenants, perSecond, latency["50"], latency["99"])
 	return nil
 }

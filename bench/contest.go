@@ -37,6 +37,7 @@ func contest(ctx context.Context, title string, rounds int, contenders ...conten
 	base := percentile(times[0], 50)
 	for i, c := range contenders {
 		p50 := percentile(times[i], 50)
+		results = append(results, result{What: title, Contender: c.name, P50Ms: ms(p50), P99Ms: ms(percentile(times[i], 99)), Ratio: float64(p50) / float64(base)})
 		fmt.Printf("  %-42s %10.2f %10.2f %10.2f %8.2f\n", c.name, ms(p50), ms(percentile(times[i], 99)), ms(p50-base), float64(p50)/float64(base))
 	}
 	return nil
@@ -64,7 +65,9 @@ func throughput(ctx context.Context, c contender, clients int, during time.Durat
 		})
 	}
 	wg.Wait()
-	fmt.Printf("  %-42s %10.0f per second\n", fmt.Sprintf("%s, %d clients", c.name, clients), float64(done.Load())/time.Since(began).Seconds())
+	perSecond := float64(done.Load()) / time.Since(began).Seconds()
+	results = append(results, result{What: fmt.Sprintf("%d clients", clients), Contender: c.name, PerSecond: perSecond})
+	fmt.Printf("  %-42s %10.0f per second\n", fmt.Sprintf("%s, %d clients", c.name, clients), perSecond)
 	return first
 }
 

@@ -43,12 +43,19 @@ func run() int {
 	rounds := flag.Int("rounds", 300, "rounds of the no-op; a tenth of it, at least 20, of the hellos")
 	parts := flag.String("parts", "api,noop,hello", "what to time; soak is a further one")
 	jobs := flag.Int64("jobs", 1_000_000, "jobs of the soak")
+	out := flag.String("out", "", "file with the results of the run before: compared with, then replaced")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := bench(ctx, *binary, *images, *rounds, *jobs, strings.Split(*parts, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
+	}
+	if *out != "" {
+		if err := keep(*out); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			return 1
+		}
 	}
 	return 0
 }
