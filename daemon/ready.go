@@ -24,7 +24,8 @@ const (
 // made at once. One that waits is a process, its namespaces and its empty tmpfs.
 type ready struct {
 	build func(context.Context, nsjail.Config) (sandbox, error)
-	most  int // of all kinds together
+	busy  func() bool // the cores have better to do: what is made ahead then only keeps jobs waiting
+	most  int         // of all kinds together
 	log   zerolog.Logger
 	wake  chan struct{}
 	stop  context.CancelFunc
@@ -49,13 +50,13 @@ type readyOne struct {
 	slot int
 }
 
-// newReady starts a pool of that size, with the slot numbers from first on; nil for none.
-func newReady(build func(context.Context, nsjail.Config) (sandbox, error), first, most int, log zerolog.Logger) *ready {
+// newReady starts a pool of that size, with the slot numbers from first on; nil for none. Whoever knows that it is not busy any more nudges it.
+func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, most int, log zerolog.Logger) *ready {
 	if most == 0 {
 		return nil
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &ready{build: build, most: most, log: log, wake: make(chan struct{}, 1), stop: stop, kinds: map[string]*readyKind{}}
+	r := &ready{build: build, busy: busy, most: most, log: log, wake: make(chan struct{}, 1), stop: stop, kinds: map[string]*readyKind{}}
 	for n := range most {
 		r.free = append(r.free, first+n)
 	}
@@ -93,6 +94,9 @@ func (r *ready) take(p plan, root string) sandbox {
 
 // nudge has run look what is to do.
 func (r *ready) nudge() {
+	if r == nil {
+		return
+	}
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -139,8 +143,11 @@ func (r *ready) run(ctx context.Context) {
 
 // makeOne makes a sandbox of a kind that has too few; more says that it may not have been the last.
 func (r *ready) makeOne(ctx context.Context) (more bool, err error) {
+	if r.busy() || ctx.Err() != nil {
+		return false, nil
+	}
 	k, slot := r.next()
-	if k == nil || ctx.Err() != nil {
+	if k == nil {
 		return false, nil
 	}
 	cfg := k.cfg

@@ -36,6 +36,13 @@ type maker struct {
 	mu   sync.Mutex // guards all
 	all  []*made
 	fail error
+	busy bool
+}
+
+func (m *maker) isBusy() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.busy
 }
 
 func (m *maker) build(_ context.Context, cfg nsjail.Config) (sandbox, error) {
@@ -80,7 +87,7 @@ func planOf(t *testing.T, change func(*job.Spec)) plan {
 // Each sandbox is given once, with ids that no other has at that time, and what is not wanted any more goes.
 func TestReadyPool(t *testing.T) {
 	var m maker
-	r := newReady(m.build, 100, 2, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, zerolog.Nop())
 	p := planOf(t, nil)
 	if sb := r.take(p, "/a"); sb != nil {
 		t.Error("the first job found one ready")
@@ -140,7 +147,7 @@ func TestReadyPool(t *testing.T) {
 // A host that can't make any is asked again, and jobs go on without.
 func TestReadyFails(t *testing.T) {
 	m := maker{fail: errors.New("no memory")}
-	r := newReady(m.build, 100, 2, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, zerolog.Nop())
 	defer r.close()
 	for range 3 {
 		if r.take(planOf(t, nil), "/a") != nil {
@@ -150,6 +157,27 @@ func TestReadyFails(t *testing.T) {
 	m.mu.Lock()
 	m.fail = nil
 	m.mu.Unlock()
+	filled(t, r, 2)
+}
+
+// While as many jobs run as there are cores nothing is made ahead.
+func TestReadyBusy(t *testing.T) {
+	m := maker{busy: true}
+	r := newReady(m.build, m.isBusy, 100, 2, zerolog.Nop())
+	defer r.close()
+	p := planOf(t, nil)
+	for range 3 {
+		if r.take(p, "/a") != nil {
+			t.Fatal("one is ready")
+		}
+	}
+	m.mu.Lock()
+	m.busy = false
+	if len(m.all) != 0 {
+		t.Errorf("%d were made", len(m.all))
+	}
+	m.mu.Unlock()
+	r.nudge()
 	filled(t, r, 2)
 }
 

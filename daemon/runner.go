@@ -77,6 +77,7 @@ func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) er
 		if r.tearDown(ctx, p.lang.Name, sb, slot) {
 			r.slots.release(slot, p.need())
 		}
+		r.ready.nudge()
 	})
 	return r.runSteps(ctx, sb, p, emit)
 }

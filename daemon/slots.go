@@ -169,6 +169,12 @@ func (s *slots) grant() {
 	}
 }
 
+// busy reports whether as many jobs run as there are cores.
+func (s *slots) busy() bool {
+	running, _, _ := s.inUse()
+	return int64(running)*1000 >= s.total.machine
+}
+
 // inUse is a snapshot for the metrics.
 func (s *slots) inUse() (running, waiting int, used need) {
 	s.mu.Lock()

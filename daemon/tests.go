@@ -49,6 +49,7 @@ func (r *Runner) runTests(ctx context.Context, spec *job.Spec, p plan, root stri
 		if !s.lost {
 			r.slots.release(slot, t.need())
 		}
+		r.ready.nudge()
 	}()
 	res, err := s.run(ctx)
 	// What a shutdown cut short has no outcome: it is to be run again elsewhere.
