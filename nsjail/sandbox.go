@@ -104,8 +104,14 @@ func (sb *Sandbox) Ready() error {
 	return nil
 }
 
-// Alive reports whether sandbox-init still lives. One that waits for its first step dies with the spawner, or by the hand of an operator.
+// Alive reports whether sandbox-init still lives, and will. One that waits for its first step dies soon after the spawner, or by the hand of
+// an operator.
 func (sb *Sandbox) Alive() bool {
+	select {
+	case <-sb.spawner.done:
+		return false
+	default:
+	}
 	if sb.dead || sb.pidfd < 0 {
 		return false
 	}
