@@ -133,11 +133,14 @@ func (s *survivor) figures(t *testing.T) figures {
 		descriptors: count(fmt.Sprintf("/proc/%d/fd/*", pid)), threads: count(fmt.Sprintf("/proc/%d/task/*", pid)),
 		cgroups: len((&stack{name: s.name}).jails()), mounts: len(mounts(t)),
 	}
-	descends := map[int]bool{pid: true}
-	for _, p := range processes() {
-		if descends[p.parent] {
-			descends[p.pid] = true
-			f.children++
+	descends, all := map[int]bool{pid: true}, processes()
+	for before := -1; before != f.children; { // numbers wrap, so a child may stand before its parent
+		before = f.children
+		for _, p := range all {
+			if descends[p.parent] && !descends[p.pid] {
+				descends[p.pid] = true
+				f.children++
+			}
 		}
 	}
 	metrics := s.metrics(t)
@@ -189,12 +192,16 @@ func TestSurvives(t *testing.T) {
 	}
 }
 
-// settled returns the figures once the sandboxes of the last jobs are torn down.
+// ready is CCEE_READY's default.
+const ready = 8
+
+// settled returns the figures once the sandboxes of the last jobs are torn down, and as many are ready as there may be: one that is being
+// made has descriptors, and a process or not.
 func (s *survivor) settled(t *testing.T) figures {
 	t.Helper()
 	eventually(t, "no sandbox is left", 30*time.Second, func() (bool, string) {
-		left := (&stack{name: s.name}).jails()
-		return len(left) == 0 && s.metrics(t)["ccee_daemon_slots_used"] == 0, fmt.Sprint(left)
+		left, m := (&stack{name: s.name}).jails(), s.metrics(t)
+		return len(left) == 0 && m["ccee_daemon_slots_used"] == 0 && m["ccee_daemon_ready_sandboxes"] == ready, fmt.Sprint(left, m)
 	})
 	return s.figures(t)
 }
