@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const (
-	askTime = 2 * time.Second // for a question of the api
+	askTime  = 2 * time.Second  // for a question of the api
+	copyTime = 10 * time.Second // for what the copier writes at once: nobody waits for it
 	// awayTime is how long nothing is asked after the database was away: else each request would wait for it.
 	awayTime = time.Second
 	maxConns = 8
@@ -29,7 +31,8 @@ var ErrAway = errors.New("the archive is away")
 
 // Archive is a connection to the database. It is safe for concurrent use.
 type Archive struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	within time.Duration // what is asked is answered, or given up
 
 	mu    sync.Mutex // guards the rest
 	made  bool       // the tables are there
@@ -50,7 +53,19 @@ func Open(url string) (*Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare the archive: %w", err)
 	}
-	return &Archive{pool: pool}, nil
+	return &Archive{pool: pool, within: askTime}, nil
+}
+
+// apart returns a second one for the copier, with a connection and a word on whether the database is away of its own: however tenants
+// read, it copies.
+func (a *Archive) apart() (*Archive, error) {
+	cfg := a.pool.Config()
+	cfg.MaxConns = 1
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	if err != nil {
+		return nil, fmt.Errorf("prepare the archive: %w", err)
+	}
+	return &Archive{pool: pool, within: copyTime}, nil
 }
 
 // Close ends the connections.
@@ -71,29 +86,37 @@ CREATE TABLE IF NOT EXISTS ccee_audit (
   actor text NOT NULL, action text NOT NULL, job_id text NOT NULL, metadata bytea NOT NULL, PRIMARY KEY (tenant, ms, n));
 CREATE TABLE IF NOT EXISTS ccee_state (name text PRIMARY KEY, value text NOT NULL);`
 
-// lockKey is that of the advisory lock under which the tables are made and jobs are written: "ccee".
+// lockKey is that of the advisory lock under which the tables are made: "ccee".
 const lockKey = 0x63636565
 
-// do runs what works on the database, once the tables are there. An error of the connection is ErrAway.
-func (a *Archive) do(ctx context.Context, what string, work func(ctx context.Context) error) error {
+// do runs what works on the database, once the tables are there. What could not be answered is ErrAway.
+func (a *Archive) do(ctx context.Context, what string, work func(ctx context.Context, db *pgxpool.Conn) error) error {
 	if a.isAway() {
 		return ErrAway
 	}
-	bounded, cancel := context.WithTimeout(ctx, askTime)
+	bounded, cancel := context.WithTimeout(ctx, a.within)
 	defer cancel()
-	err := a.make(bounded)
-	if err == nil {
-		err = work(bounded)
-	}
+	there := false
+	err := a.pool.AcquireFunc(bounded, func(db *pgxpool.Conn) error {
+		if err := a.make(bounded, db); err != nil {
+			return err
+		}
+		there = true
+		return work(bounded, db)
+	})
 	switch {
 	case err == nil || errors.Is(err, pgx.ErrNoRows):
 		return err
-	case refused(err), ctx.Err() != nil: // the caller's doing
+	case refused(err), errors.Is(err, errSuperseded), ctx.Err() != nil: // the caller's doing
 		return fmt.Errorf("%s in the archive: %w", what, err)
+	case there && bounded.Err() != nil: // this was too much for the time; others' questions may not be
+	case gone(err):
+		a.setMade(false)
+	default:
+		a.mu.Lock()
+		a.until = time.Now().Add(awayTime)
+		a.mu.Unlock()
 	}
-	a.mu.Lock()
-	a.until = time.Now().Add(awayTime)
-	a.mu.Unlock()
 	return fmt.Errorf("%w: %s: %w", ErrAway, what, err)
 }
 
@@ -103,24 +126,42 @@ func (a *Archive) isAway() bool {
 	return time.Now().Before(a.until)
 }
 
-func (a *Archive) make(ctx context.Context) error {
+// gone reports whether a table is not there: somebody made the database anew.
+func gone(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "42P01"
+}
+
+func (a *Archive) setMade(made bool) {
+	a.mu.Lock()
+	a.made = made
+	a.mu.Unlock()
+}
+
+func (a *Archive) make(ctx context.Context, db *pgxpool.Conn) error {
 	a.mu.Lock()
 	made := a.made
 	a.mu.Unlock()
 	if made {
 		return nil
 	}
-	err := pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockKey); err != nil {
+	// To look first takes no lock; CREATE INDEX would wait for who writes, even where there is one.
+	if err := db.QueryRow(ctx, `SELECT bool_and(to_regclass(t) IS NOT NULL) FROM unnest($1::text[]) t`,
+		[]string{"ccee_jobs", "ccee_jobs_history", "ccee_costs", "ccee_audit", "ccee_state"}).Scan(&made); err != nil {
+		return err
+	}
+	if !made {
+		err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockKey); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, tables)
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, tables)
-		return err
-	})
-	if err == nil {
-		a.mu.Lock()
-		a.made = true
-		a.mu.Unlock()
 	}
-	return err
+	a.setMade(true)
+	return nil
 }

@@ -156,18 +156,11 @@ func TestArchivedAgain(t *testing.T) {
 	if err := r.queue.SetAnalysis(t.Context(), tenant, id, queue.Verbal{Analysis: []byte(`{"a":1}`), Provider: "heuristic"}, map[string]any{}); err != nil {
 		t.Fatal(err)
 	}
-	list, err := r.queue.Unarchived(t.Context(), 9)
-	if err != nil || len(list) != 1 {
-		t.Fatalf("what waits after an analysis: %v, %v", list, err)
-	}
-	stored, err := r.queue.Stored(t.Context(), list)
-	if err != nil {
-		t.Fatal(err)
-	}
+	waits := r.waiting(t)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if err := r.archive.write(t.Context(), []change{{list[0], stored[0]}}); err != nil {
+			if err := r.archive.write(t.Context(), r.copier.name, waits); err != nil {
 				t.Error(err)
 			}
 		})
@@ -209,22 +202,15 @@ func TestArchiveDeletes(t *testing.T) {
 	r.copy(t)
 	between = r.submit(t, tenant)
 	r.finish(t)
-	list, err := r.queue.Unarchived(t.Context(), 9)
-	if err != nil || len(list) != 1 {
-		t.Fatalf("%v, %v", list, err)
-	}
-	stored, err := r.queue.Stored(t.Context(), list)
-	if err != nil {
-		t.Fatal(err)
-	}
+	waits := r.waiting(t)
 	purge(between) // the copier has read it, and not written it yet
 	if _, err := r.archive.Delete(t.Context(), tenant, between); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.archive.write(t.Context(), []change{{list[0], stored[0]}}); err != nil {
+	if err := r.archive.write(t.Context(), r.copier.name, waits); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.queue.Archived(t.Context(), list[0]); err != nil {
+	if err := r.queue.Archived(t.Context(), waits[0].Unarchived); err != nil {
 		t.Fatal(err)
 	}
 	r.copy(t)
@@ -265,7 +251,7 @@ func TestArchiveAway(t *testing.T) {
 		t.Errorf("a job that waits is kept for %s s, want a week", ttl)
 	}
 	r.start(t)
-	r.archive.until = time.Time{}
+	r.archive.until, r.copier.archive.until = time.Time{}, time.Time{}
 	r.copy(t)
 	for _, id := range jobs {
 		if _, err := r.archive.Get(t.Context(), tenant, id); err != nil {

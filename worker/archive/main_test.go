@@ -176,7 +176,26 @@ func newCopier(t testing.TB, r *rig) *Copier {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.archive.Close)
 	return c
+}
+
+// waiting is what waits, as a copier has read it and not written it yet.
+func (r *rig) waiting(t testing.TB) []change {
+	t.Helper()
+	list, err := r.queue.Unarchived(t.Context(), 9)
+	if err != nil || len(list) == 0 {
+		t.Fatalf("nothing waits: %v", err)
+	}
+	var changes []change
+	for _, u := range list {
+		one, _, err := r.copier.read(t.Context(), u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes = append(changes, one)
+	}
+	return changes
 }
 
 // copy copies all that waits.

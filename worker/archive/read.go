@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ccee/worker/queue"
 )
@@ -17,8 +18,8 @@ import (
 // stored returns all of a tenant's job, or queue.ErrNotFound.
 func (a *Archive) stored(ctx context.Context, tenant, id string) (queue.Stored, error) {
 	var data []byte
-	err := a.do(ctx, "read job "+id, func(ctx context.Context) error {
-		return a.pool.QueryRow(ctx, `SELECT data FROM ccee_jobs WHERE tenant = $1 AND id = $2`, tenant, id).Scan(&data)
+	err := a.do(ctx, "read job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
+		return db.QueryRow(ctx, `SELECT data FROM ccee_jobs WHERE tenant = $1 AND id = $2`, tenant, id).Scan(&data)
 	})
 	switch {
 	case errors.Is(err, pgx.ErrNoRows) || refused(err): // an id with a NUL is refused
@@ -74,8 +75,8 @@ func (a *Archive) History(ctx context.Context, tenant string, h queue.HistoryQue
 		column = "record"
 	}
 	var p queue.Page
-	err := a.do(ctx, "read the history", func(ctx context.Context) error {
-		rows, err := a.pool.Query(ctx, `SELECT `+column+` FROM ccee_jobs WHERE tenant = $1 AND (created_ms, id) < ($2, $3) AND created_ms BETWEEN $4 AND $5
+	err := a.do(ctx, "read the history", func(ctx context.Context, db *pgxpool.Conn) error {
+		rows, err := db.Query(ctx, `SELECT `+column+` FROM ccee_jobs WHERE tenant = $1 AND (created_ms, id) < ($2, $3) AND created_ms BETWEEN $4 AND $5
 			AND ($6 = '' OR status = $6) AND ($7 = '' OR language = $7) ORDER BY created_ms DESC, id DESC LIMIT $8`,
 			tenant, top, id, from, to, string(h.Status), h.Language, h.Limit+1)
 		if err != nil {
@@ -105,8 +106,8 @@ func (a *Archive) History(ctx context.Context, tenant string, h queue.HistoryQue
 // Costs returns what a tenant's jobs have cost on the days that there were any, from one to another, both included.
 func (a *Archive) Costs(ctx context.Context, tenant string, from, to time.Time) (map[string]float64, error) {
 	costs := map[string]float64{}
-	err := a.do(ctx, "read the costs", func(ctx context.Context) error {
-		rows, err := a.pool.Query(ctx, `SELECT day::text, usd::float8 FROM ccee_costs WHERE tenant = $1 AND day BETWEEN $2 AND $3`, tenant, from, to)
+	err := a.do(ctx, "read the costs", func(ctx context.Context, db *pgxpool.Conn) error {
+		rows, err := db.Query(ctx, `SELECT day::text, usd::float8 FROM ccee_costs WHERE tenant = $1 AND day BETWEEN $2 AND $3`, tenant, from, to)
 		if err != nil {
 			return err
 		}
@@ -142,8 +143,8 @@ func (a *Archive) Events(ctx context.Context, tenant, before string, limit int) 
 		}
 	}
 	var events []queue.Event
-	err := a.do(ctx, "read the audit", func(ctx context.Context) error {
-		rows, err := a.pool.Query(ctx, `SELECT `+eventColumns+` FROM ccee_audit WHERE tenant = $1 AND (ms, n) < ($2, $3) ORDER BY ms DESC, n DESC LIMIT $4`, tenant, ms, n, limit)
+	err := a.do(ctx, "read the audit", func(ctx context.Context, db *pgxpool.Conn) error {
+		rows, err := db.Query(ctx, `SELECT `+eventColumns+` FROM ccee_audit WHERE tenant = $1 AND (ms, n) < ($2, $3) ORDER BY ms DESC, n DESC LIMIT $4`, tenant, ms, n, limit)
 		if err != nil {
 			return err
 		}
@@ -162,26 +163,29 @@ func (a *Archive) Events(ctx context.Context, tenant, before string, limit int) 
 func (a *Archive) Verify(ctx context.Context, tenant string, anchor queue.Anchor) (queue.Chain, error) {
 	var c queue.Chain
 	var broken error
-	err := a.make(ctx)
-	if err == nil {
-		var rows pgx.Rows
-		rows, err = a.pool.Query(ctx, `SELECT `+eventColumns+` FROM ccee_audit WHERE tenant = $1 ORDER BY ms, n`, tenant)
-		if err == nil {
-			defer rows.Close()
-			c, broken = queue.VerifyArchived(anchor, func(each func(queue.Event) error) error {
-				for rows.Next() {
-					e, err := event(tenant, rows)
-					if err == nil {
-						err = each(e)
-					}
-					if err != nil {
-						return err
-					}
-				}
-				return rows.Err()
-			})
+	err := a.pool.AcquireFunc(ctx, func(db *pgxpool.Conn) error { // not do: a trail may be long
+		if err := a.make(ctx, db); err != nil {
+			return err
 		}
-	}
+		rows, err := db.Query(ctx, `SELECT `+eventColumns+` FROM ccee_audit WHERE tenant = $1 ORDER BY ms, n`, tenant)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		c, broken = queue.VerifyArchived(anchor, func(each func(queue.Event) error) error {
+			for rows.Next() {
+				e, err := event(tenant, rows)
+				if err == nil {
+					err = each(e)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return rows.Err()
+		})
+		return nil
+	})
 	if err != nil {
 		return c, fmt.Errorf("read the archived audit of tenant %s: %w", tenant, err)
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"ccee/api/job"
 )
 
@@ -62,28 +60,16 @@ func (q *Queue) Archived(ctx context.Context, u Unarchived) error {
 // Stored is all that is stored of a job, by the names of its hash.
 type Stored map[string]string
 
-// Stored returns what is stored of jobs, in their order: nil for one that is not there, or not finished.
-func (q *Queue) Stored(ctx context.Context, list []Unarchived) ([]Stored, error) {
+// Stored returns what is stored of a job: nil if it is not there, or not finished. It may have megabytes, which submissions must not wait
+// behind: it goes by a connection of its own, not in a batch.
+func (q *Queue) Stored(ctx context.Context, u Unarchived) (Stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	cmds := make([]redis.Cmder, len(list))
-	for i, u := range list {
-		cmds[i] = redis.NewMapStringStringCmd(ctx, "hgetall", q.keys.job(u.ID))
+	h, err := q.rdb.HGetAll(ctx, q.keys.job(u.ID)).Result()
+	if err != nil || !State(h["status"]).Final() || h["tenantId"] != u.Tenant {
+		return nil, q.explain("read job "+u.ID, err)
 	}
-	if err := q.batch.do(ctx, cmds...); err != nil {
-		return nil, q.explain("read what waits for the archive", err)
-	}
-	all := make([]Stored, len(list))
-	for i, cmd := range cmds {
-		h, err := cmd.(*redis.MapStringStringCmd).Result()
-		if err != nil {
-			return nil, q.explain("read job "+list[i].ID, err)
-		}
-		if State(h["status"]).Final() && h["tenantId"] == list[i].Tenant {
-			all[i] = h
-		}
-	}
-	return all, nil
+	return h, nil
 }
 
 // Record is what is shown of the job.
