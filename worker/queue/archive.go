@@ -114,7 +114,7 @@ func (q *Queue) EventsAfter(ctx context.Context, after string, n int) ([]Event, 
 	defer cancel()
 	from := "-"
 	if after != "" {
-		from = "(" + after
+		from = nextID(after)
 	}
 	msgs, err := q.rdb.XRangeN(ctx, q.keys.audit, from, "+", int64(n)).Result()
 	if err != nil {

@@ -49,7 +49,7 @@ func (q *Queue) Events(ctx context.Context, tenant, before string, limit int) ([
 	defer cancel()
 	top := "+"
 	if before != "" {
-		top = "(" + before
+		top = previousID(before)
 	}
 	msgs, err := q.rdb.XRevRangeN(ctx, q.keys.auditTrail(tenant), top, "-", int64(limit)).Result()
 	if err != nil {
@@ -132,7 +132,7 @@ func (q *Queue) Verify(ctx context.Context, tenant string, anchor Anchor) (Chain
 			if c.Last == anchor.Number && c.Hash != anchor.Hash {
 				return c, fmt.Errorf("%w: entry %d has hash %s, it had %s", ErrBroken, c.Last, c.Hash, anchor.Hash)
 			}
-			from = "(" + e.StreamID
+			from = nextID(e.StreamID)
 		}
 		if len(msgs) < verifyPage {
 			break

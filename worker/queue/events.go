@@ -43,7 +43,7 @@ func (q *Queue) LiveEvents(ctx context.Context, id, after string) ([]LiveEvent, 
 	defer cancel()
 	from := "-"
 	if after != "" {
-		from = "(" + after
+		from = nextID(after)
 	}
 	msgs, err := q.rdb.XRangeN(ctx, q.keys.events(id), from, "+", eventsPage).Result()
 	if err != nil {
