@@ -84,19 +84,21 @@ func newer(a, b queue.Record) bool {
 	return a.ID > b.ID
 }
 
-// olderEvents are a tenant's events behind those that Redis has: behind the last of events or, if there is none, the cursor.
-func (s *Server) olderEvents(c *call, events []queue.Event, cursor string, limit int) ([]queue.Event, error) {
+// olderEvents adds a tenant's events behind those that Redis has: behind the last of events or, if there is none, the cursor. partial says
+// that the archive could not be asked.
+func (s *Server) olderEvents(c *call, events []queue.Event, cursor string, limit int) (all []queue.Event, partial bool) {
 	if s.opts.Archive == nil || len(events) >= limit {
-		return events, nil
+		return events, false
 	}
 	if n := len(events); n > 0 {
 		cursor = events[n-1].StreamID
 	}
 	old, err := s.opts.Archive.Events(c.r.Context(), c.who.Tenant, cursor, limit-len(events))
 	if err != nil {
-		return nil, &archiveFault{err}
+		c.log.Warn().Err(err).Str("traceId", c.trace).Msg("audit without the archive")
+		return events, true
 	}
-	return append(events, old...), nil
+	return append(events, old...), false
 }
 
 // olderCosts are those of days that Redis no longer has, beginning with the day after the last of daily, so many.

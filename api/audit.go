@@ -26,6 +26,8 @@ type auditFeed struct {
 	TraceID    string      `json:"traceId"`
 	Events     []eventView `json:"events"`
 	NextCursor *string     `json:"nextCursor"` // of the events before these; null at the end
+
+	ArchiveUnavailable bool `json:"archiveUnavailable,omitempty"` // events that only the archive has are missing
 }
 
 type eventView struct {
@@ -63,14 +65,12 @@ func (s *Server) getAudit(c *call) {
 	defer cancel()
 	// One more than asked for tells whether there are more.
 	events, err := s.opts.Queue.Events(ctx, c.who.Tenant, cursor, limit+1)
-	if err == nil {
-		events, err = s.olderEvents(c, events, cursor, limit+1)
-	}
 	if err != nil {
 		c.unavailable(err)
 		return
 	}
-	answer := auditFeed{TenantID: c.who.Tenant, TraceID: c.trace, Events: make([]eventView, 0, limit)}
+	events, partial := s.olderEvents(c, events, cursor, limit+1)
+	answer := auditFeed{TenantID: c.who.Tenant, TraceID: c.trace, Events: make([]eventView, 0, limit), ArchiveUnavailable: partial}
 	for i, e := range events {
 		if i == limit {
 			answer.NextCursor = &answer.Events[i-1].StreamID

@@ -102,6 +102,9 @@ func TestArchived(t *testing.T) {
 	if older, err := r.archive.Events(t.Context(), mine, trail[2].StreamID, 2); err != nil || len(older) != 2 || older[0].StreamID != trail[3].StreamID {
 		t.Errorf("audit before %s: %v, %v", trail[2].StreamID, older, err)
 	}
+	if all, err := r.archive.Events(t.Context(), mine, "9999999999999999999-9999999999999999999", 100); err != nil || len(all) != len(trail) {
+		t.Errorf("audit before the end of time: %d events, %v, want %d", len(all), err, len(trail))
+	}
 	var ids []string
 	for h := (queue.HistoryQuery{Limit: 2, Status: queue.TimedOut, Language: "python"}); ; {
 		p, err := r.archive.History(t.Context(), mine, h)

@@ -146,16 +146,24 @@ func (a *Archive) writeEvents(ctx context.Context, copier string, events []queue
 // storable reports whether PostgreSQL's text can have s.
 func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// parseStreamID splits "<ms>-<n>".
+// parseStreamID splits "<ms>-<n>". What is more than a bigint, and so none of ours, is the largest one: a tenant may send it as a cursor.
 func parseStreamID(id string) (ms, n int64, err error) {
 	before, after, ok := strings.Cut(id, "-")
 	if !ok {
 		return 0, 0, fmt.Errorf("%q is no id of a stream", id)
 	}
-	if ms, err = strconv.ParseInt(before, 10, 64); err == nil {
-		n, err = strconv.ParseInt(after, 10, 64)
+	if ms, err = bigint(before); err == nil {
+		n, err = bigint(after)
 	}
 	return ms, n, err
+}
+
+func bigint(s string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		err = nil
+	}
+	return n, err
 }
 
 // Delete deletes a tenant's job and reports whether there was one.
