@@ -42,7 +42,7 @@ func bareHello(ctx context.Context, store *rootfs.Store, dir string, p job.Spec)
 		return contender{}, err
 	}
 	steps := bareSteps(lang, root)
-	return contender{"the runtime alone, bare", func(ctx context.Context) error {
+	return contender{name: "the runtime alone, bare", do: func(ctx context.Context) error {
 		for _, step := range steps {
 			if err := step.run(ctx); err != nil {
 				return err

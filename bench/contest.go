@@ -13,6 +13,8 @@ import (
 type contender struct {
 	name string
 	do   func(context.Context) error
+
+	wait time.Duration // before each time that it is timed
 }
 
 // contest lets the contenders take turns and prints a table. The first is what the others are compared with.
@@ -24,6 +26,7 @@ func contest(ctx context.Context, title string, rounds int, contenders ...conten
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			time.Sleep(c.wait)
 			began := time.Now()
 			if err := c.do(ctx); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)

@@ -55,7 +55,10 @@ func hellos(ctx context.Context, dir, binary, images string, rounds int) error {
 		}
 		contenders := []contender{bare}
 		for i, c := range apis {
-			contenders = append(contenders, contender{"ccee: over REST, to the result, " + ways[i].name, func(ctx context.Context) error { return c.submit(ctx, p) }})
+			contenders = append(contenders, contender{
+				name: "ccee: over REST, to the result, " + ways[i].name, wait: ways[i].wait,
+				do: func(ctx context.Context) error { return c.submit(ctx, p) },
+			})
 		}
 		if err := contest(ctx, p.Language+" hello", rounds, contenders...); err != nil {
 			return err

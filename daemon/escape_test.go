@@ -120,6 +120,34 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+// TestEscapeWarm tries the same from runtimes that were started ahead.
+func TestEscapeWarm(t *testing.T) {
+	const secret = "planted-5f0c3a"
+	t.Setenv("CCEE_TEST_SECRET", secret)
+	s := realDaemon(t, func(o *Options) { o.Ready, o.Warm = 2, true })
+	const run = "import os, signal\nfor s in (signal.SIGPIPE, signal.SIGXFSZ): signal.signal(s, signal.SIG_DFL)\nos.execv('./probe', ['./probe', 'sandbox-probe', 'all'])"
+	for name, spec := range map[string]job.Spec{
+		"probes":     {Language: "python", Source: run, Files: []job.File{{Name: "probe", Data: probeProgram(t), Exec: true}}},
+		"python":     {Language: "python", Source: fmt.Sprintf("import sys; sys.argv += [%q, %q]\n", secret, s.path) + testFile(t, "attempts.py")},
+		"javascript": {Language: "javascript", Source: fmt.Sprintf("process.argv.push(%q, %q);\n", secret, s.path) + testFile(t, "attempts.js")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			was := s.from(t, "warm")
+			eventually(t, func() bool { // the first one finds none
+				s.runSpec(t, job.Spec{Language: spec.Language, Source: " "})
+				return s.from(t, "warm") != was
+			})
+			s.awaitReady(t, 2)
+			was = s.from(t, "warm")
+			got := s.outcomes(t, spec)
+			mustHold(t, got)
+			if s.from(t, "warm") == was || len(got) < 40 {
+				t.Errorf("%d attempts, not warm", len(got))
+			}
+		})
+	}
+}
+
 // countAttempts holds the suite to its size and its groups.
 func countAttempts(t *testing.T, all []escape.Outcome) {
 	t.Helper()

@@ -150,6 +150,10 @@ func checkProfile(l *job.Language) error {
 		return errors.New("run must begin with an absolute path")
 	case len(l.Compile) > 0 && !strings.HasPrefix(l.Compile[0], "/"):
 		return errors.New("compile must begin with an absolute path")
+	case len(l.Warm) > 0 && !strings.HasPrefix(l.Warm[0], "/"):
+		return errors.New("warm must begin with an absolute path")
+	case l.WarmMemoryBytes < 0 || l.WarmMemoryBytes > job.MaxLimits.MemoryBytes:
+		return fmt.Errorf("warmMemoryBytes is %d, want 0 to %d", l.WarmMemoryBytes, job.MaxLimits.MemoryBytes)
 	case job.ValidName(l.SourceFile) != nil:
 		return fmt.Errorf("sourceFile is %q, which can't be a file's name", l.SourceFile)
 	}

@@ -46,6 +46,10 @@ type step struct {
 
 	interleave bool
 	test       int // see job.Event
+
+	// Of a step that goes on as a program which was started ahead; see warm.go.
+	mayPause bool
+	extra    int64 // bytes of memory that are not the job's
 }
 
 // newPlan works out the steps of spec in lang. Its errors are the caller's: *job.Error with code EInvalid.
@@ -218,7 +222,7 @@ func resources(l job.Limits) nsjail.Resources {
 // process describes the program of s under the filter f.
 func (s step) process(f filter) nsjail.Process {
 	l := s.limits
-	return nsjail.Process{
+	p := nsjail.Process{
 		Args: s.args, Env: s.env, Cwd: workDir,
 		UID: insideID, GID: insideID, Umask: 0o022,
 		Rlimits:   rlimits(l),
@@ -234,7 +238,10 @@ func (s step) process(f filter) nsjail.Process {
 		OutputTail: l.OutputTailBytes,
 		Interleave: s.interleave,
 		Stdin:      s.stdin,
+		MayPause:   s.mayPause,
 	}
+	p.Resources.MemoryMax += s.extra
+	return p
 }
 
 // rlimits bound a process, or a user, where the cgroup bounds the job. There is no RLIMIT_AS: the JVM, V8 and Go reserve

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -26,6 +25,7 @@ type ready struct {
 	build func(context.Context, nsjail.Config) (sandbox, error)
 	busy  func() bool // the cores have better to do: what is made ahead then only keeps jobs waiting
 	most  int         // of all kinds together
+	warm  bool        // with the programs of those languages that have one to be started ahead
 	log   zerolog.Logger
 	wake  chan struct{}
 	stop  context.CancelFunc
@@ -36,13 +36,6 @@ type ready struct {
 	kinds map[string]*readyKind
 }
 
-// readyKind are the sandboxes for one kind of jobs.
-type readyKind struct {
-	cfg  nsjail.Config // without ids
-	last time.Time     // that one was wanted
-	list []*readyOne
-}
-
 // readyOne is one of them.
 type readyOne struct {
 	sandbox
@@ -51,12 +44,12 @@ type readyOne struct {
 }
 
 // newReady starts a pool of that size, with the slot numbers from first on; nil for none. Whoever knows that it is not busy any more nudges it.
-func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, most int, log zerolog.Logger) *ready {
+func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, most int, warm bool, log zerolog.Logger) *ready {
 	if most == 0 {
 		return nil
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &ready{build: build, busy: busy, most: most, log: log, wake: make(chan struct{}, 1), stop: stop, kinds: map[string]*readyKind{}}
+	r := &ready{build: build, busy: busy, most: most, warm: warm, log: log, wake: make(chan struct{}, 1), stop: stop, kinds: map[string]*readyKind{}}
 	for n := range most {
 		r.free = append(r.free, first+n)
 	}
@@ -64,32 +57,30 @@ func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy 
 	return r
 }
 
-// take returns a sandbox for p on root that is ready, or nil.
-func (r *ready) take(p plan, root string) sandbox {
+// take returns a sandbox for p on root that is ready, or nil; warm says that the program is started in it.
+func (r *ready) take(p plan, root string, f filter) (sb sandbox, warm bool) {
 	if r == nil || !p.usual() {
-		return nil
+		return nil, false
 	}
+	cfg := p.config(root, 0)
+	var program *nsjail.Process
+	if r.warm {
+		program = p.warm(f)
+	}
+	cfg.Resources = resources(job.DefaultRun) // until there is a job, which has its own
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	cfg := p.config(root, 0)
-	key := fmt.Sprint(root, cfg.Mounts, cfg.OpenDir)
-	k := r.kinds[key]
-	if k == nil {
-		cfg.Resources = resources(job.DefaultRun) // until there is a job, which has its own
-		k = &readyKind{cfg: cfg}
-		r.kinds[key] = k
+	k := r.kind(cfg, program)
+	if k.cold {
+		k.last = time.Now() // or it would be tried again
+		k = r.kind(cfg, nil)
 	}
 	k.last = time.Now()
 	r.nudge()
-	for len(k.list) > 0 {
-		one := k.list[len(k.list)-1]
-		k.list = k.list[:len(k.list)-1]
-		if one.Alive() {
-			return one
-		}
-		r.over.Go(func() { one.Close() })
+	if one := r.pop(k); one != nil {
+		return one, k.warm != nil
 	}
-	return nil
+	return nil, false
 }
 
 // nudge has run look what is to do.
@@ -160,7 +151,15 @@ func (r *ready) makeOne(ctx context.Context) (more bool, err error) {
 		r.free = append(r.free, slot)
 		return false, err
 	}
-	if err := one.Ready(); err != nil {
+	err = one.Ready()
+	if err == nil && k.warm != nil {
+		if err = start(ctx, one, *k.warm); err != nil && ctx.Err() == nil {
+			r.mu.Lock()
+			k.cold = true
+			r.mu.Unlock()
+		}
+	}
+	if err != nil {
 		one.Close()
 		return false, err
 	}
@@ -174,16 +173,6 @@ func (r *ready) makeOne(ctx context.Context) (more bool, err error) {
 		one.Close()
 	}
 	return !gone, nil
-}
-
-// has reports whether the kind is still wanted. r.mu must be held.
-func (r *ready) has(k *readyKind) bool {
-	for _, other := range r.kinds {
-		if other == k {
-			return true
-		}
-	}
-	return false
 }
 
 // next returns the kind that has the fewest, if it has too few, with a number for one more. When all numbers are used, a kind loses one that
@@ -213,20 +202,6 @@ func (r *ready) next() (*readyKind, int) {
 		return nil, 0
 	}
 	return least, one.slot
-}
-
-// extremes returns the kind with the fewest, of several the one that was wanted last; and the kind with the most, of several the one that was
-// wanted longest ago, nil if none has any. r.mu must be held.
-func (r *ready) extremes() (least, most *readyKind) {
-	for _, k := range r.kinds {
-		if n := len(k.list); least == nil || n < len(least.list) || n == len(least.list) && k.last.After(least.last) {
-			least = k
-		}
-		if n := len(k.list); n > 0 && (most == nil || n > len(most.list) || n == len(most.list) && k.last.Before(most.last)) {
-			most = k
-		}
-	}
-	return least, most
 }
 
 // expire closes the sandboxes of the kinds that were last wanted before that time.

@@ -26,6 +26,21 @@ type made struct {
 	first  int64 // host id
 	dead   bool
 	closes int
+	by     *maker
+}
+
+func (m *made) Run(context.Context, nsjail.Process) (nsjail.Result, error) {
+	m.by.mu.Lock()
+	defer m.by.mu.Unlock()
+	m.by.runN++
+	return m.by.runs, nil
+}
+
+// ran is how many programs were run.
+func (m *maker) ran() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.runN
 }
 
 func (m *made) Alive() bool  { return !m.dead }
@@ -37,6 +52,8 @@ type maker struct {
 	all  []*made
 	fail error
 	busy bool
+	runs nsjail.Result // what comes of a program
+	runN int
 }
 
 func (m *maker) isBusy() bool {
@@ -51,7 +68,7 @@ func (m *maker) build(_ context.Context, cfg nsjail.Config) (sandbox, error) {
 	if m.fail != nil {
 		return nil, m.fail
 	}
-	m.all = append(m.all, &made{first: cfg.UIDMappings[0].HostID})
+	m.all = append(m.all, &made{first: cfg.UIDMappings[0].HostID, by: m})
 	return m.all[len(m.all)-1], nil
 }
 
@@ -84,17 +101,22 @@ func planOf(t *testing.T, change func(*job.Spec)) plan {
 	return p
 }
 
+func take(r *ready, p plan, root string) sandbox {
+	sb, _ := r.take(p, root, filter{})
+	return sb
+}
+
 // Each sandbox is given once, with ids that no other has at that time, and what is not wanted any more goes.
 func TestReadyPool(t *testing.T) {
 	var m maker
-	r := newReady(m.build, m.isBusy, 100, 2, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, false, zerolog.Nop())
 	p := planOf(t, nil)
-	if sb := r.take(p, "/a"); sb != nil {
+	if sb := take(r, p, "/a"); sb != nil {
 		t.Error("the first job found one ready")
 	}
 	filled(t, r, 2)
-	one, two := r.take(p, "/a").(*readyOne), r.take(p, "/a").(*readyOne)
-	if one == two || one.slot == two.slot || r.take(p, "/a") != nil {
+	one, two := take(r, p, "/a").(*readyOne), take(r, p, "/a").(*readyOne)
+	if one == two || one.slot == two.slot || take(r, p, "/a") != nil {
 		t.Errorf("slots %d and %d, and then another one", one.slot, two.slot)
 	}
 	if made := one.sandbox.(*made); made.first != firstHostID+2*int64(one.slot) {
@@ -108,7 +130,7 @@ func TestReadyPool(t *testing.T) {
 	m.mu.Lock()
 	m.all[2].dead = true
 	m.mu.Unlock()
-	if sb := r.take(p, "/a"); sb != nil {
+	if sb := take(r, p, "/a"); sb != nil {
 		t.Error("a dead one is given")
 	}
 	filled(t, r, 1)
@@ -117,15 +139,15 @@ func TestReadyPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	filled(t, r, 2)
-	r.take(p, "/b")
+	take(r, p, "/b")
 	eventually(t, func() bool {
-		sb := r.take(p, "/b")
+		sb := take(r, p, "/b")
 		if sb != nil {
 			two = sb.(*readyOne)
 		}
 		return sb != nil
 	})
-	if r.take(planOf(t, func(s *job.Spec) { s.Run.TmpBytes = 8192 }), "/a") != nil {
+	if take(r, planOf(t, func(s *job.Spec) { s.Run.TmpBytes = 8192 }), "/a") != nil {
 		t.Error("one of an unusual size was ready")
 	}
 	two.sandbox.(*made).closed = errors.New("does not die")
@@ -134,7 +156,7 @@ func TestReadyPool(t *testing.T) {
 	}
 	r.expire(time.Now().Add(time.Hour))
 	filled(t, r, 0)
-	r.take(p, "/b")
+	take(r, p, "/b")
 	filled(t, r, 1) // the other number is lost
 	r.close()
 	for i, one := range m.all {
@@ -147,10 +169,10 @@ func TestReadyPool(t *testing.T) {
 // A host that can't make any is asked again, and jobs go on without.
 func TestReadyFails(t *testing.T) {
 	m := maker{fail: errors.New("no memory")}
-	r := newReady(m.build, m.isBusy, 100, 2, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, false, zerolog.Nop())
 	defer r.close()
 	for range 3 {
-		if r.take(planOf(t, nil), "/a") != nil {
+		if take(r, planOf(t, nil), "/a") != nil {
 			t.Fatal("one is ready")
 		}
 	}
@@ -163,11 +185,11 @@ func TestReadyFails(t *testing.T) {
 // While as many jobs run as there are cores nothing is made ahead.
 func TestReadyBusy(t *testing.T) {
 	m := maker{busy: true}
-	r := newReady(m.build, m.isBusy, 100, 2, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, false, zerolog.Nop())
 	defer r.close()
 	p := planOf(t, nil)
 	for range 3 {
-		if r.take(p, "/a") != nil {
+		if take(r, p, "/a") != nil {
 			t.Fatal("one is ready")
 		}
 	}
@@ -209,40 +231,6 @@ func (s *served) from(t *testing.T, where string) string {
 		}
 	}
 	return "0"
-}
-
-// What a job does and how it ends is the same in a sandbox that was ready as in one made at once: every byte of the result, but for times and
-// what the kernel counts.
-func TestReadyIsTheSame(t *testing.T) {
-	cold, ready := realDaemon(t, func(o *Options) { o.Ready = 0 }), realDaemon(t, func(o *Options) { o.Ready = 2 })
-	for name, spec := range map[string]job.Spec{
-		"hello":        {Language: "python", Source: "print('hello')"},
-		"what is seen": {Language: "python", Source: "import os, resource\nfor d in '/', '/workspace', '/tmp', '/dev', '/dev/shm', '/proc/self/fd': print(d, sorted(os.listdir(d)))\nprint(os.getuid(), os.getpid(), os.getppid(), os.uname().nodename, os.getcwd(), sorted(os.environ.items()))\nprint([(n, resource.getrlimit(n)) for n in range(16)])\nprint(open('/proc/self/status').read().split('SigQ')[1].split('ctxt')[0])"},
-		"stdin, files": {Language: "python", Source: "import sys; print(sys.stdin.read(), open('a').read(), sys.argv)", Stdin: []byte("in"), Args: []string{"x"}, Files: []job.File{{Name: "a", Data: []byte("b")}}},
-		"output files": {Language: "python", Source: "open('o', 'w').write('x')", OutputFiles: []string{"*"}},
-		"exit code":    {Language: "python", Source: "raise SystemExit(7)"},
-		"signal":       {Language: "python", Source: "import os; os.kill(os.getpid(), 11)"},
-		"memory":       {Language: "python", Source: "x = bytearray(1 << 28)", Run: job.Limits{MemoryBytes: 64 * job.MiB}},
-		"time":         {Language: "python", Source: "while True: pass", Run: job.Limits{WallMs: 300}},
-		"CPU time":     {Language: "python", Source: "while True: pass", Run: job.Limits{CPUMs: 200, CPUMillicores: 1000}},
-		"forks":        {Language: "python", Source: "import os, signal\nfor i in range(9):\n  if os.fork() == 0: signal.pause()", Run: job.Limits{PidsMax: 5}},
-		"two steps":    {Language: "java", Source: javaHello, Run: job.Limits{CPUMillicores: 1000}},
-		"tests":        {Language: "python", Source: pythonSum, Tests: &job.Tests{List: []job.Test{expect("1 2", "3"), expect("1 2", "4")}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			want := comparable(cold.runSpec(t, spec))
-			before := comparable(ready.runSpec(t, spec)) // makes the pool make some
-			ready.awaitReady(t, 2)
-			got, was := "", ready.from(t, "ready")
-			eventually(t, func() bool { // those that are ready may be of another kind yet
-				got = comparable(ready.runSpec(t, spec))
-				return ready.from(t, "ready") != was
-			})
-			if got != want || before != want {
-				t.Errorf("ready:\n%s\ncold:\n%s", got, want)
-			}
-		})
-	}
 }
 
 // comparable is all of a result that may not differ from run to run.

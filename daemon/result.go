@@ -25,6 +25,7 @@ var verdicts = map[nsjail.Verdict]job.Verdict{
 	nsjail.PidsLimit:   job.PidsLimit,
 	nsjail.Signaled:    job.Signaled,
 	nsjail.Exited:      job.Exited,
+	nsjail.Paused:      job.Exited, // a program that was started ahead and has done what this step does
 }
 
 // stepResult says r in the words of the wire. The zero Verdict of nsjail is Internal, and so is one that is not in the table.
@@ -42,14 +43,14 @@ func stepResult(s step, r nsjail.Result) job.Step {
 			WallMs:          milliseconds(r.Usage.Wall),
 			CPUUserMs:       milliseconds(r.Usage.User),
 			CPUSystemMs:     milliseconds(r.Usage.System),
-			MemoryPeakBytes: r.Usage.MemoryPeak,
+			MemoryPeakBytes: max(0, r.Usage.MemoryPeak-s.extra),
 			PidsPeak:        r.Usage.PidsPeak,
 		},
 		Limits: s.limits,
 
 		Interleaving: interleaving(r.Order), InterleavingTruncated: r.OrderTruncated,
 	}
-	if r.Exited {
+	if r.Exited || r.Verdict == nsjail.Paused {
 		code := r.ExitCode
 		out.ExitCode = &code
 	}

@@ -68,7 +68,7 @@ func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) er
 	if err != nil {
 		return job.Result{}, err
 	}
-	sb, err := r.setUp(ctx, p, root, slot)
+	sb, p, err := r.setUp(ctx, p, root, slot)
 	if err != nil {
 		r.slots.release(slot, p.need())
 		return job.Result{}, err
@@ -109,22 +109,26 @@ func (r *Runner) admit(ctx context.Context, language string, n need) (slot int, 
 	return slot, nil
 }
 
-// setUp takes a sandbox for p that is ready, or builds one with the ids of slot.
-func (r *Runner) setUp(ctx context.Context, p plan, root string, slot int) (sandbox, error) {
+// setUp takes a sandbox for p that is ready, or builds one with the ids of slot. It returns the plan for that one.
+func (r *Runner) setUp(ctx context.Context, p plan, root string, slot int) (sandbox, plan, error) {
 	start, building := time.Now(), r.span(ctx, "set_up")
 	defer building.End()
-	if sb := r.ready.take(p, root); sb != nil {
-		r.metrics.sandboxes.WithLabelValues("ready").Inc()
+	if sb, warm := r.ready.take(p, root, r.filter); sb != nil {
+		state := "ready"
+		if warm {
+			state, p = "warm", p.warmed()
+		}
+		r.metrics.sandboxes.WithLabelValues(state).Inc()
 		r.metrics.setUpSeconds.WithLabelValues(p.lang.Name).Observe(time.Since(start).Seconds())
-		return sb, nil
+		return sb, p, nil
 	}
 	sb, err := r.newSandbox(ctx, p.config(root, slot))
 	if err != nil {
-		return nil, stopped(ctx, fmt.Errorf("build a sandbox: %w", err))
+		return nil, p, stopped(ctx, fmt.Errorf("build a sandbox: %w", err))
 	}
 	r.metrics.sandboxes.WithLabelValues("cold").Inc()
 	r.metrics.setUpSeconds.WithLabelValues(p.lang.Name).Observe(time.Since(start).Seconds())
-	return sb, nil
+	return sb, p, nil
 }
 
 // tearDown destroys sb and reports whether its slot can be used again. A sandbox that can't be destroyed may still have processes under

@@ -34,6 +34,7 @@ type Options struct {
 	QueueWait     time.Duration // for how long; 10 s
 	Drain         time.Duration // for running jobs to finish when the server ends; 30 s
 	Ready         int           // sandboxes that are made ahead, for the kinds of jobs that there were of late
+	Warm          bool          // with the runtime started in them, where the language has one that waits for its program
 
 	// Before it serves, a Server tries in a sandbox whether the controls hold, and New gives an error when one does not.
 	// With AllowDegraded it serves then, and every result says so: its tier is "jail-degraded".
@@ -147,7 +148,7 @@ func New(o Options) (_ *Server, err error) {
 		slots: s.slots, filter: filter, degraded: degraded, metrics: s.metrics, log: o.Log,
 		held: semaphore.NewWeighted(maxHeld), built: semaphore.NewWeighted(maxBuilt), tracer: o.tracer(),
 	}
-	runner.ready = newReady(sandboxes.new, s.slots.busy, first+o.Slots, o.Ready, o.Log)
+	runner.ready = newReady(sandboxes.new, s.slots.busy, first+o.Slots, o.Ready, o.Warm, o.Log)
 	s.metrics.watchReady(runner.ready)
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil

@@ -116,7 +116,7 @@ func (s *sitting) build(ctx context.Context, p *program, ev *events) (*job.Step,
 
 // in runs the one step of a plan of p in a fresh sandbox. then looks at what a step left that did well.
 func (s *sitting) in(ctx context.Context, p *program, only plan, ev *events, then func(dir int) error) (job.Step, error) {
-	sb, err := s.setUp(ctx, only, p.root, s.slot)
+	sb, only, err := s.setUp(ctx, only, p.root, s.slot)
 	if err != nil {
 		return job.Step{}, err
 	}

@@ -78,6 +78,10 @@ type Process struct {
 
 	// Stdin is what the program can read from its standard input, a pipe.
 	Stdin []byte
+	// MayPause lets the program stop itself (SIGSTOP), which ends the Run with the verdict Paused. The next one has it go on: of
+	// that Process Args, Env, Cwd, UID, GID and Umask don't matter, Seccomp and Decide must be the same, and Rlimits can only be
+	// lower. Its standard input has nothing, and is not at its end, before a Run without MayPause.
+	MayPause bool
 	// OnStart, if set, is called when the program was executed.
 	OnStart func()
 	// OnOutput, if set, is called with each chunk that is kept, from one goroutine. Those of the tails come at the end.

@@ -119,7 +119,7 @@ func opError(ops []op, r reply) error {
 		return fmt.Errorf("sandbox-init: %w", errno)
 	}
 	o := ops[r.arg[0]]
-	if o.code != opExec {
+	if o.code != opExec && o.code != opContinue {
 		return fmt.Errorf("%s: %w", o.subject(), errno)
 	}
 	stage := execStages[r.arg[1]]

@@ -116,6 +116,19 @@ func (d *denials) end() {
 	<-d.done
 }
 
+// pass returns a descriptor of the listener for who answers next, or -1 if there is none. end must follow.
+func (d *denials) pass() (fd int, err error) {
+	if d.file == nil {
+		return -1, nil
+	}
+	raw, err := d.file.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	failed := raw.Control(func(from uintptr) { fd, err = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(failed, os.NewSyscallError("fcntl", err))
+}
+
 // takeOne reports ready when a call was taken, or gone when none will ever come.
 func (d *denials) takeOne(fd int) (ready, gone bool) {
 	var n notif

@@ -69,6 +69,8 @@ static volatile int stage;         /* see enum exec_stage */
 static volatile int failure;       /* errno, 0 after a good execve */
 static volatile int listener = -1; /* of the filter, if SECCOMP asked for one */
 
+static pid_t paused; /* the program that has stopped itself, or 0 */
+
 static void die(void) { _exit(125); }
 
 static uint64_t monotonic_ns(void)
@@ -244,20 +246,24 @@ static int become_program(struct op *op)
 	return execve(argv[0], argv, envp);
 }
 
-/* Reaps until nothing is left; everything else is killed when the main process has ended. */
-static struct reply reap(pid_t program)
+/* Reaps until nothing is left; everything else is killed when the main process has ended. Or until that stops itself, if it may. */
+static struct reply reap(pid_t program, int may_pause)
 {
 	struct reply r = {.code = REPLY_EXITED};
 	for (;;) {
 		int status;
 		struct rusage u;
-		pid_t pid = wait4(-1, &status, 0, &u);
+		pid_t pid = wait4(-1, &status, may_pause ? WUNTRACED : 0, &u);
 		if (pid < 0 && errno == EINTR)
 			continue;
 		if (pid < 0)
 			return r; /* ECHILD */
 		if (pid != program)
 			continue;
+		if (WIFSTOPPED(status)) {
+			paused = program;
+			return (struct reply){.code = REPLY_PAUSED, .arg = {0, monotonic_ns()}};
+		}
 		r.arg[0] = (uint64_t)(unsigned)status;
 		r.arg[1] = monotonic_ns();
 		r.arg[2] = microseconds(u.ru_utime);
@@ -311,32 +317,74 @@ static void forget_packet(void)
 	madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
+/* Tells that the program runs, and what became of it. */
+static void follow(pid_t pid, int may_pause)
+{
+	struct rusage own;
+	getrusage(RUSAGE_SELF, &own);
+	reply((struct reply){REPLY_STARTED, {monotonic_ns(), microseconds(own.ru_utime), microseconds(own.ru_stime)}}, listener);
+	drop_listener(); /* the daemon's is the only one: when it goes, nobody waits for an answer */
+	forget_packet();
+	reply(reap(pid, may_pause), -1);
+}
+
+static void close_file(void)
+{
+	if (tree.file >= 0)
+		close(tree.file); /* what is open for writing can't be executed (ETXTBSY) */
+	tree.file = -1;
+}
+
 static void do_exec(struct op *op, uint64_t index)
 {
 	failure = 0;
 	stage = STAGE_FORK;
-	if (tree.file >= 0)
-		close(tree.file); /* what is open for writing can't be executed (ETXTBSY) */
-	tree.file = -1;
+	close_file();
 	pid_t pid = start_program(op);
 	if (pid < 0)
 		failure = errno;
 	release_streams();
 	if (failure) {
-		reap(pid);
+		reap(pid, 0);
 		reply((struct reply){REPLY_FAILED, {index, (uint64_t)stage, (uint64_t)failure}}, -1);
 	} else {
-		struct rusage own;
-		getrusage(RUSAGE_SELF, &own);
-		reply((struct reply){REPLY_STARTED, {monotonic_ns(), microseconds(own.ru_utime), microseconds(own.ru_stime)}}, listener);
-		drop_listener(); /* the daemon's is the only one: when it goes, nobody waits for an answer */
-		forget_packet();
-		reply(reap(pid), -1);
+		follow(pid, op->arg[3] == 1);
 	}
 	drop_listener();
 	nrlimits = 0;
 	argv[0] = NULL;
 	filter.len = 0;
+}
+
+/* Sets the limits of a program that has stopped itself, and has it go on. */
+static int resume(pid_t pid)
+{
+	siginfo_t dead = {0};
+	stage = STAGE_RLIMIT;
+	for (int i = 0; i < nrlimits; i++)
+		if (syscall(SYS_prlimit64, pid, rlimits[i].resource, &rlimits[i].value, NULL) < 0)
+			return -1;
+	stage = STAGE_CONTINUE;
+	if (waitid(P_PID, (id_t)pid, &dead, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return -1;
+	if (dead.si_pid) /* killed while it waited, by whoever can do that */
+		return errno = ESRCH, -1;
+	return kill(pid, SIGCONT);
+}
+
+static void do_continue(struct op *op, uint64_t index)
+{
+	pid_t pid = paused;
+	paused = 0;
+	close_file();
+	stage = STAGE_CONTINUE;
+	if (pid == 0)
+		errno = ESRCH;
+	if (pid == 0 || resume(pid) < 0)
+		reply((struct reply){REPLY_FAILED, {index, (uint64_t)stage, (uint64_t)errno}}, -1);
+	else
+		follow(pid, op->arg[0] == 1);
+	nrlimits = 0;
 }
 
 static int write_map(pid_t pid, int pidfd, const char *name, const char *text)
@@ -516,6 +564,9 @@ static void obey_packet(void)
 			return;
 		case OP_EXEC:
 			do_exec(op, index);
+			return;
+		case OP_CONTINUE:
+			do_continue(op, index);
 			return;
 		default:
 			if (obey(op) < 0)

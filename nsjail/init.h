@@ -1,16 +1,18 @@
 /*
  * The protocol between the daemon and sandbox-init, and the list of what sandbox-init can do.
  *
- * Both ends hold one SOCK_SEQPACKET socket. A packet to sandbox-init is a list of ops; it obeys them in order. Three ops
+ * Both ends hold one SOCK_SEQPACKET socket. A packet to sandbox-init is a list of ops; it obeys them in order. Four ops
  * are stops: they must stand last in their packet, report, and then wait for the next packet.
  *
  *   WAIT  -> READY [+ directory]     the ops before it are done; the directory is that of OP_OPEN, once
  *   SPAWN -> SPAWNED(pid) + pidfd    a child was cloned; it waits on the socket that came with SPAWN
  *   EXEC  -> STARTED, EXITED(...)    the program was executed; it and all its descendants are gone. The filter's
  *                                    listener comes with STARTED, if SECCOMP asked for one
+ *         or STARTED, PAUSED(...)    the program, which may, has stopped itself (SIGSTOP)
+ *   CONTINUE -> as EXEC              that program goes on, with the resource limits of this packet
  *
- * An op that fails -> FAILED(index in its packet, stage, errno); then sandbox-init exits, except after EXEC, when it
- * waits. End of file on the socket, a malformed packet or a packet without a stop: sandbox-init exits, and the kernel
+ * An op that fails -> FAILED(index in its packet, stage, errno); then sandbox-init exits, except after EXEC and CONTINUE, when
+ * it waits. End of file on the socket, a malformed packet or a packet without a stop: sandbox-init exits, and the kernel
  * kills its pid namespace.
  *
  * All numbers are in host byte order: both ends are one binary. Go reads these constants through cgo.
@@ -33,7 +35,8 @@ enum op_code {
 	/* stops */
 	OP_WAIT = 1,
 	OP_SPAWN, /* clone flags, 1 if a cgroup descriptor follows; "uid_map" "gid_map"; fds: control, cgroup */
-	OP_EXEC,  /* uid, gid, umask; "cwd"; fds: stdin, stdout, stderr */
+	OP_EXEC,  /* uid, gid, umask, 1 if it may stop itself; "cwd"; fds: stdin, stdout, stderr */
+	OP_CONTINUE, /* 1 if it may stop itself again */
 
 	/* identity and namespaces */
 	OP_UNSHARE,       /* flags */
@@ -81,6 +84,7 @@ enum reply_code {
 	REPLY_SPAWNED, /* pid */
 	REPLY_STARTED, /* CLOCK_MONOTONIC ns, user us and system us of sandbox-init itself */
 	REPLY_EXITED,  /* wait status, CLOCK_MONOTONIC ns, user us, system us, peak RSS KiB */
+	REPLY_PAUSED,  /* 0, CLOCK_MONOTONIC ns */
 	REPLY_FAILED,  /* op index, stage, errno */
 };
 
@@ -89,7 +93,7 @@ struct reply {
 	uint64_t arg[5];
 };
 
-/* Which part of EXEC failed. */
+/* Which part of EXEC or CONTINUE failed. */
 enum exec_stage {
 	STAGE_FORK = 1,
 	STAGE_SETSID,
@@ -103,6 +107,7 @@ enum exec_stage {
 	STAGE_LANDLOCK,
 	STAGE_SECCOMP,
 	STAGE_EXECVE,
+	STAGE_CONTINUE,
 };
 
 #endif

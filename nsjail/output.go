@@ -1,6 +1,7 @@
 package nsjail
 
 import (
+	"errors"
 	"os"
 	"sync"
 
@@ -31,6 +32,7 @@ func pipe(ours, flags, uid, gid int) (our, its int, err error) {
 type streams struct {
 	stdin  *os.File // nil when all of it was written
 	rest   []byte   // of the input
+	later  bool     // the input comes later
 	its    []int    // the program's ends, until they are sent
 	out    *capture
 	copies sync.WaitGroup
@@ -40,7 +42,7 @@ type streams struct {
 const pipeSize = 65536
 
 func newStreams(p Process, uid, gid int) (*streams, error) {
-	s := &streams{rest: p.Stdin}
+	s := &streams{}
 	stdin, its, err := pipe(1, 0, uid, gid)
 	if err != nil {
 		return nil, err
@@ -58,15 +60,43 @@ func newStreams(p Process, uid, gid int) (*streams, error) {
 		}
 		s.its = append(s.its, its)
 	}
-	if len(s.rest) <= pipeSize { // an empty pipe takes it at once
-		if _, err := s.stdin.Write(s.rest); err != nil {
-			s.Close()
-			return nil, err
-		}
-		s.stdin.Close()
-		s.stdin = nil
+	if err := s.feed(p); err != nil {
+		s.Close()
+		return nil, err
 	}
 	return s, nil
+}
+
+// feed writes the input if an empty pipe takes it at once; else it is left to copy.
+func (s *streams) feed(p Process) error {
+	s.rest, s.later = p.Stdin, p.MayPause
+	if s.later || len(s.rest) > pipeSize {
+		return nil
+	}
+	_, err := s.stdin.Write(s.rest)
+	s.stdin.Close()
+	s.stdin = nil
+	if errors.Is(err, unix.EPIPE) { // the program has closed its end before it paused
+		return nil
+	}
+	return err
+}
+
+// again readies the pipes of a program that has paused for what it does as p.
+func (s *streams) again(p Process) error {
+	out, err := newCapture(p)
+	if err != nil {
+		return err
+	}
+	out.fds, out.size, s.out.fds = s.out.fds, s.out.size, out.fds
+	s.out.Close()
+	s.out = out
+	for i := range out.fds {
+		if err := out.arm(unix.EPOLL_CTL_ADD, i); err != nil {
+			return err
+		}
+	}
+	return s.feed(p)
 }
 
 // closeIts closes our copies of the program's ends.
@@ -79,7 +109,7 @@ func (s *streams) closeIts() {
 
 // copy starts to move bytes.
 func (s *streams) copy() {
-	if s.stdin != nil {
+	if s.stdin != nil && !s.later {
 		s.copies.Go(func() {
 			_, _ = s.stdin.Write(s.rest) // ends with EPIPE when nobody reads any more, and when Close comes
 			s.stdin.Close()
@@ -88,11 +118,11 @@ func (s *streams) copy() {
 	s.copies.Go(s.out.run)
 }
 
-// end is called when every process that could write is gone. It takes what they left in the pipes and waits for nothing
+// end is called when every process that could write is gone, or stands still. It takes what they left in the pipes and waits for nothing
 // else: a program can leave its end of a pipe in flight between two unix sockets, where it stays open until the kernel's
 // garbage collector finds it.
 func (s *streams) end() {
-	if s.stdin != nil {
+	if s.stdin != nil && !s.later {
 		s.stdin.Close()
 	}
 	s.out.end()

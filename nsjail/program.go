@@ -119,7 +119,44 @@ func sandboxProgram(cfg Config, h host) []op {
 
 // processProgram writes a step's files and runs it: one packet, or more where the files are large.
 func processProgram(p Process, h host) [][]op {
-	var w packets
+	w := filesProgram(p)
+	// What EXEC uses points into its packet, so all of it must be in that one.
+	w.addTogether([]op{
+		{code: opArgs, arg: [4]uint64{uint64(len(p.Args))}, strs: p.Args},
+		{code: opEnv, arg: [4]uint64{uint64(len(p.Env))}, strs: p.Env},
+		seccompOp(p, h),
+		{
+			code: opExec, arg: [4]uint64{uint64(p.UID), uint64(p.GID), uint64(p.Umask), one(p.MayPause)}, strs: []string{p.Cwd},
+			note: fmt.Sprintf("uid %d gid %d umask %#o", p.UID, p.GID, p.Umask) + pauseNote(p),
+		},
+	})
+	return w.list
+}
+
+// continueProgram writes a step's files and has the program that is paused go on with them.
+func continueProgram(p Process) [][]op {
+	w := filesProgram(p)
+	w.add(op{code: opContinue, arg: [4]uint64{one(p.MayPause)}, note: strings.TrimSpace(pauseNote(p))})
+	return w.list
+}
+
+func pauseNote(p Process) string {
+	if p.MayPause {
+		return " may pause"
+	}
+	return ""
+}
+
+func one(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// filesProgram writes a step's files and sets its limits.
+func filesProgram(p Process) *packets {
+	w := &packets{}
 	made := map[string]bool{"": true, rel(p.Cwd): true}
 	for _, f := range p.Files {
 		name := path.Join(rel(p.Cwd), f.Name)
@@ -134,15 +171,7 @@ func processProgram(p Process, h host) [][]op {
 	for _, r := range p.Rlimits {
 		w.add(op{code: opRlimit, arg: [4]uint64{uint64(r.Type), r.Soft, r.Hard}, note: fmt.Sprintf("%d %d %d", r.Type, r.Soft, r.Hard)})
 	}
-	// What EXEC uses points into its packet, so all of it must be in that one.
-	tail := []op{
-		{code: opArgs, arg: [4]uint64{uint64(len(p.Args))}, strs: p.Args},
-		{code: opEnv, arg: [4]uint64{uint64(len(p.Env))}, strs: p.Env},
-		seccompOp(p, h),
-		{code: opExec, arg: [4]uint64{uint64(p.UID), uint64(p.GID), uint64(p.Umask)}, strs: []string{p.Cwd}, note: fmt.Sprintf("uid %d gid %d umask %#o", p.UID, p.GID, p.Umask)},
-	}
-	w.addTogether(tail)
-	return w.list
+	return w
 }
 
 func seccompOp(p Process, h host) op {
@@ -155,48 +184,6 @@ func seccompOp(p Process, h host) op {
 		}
 	}
 	return o
-}
-
-// packets collects ops into packets that sandbox-init takes, each closed by a stop.
-type packets struct {
-	list [][]op
-	size int // of the last one
-}
-
-// fileChunk is how much of a file one op carries.
-const fileChunk = 64 << 10
-
-func (w *packets) add(o op) { w.addTogether([]op{o}) }
-
-func (w *packets) addTogether(ops []op) {
-	n := 0
-	for _, o := range ops {
-		n += len(o.encode(nil))
-	}
-	const wait = opHeader
-	if len(w.list) == 0 {
-		w.list = [][]op{nil}
-	}
-	if w.size+n+wait > packetMax {
-		last := len(w.list) - 1
-		w.list[last] = append(w.list[last], op{code: opWait})
-		w.list = append(w.list, nil)
-		w.size = 0
-	}
-	last := len(w.list) - 1
-	w.list[last] = append(w.list[last], ops...)
-	w.size += n
-}
-
-func (w *packets) addFile(name string, f File, uid, gid uint32) {
-	head, rest := f.Data[:min(len(f.Data), fileChunk)], f.Data[min(len(f.Data), fileChunk):]
-	w.add(op{
-		code: opFile, arg: [4]uint64{uint64(f.Mode), uint64(uid), uint64(gid), uint64(len(head))},
-		strs: []string{name}, data: head, note: fmt.Sprintf("%o %d:%d, %d bytes", f.Mode, uid, gid, len(f.Data)),
-	})
-	for chunk := range slices.Chunk(rest, fileChunk) {
-		w.add(op{code: opData, arg: [4]uint64{uint64(len(chunk))}, data: chunk, note: fmt.Sprintf("%d bytes", len(chunk))})
-	}
 }
 
 // spawnProgram clones a sandbox; withCgroup says that a cgroup descriptor goes along.

@@ -29,6 +29,7 @@ func TestProgram(t *testing.T) {
 		{"sandbox", [][]op{sandboxProgram(cfg, host{landlock: 7, smt: true})}},
 		{"sandbox-plain", [][]op{sandboxProgram(cfg, host{})}},
 		{"process", processProgram(p, host{killable: true})},
+		{"continue", continueProgram(p)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got strings.Builder

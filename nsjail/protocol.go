@@ -17,6 +17,7 @@ const (
 	opWait        = C.OP_WAIT
 	opSpawn       = C.OP_SPAWN
 	opExec        = C.OP_EXEC
+	opContinue    = C.OP_CONTINUE
 	opUnshare     = C.OP_UNSHARE
 	opSetIDs      = C.OP_SET_IDS
 	opDeathSignal = C.OP_DEATH_SIGNAL
@@ -52,6 +53,7 @@ const (
 	replySpawned = C.REPLY_SPAWNED
 	replyStarted = C.REPLY_STARTED
 	replyExited  = C.REPLY_EXITED
+	replyPaused  = C.REPLY_PAUSED
 	replyFailed  = C.REPLY_FAILED
 )
 
@@ -64,7 +66,7 @@ const (
 )
 
 var opNames = map[uint32]string{
-	opWait: "wait", opSpawn: "spawn", opExec: "exec", opUnshare: "unshare", opSetIDs: "set ids",
+	opWait: "wait", opSpawn: "spawn", opExec: "exec", opContinue: "continue", opUnshare: "unshare", opSetIDs: "set ids",
 	opDeathSignal: "death signal", opNotDumpable: "not dumpable", opKeyring: "session keyring",
 	opUninherit: "inherit nothing", opCoreCookie: "core scheduling cookie",
 	opProcWrite: "write", opHostname: "hostname", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
@@ -78,6 +80,7 @@ var execStages = map[uint64]string{
 	C.STAGE_FORK: "fork", C.STAGE_SETSID: "setsid", C.STAGE_STDIO: "dup2", C.STAGE_CLOSE_RANGE: "close_range",
 	C.STAGE_RLIMIT: "prlimit", C.STAGE_CAPABILITIES: "drop capabilities", C.STAGE_IDS: "setresuid", C.STAGE_CWD: "chdir",
 	C.STAGE_NO_NEW_PRIVS: "no_new_privs", C.STAGE_LANDLOCK: "landlock_restrict_self", C.STAGE_SECCOMP: "seccomp", C.STAGE_EXECVE: "execve",
+	C.STAGE_CONTINUE: "continue",
 }
 
 // op is one order to sandbox-init.

@@ -24,6 +24,7 @@ const (
 	PidsLimit                  // it failed, and pids.events max rose
 	Signaled                   // wait status
 	Exited                     // wait status
+	Paused                     // wait status: it has stopped itself, and the sandbox's next Run has it go on
 )
 
 // Evidence is one fact that a verdict rests on.
@@ -109,6 +110,9 @@ func classify(p Process, end ending, before, after counters) Result {
 			r.Signal = end.status.Signal()
 		}
 	}
+	if end.paused {
+		add("wait status stopped", int64(unix.SIGSTOP), 0, "signal")
+	}
 	// Whoever kills a whole sandbox, the kernel or we, does it with SIGKILL; nobody is left then to report the wait status.
 	if !end.exited && (end.killed || oom > 0) {
 		r.Signal = unix.SIGKILL
@@ -144,7 +148,7 @@ func killEvidence(p Process, end ending, u Usage, counted bool) []Evidence {
 // was faster.
 func passed(p Process, end ending, u Usage) (Verdict, bool) {
 	switch {
-	case !end.exited:
+	case !end.exited && !end.paused:
 		return Internal, false
 	case end.wall > p.WallTime:
 		return WallTime, true
@@ -165,6 +169,8 @@ func verdict(end ending, r Result, oom, refused bool) (Verdict, error) {
 		return StartFailed, end.failed
 	case end.killed:
 		return end.cause, nil
+	case end.paused:
+		return Paused, nil
 	case !end.exited:
 		return Internal, errors.New("sandbox-init ended before the program did")
 	case r.Signal == unix.SIGSYS:

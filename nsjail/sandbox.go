@@ -21,6 +21,7 @@ type Sandbox struct {
 	setup   []op // until it is known to be done
 	dir     int  // of Config.OpenDir, -1 until the set-up is done
 	steps   int  // begun
+	paused  *paused
 	dead    bool
 }
 
@@ -29,12 +30,12 @@ var ErrDead = errors.New("the sandbox is dead")
 
 // Run runs one process in sb and returns when it and all its descendants are gone. An error is a fault of ours or of the
 // host; whatever the program does is a Result. After a verdict other than Exited, Signaled, BadSyscall, FileSize,
-// PidsLimit and StartFailed the sandbox is dead. When ctx ends everything is killed, and the verdict is Cancelled.
+// PidsLimit, StartFailed and Paused the sandbox is dead. When ctx ends everything is killed, and the verdict is Cancelled.
 func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	if sb.dead {
 		return Result{}, ErrDead
 	}
-	if err := p.check(sb.cfg); err != nil {
+	if err := errors.Join(p.check(sb.cfg), sb.paused.check(p)); err != nil {
 		return Result{}, err
 	}
 	if p.Interleave {
@@ -48,24 +49,18 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	uid, gid := hostID(sb.cfg.UIDMappings, p.UID), hostID(sb.cfg.GIDMappings, p.GID)
-	s, err := newStreams(p, uid, gid)
+	s, err := sb.streams(p)
 	if err != nil {
 		return Result{}, err
 	}
-	defer s.Close()
 	started := time.Now()
-	order, end := sb.send(p, s)
+	order, end := sb.send(p, s, before)
 	w := newWatch(sb, p, order, before)
 	if end == nil {
-		s.copy()
-		end, before = w.run(ctx, s.out.flood), w.before
-		if end.gone {
-			awaitExit(sb.pidfd) // its socket closes before its last child is dead
-		}
-		s.end()
-		w.denials.end()
-		end.denied = w.denials.list
+		end, before = sb.follow(ctx, w, s), w.before
+	}
+	if !end.paused {
+		s.Close()
 	}
 	if end.ours != nil {
 		sb.kill()
@@ -88,6 +83,38 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	r.Stdout, r.Stderr = s.out.kept.out[0], s.out.kept.out[1]
 	r.Denied, r.DeniedMissed = end.denied, w.denials.missed
 	return r, nil
+}
+
+// streams are the pipes of p, or those of the program that goes on as p.
+func (sb *Sandbox) streams(p Process) (*streams, error) {
+	if sb.paused == nil {
+		return newStreams(p, hostID(sb.cfg.UIDMappings, p.UID), hostID(sb.cfg.GIDMappings, p.GID))
+	}
+	return sb.paused.streams, sb.paused.streams.again(p)
+}
+
+// follow returns when the program that was sent has ended, or has stopped itself.
+func (sb *Sandbox) follow(ctx context.Context, w *watch, s *streams) *ending {
+	if sb.paused != nil && sb.paused.listener >= 0 {
+		w.denials.serve(sb.paused.take())
+	}
+	s.copy()
+	end := w.run(ctx, s.out.flood)
+	if end.gone {
+		awaitExit(sb.pidfd) // its socket closes before its last child is dead
+	}
+	s.end()
+	sb.paused = nil
+	if end.paused {
+		fd, err := w.denials.pass()
+		if err != nil {
+			end.ours = err
+		}
+		sb.paused = &paused{s, fd, w.p.Seccomp}
+	}
+	w.denials.end()
+	end.denied = w.denials.list
+	return end
 }
 
 // Ready waits until the set-up is done; its error names the step that failed.
@@ -139,8 +166,11 @@ func (sb *Sandbox) prepare(p Process) (before counters, err error) {
 }
 
 // send gives sandbox-init the files and the order to run, which it returns; a step that can't be prepared is an end already.
-func (sb *Sandbox) send(p Process, s *streams) ([]op, *ending) {
+func (sb *Sandbox) send(p Process, s *streams, before counters) ([]op, *ending) {
 	program := processProgram(p, sb.spawner.host)
+	if sb.paused != nil {
+		program = continueProgram(sb.paused.rlimits(p, before.user+before.system))
+	}
 	if len(program) > 1 { // each packet but the last is answered, and the set-up's answer comes before
 		if err := sb.Ready(); err != nil {
 			return nil, &ending{ours: err, gone: true}
@@ -185,6 +215,10 @@ func (sb *Sandbox) Close() error {
 	sb.kill()
 	if sb.ctl != nil {
 		sb.ctl.Close()
+	}
+	if sb.paused != nil {
+		sb.paused.Close()
+		sb.paused = nil
 	}
 	if sb.pidfd >= 0 {
 		awaitExit(sb.pidfd)
@@ -235,6 +269,8 @@ func (p *Process) check(cfg Config) error {
 		return bad("output tail %d, want 0 to %d", p.OutputTail, p.OutputMax)
 	case p.Resources.MemoryMax <= 0 || p.Resources.PidsMax <= 0 || p.Resources.CPUMillicores <= 0:
 		return bad("limits %+v: each must be set", p.Resources)
+	case p.MayPause && (p.Interleave || len(p.Stdin) > 0):
+		return bad("a program that may pause has neither Stdin nor Interleave")
 	case hostID(cfg.UIDMappings, p.UID) < 0 || hostID(cfg.GIDMappings, p.GID) < 0:
 		return bad("uid %d gid %d is not mapped", p.UID, p.GID)
 	}

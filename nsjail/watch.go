@@ -19,6 +19,7 @@ type ending struct {
 	failed error           // the program was not started
 	ours   error           // the same, and no fault of the program
 	exited bool            // status holds
+	paused bool            // by itself
 	status unix.WaitStatus //
 	wall   time.Duration   //
 	output int64           // bytes of both streams
@@ -105,10 +106,15 @@ func (w *watch) take(m message) bool {
 		return false
 	case m.reply.code == replyFailed && w.sb.setup != nil:
 		w.end.ours = fmt.Errorf("set up sandbox: %w", opError(w.sb.setup, m.reply))
+	case m.reply.code == replyFailed && w.sb.paused != nil:
+		w.end.ours = opError(w.order, m.reply)
 	case m.reply.code == replyFailed:
 		w.end.failed = opError(w.order, m.reply)
 	case m.reply.code == replyExited:
 		w.end.exited, w.end.status = true, unix.WaitStatus(m.reply.arg[0])
+		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
+	case m.reply.code == replyPaused:
+		w.end.paused = true
 		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
 	case m.reply.code == replyStarted:
 		if m.fd >= 0 {

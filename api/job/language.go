@@ -3,7 +3,7 @@ package job
 // Language is a language profile as a daemon offers it: it comes from the image's label, so an image carries all that is
 // needed to run its language.
 //
-// In Compile and Run the words {source}, {class}, {memory75MiB} are replaced: the source file's name, the same without
+// In Compile, Run and Warm the words {source}, {class}, {memory75MiB} are replaced: the source file's name, the same without
 // ".java", and 75 % of the step's memory limit in MiB (at least 16).
 type Language struct {
 	Name        string            `json:"name"` // "python"
@@ -14,6 +14,12 @@ type Language struct {
 	Compile     []string          `json:"compile,omitempty"` // argv; empty: no compile step
 	Run         []string          `json:"run"`               // argv; the job's Args follow
 	Env         map[string]string `json:"env,omitempty"`
+	// Warm is the argv of a program that can be started before there is a job. It stops itself (SIGSTOP) when it can go no further
+	// without the job's files; continued, it does what Run does. Where there is a Compile it does that first, and stops itself again
+	// when that is done well. {memory75MiB} is that of the run step.
+	Warm []string `json:"warm,omitempty"`
+	// WarmMemoryBytes is how much more memory Warm has in use then than Run would have: the job is not charged for it.
+	WarmMemoryBytes int64 `json:"warmMemoryBytes,omitempty"`
 	// PublicClass: the source file is named after the first "public class X" (Java); SourceFile is for sources without one.
 	PublicClass bool `json:"publicClass,omitempty"`
 

@@ -26,6 +26,7 @@ The socket is for root and the group ccee. SIGTERM: new jobs are refused, runnin
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
 			seccompFlag(),
 			intFlag("ready", "CCEE_READY", 8, 0, 1024, "sandboxes made ahead, each for one job, for the kinds of jobs that there were in the last minute"),
+			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in them, which waits for its program; takes its memory"},
 			intFlag("slots", "CCEE_SLOTS", 0, 0, 4096, "jobs at once, 0 for 16 a core"),
 			intFlag("memory-mb", "CCEE_MEMORY_MB", 0, 0, 1<<24, "MiB for all jobs together, 0 for 80 % of the machine's"),
 			intFlag("millicores", "CCEE_MILLICORES", 0, 0, 1<<24, "sum of all jobs' CPU rates, 0 for four times the cores"),
@@ -81,7 +82,7 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		Trace:  tracing,
 		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Policy: policy,
 		Cgroup: cmd.String("cgroup"), Log: newLogger("daemon", cmd.String("log-level")),
-		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
+		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), Warm: cmd.Bool("warm"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
 		Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: milliseconds(cmd, "drain-ms"),
 		AllowDegraded: cmd.Bool("allow-degraded"),
 	})

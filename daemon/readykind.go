@@ -1,0 +1,71 @@
+package daemon
+
+import (
+	"fmt"
+	"time"
+
+	"ccee/nsjail"
+)
+
+// readyKind are the sandboxes for one kind of jobs.
+type readyKind struct {
+	cfg  nsjail.Config   // without ids
+	warm *nsjail.Process // that is started in them; nil for none
+	cold bool            // it could not be: jobs get a sandbox without
+	last time.Time       // that one was wanted
+	list []*readyOne
+}
+
+// kind returns the kind for that sandbox with that program. r.mu must be held.
+func (r *ready) kind(cfg nsjail.Config, program *nsjail.Process) *readyKind {
+	key := fmt.Sprint(cfg.Root, cfg.Mounts, cfg.OpenDir)
+	if program != nil {
+		key += fmt.Sprint(program.Args, program.Env, program.Rlimits, program.Resources)
+	}
+	k := r.kinds[key]
+	if k == nil {
+		k = &readyKind{cfg: cfg, warm: program}
+		r.kinds[key] = k
+	}
+	return k
+}
+
+// pop returns one of k that lives, or nil. r.mu must be held.
+func (r *ready) pop(k *readyKind) *readyOne {
+	for len(k.list) > 0 {
+		one := k.list[len(k.list)-1]
+		k.list = k.list[:len(k.list)-1]
+		if one.Alive() {
+			return one
+		}
+		r.over.Go(func() { one.Close() })
+	}
+	return nil
+}
+
+// has reports whether the kind is still wanted. r.mu must be held.
+func (r *ready) has(k *readyKind) bool {
+	for _, other := range r.kinds {
+		if other == k {
+			return true
+		}
+	}
+	return false
+}
+
+// extremes returns the kind with the fewest, of several the one that was wanted last; and the kind with the most, of several the one that was
+// wanted longest ago, nil if none has any. r.mu must be held.
+func (r *ready) extremes() (least, most *readyKind) {
+	for _, k := range r.kinds {
+		if k.cold {
+			continue
+		}
+		if n := len(k.list); least == nil || n < len(least.list) || n == len(least.list) && k.last.After(least.last) {
+			least = k
+		}
+		if n := len(k.list); n > 0 && (most == nil || n > len(most.list) || n == len(most.list) && k.last.Before(most.last)) {
+			most = k
+		}
+	}
+	return least, most
+}

@@ -1,0 +1,99 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ccee/api/job"
+	"ccee/nsjail"
+)
+
+const (
+	warmTime   = 30 * time.Second // that a runtime may take until it stops itself
+	warmOutput = 4 << 10          // bytes of what it says when it does not
+	warmFiles  = 64 << 10         // largest files of a job that a runtime started ahead compiles: see job.Language.WarmMemoryBytes
+)
+
+// warm describes the program that is started before there is a job and then does what p's steps do. It is nil where p asks for what
+// the kernel or the runtime has to know when a program starts: arguments, environment, rlimits, the heap's size. Then p runs as if
+// nothing could be started ahead, with the same result.
+func (p plan) warm(f filter) *nsjail.Process {
+	usual, err := newPlan(job.Spec{Source: " "}, p.lang)
+	if err != nil || len(p.lang.Warm) == 0 || len(p.steps) != len(usual.steps) {
+		return nil
+	}
+	files := 0
+	for i, s := range p.steps {
+		if !s.startsAs(usual.steps[i]) {
+			return nil
+		}
+		for _, file := range s.files {
+			files += len(file.Data)
+		}
+	}
+	if len(p.steps) > 1 && files > warmFiles {
+		return nil
+	}
+	return usual.ahead(f)
+}
+
+// startsAs reports whether s is started just as the usual step is.
+func (s step) startsAs(usual step) bool {
+	a, b := s.limits, usual.limits
+	a.CPUMs, b.CPUMs = 0, 0 // RLIMIT_CPU is set when the job is there
+	return s.name == usual.name && !s.interleave && slices.Equal(s.args, usual.args) && slices.Equal(s.env, usual.env) &&
+		reflect.DeepEqual(rlimits(a), rlimits(b))
+}
+
+// ahead is the program that can be started for any plan like p.
+func (p plan) ahead(f filter) *nsjail.Process {
+	proc := p.steps[0].process(f)
+	for _, s := range p.steps[1:] {
+		other := s.process(f)
+		for i, r := range other.Rlimits {
+			have := &proc.Rlimits[i]
+			have.Soft, have.Hard = max(have.Soft, r.Soft), max(have.Hard, r.Hard)
+		}
+		proc.Resources.MemoryMax = max(proc.Resources.MemoryMax, other.Resources.MemoryMax)
+		proc.Resources.PidsMax = max(proc.Resources.PidsMax, other.Resources.PidsMax)
+	}
+	for i, r := range proc.Rlimits {
+		if r.Type == unix.RLIMIT_CPU {
+			proc.Rlimits[i].Soft, proc.Rlimits[i].Hard = unix.RLIM_INFINITY, unix.RLIM_INFINITY // it can only be lowered later
+		}
+	}
+	proc.Args = expand(p.lang.Warm, p.source, p.class, p.steps[len(p.steps)-1].limits.MemoryBytes)
+	proc.Files, proc.Stdin, proc.MayPause = nil, nil, true
+	proc.Resources.MemoryMax += p.lang.WarmMemoryBytes
+	proc.Resources.CPUMillicores = 1000
+	proc.WallTime, proc.CPUTime = warmTime, warmTime
+	proc.OutputMax, proc.OutputTail, proc.FloodMax = warmOutput, 0, 1<<20
+	return &proc
+}
+
+// warmed is p for a sandbox in which its program has been started.
+func (p plan) warmed() plan {
+	p.steps = slices.Clone(p.steps)
+	for i := range p.steps {
+		p.steps[i].mayPause = i < len(p.steps)-1
+		p.steps[i].extra = p.lang.WarmMemoryBytes
+	}
+	return p
+}
+
+// start starts a runtime in sb and waits until it has stopped itself.
+func start(ctx context.Context, sb sandbox, p nsjail.Process) error {
+	r, err := sb.Run(ctx, p)
+	switch {
+	case err != nil:
+		return fmt.Errorf("start %s ahead: %w", p.Args[0], err)
+	case r.Verdict != nsjail.Paused:
+		return fmt.Errorf("start %s ahead: it did not stop itself: %s, exit code %d, %v; it wrote %.300q and %.300q", p.Args[0], verdicts[r.Verdict], r.ExitCode, r.Err, r.Stdout.Data, r.Stderr.Data)
+	}
+	return nil
+}
