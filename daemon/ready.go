@@ -25,7 +25,7 @@ type ready struct {
 	build func(context.Context, nsjail.Config) (sandbox, error)
 	busy  func() bool // the cores have better to do: what is made ahead then only keeps jobs waiting
 	most  int         // of all kinds together
-	warm  bool        // with the programs of those languages that have one to be started ahead
+	warm  int64       // bytes for programs that are started in them, all together; 0: none is
 	log   zerolog.Logger
 	wake  chan struct{}
 	stop  context.CancelFunc
@@ -44,7 +44,7 @@ type readyOne struct {
 }
 
 // newReady starts a pool of that size, with the slot numbers from first on; nil for none. Whoever knows that it is not busy any more nudges it.
-func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, most int, warm bool, log zerolog.Logger) *ready {
+func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, most int, warm int64, log zerolog.Logger) *ready {
 	if most == 0 {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (r *ready) take(p plan, root string, f filter) (sb sandbox, warm bool) {
 	}
 	cfg := p.config(root, 0)
 	var program *nsjail.Process
-	if r.warm {
+	if r.warm > 0 {
 		program = p.warm(f)
 	}
 	cfg.Resources = resources(job.DefaultRun) // until there is a job, which has its own
@@ -153,11 +153,11 @@ func (r *ready) makeOne(ctx context.Context) (more bool, err error) {
 	}
 	err = one.Ready()
 	if err == nil && k.warm != nil {
-		if err = start(ctx, one, *k.warm); err != nil && ctx.Err() == nil {
-			r.mu.Lock()
-			k.cold = true
-			r.mu.Unlock()
-		}
+		var bytes int64
+		bytes, err = start(ctx, one, *k.warm)
+		r.mu.Lock()
+		k.bytes, k.cold = bytes, err != nil && ctx.Err() == nil
+		r.mu.Unlock()
 	}
 	if err != nil {
 		one.Close()

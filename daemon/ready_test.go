@@ -109,7 +109,7 @@ func take(r *ready, p plan, root string) sandbox {
 // Each sandbox is given once, with ids that no other has at that time, and what is not wanted any more goes.
 func TestReadyPool(t *testing.T) {
 	var m maker
-	r := newReady(m.build, m.isBusy, 100, 2, false, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, 0, zerolog.Nop())
 	p := planOf(t, nil)
 	if sb := take(r, p, "/a"); sb != nil {
 		t.Error("the first job found one ready")
@@ -169,7 +169,7 @@ func TestReadyPool(t *testing.T) {
 // A host that can't make any is asked again, and jobs go on without.
 func TestReadyFails(t *testing.T) {
 	m := maker{fail: errors.New("no memory")}
-	r := newReady(m.build, m.isBusy, 100, 2, false, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, 0, zerolog.Nop())
 	defer r.close()
 	for range 3 {
 		if take(r, planOf(t, nil), "/a") != nil {
@@ -185,7 +185,7 @@ func TestReadyFails(t *testing.T) {
 // While as many jobs run as there are cores nothing is made ahead.
 func TestReadyBusy(t *testing.T) {
 	m := maker{busy: true}
-	r := newReady(m.build, m.isBusy, 100, 2, false, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, 0, zerolog.Nop())
 	defer r.close()
 	p := planOf(t, nil)
 	for range 3 {

@@ -9,11 +9,12 @@ import (
 
 // readyKind are the sandboxes for one kind of jobs.
 type readyKind struct {
-	cfg  nsjail.Config   // without ids
-	warm *nsjail.Process // that is started in them; nil for none
-	cold bool            // it could not be: jobs get a sandbox without
-	last time.Time       // that one was wanted
-	list []*readyOne
+	cfg   nsjail.Config   // without ids
+	warm  *nsjail.Process // that is started in them; nil for none
+	bytes int64           // of memory that it takes
+	cold  bool            // it could not be: jobs get a sandbox without
+	last  time.Time       // that one was wanted
+	list  []*readyOne
 }
 
 // kind returns the kind for that sandbox with that program. r.mu must be held.
@@ -53,14 +54,22 @@ func (r *ready) has(k *readyKind) bool {
 	return false
 }
 
+// room reports whether there is memory for one more of k. r.mu must be held.
+func (r *ready) room(k *readyKind) bool {
+	all := k.bytes
+	for _, other := range r.kinds {
+		all += other.bytes * int64(len(other.list))
+	}
+	return k.warm == nil || all <= r.warm
+}
+
 // extremes returns the kind with the fewest, of several the one that was wanted last; and the kind with the most, of several the one that was
 // wanted longest ago, nil if none has any. r.mu must be held.
 func (r *ready) extremes() (least, most *readyKind) {
 	for _, k := range r.kinds {
-		if k.cold {
-			continue
-		}
-		if n := len(k.list); least == nil || n < len(least.list) || n == len(least.list) && k.last.After(least.last) {
+		if n := len(k.list); k.cold || !r.room(k) {
+			// it can't have more
+		} else if least == nil || n < len(least.list) || n == len(least.list) && k.last.After(least.last) {
 			least = k
 		}
 		if n := len(k.list); n > 0 && (most == nil || n > len(most.list) || n == len(most.list) && k.last.Before(most.last)) {

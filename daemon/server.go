@@ -148,7 +148,11 @@ func New(o Options) (_ *Server, err error) {
 		slots: s.slots, filter: filter, degraded: degraded, metrics: s.metrics, log: o.Log,
 		held: semaphore.NewWeighted(maxHeld), built: semaphore.NewWeighted(maxBuilt), tracer: o.tracer(),
 	}
-	runner.ready = newReady(sandboxes.new, s.slots.busy, first+o.Slots, o.Ready, o.Warm, o.Log)
+	var warm int64
+	if o.Warm {
+		warm = o.MemoryBytes / warmShare
+	}
+	runner.ready = newReady(sandboxes.new, s.slots.busy, first+o.Slots, o.Ready, warm, o.Log)
 	s.metrics.watchReady(runner.ready)
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil

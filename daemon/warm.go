@@ -14,6 +14,9 @@ import (
 )
 
 const (
+	// warmShare is the part of the memory for jobs, one in so many, that runtimes which wait may take beside it.
+	warmShare = 20
+
 	warmTime   = 30 * time.Second // that a runtime may take until it stops itself
 	warmOutput = 4 << 10          // bytes of what it says when it does not
 	warmFiles  = 64 << 10         // largest files of a job that a runtime started ahead compiles: see job.Language.WarmMemoryBytes
@@ -86,14 +89,14 @@ func (p plan) warmed() plan {
 	return p
 }
 
-// start starts a runtime in sb and waits until it has stopped itself.
-func start(ctx context.Context, sb sandbox, p nsjail.Process) error {
+// start starts a runtime in sb, waits until it has stopped itself, and returns how many bytes of memory it took.
+func start(ctx context.Context, sb sandbox, p nsjail.Process) (int64, error) {
 	r, err := sb.Run(ctx, p)
 	switch {
 	case err != nil:
-		return fmt.Errorf("start %s ahead: %w", p.Args[0], err)
+		return 0, fmt.Errorf("start %s ahead: %w", p.Args[0], err)
 	case r.Verdict != nsjail.Paused:
-		return fmt.Errorf("start %s ahead: it did not stop itself: %s, exit code %d, %v; it wrote %.300q and %.300q", p.Args[0], verdicts[r.Verdict], r.ExitCode, r.Err, r.Stdout.Data, r.Stderr.Data)
+		return 0, fmt.Errorf("start %s ahead: it did not stop itself: %s, exit code %d, %v; it wrote %.300q and %.300q", p.Args[0], verdicts[r.Verdict], r.ExitCode, r.Err, r.Stdout.Data, r.Stderr.Data)
 	}
-	return nil
+	return r.Usage.MemoryPeak, nil
 }

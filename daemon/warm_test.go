@@ -109,10 +109,34 @@ func (s *served) same(t *testing.T, spec job.Spec, where, want string) {
 	})
 }
 
+// What waits takes no more memory than it may, and leaves the rest of the places to others.
+func TestWarmMemory(t *testing.T) {
+	m := maker{runs: nsjail.Result{Verdict: nsjail.Paused, Usage: nsjail.Usage{MemoryPeak: 40}}}
+	r := newReady(m.build, m.isBusy, 100, 8, 100, zerolog.Nop())
+	defer r.close()
+	lang := python
+	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
+	p, err := newPlan(job.Spec{Language: "python", Source: "x"}, lang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.take(p, "/a", filter{})
+	filled(t, r, 2)
+	take(r, planOf(t, nil), "/b")
+	filled(t, r, 6) // half of the eight for the other kind
+	if sb, warm := r.take(p, "/a", filter{}); sb == nil || !warm {
+		t.Errorf("%v, warm %v", sb, warm)
+	}
+	filled(t, r, 6)
+	if m.ran() != 3 {
+		t.Errorf("%d programs were started", m.ran())
+	}
+}
+
 // A language whose program does not wait as it should has its jobs run all the same, and it is not tried again and again.
 func TestWarmFails(t *testing.T) {
 	m := maker{runs: nsjail.Result{Verdict: nsjail.Exited, ExitCode: 2}}
-	r := newReady(m.build, m.isBusy, 100, 2, true, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, 1<<30, zerolog.Nop())
 	lang := python
 	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
 	p, err := newPlan(job.Spec{Language: "python", Source: "x"}, lang)
