@@ -80,11 +80,12 @@ func (s *stack) jails() []string {
 	return found
 }
 
-// isReady reports whether the one process in a cgroup is a sandbox-init that has no program. A sandbox that was left behind has none, or more.
+// isReady reports whether the processes in a cgroup are a sandbox-init that has no program, or one and the program that it has stopped. A
+// sandbox that was left behind has none, or others.
 func isReady(cgroup string) bool {
 	b, err := os.ReadFile(filepath.Join(cgroup, "cgroup.procs"))
 	pids := strings.Fields(string(b))
-	if err != nil || len(pids) != 1 {
+	if err != nil || len(pids) < 1 || len(pids) > 2 {
 		return false
 	}
 	comm, err := os.ReadFile(filepath.Join("/proc", pids[0], "comm"))
@@ -92,7 +93,11 @@ func isReady(cgroup string) bool {
 		return false
 	}
 	children, err := os.ReadFile(filepath.Join("/proc", pids[0], "task", pids[0], "children"))
-	return err == nil && len(children) == 0
+	if len(pids) == 1 {
+		return err == nil && len(children) == 0
+	}
+	stat, err := os.ReadFile(filepath.Join("/proc", pids[1], "stat"))
+	return err == nil && strings.Contains(string(stat), ") T ") // stopped; see proc_pid_stat(5)
 }
 
 // parents lists the parent cgroups, which the daemon removes when it stops.
