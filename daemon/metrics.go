@@ -53,7 +53,7 @@ func newMetrics(s *slots) *metrics {
 		Name: "ccee_daemon_denied_syscalls_total", Help: "System calls that the seccomp policy refused.",
 	}, []string{"syscall"})
 	m.sandboxes = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "ccee_daemon_sandboxes_total", Help: "Sandboxes given to jobs: ready, or made at once (cold).",
+		Name: "ccee_daemon_sandboxes_total", Help: "Sandboxes given to jobs: ready, with the runtime started in it (warm), or made at once (cold).",
 	}, []string{"from"})
 	m.registry.MustRegister(m.sandboxes, m.denied, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

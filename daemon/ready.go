@@ -70,17 +70,17 @@ func (r *ready) take(p plan, root string, f filter) (sb sandbox, warm bool) {
 	cfg.Resources = resources(job.DefaultRun) // until there is a job, which has its own
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	k := r.kind(cfg, program)
-	if k.cold {
-		k.last = time.Now() // or it would be tried again
-		k = r.kind(cfg, nil)
+	k := r.want(cfg, program)
+	one := r.pop(k)
+	if one == nil && !r.can(k) {
+		k = r.want(cfg, nil)
+		one = r.pop(k)
 	}
-	k.last = time.Now()
 	r.nudge()
-	if one := r.pop(k); one != nil {
-		return one, k.warm != nil
+	if one == nil {
+		return nil, false
 	}
-	return nil, false
+	return one, k.warm != nil
 }
 
 // nudge has run look what is to do.
@@ -156,7 +156,10 @@ func (r *ready) makeOne(ctx context.Context) (more bool, err error) {
 		var bytes int64
 		bytes, err = start(ctx, one, *k.warm)
 		r.mu.Lock()
-		k.bytes, k.cold = bytes, err != nil && ctx.Err() == nil
+		k.bytes = max(k.bytes, bytes)
+		if err != nil {
+			k.cold = time.Now().Add(warmRetry)
+		}
 		r.mu.Unlock()
 	}
 	if err != nil {
@@ -164,7 +167,7 @@ func (r *ready) makeOne(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	r.mu.Lock()
-	gone := !r.has(k) // nobody wants the kind any more
+	gone := !r.has(k) || !r.can(k) // nobody wants the kind any more, or it has turned out too large
 	if !gone {
 		k.list = append(k.list, one)
 	}

@@ -12,13 +12,13 @@ type readyKind struct {
 	cfg   nsjail.Config   // without ids
 	warm  *nsjail.Process // that is started in them; nil for none
 	bytes int64           // of memory that it takes
-	cold  bool            // it could not be: jobs get a sandbox without
+	cold  time.Time       // until then it is not tried again, because it did not start
 	last  time.Time       // that one was wanted
 	list  []*readyOne
 }
 
-// kind returns the kind for that sandbox with that program. r.mu must be held.
-func (r *ready) kind(cfg nsjail.Config, program *nsjail.Process) *readyKind {
+// want returns the kind for that sandbox with that program, which somebody wants. r.mu must be held.
+func (r *ready) want(cfg nsjail.Config, program *nsjail.Process) *readyKind {
 	key := fmt.Sprint(cfg.Root, cfg.Mounts, cfg.OpenDir)
 	if program != nil {
 		key += fmt.Sprint(program.Args, program.Env, program.Rlimits, program.Resources)
@@ -28,6 +28,7 @@ func (r *ready) kind(cfg nsjail.Config, program *nsjail.Process) *readyKind {
 		k = &readyKind{cfg: cfg, warm: program}
 		r.kinds[key] = k
 	}
+	k.last = time.Now()
 	return k
 }
 
@@ -54,25 +55,24 @@ func (r *ready) has(k *readyKind) bool {
 	return false
 }
 
-// room reports whether there is memory for one more of k. r.mu must be held.
-func (r *ready) room(k *readyKind) bool {
+// can reports whether there can be one more of k: what is started in it starts, and there is memory for it. r.mu must be held.
+func (r *ready) can(k *readyKind) bool {
 	all := k.bytes
 	for _, other := range r.kinds {
 		all += other.bytes * int64(len(other.list))
 	}
-	return k.warm == nil || all <= r.warm
+	return k.warm == nil || all <= r.warm && time.Now().After(k.cold)
 }
 
-// extremes returns the kind with the fewest, of several the one that was wanted last; and the kind with the most, of several the one that was
+// extremes returns the kind with the fewest that can have more, of several the one that was wanted last; and the kind with the most, of several the one that was
 // wanted longest ago, nil if none has any. r.mu must be held.
 func (r *ready) extremes() (least, most *readyKind) {
 	for _, k := range r.kinds {
-		if n := len(k.list); k.cold || !r.room(k) {
-			// it can't have more
-		} else if least == nil || n < len(least.list) || n == len(least.list) && k.last.After(least.last) {
+		n := len(k.list)
+		if r.can(k) && (least == nil || n < len(least.list) || n == len(least.list) && k.last.After(least.last)) {
 			least = k
 		}
-		if n := len(k.list); n > 0 && (most == nil || n > len(most.list) || n == len(most.list) && k.last.Before(most.last)) {
+		if n > 0 && (most == nil || n > len(most.list) || n == len(most.list) && k.last.Before(most.last)) {
 			most = k
 		}
 	}

@@ -17,6 +17,7 @@ const (
 	// warmShare is the part of the memory for jobs, one in so many, that runtimes which wait may take beside it.
 	warmShare = 20
 
+	warmRetry  = time.Minute      // after one that did not stop itself
 	warmTime   = 30 * time.Second // that a runtime may take until it stops itself
 	warmOutput = 4 << 10          // bytes of what it says when it does not
 	warmFiles  = 64 << 10         // largest files of a job that a runtime started ahead compiles: see job.Language.WarmMemoryBytes

@@ -48,6 +48,7 @@ var sameJobs = map[string]struct {
 	"node worker":      {job.Spec{Language: "javascript", Source: "const { Worker, isMainThread, parentPort } = require('worker_threads');\nif (isMainThread) new Worker(__filename).on('message', m => console.log(m)); else parentPort.postMessage([process.argv, process.execArgv, Object.keys(require.cache)])", Run: job.Limits{CPUMillicores: 2000}}, true},
 	"node forks":       {job.Spec{Language: "javascript", Source: "if (process.send) process.send(process.execArgv); else require('child_process').fork(__filename).on('message', m => console.log(m))", Run: job.Limits{CPUMillicores: 2000}}, true},
 	"java":             {job.Spec{Language: "java", Source: javaMain, Run: job.Limits{CPUMillicores: 1000}}, true},
+	"java, CPU time":   {job.Spec{Language: "java", Source: javaMain, Run: job.Limits{CPUMillicores: 1000, CPUMs: 60_000}}, true},
 	"java error":       {job.Spec{Language: "java", Source: "public class Main { int x = \"a\"; }"}, true},
 	"java throws":      {job.Spec{Language: "java", Source: "public class Main { static void f() { throw new IllegalStateException(\"no\"); }\n public static void main(String[] a) { f(); } }", Run: job.Limits{CPUMillicores: 1000}}, true},
 	"java exits":       {job.Spec{Language: "java", Source: "public class Main { public static void main(String[] a) throws Exception { Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println(\"bye\"))); System.out.write(System.in.readAllBytes()); System.exit(3); } }", Stdin: []byte("input"), Run: job.Limits{CPUMillicores: 1000}}, true},

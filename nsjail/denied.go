@@ -125,6 +125,7 @@ func (d *denials) pass() (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
+	fd = -1
 	failed := raw.Control(func(from uintptr) { fd, err = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0) })
 	return fd, errors.Join(failed, os.NewSyscallError("fcntl", err))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,6 +15,7 @@ type paused struct {
 	streams  *streams
 	listener int // of its filter, or -1
 	filter   []byte
+	rlimits  []configs.Rlimit // that it was started with
 }
 
 // check refuses a Process as which the program can't go on.
@@ -24,13 +26,19 @@ func (was *paused) check(p Process) error {
 	return nil
 }
 
-// rlimits are those for a program that goes on. RLIMIT_CPU counts from its start, the step's time does not.
-func (was *paused) rlimits(p Process, used time.Duration) Process {
+// limited is p with the rlimits for a program that goes on. RLIMIT_CPU counts from its start, the step's time does not. And what may pause
+// again keeps its hard limits: they can't be raised any more, and the step after this one may have more.
+func (was *paused) limited(p Process, used time.Duration) Process {
 	p.Rlimits = slices.Clone(p.Rlimits)
 	for i := range p.Rlimits {
-		if r := &p.Rlimits[i]; r.Type == unix.RLIMIT_CPU {
+		r := &p.Rlimits[i]
+		if r.Type == unix.RLIMIT_CPU {
 			seconds := uint64((used + time.Second - 1) / time.Second)
 			r.Soft, r.Hard = r.Soft+seconds, r.Hard+seconds
+		}
+		at := slices.IndexFunc(was.rlimits, func(o configs.Rlimit) bool { return o.Type == r.Type })
+		if p.MayPause && at >= 0 {
+			r.Hard = was.rlimits[at].Hard
 		}
 	}
 	return p

@@ -104,6 +104,17 @@ func TestPauseEnds(t *testing.T) {
 			}
 		})
 	}
+	sb := b.sandbox(t) // files that don't fit are the job's fault, as without a pause
+	if r := b.runStep(t, sb, pausing(1, "exit", "0")); r.Verdict != Paused {
+		t.Fatalf("%+v", r)
+	}
+	many := goingOn()
+	for i := range 200 {
+		many.Files = append(many.Files, File{Name: strconv.Itoa(i), Mode: 0o644})
+	}
+	if r := b.runStep(t, sb, many); r.Verdict != StartFailed || !errors.Is(r.Err, unix.ENOSPC) {
+		t.Errorf("too many files: %+v", r)
+	}
 	p := pausing(1, "exit", "0")
 	p.MayPause, p.WallTime = false, 300*time.Millisecond
 	if r := b.run(t, p); r.Verdict != WallTime {
@@ -138,6 +149,65 @@ func TestPausedAndKilled(t *testing.T) {
 	awaitExit(fd)
 	if r, err := sb.Run(context.Background(), goingOn()); !errors.Is(err, unix.ESRCH) {
 		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+// TestPausedAlone: when sandbox-init is gone, what the paused program had is given back once, and not again with the sandbox.
+func TestPausedAlone(t *testing.T) {
+	b := requireSandbox(t)
+	before := openDescriptors(t)
+	sb, err := b.spawner.New(context.Background(), b.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := b.runStep(t, sb, pausing(1, "exit", "0")); r.Verdict != Paused {
+		t.Fatalf("%+v", r)
+	}
+	if err := unix.PidfdSendSignal(sb.pidfd, unix.SIGKILL, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	awaitExit(sb.pidfd)
+	if r, err := sb.Run(context.Background(), goingOn()); err == nil {
+		t.Errorf("%+v", r)
+	}
+	var taken []*os.File // the numbers that are free now
+	for range 8 {
+		f, err := os.Open("/dev/null")
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken = append(taken, f)
+	}
+	if err := sb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range taken {
+		if err := f.Close(); err != nil {
+			t.Errorf("a descriptor was closed twice: %v", err)
+		}
+	}
+	if now := openDescriptors(t); now != before {
+		t.Errorf("%d descriptors are open, %d were before", now, before)
+	}
+}
+
+// TestPausedLimits: a step that may pause again does not take from the next one.
+func TestPausedLimits(t *testing.T) {
+	b := requireSandbox(t)
+	sb := b.sandbox(t)
+	cpu := func(p Process, n uint64) Process {
+		p.Rlimits = append(p.Rlimits, configs.Rlimit{Type: unix.RLIMIT_CPU, Soft: n, Hard: n})
+		return p
+	}
+	again := goingOn()
+	again.MayPause = true
+	for _, p := range []Process{cpu(pausing(2, "show", "/proc/self/limits"), unix.RLIM_INFINITY), cpu(again, 5)} {
+		if r := b.runStep(t, sb, p); r.Verdict != Paused {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if r := b.runStep(t, sb, cpu(goingOn(), 60)); r.Verdict != Exited || !strings.Contains(string(r.Stdout.Data), "Max cpu time              61 ") {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -59,7 +59,12 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	if end == nil {
 		end, before = sb.follow(ctx, w, s), w.before
 	}
-	if !end.paused {
+	switch {
+	case end.paused:
+	case sb.paused != nil: // it could not be told to go on
+		sb.paused.Close()
+		sb.paused = nil
+	default:
 		s.Close()
 	}
 	if end.ours != nil {
@@ -104,13 +109,17 @@ func (sb *Sandbox) follow(ctx context.Context, w *watch, s *streams) *ending {
 		awaitExit(sb.pidfd) // its socket closes before its last child is dead
 	}
 	s.end()
+	rlimits := w.p.Rlimits
+	if sb.paused != nil {
+		rlimits = sb.paused.rlimits
+	}
 	sb.paused = nil
 	if end.paused {
 		fd, err := w.denials.pass()
 		if err != nil {
 			end.ours = err
 		}
-		sb.paused = &paused{s, fd, w.p.Seccomp}
+		sb.paused = &paused{s, fd, w.p.Seccomp, rlimits}
 	}
 	w.denials.end()
 	end.denied = w.denials.list
@@ -169,7 +178,7 @@ func (sb *Sandbox) prepare(p Process) (before counters, err error) {
 func (sb *Sandbox) send(p Process, s *streams, before counters) ([]op, *ending) {
 	program := processProgram(p, sb.spawner.host)
 	if sb.paused != nil {
-		program = continueProgram(sb.paused.rlimits(p, before.user+before.system))
+		program = continueProgram(sb.paused.limited(p, before.user+before.system))
 	}
 	if len(program) > 1 { // each packet but the last is answered, and the set-up's answer comes before
 		if err := sb.Ready(); err != nil {

@@ -106,7 +106,7 @@ func (w *watch) take(m message) bool {
 		return false
 	case m.reply.code == replyFailed && w.sb.setup != nil:
 		w.end.ours = fmt.Errorf("set up sandbox: %w", opError(w.sb.setup, m.reply))
-	case m.reply.code == replyFailed && w.sb.paused != nil:
+	case m.reply.code == replyFailed && m.reply.arg[0] < uint64(len(w.order)) && w.order[m.reply.arg[0]].code == opContinue:
 		w.end.ours = opError(w.order, m.reply)
 	case m.reply.code == replyFailed:
 		w.end.failed = opError(w.order, m.reply)
