@@ -30,20 +30,11 @@ func hellos(ctx context.Context, dir, binary, images string, rounds int) error {
 	defer store.Close()
 	var apis []*rest
 	for i, way := range ways {
-		listen := fmt.Sprintf("127.0.0.1:%d", 18088+i)
-		running, err := start(binary, filepath.Join(dir, "up-"+way.name+".log"), append([]string{
-			`TENANT_API_KEYS_JSON={"bench":{"tenantId":"bench","maxConcurrentJobs":1000,"maxDailyJobs":1000000}}`,
-			"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000",
-		}, way.env...), "up", "--listen", listen, "--data", filepath.Join(dir, "data-"+way.name), "--images", images,
-			"--socket", filepath.Join(dir, "up-"+way.name+".sock"), "--cgroup", "ccee-bench-"+way.name, "--log-level", "warn")
+		up, c, err := startUp(ctx, dir, binary, images, way.name, 18088+i, way.env)
 		if err != nil {
 			return err
 		}
-		defer running.stop()
-		c := newREST("http://" + listen)
-		if err := until(ctx, func() error { return c.ready(ctx) }); err != nil {
-			return err
-		}
+		defer up.stop()
 		apis = append(apis, c)
 	}
 	for _, p := range programs() {
@@ -72,4 +63,23 @@ func hellos(ctx context.Context, dir, binary, images string, rounds int) error {
 		}
 	}
 	return nil
+}
+
+// startUp starts all parts, with a client of their API.
+func startUp(ctx context.Context, dir, binary, images, name string, port int, env []string) (*running, *rest, error) {
+	listen := fmt.Sprintf("127.0.0.1:%d", port)
+	up, err := start(binary, filepath.Join(dir, "up-"+name+".log"), append([]string{
+		`TENANT_API_KEYS_JSON={"bench":{"tenantId":"bench","maxConcurrentJobs":1000,"maxDailyJobs":1000000}}`,
+		"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000",
+	}, env...), "up", "--listen", listen, "--data", filepath.Join(dir, "data-"+name), "--images", images,
+		"--socket", filepath.Join(dir, "up-"+name+".sock"), "--cgroup", "ccee-bench-"+name, "--log-level", "warn")
+	if err != nil {
+		return nil, nil, err
+	}
+	c := newREST("http://" + listen)
+	if err := until(ctx, func() error { return c.ready(ctx) }); err != nil {
+		up.stop()
+		return nil, nil, err
+	}
+	return up, c, nil
 }

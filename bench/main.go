@@ -76,7 +76,7 @@ func bench(ctx context.Context, binary, images string, rounds int, jobs int64, p
 		"api":   func() error { return api(ctx, dir, binary) },
 		"noop":  func() error { return noop(ctx, dir, binary, rounds) },
 		"soak":  func() error { return soak(ctx, dir, binary, jobs) },
-		"trace": func() error { return trace(ctx, dir, binary, max(20, rounds/10)) },
+		"trace": func() error { return trace(ctx, dir, binary, images, max(20, rounds/10)) },
 		"hello": func() error { return hellos(ctx, dir, binary, images, max(20, rounds/10)) },
 	}
 	for _, part := range parts {

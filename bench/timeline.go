@@ -53,7 +53,9 @@ func (t *timeline) add(e event) {
 		t.enter(number(m[2]), e.us)
 	case e.name == "sched_process_fork":
 		child := number(forked.FindStringSubmatch(e.text)[1])
-		t.who[child] = childOf[t.who[e.tid]]
+		if t.who[child] = childOf[t.who[e.tid]]; t.who[child] == "" {
+			t.who[child] = t.who[e.tid]
+		}
 	case e.name == "page_fault_user":
 		t.at(e.tid, e.us).faults++
 	case e.name == "sched_process_exit":
@@ -65,8 +67,8 @@ func (t *timeline) add(e event) {
 	}
 }
 
-// childOf says what a process is by what has started it.
-var childOf = map[string]string{"daemon": "daemon", "spawner": "sandbox-init", "sandbox-init": "program", "program": "program"}
+// childOf says what a process is by what has started it. A new thread of another is that other.
+var childOf = map[string]string{"spawner": "sandbox-init", "sandbox-init": "program", "program": "program"}
 
 // at is the thread's segment; a thread that was not seen before runs its own code.
 func (t *timeline) at(tid int, us float64) *segment {
@@ -122,5 +124,6 @@ func (t *timeline) segments() []segment {
 		t.done[i].at -= t.zero
 		t.done[i].end -= t.zero
 	}
+	t.zero = 0
 	return t.done
 }

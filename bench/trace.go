@@ -17,8 +17,16 @@ import (
 	"ccee/daemon/client"
 )
 
-// trace says where the time of a cold job goes: what daemon, spawner, sandbox-init and program do, call by call.
-func trace(ctx context.Context, dir, binary string, rounds int) error {
+// trace says where the time of a cold job through the daemon's socket goes, and that of a warm job over REST: call by call.
+func trace(ctx context.Context, dir, binary, images string, rounds int) error {
+	if err := traceCold(ctx, dir, binary, rounds); err != nil {
+		return err
+	}
+	return traceWarm(ctx, dir, binary, images, rounds)
+}
+
+// traceCold traces a no-op with no sandbox made ahead.
+func traceCold(ctx context.Context, dir, binary string, rounds int) error {
 	store, _, err := noopStore(ctx, dir)
 	if err != nil {
 		return err
@@ -34,24 +42,42 @@ func trace(ctx context.Context, dir, binary string, rounds int) error {
 	if err := until(ctx, func() error { return c.Ready(ctx) }); err != nil {
 		return err
 	}
-	run := func() error {
+	return traceMany(ctx, "a cold no-op through the daemon's socket", daemon, rounds, 0, func() error {
 		r, err := c.Run(ctx, job.Spec{ID: rand.Text(), Language: "noop", Source: "-"})
 		if err == nil && r.Status != job.Succeeded {
 			err = fmt.Errorf("it ended with %s", r.Verdict)
 		}
 		return err
+	})
+}
+
+// traceWarm traces a hello in Python over REST, whose interpreter was started ahead.
+func traceWarm(ctx context.Context, dir, binary, images string, rounds int) error {
+	up, api, err := startUp(ctx, dir, binary, images, "trace", 18087, nil)
+	if err != nil {
+		return err
 	}
+	defer up.stop()
+	return traceMany(ctx, "a warm hello in Python over REST", up, rounds, 300*time.Millisecond, func() error { return api.submit(ctx, programs()[0]) })
+}
+
+// traceMany traces a job again and again and prints the median one, and what all did.
+func traceMany(ctx context.Context, title string, process *running, rounds int, pause time.Duration, run func() error) error {
 	for range 20 { // the first ones load the image and grow the heap
 		if err := run(); err != nil {
 			return err
 		}
 	}
-	who, err := threads(daemon.cmd.Process.Pid)
-	if err != nil {
-		return err
-	}
 	var jobs []*timeline
 	for range rounds {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		time.Sleep(pause)
+		who := map[int]string{}
+		if err := threads(process.cmd.Process.Pid, roleOf(process.cmd.Process.Pid, ""), who); err != nil {
+			return err
+		}
 		t, err := traceOne(who, run)
 		if err != nil {
 			return err
@@ -59,35 +85,42 @@ func trace(ctx context.Context, dir, binary string, rounds int) error {
 		jobs = append(jobs, t)
 	}
 	slices.SortFunc(jobs, func(a, b *timeline) int { return cmp.Compare(a.answer, b.answer) })
-	printTimeline(jobs[len(jobs)/2])
-	printSums(jobs)
+	printTimeline(title, jobs[len(jobs)/2])
+	printSums(title, jobs)
 	return nil
 }
 
-// threads are those of the daemon and of the spawner, its child.
-func threads(pid int) (map[int]string, error) {
-	who := map[int]string{}
-	for role, process := range map[string]string{"daemon": strconv.Itoa(pid), "spawner": ""} {
-		if role == "spawner" {
-			children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-			if err != nil {
-				return nil, err
-			}
-			for _, file := range children {
-				b, _ := os.ReadFile(file) // a thread may have ended
-				process += string(b)
-			}
-			process = strings.TrimSpace(process)
-		}
-		tasks, err := os.ReadDir(filepath.Join("/proc", process, "task"))
-		if err != nil {
-			return nil, fmt.Errorf("find the %s: %w", role, err)
-		}
-		for _, task := range tasks {
-			who[number(task.Name())] = role
+// threads adds those of a process and of all that it has started, each with the role of its process.
+func threads(pid int, role string, who map[int]string) error {
+	dir := fmt.Sprintf("/proc/%d/task", pid)
+	tasks, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("find the threads of the %s: %w", role, err)
+	}
+	for _, task := range tasks {
+		who[number(task.Name())] = role
+		children, _ := os.ReadFile(filepath.Join(dir, task.Name(), "children")) // a thread may have ended
+		for child := range strings.FieldsSeq(string(children)) {
+			_ = threads(number(child), roleOf(number(child), role), who) // so may a process
 		}
 	}
-	return who, nil
+	return nil
+}
+
+// roleOf says what a process is: by what has started it, or by its command line.
+func roleOf(pid int, parent string) string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	args := strings.Split(string(b), "\x00")
+	switch {
+	case args[0] == "sandbox-init" && parent == "daemon":
+		return "spawner"
+	case childOf[parent] != "" && parent != "daemon":
+		return childOf[parent]
+	case len(args) > 1 && filepath.Base(args[0]) == "ccee":
+		return args[1]
+	default:
+		return strings.TrimSuffix(filepath.Base(strings.Fields(args[0] + " ?")[0]), "-server")
+	}
 }
 
 // traceOne traces one job, and for a while after it what takes its sandbox down.
@@ -126,8 +159,8 @@ func traceOne(who map[int]string, run func() error) (*timeline, error) {
 const worthALine = 15
 
 // printTimeline prints the longer segments of one job.
-func printTimeline(t *timeline) {
-	fmt.Printf("\none cold no-op, answered after %.0f us (traced: about twice the usual)\n", t.answer)
+func printTimeline(title string, t *timeline) {
+	fmt.Printf("\n%s, answered after %.0f us (to trace takes time too)\n", title, t.answer)
 	fmt.Printf("  %8s %8s %8s  %-13s %s\n", "at us", "took", "on a CPU", "who", "what")
 	segments := t.segments()
 	slices.SortFunc(segments, func(a, b segment) int { return cmp.Compare(a.at, b.at) })
@@ -151,38 +184,41 @@ func describe(s segment) string {
 	return s.what
 }
 
+// sum is what was done of one kind.
+type sum struct {
+	calls, faults int
+	cpu           float64
+}
+
+func (s sum) and(one segment) sum { return sum{s.calls + 1, s.faults + one.faults, s.cpu + one.cpu} }
+
 // printSums prints what all jobs did, for one job on average.
-func printSums(jobs []*timeline) {
-	type key struct{ who, what string }
-	type sum struct {
-		calls, faults int
-		cpu           float64
-	}
-	sums, all := map[key]sum{}, map[string]sum{}
+func printSums(title string, jobs []*timeline) {
+	sums, all := map[string]map[string]sum{}, map[string]sum{}
 	for _, t := range jobs {
 		for _, s := range t.segments() {
-			for _, into := range []struct {
-				sums map[key]sum
-				key  key
-			}{{sums, key{s.who, s.what}}} {
-				old := into.sums[into.key]
-				into.sums[into.key] = sum{old.calls + 1, old.faults + s.faults, old.cpu + s.cpu}
+			if sums[s.who] == nil {
+				sums[s.who] = map[string]sum{}
 			}
-			old := all[s.who]
-			all[s.who] = sum{old.calls + 1, old.faults + s.faults, old.cpu + s.cpu}
+			sums[s.who][s.what] = sums[s.who][s.what].and(s)
+			all[s.who] = all[s.who].and(s)
 		}
 	}
 	n := float64(len(jobs))
-	fmt.Printf("\n%-44s %10s %10s %10s\n", fmt.Sprintf("a cold no-op, mean of %d", len(jobs)), "CPU us", "calls", "faults")
-	for _, who := range slices.SortedFunc(maps.Keys(all), func(a, b string) int { return cmp.Compare(all[b].cpu, all[a].cpu) }) {
-		fmt.Printf("  %-42s %10.0f %10s %10.1f\n", who, all[who].cpu/n, "", float64(all[who].faults)/n)
-		keys := slices.SortedFunc(maps.Keys(sums), func(a, b key) int { return cmp.Compare(sums[b].cpu, sums[a].cpu) })
-		for _, k := range keys {
-			if s := sums[k]; k.who == who && s.cpu/n >= worthALine {
-				fmt.Printf("    %-40s %10.0f %10.1f %10.1f\n", k.what, s.cpu/n, float64(s.calls)/n, float64(s.faults)/n)
+	fmt.Printf("\n%-52s %8s %8s %8s\n", fmt.Sprintf("%s, mean of %d", title, len(jobs)), "CPU us", "calls", "faults")
+	for _, who := range byTime(all) {
+		fmt.Printf("  %-50s %8.0f %8s %8.1f\n", who, all[who].cpu/n, "", float64(all[who].faults)/n)
+		for _, what := range byTime(sums[who]) {
+			if s := sums[who][what]; s.cpu/n >= worthALine {
+				fmt.Printf("    %-48s %8.0f %8.1f %8.1f\n", what, s.cpu/n, float64(s.calls)/n, float64(s.faults)/n)
 			}
 		}
 	}
+}
+
+// byTime are the keys, that with the most time first.
+func byTime(sums map[string]sum) []string {
+	return slices.SortedFunc(maps.Keys(sums), func(a, b string) int { return cmp.Compare(sums[b].cpu, sums[a].cpu) })
 }
 
 func number(s string) int {

@@ -32,6 +32,10 @@ var (
 	errShutdown  = errors.New("the daemon shuts down")
 )
 
+// linger is how long a sandbox that was made ahead is left alone when its job is over and there are cores to spare: while the answer is on
+// its way through worker, queue and api, taking the sandbox down and making the next one would take the CPU away from it.
+const linger = 2 * time.Millisecond
+
 // Runner runs jobs, each in a sandbox of its own. Its methods may be called at the same time.
 type Runner struct {
 	languages  *catalogue
@@ -74,6 +78,9 @@ func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) er
 		return job.Result{}, err
 	}
 	defer r.teardowns.Go(func() {
+		if _, ahead := sb.(*readyOne); ahead && !r.slots.busy() {
+			time.Sleep(linger)
+		}
 		if r.tearDown(ctx, p.lang.Name, sb, slot) {
 			r.slots.release(slot, p.need())
 		}
