@@ -125,7 +125,7 @@ func consume(t testing.TB, q *queue.Queue, run func(job.Spec) job.Result) {
 	go func() {
 		defer close(done)
 		for {
-			lease, err := q.Claim(ctx, "worker-1")
+			lease, err := q.Claim(ctx, queue.Claimer{Worker: "worker-1"})
 			if err != nil {
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("claim: %v", err)
@@ -146,7 +146,7 @@ func claim(t testing.TB, q *queue.Queue) *queue.Lease {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	lease, err := q.Claim(ctx, "worker-1")
+	lease, err := q.Claim(ctx, queue.Claimer{Worker: "worker-1"})
 	if err != nil {
 		t.Fatal(err)
 	}

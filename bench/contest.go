@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -48,35 +46,19 @@ func contest(ctx context.Context, title string, rounds int, contenders ...conten
 
 // throughput has several clients do the same thing for a while and prints how often a second.
 func throughput(ctx context.Context, c contender, clients int, during time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, during)
-	defer cancel()
-	var done atomic.Int64
-	var once sync.Once
-	var first error
-	var wg sync.WaitGroup
-	began := time.Now()
-	for range clients {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				if err := c.do(ctx); err == nil {
-					done.Add(1)
-				} else if ctx.Err() == nil {
-					once.Do(func() { first = err })
-					return
-				}
-			}
-		})
+	times, took, err := drive(ctx, clients, during, c.do)
+	if err != nil {
+		return err
 	}
-	wg.Wait()
-	perSecond := float64(done.Load()) / time.Since(began).Seconds()
+	perSecond := float64(len(times)) / took.Seconds()
 	results = append(results, result{What: fmt.Sprintf("%d clients", clients), Contender: c.name, PerSecond: perSecond})
 	fmt.Printf("  %-42s %10.0f per second\n", fmt.Sprintf("%s, %d clients", c.name, clients), perSecond)
-	return first
+	return nil
 }
 
-func percentile(d []time.Duration, p int) time.Duration {
+func percentile(d []time.Duration, p float64) time.Duration {
 	s := slices.Sorted(slices.Values(d))
-	return s[min(len(s)-1, len(s)*p/100)]
+	return s[min(len(s)-1, int(float64(len(s))*p/100))]
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

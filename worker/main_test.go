@@ -144,6 +144,11 @@ var ids atomic.Int64
 
 func enqueue(t *testing.T, q *queue.Queue) string {
 	t.Helper()
+	return enqueueFor(t, q, tenant)
+}
+
+func enqueueFor(t *testing.T, q *queue.Queue, tenant string) string {
+	t.Helper()
 	id := fmt.Sprintf("job-%d", ids.Add(1))
 	_, err := q.Submit(t.Context(), queue.Submission{
 		Spec:    job.Spec{ID: id, Tenant: tenant, Language: "python", Source: "source of " + id},
@@ -157,6 +162,11 @@ func enqueue(t *testing.T, q *queue.Queue) string {
 
 // wantEnd waits for the job's end and checks its state.
 func wantEnd(t *testing.T, q *queue.Queue, id string, want queue.State) queue.Record {
+	t.Helper()
+	return wantEndOf(t, q, tenant, id, want)
+}
+
+func wantEndOf(t *testing.T, q *queue.Queue, tenant, id string, want queue.State) queue.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

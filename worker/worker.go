@@ -28,6 +28,7 @@ const (
 type Options struct {
 	ID          string        // unique among live workers; "" for the host's name and a random part
 	Concurrency int           // jobs at a time, 1 to MaxConcurrency
+	TenantShare int           // percent of the jobs at a time, of those that other tenants leave, that one tenant may have; 0: all
 	Drain       time.Duration // how long running jobs may take to finish once Run is told to stop
 	OutputBytes int64         // kept of each stream of a step that says nothing of it; 0: what the language or the server has
 	Log         zerolog.Logger
@@ -44,6 +45,7 @@ type Worker struct {
 	metrics *metrics
 	tracer  trace.Tracer
 	gate    gate
+	share   *share
 }
 
 // New returns a worker; Run starts it.
@@ -58,6 +60,12 @@ func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
 		}
 		opts.ID = host + "-" + rand.Text()[:8]
 	}
+	if opts.TenantShare < 0 || opts.TenantShare > 100 {
+		return nil, fmt.Errorf("a tenant's share of a worker is %d percent, it must be 1 to 100", opts.TenantShare)
+	}
+	if opts.TenantShare == 0 {
+		opts.TenantShare = 100
+	}
 	m, err := newMetrics(opts.Metrics)
 	if err != nil {
 		return nil, err
@@ -67,7 +75,7 @@ func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
 	}
 	log := opts.Log.With().Str("worker", opts.ID).Logger()
 	return &Worker{queue: q, backend: b, opts: opts, log: log, metrics: m,
-		tracer: opts.Trace.Tracer("ccee-worker"), gate: newGate(b)}, nil
+		tracer: opts.Trace.Tracer("ccee-worker"), gate: newGate(b), share: newShare(opts.Concurrency, opts.TenantShare)}, nil
 }
 
 // Run takes and runs jobs until ctx ends. Then it waits for those that run, at most Options.Drain, hands back those that have
@@ -90,8 +98,10 @@ func (w *Worker) Run(ctx context.Context) error {
 		if l == nil {
 			break
 		}
+		w.share.begin(l.Job.Tenant)
 		running.Go(func() {
 			defer func() { <-slots }()
+			defer w.share.end(l.Job.Tenant)
 			w.run(jobs, store, l)
 		})
 	}
@@ -123,7 +133,7 @@ func (w *Worker) next(ctx context.Context) *queue.Lease {
 		if !w.gate.pass(ctx, w.log) {
 			return nil
 		}
-		l, err := w.queue.Claim(ctx, w.opts.ID)
+		l, err := w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Full: w.share.full, Changed: w.share.changed})
 		switch {
 		case l != nil:
 			return l

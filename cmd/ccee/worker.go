@@ -25,7 +25,8 @@ running ones finish within --drain-ms, what is left goes back to the queue.
 		Flags: append(append(queueFlags(), tracingFlags("ccee-worker")...), socketFlag(), logLevelFlag(), drainFlag(),
 			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` for Prometheus (default: none)"),
 			intFlag("max-stdio-bytes", "MAX_STDIO_BYTES", 65_536, 1, 1_000_000, "bytes that are kept of each stream of a step, unless the job says otherwise"),
-			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 1, worker.MaxConcurrency, "jobs at once")),
+			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 1, worker.MaxConcurrency, "jobs at once"),
+			intFlag("tenant-share", "WORKER_TENANT_SHARE", 75, 1, 100, "`PERCENT` of the jobs at once, of those that other tenants leave, that one tenant may have")),
 		Action: noArgs(runWorker),
 	}
 }
@@ -50,7 +51,7 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	w, err := worker.New(q, worker.NewLocal(cmd.String("socket")), worker.Options{
-		Concurrency: int(cmd.Int64("concurrency")), Drain: milliseconds(cmd, "drain-ms"),
+		Concurrency: int(cmd.Int64("concurrency")), TenantShare: int(cmd.Int64("tenant-share")), Drain: milliseconds(cmd, "drain-ms"),
 		Log: newLogger("worker", cmd.String("log-level")), Metrics: metrics, Trace: tracing, OutputBytes: outputBytes(cmd),
 	})
 	if err != nil {

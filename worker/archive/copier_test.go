@@ -51,7 +51,7 @@ func TestLargeJobs(t *testing.T) {
 	const n = 5
 	for range n {
 		r.submit(t, tenant)
-		l, err := r.queue.Claim(t.Context(), "w")
+		l, err := r.queue.Claim(t.Context(), queue.Claimer{Worker: "w"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func TestCancelRequestOutlivesTheWorker(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*shortLease)
-		if other, err := q.Claim(ctx, "other"); err == nil {
+		if other, err := q.Claim(ctx, Claimer{Worker: "other"}); err == nil {
 			t.Errorf("%s: job %s was started again though it is cancelled", name, other.Job.ID)
 		}
 		cancel()

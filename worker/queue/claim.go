@@ -13,36 +13,68 @@ import (
 	"ccee/api/job"
 )
 
-// Claim waits for a job and takes it under a lease. worker names the caller in what is stored; it must be unique among live
-// processes. The error is ctx's when ctx ended first; otherwise Redis could not be asked, and the caller should try again after a pause.
-func (q *Queue) Claim(ctx context.Context, worker string) (*Lease, error) {
+// heldPause is how long a Claim whose Claimer leaves jobs to others waits until it looks again: it can't wait for a token, which is as likely
+// to be for those jobs.
+const heldPause = 10 * time.Millisecond
+
+// Claimer is who takes jobs.
+type Claimer struct {
+	Worker string // in what is stored; unique among live processes
+	// Full, if not nil, are the tenants of which it takes no more at present; Changed tells when there may be fewer.
+	Full    func() []string
+	Changed <-chan struct{}
+}
+
+// Claim waits for a job and takes it under a lease. The error is ctx's when ctx ended first; otherwise Redis could not be asked, and the
+// caller should try again after a pause.
+func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		// Not under ctx: a claim that is given up half-way may have been made, and its job would have to wait for the lease to expire.
-		l, wait, err := q.tryClaim(context.WithoutCancel(ctx), worker)
+		var full []string
+		if c.Full != nil {
+			full = c.Full()
+		}
+		l, wait, err := q.tryClaim(context.WithoutCancel(ctx), c.Worker, full...)
 		if l != nil || err != nil {
 			return l, err
 		}
 		if wait == 0 {
 			continue
 		}
-		if err := q.sleep(ctx, q.keys.wake(), worker, wait); err != nil {
+		if len(full) > 0 && wait <= heldPause {
+			select {
+			case <-ctx.Done():
+			case <-c.Changed:
+			case <-time.After(wait):
+			}
+			continue
+		}
+		if err := q.sleep(ctx, q.keys.wake(), c.Worker, wait); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// tryClaim takes a job if one waits; otherwise it returns how long there will be none unless a token comes.
-func (q *Queue) tryClaim(ctx context.Context, worker string) (*Lease, time.Duration, error) {
+// tryClaim takes a job if one waits of a tenant that is not full; otherwise it returns how long there will be none unless a token comes.
+func (q *Queue) tryClaim(ctx context.Context, worker string, full ...string) (*Lease, time.Duration, error) {
 	sent := time.Now() // before the step, so that we never think the lease longer than Redis does
-	r, err := q.list(ctx, q.steps.claim, 2, "claim a job", worker)
+	args := make([]any, 0, 1+len(full))
+	args = append(args, worker)
+	for _, tenant := range full {
+		args = append(args, tenant)
+	}
+	r, err := q.list(ctx, q.steps.claim, 2, "claim a job", args...)
 	if err != nil {
 		return nil, 0, err
 	}
 	if integer(r[0]) == 0 {
 		wait := maxBlock
+		if len(r) > 2 {
+			wait = heldPause
+		}
 		if ms := integer(r[1]); ms >= 0 {
 			wait = min(wait, time.Duration(ms)*time.Millisecond)
 		}

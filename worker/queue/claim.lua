@@ -1,8 +1,9 @@
 -- Takes the next job under a lease, after it has put back what is due: jobs whose lease expired, and delayed retries.
 -- KEYS  none: names come from keys.go
--- ARGV  worker
+-- ARGV  worker, tenant ...: of these it takes no job
 -- returns {1, id, tenant, claim, attempt, {field, value ...}}: claim is the fencing token, one more at each claim of the job
 --         {0, ms}: nothing to do for ms milliseconds unless woken; -1 if there is no deadline
+--         {0, ms, 1}: the same, but there are jobs of those tenants
 
 local worker = ARGV[1]
 local at = now()
@@ -32,13 +33,23 @@ for _, e in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', at, 'LIMIT', 0, 
   if order then push(id, tenant, order) else freeSlot(id, tenant) end
 end
 
+local full = {}
+for i = 2, #ARGV do full[ARGV[i]] = true end
+
+-- first is the first tenant that is served.
+local function first()
+  local heads = redis.call('ZRANGE', RING, 0, #ARGV - 1, 'WITHSCORES')
+  for i = 1, #heads, 2 do
+    if not full[heads[i]] then return heads[i], tonumber(heads[i + 1]) end
+  end
+end
+
 -- pick is start-time fair queuing: the tenant with the smallest tag is served and its tag moves on by one share. The tags of
 -- tenants without jobs are kept while they are ahead of the clock, so leaving and coming back gains nothing.
 local function pick()
   while true do
-    local head = redis.call('ZRANGE', RING, 0, 0, 'WITHSCORES')
-    if #head == 0 then return nil end
-    local tenant, tag = head[1], tonumber(head[2])
+    local tenant, tag = first()
+    if not tenant then return nil end
     local popped = redis.call('ZPOPMIN', waiting(tenant))
     local share = #popped == 0 and 0 or 1 -- its jobs were cancelled: no charge
     if redis.call('EXISTS', waiting(tenant)) == 1 then
@@ -47,8 +58,10 @@ local function pick()
       redis.call('ZREM', RING, tenant)
       redis.call('ZADD', IDLE, tag + share, tenant)
     end
-    redis.call('SET', CLOCK, tag)
-    redis.call('ZREMRANGEBYSCORE', IDLE, '-inf', tag)
+    if tag > tonumber(redis.call('GET', CLOCK) or '0') then -- a full tenant's may be smaller
+      redis.call('SET', CLOCK, tag)
+      redis.call('ZREMRANGEBYSCORE', IDLE, '-inf', tag)
+    end
     if #popped > 0 then return popped[1], tenant end
   end
 end
@@ -69,6 +82,7 @@ while id and redis.call('EXISTS', jobKey(id)) == 0 do -- deleted by hand
   id, tenant = pick()
 end
 if not id then
+  if redis.call('EXISTS', RING) == 1 then return { 0, untilDue(), 1 } end
   redis.call('DEL', WAKE)
   return { 0, untilDue() }
 end

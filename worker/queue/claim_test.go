@@ -125,3 +125,47 @@ func TestPriorityDoesNotReachOtherTenants(t *testing.T) {
 		t.Errorf("both first starts are %s's, want one each", first)
 	}
 }
+
+// TestFullTenants: their jobs are left to others, and nothing is lost by it.
+func TestFullTenants(t *testing.T) {
+	q, a, b := newQueue(t, Options{}), unique("a"), unique("b")
+	enqueue(t, q, a)
+	enqueue(t, q, a)
+	if l, wait, err := q.tryClaim(t.Context(), "w", a); l != nil || wait != heldPause || err != nil {
+		t.Fatalf("%v, %v, %v, want nothing for %v", l, wait, err, heldPause)
+	}
+	enqueue(t, q, b)
+	if l, _, err := q.tryClaim(t.Context(), "w", a); err != nil || l == nil || l.Job.Tenant != b {
+		t.Fatalf("%v, %v, want a job of %s", l, err, b)
+	}
+	// b, which was served before, is not before a now.
+	enqueue(t, q, b)
+	for _, want := range []string{a, a, b} {
+		if got := claim(t, q, "w").Job.Tenant; got != want {
+			t.Errorf("the next job is of %s, want %s", got, want)
+		}
+	}
+	if l, wait, err := q.tryClaim(t.Context(), "w", a, b); l != nil || wait == heldPause || err != nil {
+		t.Errorf("%v, %v, %v when nothing waits", l, wait, err)
+	}
+}
+
+// TestClaimWhenTenantsMayHaveMore: a claim that leaves jobs to others takes one when it may.
+func TestClaimWhenTenantsMayHaveMore(t *testing.T) {
+	q, a := newQueue(t, Options{}), unique("a")
+	id := enqueue(t, q, a)
+	asked, changed := 0, make(chan struct{}, 1)
+	l, err := q.Claim(t.Context(), Claimer{Worker: "w", Changed: changed, Full: func() []string {
+		if asked++; asked > 3 {
+			return nil
+		}
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+		return []string{a}
+	}})
+	if err != nil || l.Job.ID != id || asked != 4 {
+		t.Errorf("%v, %v after it was asked %d times, want %s after 4", l, err, asked, id)
+	}
+}

@@ -223,7 +223,7 @@ func TestKeep(t *testing.T) {
 		// Somebody else would get the job if it were not kept.
 		octx, ocancel := context.WithTimeout(t.Context(), 3*shortLease)
 		defer ocancel()
-		if other, err := q.Claim(octx, "other"); err == nil {
+		if other, err := q.Claim(octx, Claimer{Worker: "other"}); err == nil {
 			t.Errorf("job %s was taken over though its lease was kept", other.Job.ID)
 		}
 		cancel()

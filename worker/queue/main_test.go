@@ -148,7 +148,7 @@ func claim(t testing.TB, q *Queue, worker string) *Lease {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	l, err := q.Claim(ctx, worker)
+	l, err := q.Claim(ctx, Claimer{Worker: worker})
 	if err != nil {
 		t.Fatalf("claim: %v", err)
 	}

@@ -56,7 +56,7 @@ func TestDeletedJobGivesItsSlotBack(t *testing.T) {
 	// The lease of the deleted running job ends; then nothing holds a slot.
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := q.Claim(ctx, "w"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := q.Claim(ctx, Claimer{Worker: "w"}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("claim = %v, want nothing to come", err)
 	}
 	wantActive(t, q, tenant, 0)

@@ -20,7 +20,7 @@ func TestClaimIsWoken(t *testing.T) {
 	for range workers {
 		w := unique("w")
 		wg.Go(func() {
-			l, err := q.Claim(ctx, w)
+			l, err := q.Claim(ctx, Claimer{Worker: w})
 			if err != nil {
 				t.Errorf("claim: %v", err)
 				return
@@ -69,7 +69,7 @@ func TestClaimEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		_, err := q.Claim(ctx, "w")
+		_, err := q.Claim(ctx, Claimer{Worker: "w"})
 		done <- err
 	}()
 	waitBlocked(t, q, 1)
@@ -119,7 +119,7 @@ func TestRetryWakesForItsDeadline(t *testing.T) {
 	got := make(chan *Lease, 1)
 	go func() {
 		defer close(got)
-		if l, err := q.Claim(ctx, "w2"); err == nil {
+		if l, err := q.Claim(ctx, Claimer{Worker: "w2"}); err == nil {
 			got <- l
 		}
 	}()

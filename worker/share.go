@@ -1,0 +1,54 @@
+package worker
+
+import "sync"
+
+// share keeps one tenant from having all of a worker's slots, so that the others' jobs needn't wait until its own are over. A tenant may
+// have a part of those that the other tenants leave, at least one. So with every tenant that comes there is less for each, and there is
+// a slot left for the next one for longer than with a fixed number: the dynamic thresholds of shared-memory switches (Choudhury and Hahne 1998).
+type share struct {
+	slots   int
+	percent int
+	changed chan struct{} // a job has ended; holds one signal
+
+	mu      sync.Mutex // guards all below
+	running map[string]int
+	all     int
+}
+
+func newShare(slots, percent int) *share {
+	return &share{slots: slots, percent: percent, changed: make(chan struct{}, 1), running: map[string]int{}}
+}
+
+func (s *share) begin(tenant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running[tenant]++
+	s.all++
+}
+
+func (s *share) end(tenant string) {
+	s.mu.Lock()
+	s.all--
+	if s.running[tenant]--; s.running[tenant] == 0 {
+		delete(s.running, tenant)
+	}
+	s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// full are the tenants that have their part.
+func (s *share) full() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var full []string
+	for tenant, n := range s.running {
+		left := s.slots - (s.all - n)
+		if 100*n >= s.percent*left { // one more would be more than its part, rounded up
+			full = append(full, tenant)
+		}
+	}
+	return full
+}
