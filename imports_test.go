@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"cmd/ccee":       {"*"},
 	"e2e":            {"*"},
 	"bench":          {"*"},
+	"bench/capacity": {},
 }
 
 // hasHome lists the dependencies that have one home each.

@@ -19,8 +19,9 @@ const (
 )
 
 // ready keeps sandboxes that are set up and wait for a program. Each is for one job, as any other: who takes one closes it, and nobody
-// else gets it. They are made one at a time, while jobs run, for the kinds of jobs that there were of late; where there is none, one is
-// made at once. One that waits is a process, its namespaces and its empty tmpfs.
+// else gets it. They are made while there are cores to spare, one of a kind at a time, for the kinds of jobs that there were of late; where
+// there is none, one is made at once. One that waits is a process, its namespaces and its empty tmpfs, and with a runtime that waits in it as
+// many megabytes as that takes; of these there are no more than there were jobs in the last minute.
 type ready struct {
 	build func(context.Context, nsjail.Config) (sandbox, error)
 	busy  func() bool // the cores have better to do: what is made ahead then only keeps jobs waiting
@@ -111,16 +112,12 @@ func (r *ready) run(ctx context.Context) {
 	look := time.NewTicker(readyLook)
 	defer look.Stop()
 	for {
-		more, err := r.makeOne(ctx)
-		if err != nil && ctx.Err() == nil {
-			r.log.Warn().Err(err).Msg("no sandbox can be made ahead")
-			select {
-			case <-ctx.Done():
-			case <-time.After(readyPause):
+		for ctx.Err() == nil && !r.busy() {
+			k, slot := r.next()
+			if k == nil {
+				break
 			}
-		}
-		if more {
-			continue
+			r.over.Go(func() { r.make(ctx, k, slot) })
 		}
 		select {
 		case <-ctx.Done():
@@ -132,58 +129,70 @@ func (r *ready) run(ctx context.Context) {
 	}
 }
 
-// makeOne makes a sandbox of a kind that has too few; more says that it may not have been the last.
-func (r *ready) makeOne(ctx context.Context) (more bool, err error) {
-	if r.busy() || ctx.Err() != nil {
-		return false, nil
-	}
-	k, slot := r.next()
-	if k == nil {
-		return false, nil
-	}
-	cfg := k.cfg
-	cfg.UIDMappings = idMap(slot)
-	cfg.GIDMappings = cfg.UIDMappings
-	one := &readyOne{pool: r, slot: slot}
-	if one.sandbox, err = r.build(ctx, cfg); err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.free = append(r.free, slot)
-		return false, err
-	}
-	err = one.Ready()
-	if err == nil && k.warm != nil {
-		var bytes int64
-		bytes, err = start(ctx, one, *k.warm)
-		r.mu.Lock()
-		k.bytes = max(k.bytes, bytes)
-		if err != nil {
-			k.cold = time.Now().Add(warmRetry)
+// make makes a sandbox of k, which next returned.
+func (r *ready) make(ctx context.Context, k *readyKind, slot int) {
+	one, bytes, err := r.makeOne(ctx, k, slot)
+	if err != nil && ctx.Err() == nil {
+		r.log.Warn().Err(err).Msg("no sandbox can be made ahead")
+		select {
+		case <-ctx.Done():
+		case <-time.After(readyPause):
 		}
-		r.mu.Unlock()
-	}
-	if err != nil {
-		one.Close()
-		return false, err
 	}
 	r.mu.Lock()
-	gone := !r.has(k) || !r.can(k) // nobody wants the kind any more, or it has turned out too large
-	if !gone {
+	k.making = false
+	k.bytes = max(k.bytes, bytes)
+	gone := one != nil && (!r.has(k) || !r.can(k)) // nobody wants the kind any more, or it has turned out too large
+	if one != nil && !gone {
 		k.list = append(k.list, one)
 	}
 	r.mu.Unlock()
 	if gone {
-		one.Close()
+		r.discard(one)
 	}
-	return !gone, nil
+	r.nudge()
 }
 
-// next returns the kind that has the fewest, if it has too few, with a number for one more. When all numbers are used, a kind loses one that
-// has more than its share, or that nobody wanted of late.
+// makeOne returns a sandbox of k, and how many bytes the program takes that was started in it.
+func (r *ready) makeOne(ctx context.Context, k *readyKind, slot int) (one *readyOne, bytes int64, err error) {
+	cfg := k.cfg
+	cfg.UIDMappings = idMap(slot)
+	cfg.GIDMappings = cfg.UIDMappings
+	one = &readyOne{pool: r, slot: slot}
+	if one.sandbox, err = r.build(ctx, cfg); err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.free = append(r.free, slot)
+		return nil, 0, err
+	}
+	err = one.Ready()
+	if err == nil && k.warm != nil {
+		if bytes, err = start(ctx, one, *k.warm); err != nil {
+			r.mu.Lock()
+			k.cold = time.Now().Add(warmRetry)
+			r.mu.Unlock()
+		}
+	}
+	if err != nil {
+		r.discard(one)
+		return nil, bytes, err
+	}
+	return one, bytes, nil
+}
+
+// discard closes a sandbox that is not needed. No lock may be held.
+func (r *ready) discard(one *readyOne) {
+	if err := one.Close(); err != nil {
+		r.log.Error().Err(err).Int("slot", one.slot).Msg("sandbox not torn down: its ids are not used again")
+	}
+}
+
+// next returns the kind that has the fewest of those that have too few, with a number for one more, which make must be called with. When all
+// numbers are used, a kind loses one that has more than its share, or that nobody wanted of late.
 func (r *ready) next() (*readyKind, int) {
 	r.mu.Lock()
 	least, victim := r.extremes()
-	if least == nil || len(least.list) >= max(1, r.most/len(r.kinds)) {
+	if least == nil {
 		r.mu.Unlock()
 		return nil, 0
 	}
@@ -191,17 +200,22 @@ func (r *ready) next() (*readyKind, int) {
 		defer r.mu.Unlock()
 		slot := r.free[0]
 		r.free = r.free[1:]
+		least.making = true
 		return least, slot
 	}
-	if victim == nil || len(victim.list) < len(least.list)+2 && (time.Since(victim.last) < readyTurn || victim.last.After(least.last)) {
+	if victim == nil || len(victim.list) < len(least.list)+2 && (time.Since(victim.last()) < readyTurn || victim.last().After(least.last())) {
 		r.mu.Unlock()
 		return nil, 0
 	}
 	one := victim.list[0]
 	victim.list = victim.list[1:]
+	least.making = true
 	r.mu.Unlock()
 	if err := one.sandbox.Close(); err != nil {
 		r.log.Error().Err(err).Int("slot", one.slot).Msg("sandbox not torn down: its ids are not used again")
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		least.making = false
 		return nil, 0
 	}
 	return least, one.slot
@@ -212,16 +226,14 @@ func (r *ready) expire(before time.Time) {
 	r.mu.Lock()
 	var old []*readyOne
 	for key, k := range r.kinds {
-		if k.last.Before(before) {
+		if k.last().Before(before) {
 			old = append(old, k.list...)
 			delete(r.kinds, key)
 		}
 	}
 	r.mu.Unlock()
 	for _, one := range old {
-		if err := one.Close(); err != nil {
-			r.log.Error().Err(err).Int("slot", one.slot).Msg("sandbox not torn down: its ids are not used again")
-		}
+		r.discard(one)
 	}
 }
 

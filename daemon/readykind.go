@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"ccee/nsjail"
@@ -13,8 +14,10 @@ type readyKind struct {
 	warm  *nsjail.Process // that is started in them; nil for none
 	bytes int64           // of memory that it takes
 	cold  time.Time       // until then it is not tried again, because it did not start
-	last  time.Time       // that one was wanted
+	wants []time.Time     // that one was wanted: the last of them, as many as there can be sandboxes
 	list  []*readyOne
+
+	making bool // one more
 }
 
 // want returns the kind for that sandbox with that program, which somebody wants. r.mu must be held.
@@ -28,8 +31,29 @@ func (r *ready) want(cfg nsjail.Config, program *nsjail.Process) *readyKind {
 		k = &readyKind{cfg: cfg, warm: program}
 		r.kinds[key] = k
 	}
-	k.last = time.Now()
+	if len(k.wants) == r.most {
+		k.wants = k.wants[1:]
+	}
+	k.wants = append(k.wants, time.Now())
 	return k
+}
+
+// last is when one was wanted last.
+func (k *readyKind) last() time.Time { return k.wants[len(k.wants)-1] }
+
+// few reports whether k has fewer than it should: its part of all, but with a runtime no more than there were wishes of late, because one
+// costs many times as much. r.mu must be held.
+func (r *ready) few(k *readyKind) bool {
+	most := max(1, r.most/len(r.kinds))
+	if k.warm != nil {
+		since := time.Now().Add(-readyFor)
+		old := slices.IndexFunc(k.wants, since.Before) // of them, that are too old
+		if old < 0 {
+			old = len(k.wants)
+		}
+		most = min(most, len(k.wants)-old)
+	}
+	return len(k.list) < most
 }
 
 // pop returns one of k that lives, or nil. r.mu must be held.
@@ -64,15 +88,15 @@ func (r *ready) can(k *readyKind) bool {
 	return k.warm == nil || all <= r.warm && time.Now().After(k.cold)
 }
 
-// extremes returns the kind with the fewest that can have more, of several the one that was wanted last; and the kind with the most, of several the one that was
-// wanted longest ago, nil if none has any. r.mu must be held.
+// extremes returns the kind with the fewest of those that should and can have more, of several the one that was wanted last; and the kind
+// with the most, of several the one that was wanted longest ago; each nil if there is none. r.mu must be held.
 func (r *ready) extremes() (least, most *readyKind) {
 	for _, k := range r.kinds {
 		n := len(k.list)
-		if r.can(k) && (least == nil || n < len(least.list) || n == len(least.list) && k.last.After(least.last)) {
+		if !k.making && r.few(k) && r.can(k) && (least == nil || n < len(least.list) || n == len(least.list) && k.last().After(least.last())) {
 			least = k
 		}
-		if n > 0 && (most == nil || n > len(most.list) || n == len(most.list) && k.last.Before(most.last)) {
+		if n > 0 && (most == nil || n > len(most.list) || n == len(most.list) && k.last().Before(most.last())) {
 			most = k
 		}
 	}

@@ -74,7 +74,7 @@ func (p plan) ahead(f filter) *nsjail.Process {
 	proc.Args = expand(p.lang.Warm, p.source, p.class, p.steps[len(p.steps)-1].limits.MemoryBytes)
 	proc.Files, proc.Stdin, proc.MayPause = nil, nil, true
 	proc.Resources.MemoryMax += p.lang.WarmMemoryBytes
-	proc.Resources.CPUMillicores = 1000
+	proc.Resources.CPUMillicores, proc.Resources.Idle = 1000, true
 	proc.WallTime, proc.CPUTime = warmTime, warmTime
 	proc.OutputMax, proc.OutputTail, proc.FloodMax = warmOutput, 0, 1<<20
 	return &proc

@@ -105,14 +105,14 @@ func (s *served) same(t *testing.T, spec job.Spec, where, want string) {
 		if s.from(t, where) != was {
 			return true
 		}
-		s.awaitReady(t, 2)
+		s.awaitReady(t, 1)
 		return false
 	})
 }
 
 // What waits takes no more memory than it may, and leaves the rest of the places to others.
 func TestWarmMemory(t *testing.T) {
-	m := maker{runs: nsjail.Result{Verdict: nsjail.Paused, Usage: nsjail.Usage{MemoryPeak: 40}}}
+	m := maker{busy: true, runs: nsjail.Result{Verdict: nsjail.Paused, Usage: nsjail.Usage{MemoryPeak: 40}}}
 	r := newReady(m.build, m.isBusy, 100, 8, 100, zerolog.Nop())
 	defer r.close()
 	lang := python
@@ -121,7 +121,11 @@ func TestWarmMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.take(p, "/a", filter{})
+	for range 3 {
+		r.take(p, "/a", filter{})
+	}
+	m.beBusy(false)
+	r.nudge()
 	filled(t, r, 2)
 	take(r, planOf(t, nil), "/b")
 	filled(t, r, 6) // half of the eight for the other kind
@@ -155,4 +159,38 @@ func TestWarmFails(t *testing.T) {
 		t.Errorf("it was started %d times", m.ran())
 	}
 	r.close()
+}
+
+// Of runtimes that wait there are as many as there were jobs, and one that takes long to start keeps no other from being made.
+func TestWarmByDemand(t *testing.T) {
+	paused := nsjail.Result{Verdict: nsjail.Paused}
+	m := maker{busy: true, runs: paused, held: make(chan struct{})}
+	r := newReady(m.build, m.isBusy, 100, 8, 1<<30, zerolog.Nop())
+	lang := python
+	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
+	p, err := newPlan(job.Spec{Language: "python", Source: "x"}, lang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		r.take(p, "/slow", filter{})
+	}
+	take(r, planOf(t, nil), "/plain")
+	m.beBusy(false)
+	r.nudge()
+	filled(t, r, 4) // its half, while a runtime of the other kind is being started
+	close(m.held)
+	filled(t, r, 6)
+	for range 2 {
+		if sb, warm := r.take(p, "/slow", filter{}); sb == nil || !warm {
+			t.Errorf("%v, warm %v", sb, warm)
+		} else if err := sb.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	filled(t, r, 8) // four wishes by now
+	r.close()
+	if m.ran() != 6 { // two were given away
+		t.Errorf("%d runtimes were started, want 6", m.ran())
+	}
 }

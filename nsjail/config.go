@@ -42,6 +42,10 @@ type Resources struct {
 	MemoryMax     int64 // bytes; memory.max, with swap 0
 	PidsMax       int64 // processes and threads of the job; pids.max
 	CPUMillicores int64 // 1000 = one core; cpu.max
+
+	// Idle gives it CPU time that nobody else on the machine wants (cpu.idle, from Linux 5.15 on; before it, it has no effect). It is for what
+	// nobody waits for; a program that has stopped itself goes on without it.
+	Idle bool
 }
 
 // File is written before the program starts.

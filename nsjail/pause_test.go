@@ -237,3 +237,39 @@ func TestPausedRefuses(t *testing.T) {
 		t.Errorf("%d descriptors are open, %d were before", now, before)
 	}
 }
+
+// TestIdle: what is started for later has the CPU time that nobody else wants, until it has stopped itself, and dies as fast as others.
+func TestIdle(t *testing.T) {
+	b := requireSandbox(t)
+	sb := b.sandbox(t)
+	idle := func() string {
+		text, err := os.ReadFile(filepath.Join(sb.cg.at.cpu, "cpu.idle"))
+		if errors.Is(err, os.ErrNotExist) {
+			return "before Linux 5.15"
+		} else if err != nil {
+			t.Error(err)
+		}
+		return strings.TrimSpace(string(text))
+	}
+	without := idle()
+	if without != "0" && !strings.HasPrefix(without, "before") {
+		t.Fatalf("cpu.idle is %s in a new cgroup", without)
+	}
+	with := strings.Replace(without, "0", "1", 1)
+	during := "it did not ask"
+	start := pausing(1, "show", "f")
+	start.Resources.Idle = true
+	start.Decide = func(Syscall) Answer { during = idle(); return Answer{Errno: unix.EPERM} }
+	if r := b.runStep(t, sb, start); r.Verdict != Paused || during != with || idle() != without {
+		t.Errorf("%v: cpu.idle is %s while it starts, %s when it has stopped, want %s and %s", r.Verdict, during, idle(), with, without)
+	}
+	next := goingOn()
+	next.Files = []File{{Name: "f", Mode: 0o600}}
+	next.Resources.Idle = true
+	if r := b.runStep(t, sb, next); r.Verdict != Exited || idle() != with {
+		t.Errorf("%v, cpu.idle is %s, want %s", r.Verdict, idle(), with)
+	}
+	if sb.kill(); idle() != without {
+		t.Errorf("cpu.idle is %s in a sandbox that was killed, want %s", idle(), without)
+	}
+}

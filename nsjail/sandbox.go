@@ -61,6 +61,9 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	}
 	switch {
 	case end.paused:
+		r := sb.cg.written
+		r.Idle = false // now, not when it is waited for
+		end.ours = errors.Join(end.ours, sb.cg.set(r))
 	case sb.paused != nil: // it could not be told to go on
 		sb.paused.Close()
 		sb.paused = nil

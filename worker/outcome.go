@@ -10,8 +10,8 @@ import (
 // The prices of the cost model: AWS Fargate, Linux on x86, us-east-1.
 const (
 	costModel      = "fargate-v1"
-	usdPerVCPUHour = 0.04048
-	usdPerGBHour   = 0.004445
+	USDPerVCPUHour = 0.04048
+	USDPerGBHour   = 0.004445
 )
 
 // outcome is what a result is stored with.
@@ -27,7 +27,7 @@ func cost(req queue.Request, ms int64) float64 {
 	hours := float64(ms) / 3_600_000
 	vcpu := float64(max(req.CPUMillicores, 128)) / 1000
 	gb := float64(max(req.MemoryMb, 64)) / 1024
-	return math.Round(hours*(vcpu*usdPerVCPUHour+gb*usdPerGBHour)*1e8) / 1e8
+	return math.Round(hours*(vcpu*USDPerVCPUHour+gb*USDPerGBHour)*1e8) / 1e8
 }
 
 // category says whose fault a failure is, by the stage and the kernel's evidence. What the program printed does not count:

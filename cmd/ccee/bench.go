@@ -37,7 +37,9 @@ real: use it on a host that serves nobody. Size a host by the step where more cl
 
    ccee bench                                   # a hello in Python
    ccee bench -l java --clients 1,4,16 --for 10s
-   ccee bench --json work.py | jq .jobsPerSecond`,
+   ccee bench --json work.py | jq .jobsPerSecond
+
+ccee bench profile measures a host, simulate says what a fleet of such hosts does, replay has a load come for real.`,
 		Flags: []cli.Flag{
 			socketFlag(),
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension, else python)"},
@@ -45,7 +47,8 @@ real: use it on a host that serves nobody. Size a host by the step where more cl
 			&cli.DurationFlag{Name: "for", Value: 3 * time.Second, Usage: "`DURATION` of each step"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON, one step a line"},
 		},
-		Action: bench,
+		Action:   bench,
+		Commands: []*cli.Command{benchProfileCommand(), benchReplayCommand(), benchSimulateCommand()},
 	}
 }
 

@@ -1,0 +1,69 @@
+// Package capacity says how many hosts a load needs and how long its jobs wait: a simulation of hosts that take jobs off one queue,
+// event by event, with what ccee bench profile has measured of one host.
+package capacity
+
+import (
+	"fmt"
+	"math"
+)
+
+// Profile is what was measured of one host.
+type Profile struct {
+	Cores     int        `json:"cores"`
+	Slots     int        `json:"-"` // jobs at once
+	Ready     int        `json:"-"` // sandboxes that are made ahead, of all languages together
+	Languages []Language `json:"languages"`
+}
+
+// Language is what a job of one language takes.
+type Language struct {
+	Name      string  `json:"language"`
+	WarmMs    float64 `json:"warmMs"`    // median from request to result of a job alone, in a sandbox that was made ahead
+	WarmP99Ms float64 `json:"warmP99Ms"` // of those 99 % took less
+	WarmCPUMs float64 `json:"warmCpuMs"` // of CPU time for one such job, all that belongs to it: its sandbox was made, too
+	ColdMs    float64 `json:"coldMs"`    // median where the sandbox is made for it
+	ColdCPUMs float64 `json:"coldCpuMs"` // of CPU time for one such job: cores divided by jobs a second when all are busy
+	MemoryMiB float64 `json:"memoryMiB"` // peak of one job
+}
+
+// Check returns what is wrong with p, if anything is.
+func (p Profile) Check() error {
+	if p.Cores < 1 || p.Slots < 1 || p.Ready < 0 || len(p.Languages) == 0 {
+		return fmt.Errorf("profile: %d cores, %d slots, %d ready, %d languages: want at least 1 of each, 0 ready", p.Cores, p.Slots, p.Ready, len(p.Languages))
+	}
+	for _, l := range p.Languages {
+		for name, ms := range map[string]float64{"warmMs": l.WarmMs, "warmP99Ms": l.WarmP99Ms, "warmCpuMs": l.WarmCPUMs,
+			"coldMs": l.ColdMs, "coldCpuMs": l.ColdCPUMs} {
+			if !(ms > 0 && ms < 3_600_000) {
+				return fmt.Errorf("profile: %s of %s is %v, want milliseconds above 0", name, l.Name, ms)
+			}
+		}
+	}
+	return nil
+}
+
+// find returns the index of a language, or -1.
+func (p Profile) find(name string) int {
+	for i, l := range p.Languages {
+		if l.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// work is a Language as the simulation has it: in seconds of CPU time.
+type work struct {
+	cold   float64 // of a job whose sandbox is made for it
+	warm   float64 // of one whose sandbox was made ahead, from request to result
+	ahead  float64 // that making a sandbox ahead takes
+	width  float64 // cores that all but a warm job can use at once
+	spread float64 // standard deviation of the logarithm of a job's size
+}
+
+func (l Language) work() work {
+	w := work{cold: l.ColdCPUMs / 1000, warm: l.WarmMs / 1000, width: max(1, l.ColdCPUMs/l.ColdMs)}
+	w.ahead = max(0, l.WarmCPUMs-l.WarmMs) / 1000
+	w.spread = max(0, math.Log(l.WarmP99Ms/l.WarmMs)/2.326) // the normal distribution's 99th percentile
+	return w
+}

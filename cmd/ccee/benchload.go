@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"ccee/bench/capacity"
+
+	"github.com/urfave/cli/v3"
+)
+
+// maxSimulated is how many jobs are made up for a simulation: more tell nothing new.
+const maxSimulated = 200_000
+
+// loadFlags say what jobs come.
+func loadFlags(during time.Duration) []cli.Flag {
+	return []cli.Flag{
+		&cli.FloatFlag{Name: "rate", Value: 50, Usage: "`JOBS` a second"},
+		&cli.StringFlag{Name: "mix", Value: "python=8,javascript=1,java=1", Usage: "`LANGUAGES` and their weights"},
+		&cli.DurationFlag{Name: "for", Value: during, Usage: "`DURATION` of the load"},
+		&cli.StringFlag{Name: "trace", Usage: "`FILE` of lines seconds,language: what came, instead of --rate, --mix and --for"},
+		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+	}
+}
+
+// arrivals are those that the flags ask for, at most that many: the same for the same flags.
+func arrivals(cmd *cli.Command, most int) ([]capacity.Arrival, error) {
+	if file := cmd.String("trace"); file != "" {
+		if cmd.IsSet("rate") || cmd.IsSet("mix") || cmd.IsSet("for") {
+			return nil, usageError{errors.New("--trace has its own rate, mix and duration: give either it or them")}
+		}
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		defer f.Close()
+		all, err := capacity.ReadTrace(f)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("%s: %w", file, err)}
+		}
+		return all, nil
+	}
+	rate, seconds := cmd.Float("rate"), cmd.Duration("for").Seconds()
+	if !(rate > 0 && rate <= 1e7) || seconds <= 0 {
+		return nil, usageError{fmt.Errorf("--rate is %v and --for %v: both must be above 0, the rate at most 10 million", rate, cmd.Duration("for"))}
+	}
+	mix, err := capacity.ParseMix(cmd.String("mix"))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--mix: %w", err)}
+	}
+	if most > 0 {
+		seconds = min(seconds, float64(most)/rate)
+	}
+	all := capacity.Poisson(rate, seconds, mix, 1)
+	if len(all) == 0 {
+		return nil, usageError{fmt.Errorf("no job comes in %.0f s at %v a second: give a longer --for", seconds, rate)}
+	}
+	return all, nil
+}
+
+// printLoad prints what became of a load, for people or programs.
+func printLoad(cmd *cli.Command, v any, r capacity.Result) error {
+	out := cmd.Root().Writer
+	if cmd.Bool("json") {
+		return json.NewEncoder(out).Encode(v)
+	}
+	fmt.Fprintf(out, "%-14s %8s %10s %10s %10s\n", "TIME", "JOBS", "P50 MS", "P99 MS", "P99.9 MS")
+	row := func(name string, jobs int, t capacity.Times) {
+		fmt.Fprintf(out, "%-14s %8d %10.2f %10.2f %10.2f\n", name, jobs, t.P50, t.P99, t.P999)
+	}
+	for _, l := range r.ByLanguage {
+		row(l.Language, l.Jobs, l.Time)
+	}
+	row("all", r.Jobs, r.Time)
+	return nil
+}
