@@ -25,7 +25,7 @@ const (
 type ready struct {
 	build func(context.Context, nsjail.Config) (sandbox, error)
 	busy  func() bool // the cores have better to do: what is made ahead then only keeps jobs waiting
-	most  int         // of all kinds together
+	most  int         // of all kinds together that wait
 	warm  int64       // bytes for programs that are started in them, all together; 0: none is
 	log   zerolog.Logger
 	wake  chan struct{}
@@ -33,7 +33,7 @@ type ready struct {
 	over  sync.WaitGroup
 
 	mu    sync.Mutex // guards all below
-	free  []int      // slot numbers of its own: those of jobs are others
+	free  []int      // slot numbers of its own, for those that wait and those that were taken: those of other jobs are others
 	kinds map[string]*readyKind
 }
 
@@ -44,14 +44,14 @@ type readyOne struct {
 	slot int
 }
 
-// newReady starts a pool of that size, with the slot numbers from first on; nil for none. Whoever knows that it is not busy any more nudges it.
-func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, most int, warm int64, log zerolog.Logger) *ready {
+// newReady starts a pool of that size, with so many slot numbers from first on; nil for none. Whoever knows that it is not busy any more nudges it.
+func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, numbers, most int, warm int64, log zerolog.Logger) *ready {
 	if most == 0 {
 		return nil
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &ready{build: build, busy: busy, most: most, warm: warm, log: log, wake: make(chan struct{}, 1), stop: stop, kinds: map[string]*readyKind{}}
-	for n := range most {
+	for n := range numbers {
 		r.free = append(r.free, first+n)
 	}
 	r.over.Go(func() { r.run(ctx) })
@@ -187,8 +187,8 @@ func (r *ready) discard(one *readyOne) {
 	}
 }
 
-// next returns the kind that has the fewest of those that have too few, with a number for one more, which make must be called with. When all
-// numbers are used, a kind loses one that has more than its share, or that nobody wanted of late.
+// next returns the kind that has the fewest of those that have too few, with a number for one more, which make must be called with. When as many
+// wait as may, a kind loses one that has more than its part, or the last one if nobody wanted it of late.
 func (r *ready) next() (*readyKind, int) {
 	r.mu.Lock()
 	least, victim := r.extremes()
@@ -196,20 +196,22 @@ func (r *ready) next() (*readyKind, int) {
 		r.mu.Unlock()
 		return nil, 0
 	}
-	if len(r.free) > 0 {
+	least.making = true
+	if r.waiting() <= r.most && len(r.free) > 0 {
 		defer r.mu.Unlock()
 		slot := r.free[0]
 		r.free = r.free[1:]
-		least.making = true
 		return least, slot
 	}
-	if victim == nil || len(victim.list) < len(least.list)+2 && (time.Since(victim.last()) < readyTurn || victim.last().After(least.last())) {
-		r.mu.Unlock()
+	over := victim != nil && len(victim.list) > r.part(victim)
+	turn := victim != nil && len(least.list) == 0 && time.Since(victim.last()) >= readyTurn && victim.last().Before(least.last())
+	if !over && !turn {
+		defer r.mu.Unlock()
+		least.making = false
 		return nil, 0
 	}
 	one := victim.list[0]
 	victim.list = victim.list[1:]
-	least.making = true
 	r.mu.Unlock()
 	if err := one.sandbox.Close(); err != nil {
 		r.log.Error().Err(err).Int("slot", one.slot).Msg("sandbox not torn down: its ids are not used again")

@@ -119,7 +119,7 @@ func take(r *ready, p plan, root string) sandbox {
 // Each sandbox is given once, with ids that no other has at that time, and what is not wanted any more goes.
 func TestReadyPool(t *testing.T) {
 	var m maker
-	r := newReady(m.build, m.isBusy, 100, 2, 0, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, 2, 0, zerolog.Nop())
 	p := planOf(t, nil)
 	if sb := take(r, p, "/a"); sb != nil {
 		t.Error("the first job found one ready")
@@ -179,7 +179,7 @@ func TestReadyPool(t *testing.T) {
 // A host that can't make any is asked again, and jobs go on without.
 func TestReadyFails(t *testing.T) {
 	m := maker{fail: errors.New("no memory")}
-	r := newReady(m.build, m.isBusy, 100, 2, 0, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, 2, 0, zerolog.Nop())
 	defer r.close()
 	for range 3 {
 		if take(r, planOf(t, nil), "/a") != nil {
@@ -195,7 +195,7 @@ func TestReadyFails(t *testing.T) {
 // While as many jobs run as there are cores nothing is made ahead.
 func TestReadyBusy(t *testing.T) {
 	m := maker{busy: true}
-	r := newReady(m.build, m.isBusy, 100, 2, 0, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, 2, 0, zerolog.Nop())
 	defer r.close()
 	p := planOf(t, nil)
 	for range 3 {
@@ -302,4 +302,43 @@ func glob(t *testing.T, pattern string) []string {
 // firstReady is the host id of root in the first sandbox that a daemon makes ahead.
 func firstReady(s *served) int64 {
 	return firstHostID + 2*int64(s.slots.total.first+s.slots.total.slots)
+}
+
+// TestReadyShares: of two kinds that have what they should, neither loses any by jobs of the other.
+func TestReadyShares(t *testing.T) {
+	var m maker
+	r := newReady(m.build, m.isBusy, 100, 20, 8, 0, zerolog.Nop())
+	p := planOf(t, nil)
+	take(r, p, "/a")
+	filled(t, r, 8)
+	take(r, p, "/b")
+	eventually(t, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, k := range r.kinds {
+			if len(k.list) != 4 {
+				return false
+			}
+		}
+		return true
+	})
+	var closed int
+	for _, one := range m.all {
+		closed += one.closes
+	}
+	var taken []sandbox
+	for range 10 {
+		taken = append(taken, take(r, p, "/b"))
+		filled(t, r, 8)
+	}
+	r.close()
+	for _, sb := range taken {
+		closed++
+		if err := sb.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if closed += 8; len(m.all) != closed { // the eight that waited at the end
+		t.Errorf("%d were made, %d of them for nothing", len(m.all), len(m.all)-closed)
+	}
 }

@@ -41,19 +41,29 @@ func (r *ready) want(cfg nsjail.Config, program *nsjail.Process) *readyKind {
 // last is when one was wanted last.
 func (k *readyKind) last() time.Time { return k.wants[len(k.wants)-1] }
 
-// few reports whether k has fewer than it should: its part of all, but with a runtime no more than there were wishes of late, because one
-// costs many times as much. r.mu must be held.
-func (r *ready) few(k *readyKind) bool {
-	most := max(1, r.most/len(r.kinds))
+// part is how many of k should wait: the same of each kind, but with a runtime no more than there were wishes of late, because one costs many times
+// as much. r.mu must be held.
+func (r *ready) part(k *readyKind) int {
+	part := max(1, r.most/len(r.kinds))
 	if k.warm != nil {
 		since := time.Now().Add(-readyFor)
 		old := slices.IndexFunc(k.wants, since.Before) // of them, that are too old
 		if old < 0 {
 			old = len(k.wants)
 		}
-		most = min(most, len(k.wants)-old)
+		part = min(part, len(k.wants)-old)
 	}
-	return len(k.list) < most
+	return part
+}
+
+// waiting is how many wait, or will soon. r.mu must be held.
+func (r *ready) waiting() (n int) {
+	for _, k := range r.kinds {
+		if n += len(k.list); k.making {
+			n++
+		}
+	}
+	return n
 }
 
 // pop returns one of k that lives, or nil. r.mu must be held.
@@ -88,17 +98,18 @@ func (r *ready) can(k *readyKind) bool {
 	return k.warm == nil || all <= r.warm && time.Now().After(k.cold)
 }
 
-// extremes returns the kind with the fewest of those that should and can have more, of several the one that was wanted last; and the kind
-// with the most, of several the one that was wanted longest ago; each nil if there is none. r.mu must be held.
-func (r *ready) extremes() (least, most *readyKind) {
+// extremes returns the kind with the fewest of those that should and can have more, of several the one that was wanted last; and the one
+// that has the most beyond its part, of several the one that was wanted longest ago; each nil if there is none. r.mu must be held.
+func (r *ready) extremes() (least, victim *readyKind) {
+	beyond := -1
 	for _, k := range r.kinds {
-		n := len(k.list)
-		if !k.making && r.few(k) && r.can(k) && (least == nil || n < len(least.list) || n == len(least.list) && k.last().After(least.last())) {
+		n, part := len(k.list), r.part(k)
+		if !k.making && n < part && r.can(k) && (least == nil || n < len(least.list) || n == len(least.list) && k.last().After(least.last())) {
 			least = k
 		}
-		if n > 0 && (most == nil || n > len(most.list) || n == len(most.list) && k.last().Before(most.last())) {
-			most = k
+		if more := max(0, n-part); n > 0 && (more > beyond || more == beyond && k.last().Before(victim.last())) {
+			victim, beyond = k, more
 		}
 	}
-	return least, most
+	return least, victim
 }

@@ -152,7 +152,7 @@ func New(o Options) (_ *Server, err error) {
 	if o.Warm {
 		warm = o.MemoryBytes / warmShare
 	}
-	runner.ready = newReady(sandboxes.new, s.slots.busy, first+o.Slots, o.Ready, warm, o.Log)
+	runner.ready = newReady(sandboxes.new, s.slots.busy, first+o.Slots, min(o.Ready+o.Slots, rangeSlots-o.Slots), o.Ready, warm, o.Log)
 	s.metrics.watchReady(runner.ready)
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil

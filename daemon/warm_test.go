@@ -113,7 +113,7 @@ func (s *served) same(t *testing.T, spec job.Spec, where, want string) {
 // What waits takes no more memory than it may, and leaves the rest of the places to others.
 func TestWarmMemory(t *testing.T) {
 	m := maker{busy: true, runs: nsjail.Result{Verdict: nsjail.Paused, Usage: nsjail.Usage{MemoryPeak: 40}}}
-	r := newReady(m.build, m.isBusy, 100, 8, 100, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 8, 8, 100, zerolog.Nop())
 	defer r.close()
 	lang := python
 	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
@@ -141,7 +141,7 @@ func TestWarmMemory(t *testing.T) {
 // A language whose program does not wait as it should has its jobs run all the same, and it is not tried again and again.
 func TestWarmFails(t *testing.T) {
 	m := maker{runs: nsjail.Result{Verdict: nsjail.Exited, ExitCode: 2}}
-	r := newReady(m.build, m.isBusy, 100, 2, 1<<30, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 2, 2, 1<<30, zerolog.Nop())
 	lang := python
 	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
 	p, err := newPlan(job.Spec{Language: "python", Source: "x"}, lang)
@@ -165,7 +165,7 @@ func TestWarmFails(t *testing.T) {
 func TestWarmByDemand(t *testing.T) {
 	paused := nsjail.Result{Verdict: nsjail.Paused}
 	m := maker{busy: true, runs: paused, held: make(chan struct{})}
-	r := newReady(m.build, m.isBusy, 100, 8, 1<<30, zerolog.Nop())
+	r := newReady(m.build, m.isBusy, 100, 8, 8, 1<<30, zerolog.Nop())
 	lang := python
 	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
 	p, err := newPlan(job.Spec{Language: "python", Source: "x"}, lang)

@@ -1,80 +1,67 @@
 package capacity
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
-// host is one machine: jobs share its cores, and one task at a time makes a sandbox ahead.
+// host is one machine: jobs share its cores, and what they leave is for making sandboxes ahead.
 type host struct {
 	profile *Profile
 	works   []work
 	now     float64
-	running []running
-	ready   []int // sandboxes that wait, by language
-	wanted  []float64
-	made    int // all of them
-	busy    float64
+	jobs    []task
+	making  []task // at most one of a language
+	ready   []int  // sandboxes that wait, by language
+	made    int    // all of them
+	wants   [][]float64
+	busy    float64 // core seconds
 	next    float64 // when something ends
 	index   int     // in the heap
 }
 
-// running is a job, or the making of a sandbox.
-type running struct {
-	job      int // index of the arrival; making: the language, as -1-language
-	left     float64
-	width    float64
+// task is a job, or the making of a sandbox.
+type task struct {
+	job      int // index of its arrival
 	language int
+	left     float64 // core seconds
+	width    float64 // cores that it can use
 }
 
 func newHost(p *Profile, works []work) *host {
-	h := &host{profile: p, works: works, ready: make([]int, len(works)), wanted: make([]float64, len(works)), next: math.Inf(1)}
-	for i := range h.wanted {
-		h.wanted[i] = math.Inf(-1)
-	}
-	return h
+	return &host{profile: p, works: works, ready: make([]int, len(works)), wants: make([][]float64, len(works)), next: math.Inf(1)}
 }
 
-// jobs is how many jobs run.
-func (h *host) jobs() int {
-	if h.making() {
-		return len(h.running) - 1
-	}
-	return len(h.running)
-}
-
-func (h *host) making() bool {
-	for _, r := range h.running {
-		if r.job < 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// shares gives each that runs its part of the cores: all the same, but none more than it can use.
-func (h *host) shares(each func(r *running, cores float64)) {
-	left, open := float64(h.profile.Cores), len(h.running)
-	given := make([]float64, len(h.running))
-	for open > 0 {
-		fair, capped := left/float64(open), false
-		for i := range h.running {
-			if given[i] == 0 && h.running[i].width <= fair {
-				given[i] = h.running[i].width
-				left -= given[i]
+// share gives each of the tasks its part of the cores, all the same but none more than it can use, and returns what is left.
+func share(cores float64, tasks []task, each func(t *task, cores float64)) float64 {
+	given := make([]float64, len(tasks))
+	for open := len(tasks); open > 0; {
+		fair, capped := cores/float64(open), false
+		for i, t := range tasks {
+			if given[i] == 0 && t.width <= fair {
+				given[i], capped = t.width, true
+				cores -= t.width
 				open--
-				capped = true
 			}
 		}
-		if !capped {
-			for i := range h.running {
-				if given[i] == 0 {
-					given[i] = fair
-				}
+		for i := range tasks {
+			if !capped && given[i] == 0 {
+				given[i] = fair
+				cores -= fair
+				open--
 			}
-			break
 		}
 	}
-	for i := range h.running {
-		each(&h.running[i], given[i])
+	for i := range tasks {
+		each(&tasks[i], given[i])
 	}
+	return max(0, cores)
+}
+
+// shares does so for the jobs, and with what they leave for the making of sandboxes, which is idle work: nsjail.Resources.
+func (h *host) shares(each func(t *task, cores float64)) {
+	left := share(float64(h.profile.Cores), h.jobs, each)
+	share(left, h.making, each)
 }
 
 // advance lets the time pass until t.
@@ -84,7 +71,7 @@ func (h *host) advance(t float64) {
 	if passed <= 0 {
 		return
 	}
-	h.shares(func(r *running, cores float64) {
+	h.shares(func(r *task, cores float64) {
 		r.left -= cores * passed
 		h.busy += cores * passed
 	})
@@ -93,63 +80,76 @@ func (h *host) advance(t float64) {
 // plan works out when something ends next.
 func (h *host) plan() {
 	h.next = math.Inf(1)
-	h.shares(func(r *running, cores float64) { h.next = min(h.next, h.now+max(0, r.left)/cores) })
+	h.shares(func(t *task, cores float64) {
+		if cores > 0 {
+			h.next = min(h.next, h.now+max(0, t.left)/cores)
+		}
+	})
 }
 
 // begin starts a job of that size and reports whether it has a sandbox that was made ahead.
 func (h *host) begin(job, language int, size float64) (warm bool) {
 	w := h.works[language]
-	h.wanted[language] = h.now
-	r := running{job: job, left: w.cold * size, width: w.width, language: language}
+	if n := len(h.wants[language]); n > 0 && n == h.profile.Ready {
+		h.wants[language] = h.wants[language][1:]
+	}
+	h.wants[language] = append(h.wants[language], h.now)
+	t := task{job: job, language: language, left: w.cold * size, width: w.width}
 	if warm = h.ready[language] > 0; warm {
 		h.ready[language]--
 		h.made--
-		r.left, r.width = w.warm*size, 1
+		t.left, t.width = w.warm*size, 1
 	}
-	h.running = append(h.running, r)
+	h.jobs = append(h.jobs, t)
 	h.refill()
 	return warm
 }
 
-// end takes away what is over, tells of the jobs, and makes the next sandbox.
+// dust is what may be left of a task by rounding.
+const dust = 1e-12
+
+// end takes away what is over, tells of the jobs, and begins to make the next sandboxes.
 func (h *host) end(over func(job int)) {
-	const dust = 1e-12
-	kept := h.running[:0]
-	for _, r := range h.running {
-		switch {
-		case r.left > dust:
-			kept = append(kept, r)
-		case r.job < 0:
-			h.ready[r.language]++
-			h.made++
-		default:
-			over(r.job)
+	h.jobs = slices.DeleteFunc(h.jobs, func(t task) bool {
+		if t.left <= dust {
+			over(t.job)
 		}
-	}
-	h.running = kept
+		return t.left <= dust
+	})
+	h.making = slices.DeleteFunc(h.making, func(t task) bool {
+		if t.left <= dust {
+			h.ready[t.language]++
+			h.made++
+		}
+		return t.left <= dust
+	})
 	h.refill()
 }
 
-// readyFor is how long sandboxes are made for a language after its last job, in seconds: daemon/ready.go.
+// readyFor is how long sandboxes are made for a language after a job, in seconds.
 const readyFor = 60
 
-// refill begins to make a sandbox as daemon/ready.go does: when a core is free, for the language that has the fewest, within its part.
+// refill begins to make sandboxes as daemon/ready.go does: while a core has no job, one of a language at a time, no more than its part of all and
+// than there were jobs of late.
 func (h *host) refill() {
-	if h.making() || len(h.running) >= h.profile.Cores {
+	if len(h.jobs) >= h.profile.Cores || h.profile.Ready == 0 {
 		return
 	}
-	kinds, least := 0, -1
-	for l, at := range h.wanted {
-		if h.now-at > readyFor {
+	recent := make([]int, len(h.works)) // jobs of late
+	kinds := 0
+	for l, wants := range h.wants {
+		for _, at := range wants {
+			if h.now-at <= readyFor {
+				recent[l]++
+			}
+		}
+		kinds += min(1, recent[l])
+	}
+	for l, n := range recent {
+		making := slices.ContainsFunc(h.making, func(t task) bool { return t.language == l })
+		if making || h.works[l].ahead == 0 || h.made+len(h.making) >= h.profile.Ready || h.ready[l] >= min(n, max(1, h.profile.Ready/max(1, kinds))) {
 			continue
 		}
-		kinds++
-		if least < 0 || h.ready[l] < h.ready[least] || h.ready[l] == h.ready[least] && at > h.wanted[least] {
-			least = l
-		}
+		h.making = append(h.making, task{language: l, left: h.works[l].ahead, width: h.works[l].width})
 	}
-	if least < 0 || h.made >= h.profile.Ready || h.ready[least] >= max(1, h.profile.Ready/kinds) || h.works[least].ahead == 0 {
-		return
-	}
-	h.running = append(h.running, running{job: -1, left: h.works[least].ahead, width: h.works[least].width, language: least})
 }

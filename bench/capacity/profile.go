@@ -22,7 +22,8 @@ type Language struct {
 	WarmP99Ms float64 `json:"warmP99Ms"` // of those 99 % took less
 	WarmCPUMs float64 `json:"warmCpuMs"` // of CPU time for one such job, all that belongs to it: its sandbox was made, too
 	ColdMs    float64 `json:"coldMs"`    // median where the sandbox is made for it
-	ColdCPUMs float64 `json:"coldCpuMs"` // of CPU time for one such job: cores divided by jobs a second when all are busy
+	ColdCPUMs float64 `json:"coldCpuMs"` // of CPU time for one such job
+	FullCPUMs float64 `json:"fullCpuMs"` // the same when all cores are busy: cores divided by jobs a second
 	MemoryMiB float64 `json:"memoryMiB"` // peak of one job
 }
 
@@ -33,7 +34,7 @@ func (p Profile) Check() error {
 	}
 	for _, l := range p.Languages {
 		for name, ms := range map[string]float64{"warmMs": l.WarmMs, "warmP99Ms": l.WarmP99Ms, "warmCpuMs": l.WarmCPUMs,
-			"coldMs": l.ColdMs, "coldCpuMs": l.ColdCPUMs} {
+			"coldMs": l.ColdMs, "coldCpuMs": l.ColdCPUMs, "fullCpuMs": l.FullCPUMs} {
 			if !(ms > 0 && ms < 3_600_000) {
 				return fmt.Errorf("profile: %s of %s is %v, want milliseconds above 0", name, l.Name, ms)
 			}

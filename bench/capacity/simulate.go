@@ -125,7 +125,7 @@ func (s *simulation) run() {
 // dispatch gives jobs that wait to hosts with room.
 func (s *simulation) dispatch(t float64) {
 	for len(s.queue) > 0 {
-		i := slices.IndexFunc(s.order, func(h *host) bool { return h.jobs() < h.profile.Slots })
+		i := slices.IndexFunc(s.order, func(h *host) bool { return len(h.jobs) < h.profile.Slots })
 		if i < 0 {
 			return
 		}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +40,7 @@ when many run at once. The daemon must serve nobody else meanwhile. It takes abo
 // How many jobs of each kind are timed, and what waits between those whose sandboxes are made ahead: long enough for the next one to be made.
 const (
 	profileWarm     = 40
-	profileCold     = 15
+	profileCold     = 30
 	profileFirst    = 3  // that are not timed
 	profilePauses   = 15 // times as long as a cold job takes
 	profileMinPause = 200 * time.Millisecond
@@ -73,25 +71,16 @@ func profileLanguage(ctx context.Context, c *client.Client, spec job.Spec, cores
 	tell("alone, in sandboxes made for it")
 	cold := spec
 	cold.Run.TmpBytes = job.DefaultRun.TmpBytes / 2 // no sandbox is made ahead with such a /tmp: daemon/ready.go
-	times, err := oneByOne(ctx, c, cold, profileCold, 0)
+	times, cpu, err := alone(ctx, c, cold, profileCold, profileMinPause)
 	if err != nil {
 		return l, err
 	}
-	l.ColdMs = capacity.NewTimes(times).P50
+	l.ColdMs, l.ColdCPUMs = capacity.NewTimes(times).P50, cpu
 	tell("alone, in sandboxes made ahead")
 	pause := max(profileMinPause, time.Duration(profilePauses*l.ColdMs)*time.Millisecond)
-	busy, err := busyMs()
-	if err != nil {
+	if times, l.WarmCPUMs, err = alone(ctx, c, spec, profileWarm, pause); err != nil {
 		return l, err
 	}
-	if times, err = oneByOne(ctx, c, spec, profileWarm, pause); err != nil {
-		return l, err
-	}
-	after, err := busyMs()
-	if err != nil {
-		return l, err
-	}
-	l.WarmCPUMs = (after - busy) / (profileWarm + profileFirst)
 	warm := capacity.NewTimes(times)
 	l.WarmMs, l.WarmP99Ms = warm.P50, warm.P99
 	tell("many at once")
@@ -99,39 +88,42 @@ func profileLanguage(ctx context.Context, c *client.Client, spec job.Spec, cores
 	if err != nil {
 		return l, err
 	}
-	l.ColdCPUMs, l.MemoryMiB = 1000*float64(cores)/step.JobsPerSecond, float64(step.MemoryPeakBytes)/job.MiB
-	for _, v := range []*float64{&l.WarmMs, &l.WarmP99Ms, &l.WarmCPUMs, &l.ColdMs, &l.ColdCPUMs, &l.MemoryMiB} {
+	l.FullCPUMs, l.MemoryMiB = 1000*float64(cores)/step.JobsPerSecond, float64(step.MemoryPeakBytes)/job.MiB
+	for _, v := range []*float64{&l.WarmMs, &l.WarmP99Ms, &l.WarmCPUMs, &l.ColdMs, &l.ColdCPUMs, &l.FullCPUMs, &l.MemoryMiB} {
 		*v = math.Round(100**v) / 100
 	}
 	return l, nil
 }
 
-// oneByOne runs the job again and again and returns how long each took, in seconds, but for the first ones.
-func oneByOne(ctx context.Context, c *client.Client, spec job.Spec, n int, pause time.Duration) ([]float64, error) {
-	var times []float64
+// alone runs the job again and again and returns how many seconds each took, but for the first ones, and how much CPU time one took.
+func alone(ctx context.Context, c *client.Client, spec job.Spec, n int, pause time.Duration) (times []float64, cpuMs float64, err error) {
+	var before float64
 	for i := range n + profileFirst {
+		if i == profileFirst {
+			if before, err = busyMs(); err != nil {
+				return nil, 0, err
+			}
+		}
 		spec.ID = "bench-" + rand.Text()
 		began := time.Now()
 		res, err := c.Run(ctx, spec)
 		took := time.Since(began)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, 0, err
 		case res.Status != job.Succeeded:
-			return nil, fmt.Errorf("a job is %s, %s", res.Status, res.Verdict)
+			return nil, 0, fmt.Errorf("a job is %s, %s", res.Status, res.Verdict)
 		case i >= profileFirst:
 			times = append(times, took.Seconds())
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, 0, ctx.Err()
 		case <-time.After(pause):
 		}
 	}
-	if len(times) == 0 {
-		return nil, errors.New("nothing was timed")
-	}
-	return slices.Clip(times), nil
+	after, err := busyMs()
+	return times, (after - before) / float64(n), err
 }
 
 // busyMs is the CPU time that this host has used: proc_stat(5).
