@@ -22,8 +22,7 @@ type Language struct {
 	WarmP99Ms float64 `json:"warmP99Ms"` // of those 99 % took less
 	WarmCPUMs float64 `json:"warmCpuMs"` // of CPU time for one such job, all that belongs to it: its sandbox was made, too
 	ColdMs    float64 `json:"coldMs"`    // median where the sandbox is made for it
-	ColdCPUMs float64 `json:"coldCpuMs"` // of CPU time for one such job
-	FullCPUMs float64 `json:"fullCpuMs"` // the same when all cores are busy: cores divided by jobs a second
+	ColdCPUMs float64 `json:"coldCpuMs"` // of CPU time for one such job when all cores are busy: cores divided by jobs a second
 	MemoryMiB float64 `json:"memoryMiB"` // peak of one job
 }
 
@@ -34,7 +33,7 @@ func (p Profile) Check() error {
 	}
 	for _, l := range p.Languages {
 		for name, ms := range map[string]float64{"warmMs": l.WarmMs, "warmP99Ms": l.WarmP99Ms, "warmCpuMs": l.WarmCPUMs,
-			"coldMs": l.ColdMs, "coldCpuMs": l.ColdCPUMs, "fullCpuMs": l.FullCPUMs} {
+			"coldMs": l.ColdMs, "coldCpuMs": l.ColdCPUMs} {
 			if !(ms > 0 && ms < 3_600_000) {
 				return fmt.Errorf("profile: %s of %s is %v, want milliseconds above 0", name, l.Name, ms)
 			}
@@ -56,6 +55,7 @@ func (p Profile) find(name string) int {
 // work is a Language as the simulation has it: in seconds of CPU time.
 type work struct {
 	cold   float64 // of a job whose sandbox is made for it
+	delay  float64 // that such a job waits for the kernel, in seconds
 	warm   float64 // of one whose sandbox was made ahead, from request to result
 	ahead  float64 // that making a sandbox ahead takes
 	width  float64 // cores that all but a warm job can use at once
@@ -64,7 +64,9 @@ type work struct {
 
 func (l Language) work() work {
 	w := work{cold: l.ColdCPUMs / 1000, warm: l.WarmMs / 1000, width: max(1, l.ColdCPUMs/l.ColdMs)}
-	w.ahead = max(0, l.WarmCPUMs-l.WarmMs) / 1000
 	w.spread = max(0, math.Log(l.WarmP99Ms/l.WarmMs)/2.326) // the normal distribution's 99th percentile
+	w.delay = max(0, l.ColdMs/1000-w.cold/w.width)
+	w.cold /= math.Exp(w.spread * w.spread / 2) // measured as a mean, which is that much above the median
+	w.ahead = max(0, l.WarmCPUMs-l.WarmMs) / 1000
 	return w
 }

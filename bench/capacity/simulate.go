@@ -60,7 +60,7 @@ type simulation struct {
 	works    []work
 	arrivals []Arrival
 	language []int // of each arrival
-	size     []float64
+	size     []float64 // of each: the median is 1
 	fleet    fleet
 	order    []*host // in the order in which they ask the queue
 	queue    []int   // arrivals that wait
@@ -72,13 +72,22 @@ type simulation struct {
 // Simulate has that many hosts like the profile's run the arrivals, which must be in order. A host that has room takes the job that has
 // waited longest, and of several hosts the one that has not taken one for longest, as workers do that block on one list.
 func Simulate(p Profile, hosts int, arrivals []Arrival) (Result, error) {
-	if err := p.Check(); err != nil {
+	s, err := newSimulation(&p, hosts, arrivals)
+	if err != nil {
 		return Result{}, err
 	}
-	if hosts < 1 || len(arrivals) == 0 {
-		return Result{}, fmt.Errorf("%d hosts and %d arrivals: want at least one of each", hosts, len(arrivals))
+	s.run()
+	return s.result(p), nil
+}
+
+func newSimulation(p *Profile, hosts int, arrivals []Arrival) (*simulation, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
 	}
 	n := len(arrivals)
+	if hosts < 1 || n == 0 {
+		return nil, fmt.Errorf("%d hosts and %d arrivals: want at least one of each", hosts, n)
+	}
 	s := &simulation{arrivals: arrivals, language: make([]int, n), size: make([]float64, n), began: make([]float64, n), ended: make([]float64, n), warm: make([]bool, n)}
 	for _, l := range p.Languages {
 		s.works = append(s.works, l.work())
@@ -86,19 +95,18 @@ func Simulate(p Profile, hosts int, arrivals []Arrival) (Result, error) {
 	random := rand.New(rand.NewPCG(1, 1))
 	for i, a := range arrivals {
 		if s.language[i] = p.find(a.Language); s.language[i] < 0 {
-			return Result{}, fmt.Errorf("the profile has no language %q: measure it with ccee bench profile", a.Language)
+			return nil, fmt.Errorf("the profile has no language %q: measure it with ccee bench profile", a.Language)
 		}
 		spread := s.works[s.language[i]].spread
-		s.size[i] = math.Exp(spread*random.NormFloat64() - spread*spread/2) // of mean 1
+		s.size[i] = math.Exp(spread * random.NormFloat64())
 	}
 	for i := range hosts {
-		h := newHost(&p, s.works)
+		h := newHost(p, s.works)
 		h.index = i
 		s.fleet = append(s.fleet, h)
 	}
 	s.order = slices.Clone(s.fleet)
-	s.run()
-	return s.result(p), nil
+	return s, nil
 }
 
 // run goes from event to event.
@@ -153,6 +161,9 @@ func (s *simulation) result(p Profile) Result {
 	for i := first; i < len(s.arrivals); i++ {
 		l := s.language[i]
 		t := s.ended[i] - s.arrivals[i].At
+		if !s.warm[i] {
+			t += s.works[l].delay
+		}
 		wait, time, by[l] = append(wait, s.began[i]-s.arrivals[i].At), append(time, t), append(by[l], t)
 		if s.warm[i] {
 			warm++

@@ -71,11 +71,11 @@ func profileLanguage(ctx context.Context, c *client.Client, spec job.Spec, cores
 	tell("alone, in sandboxes made for it")
 	cold := spec
 	cold.Run.TmpBytes = job.DefaultRun.TmpBytes / 2 // no sandbox is made ahead with such a /tmp: daemon/ready.go
-	times, cpu, err := alone(ctx, c, cold, profileCold, profileMinPause)
+	times, _, err := alone(ctx, c, cold, profileCold, profileMinPause)
 	if err != nil {
 		return l, err
 	}
-	l.ColdMs, l.ColdCPUMs = capacity.NewTimes(times).P50, cpu
+	l.ColdMs = capacity.NewTimes(times).P50
 	tell("alone, in sandboxes made ahead")
 	pause := max(profileMinPause, time.Duration(profilePauses*l.ColdMs)*time.Millisecond)
 	if times, l.WarmCPUMs, err = alone(ctx, c, spec, profileWarm, pause); err != nil {
@@ -88,8 +88,8 @@ func profileLanguage(ctx context.Context, c *client.Client, spec job.Spec, cores
 	if err != nil {
 		return l, err
 	}
-	l.FullCPUMs, l.MemoryMiB = 1000*float64(cores)/step.JobsPerSecond, float64(step.MemoryPeakBytes)/job.MiB
-	for _, v := range []*float64{&l.WarmMs, &l.WarmP99Ms, &l.WarmCPUMs, &l.ColdMs, &l.ColdCPUMs, &l.FullCPUMs, &l.MemoryMiB} {
+	l.ColdCPUMs, l.MemoryMiB = 1000*float64(cores)/step.JobsPerSecond, float64(step.MemoryPeakBytes)/job.MiB
+	for _, v := range []*float64{&l.WarmMs, &l.WarmP99Ms, &l.WarmCPUMs, &l.ColdMs, &l.ColdCPUMs, &l.MemoryMiB} {
 		*v = math.Round(100**v) / 100
 	}
 	return l, nil
