@@ -34,3 +34,57 @@ func TestBench(t *testing.T) {
 		}
 	}
 }
+
+// TestCapacity: a host is measured, a load is simulated on such hosts and comes for real.
+func TestCapacity(t *testing.T) {
+	s := sharedUp(t)
+	env := []string{"CCEE_SOCKET=" + s.socket()}
+	got := ccee(t, "", env, "bench", "profile", "-l", "python", "--jobs", "3", "--for", "500ms")
+	if got.code != 0 || !strings.Contains(got.stdout, `"language": "python"`) || !strings.Contains(got.stderr, "python: many at once") {
+		t.Fatalf("%+v", got)
+	}
+	profile := file(t, "host.json", got.stdout)
+	load := []string{"--rate", "10", "--mix", "python", "--for", "3s", "--json"}
+	var replayed, simulated struct {
+		Jobs, Hosts, Refused       int
+		Warm, USDPerHour           float64
+		TimeMs, WaitMs             struct{ P50, P99, P999 float64 }
+		Languages                  []struct{ Language string }
+		Utilisation, USDPerMillion float64
+	}
+	for into, args := range map[any][]string{&replayed: {"bench", "replay"}, &simulated: {"bench", "simulate", "--profile", profile}} {
+		got := ccee(t, "", env, append(args, load...)...)
+		if err := json.Unmarshal([]byte(got.stdout), into); err != nil || got.code != 0 {
+			t.Fatalf("%v: %+v, %v", args, got, err)
+		}
+	}
+	if replayed.Jobs != simulated.Jobs || replayed.Jobs < 10 || replayed.Refused != 0 || replayed.TimeMs.P50 <= 0 || len(replayed.Languages) != 1 {
+		t.Errorf("for real: %+v", replayed)
+	}
+	if simulated.Hosts != 1 || simulated.TimeMs.P50 <= 0 || simulated.TimeMs.P99 < simulated.TimeMs.P50 || simulated.Utilisation <= 0 || simulated.USDPerHour <= 0 || simulated.USDPerMillion <= 0 {
+		t.Errorf("simulated: %+v", simulated)
+	}
+	trace := file(t, "trace.csv", strings.Repeat("0,python\n", 50)+"1,python\n")
+	if got := ccee(t, "", nil, "bench", "simulate", "--profile", profile, "--trace", trace, "--hosts", "2"); got.code != 0 ||
+		!strings.Contains(got.stdout, "\nhosts  2, of ") || !strings.Contains(got.stdout, "\ncost   $") {
+		t.Errorf("%+v", got)
+	}
+	bad := file(t, "bad.json", `{"cores": 2, "languages": []}`)
+	for want, args := range map[string][]string{
+		"flag \"profile\" not set": {"simulate"},
+		"is no profile":            {"simulate", "--profile", trace},
+		"0 languages":              {"simulate", "--profile", bad},
+		`no language "ruby"`:       {"simulate", "--profile", profile, "--mix", "ruby"},
+		"must be above 0":          {"simulate", "--profile", profile, "--rate", "0"},
+		"is no mix":                {"replay", "--mix", "python="},
+		"either it or them":        {"replay", "--trace", trace, "--rate", "3"},
+		"line 1":                   {"simulate", "--profile", profile, "--trace", bad},
+		"no program to run":        {"replay", "--mix", "cobol"},
+		"of which there is no":     {"profile", "-l", "cobol"},
+		"hosts are too few":        {"simulate", "--profile", profile, "--time-ms", "0.001", "--for", "1s", "--mix", "python"},
+	} {
+		if got := ccee(t, "", env, append([]string{"bench"}, args...)...); got.code == 0 || !strings.Contains(got.stderr, want) {
+			t.Errorf("%v: %+v, want %q", args, got, want)
+		}
+	}
+}

@@ -15,7 +15,8 @@ type host struct {
 	ready   []int  // sandboxes that wait, by language
 	made    int    // all of them
 	wants   [][]float64
-	busy    float64 // core seconds
+	busy    float64 // core seconds that jobs took
+	spent   float64 // core seconds that making sandboxes took
 	next    float64 // when something ends
 	index   int     // in the heap
 }
@@ -59,9 +60,9 @@ func share(cores float64, tasks []task, each func(t *task, cores float64)) float
 }
 
 // shares does so for the jobs, and with what they leave for the making of sandboxes, which is idle work: nsjail.Resources.
-func (h *host) shares(each func(t *task, cores float64)) {
-	left := share(float64(h.profile.Cores), h.jobs, each)
-	share(left, h.making, each)
+func (h *host) shares(job, making func(t *task, cores float64)) {
+	left := share(float64(h.profile.Cores), h.jobs, job)
+	share(left, h.making, making)
 }
 
 // advance lets the time pass until t.
@@ -71,20 +72,24 @@ func (h *host) advance(t float64) {
 	if passed <= 0 {
 		return
 	}
-	h.shares(func(r *task, cores float64) {
-		r.left -= cores * passed
-		h.busy += cores * passed
-	})
+	each := func(sum *float64) func(*task, float64) {
+		return func(t *task, cores float64) {
+			t.left -= cores * passed
+			*sum += cores * passed
+		}
+	}
+	h.shares(each(&h.busy), each(&h.spent))
 }
 
 // plan works out when something ends next.
 func (h *host) plan() {
 	h.next = math.Inf(1)
-	h.shares(func(t *task, cores float64) {
+	each := func(t *task, cores float64) {
 		if cores > 0 {
 			h.next = min(h.next, h.now+max(0, t.left)/cores)
 		}
-	})
+	}
+	h.shares(each, each)
 }
 
 // begin starts a job of that size and reports whether it has a sandbox that was made ahead.

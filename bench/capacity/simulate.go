@@ -12,7 +12,8 @@ import (
 type Result struct {
 	Hosts       int          `json:"hosts"`
 	Jobs        int          `json:"jobs"`
-	Utilisation float64      `json:"utilisation"` // of all cores, while jobs came
+	Utilisation float64      `json:"utilisation"` // part of the cores' time that jobs take
+	Ahead       float64      `json:"ahead"`       // part that making sandboxes ahead takes, of what jobs leave
 	Warm        float64      `json:"warm"`        // part of the jobs whose sandbox was made ahead
 	Wait        Times        `json:"waitMs"`      // until a host had room
 	Time        Times        `json:"timeMs"`      // from request to result
@@ -59,7 +60,7 @@ func (f *fleet) Pop() any   { panic("a host never leaves") }
 type simulation struct {
 	works    []work
 	arrivals []Arrival
-	language []int // of each arrival
+	language []int     // of each arrival
 	size     []float64 // of each: the median is 1
 	fleet    fleet
 	order    []*host // in the order in which they ask the queue
@@ -109,21 +110,22 @@ func newSimulation(p *Profile, hosts int, arrivals []Arrival) (*simulation, erro
 	return s, nil
 }
 
-// run goes from event to event.
+// run goes from event to event, until the last job has ended.
 func (s *simulation) run() {
-	for next := 0; ; {
+	for next, over := 0, 0; over < len(s.arrivals); {
 		h := s.fleet[0]
 		switch {
 		case next < len(s.arrivals) && s.arrivals[next].At <= h.next:
 			s.queue = append(s.queue, next)
 			s.dispatch(s.arrivals[next].At)
 			next++
-		case math.IsInf(h.next, 1):
-			return
 		default:
 			t := h.next
 			h.advance(t)
-			h.end(func(job int) { s.ended[job] = t })
+			h.end(func(job int) {
+				s.ended[job] = t
+				over++
+			})
 			s.settle(h)
 			s.dispatch(t)
 		}
@@ -175,12 +177,11 @@ func (s *simulation) result(p Profile) Result {
 			r.ByLanguage = append(r.ByLanguage, ByLanguage{p.Languages[l].Name, len(t), NewTimes(t)})
 		}
 	}
-	busy, last := 0.0, 0.0
+	all := slices.Max(s.ended) * float64(len(s.fleet)*p.Cores)
 	for _, h := range s.fleet {
-		busy += h.busy
+		r.Utilisation += h.busy / all
+		r.Ahead += h.spent / all
 	}
-	last = slices.Max(s.ended)
-	r.Utilisation = busy / (last * float64(len(s.fleet)*p.Cores))
 	return r
 }
 

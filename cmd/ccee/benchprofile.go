@@ -31,16 +31,15 @@ when many run at once. The daemon must serve nobody else meanwhile. It takes abo
 		Flags: []cli.Flag{
 			socketFlag(),
 			&cli.StringFlag{Name: "languages", Aliases: []string{"l"}, Value: "python,javascript,java", Usage: "`LIST` with commas"},
+			intFlag("jobs", "", 40, 1, 1000, "jobs of each kind that are timed alone"),
 			&cli.DurationFlag{Name: "for", Value: 5 * time.Second, Usage: "`DURATION` of the load with many at once"},
 		},
 		Action: noArgs(benchProfile),
 	}
 }
 
-// How many jobs of each kind are timed, and what waits between those whose sandboxes are made ahead: long enough for the next one to be made.
+// What waits between jobs whose sandboxes are made ahead, which is long enough for the next one to be made.
 const (
-	profileWarm     = 40
-	profileCold     = 30
 	profileFirst    = 3  // that are not timed
 	profilePauses   = 15 // times as long as a cold job takes
 	profileMinPause = 200 * time.Millisecond
@@ -55,7 +54,7 @@ func benchProfile(ctx context.Context, cmd *cli.Command) error {
 			return usageError{fmt.Errorf("--languages has %q, of which there is no program to measure: python, javascript, java", name)}
 		}
 		spec := job.Spec{Language: strings.TrimSpace(name), Source: source, Run: job.Limits{CPUMillicores: 1000}}
-		l, err := profileLanguage(ctx, c, spec, p.Cores, cmd.Duration("for"), func(what string) { fmt.Fprintf(cmd.Root().ErrWriter, "%s: %s\n", spec.Language, what) })
+		l, err := profileLanguage(ctx, c, spec, p.Cores, int(cmd.Int64("jobs")), cmd.Duration("for"), func(what string) { fmt.Fprintf(cmd.Root().ErrWriter, "%s: %s\n", spec.Language, what) })
 		if err != nil {
 			return refused(err)
 		}
@@ -66,19 +65,19 @@ func benchProfile(ctx context.Context, cmd *cli.Command) error {
 	return out.Encode(p)
 }
 
-func profileLanguage(ctx context.Context, c *client.Client, spec job.Spec, cores int, during time.Duration, tell func(string)) (capacity.Language, error) {
+func profileLanguage(ctx context.Context, c *client.Client, spec job.Spec, cores, jobs int, during time.Duration, tell func(string)) (capacity.Language, error) {
 	l := capacity.Language{Name: spec.Language}
 	tell("alone, in sandboxes made for it")
 	cold := spec
 	cold.Run.TmpBytes = job.DefaultRun.TmpBytes / 2 // no sandbox is made ahead with such a /tmp: daemon/ready.go
-	times, _, err := alone(ctx, c, cold, profileCold, profileMinPause)
+	times, _, err := alone(ctx, c, cold, jobs, profileMinPause)
 	if err != nil {
 		return l, err
 	}
 	l.ColdMs = capacity.NewTimes(times).P50
 	tell("alone, in sandboxes made ahead")
 	pause := max(profileMinPause, time.Duration(profilePauses*l.ColdMs)*time.Millisecond)
-	if times, l.WarmCPUMs, err = alone(ctx, c, spec, profileWarm, pause); err != nil {
+	if times, l.WarmCPUMs, err = alone(ctx, c, spec, jobs, pause); err != nil {
 		return l, err
 	}
 	warm := capacity.NewTimes(times)

@@ -83,11 +83,11 @@ func benchSimulate(ctx context.Context, cmd *cli.Command) error {
 	}
 	_, err = fmt.Fprintf(cmd.Root().Writer, `
 rate   %.1f jobs a second
-hosts  %d, of %d cores and %d slots; the cores are busy for %.0f %% of the time
+hosts  %d, of %d cores and %d slots; jobs take %.0f %% of the cores' time, making sandboxes ahead %.0f %%
 wait   p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, until a host had room
 ready  %.0f %% of the jobs found a sandbox made ahead; %d a host are enough
 cost   $%.2f an hour, $%.3f a million jobs
-`, rate, r.Hosts, p.Cores, p.Slots, 100*r.Utilisation, r.Wait.P50, r.Wait.P99, r.Wait.P999, 100*r.Warm, s.Ready, s.USDPerHour, s.USDPerMillion)
+`, rate, r.Hosts, p.Cores, p.Slots, 100*r.Utilisation, 100*r.Ahead, r.Wait.P50, r.Wait.P99, r.Wait.P999, 100*r.Warm, s.Ready, s.USDPerHour, s.USDPerMillion)
 	return err
 }
 
