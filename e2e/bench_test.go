@@ -71,17 +71,19 @@ func TestCapacity(t *testing.T) {
 	}
 	bad := file(t, "bad.json", `{"cores": 2, "languages": []}`)
 	for want, args := range map[string][]string{
-		"flag \"profile\" not set": {"simulate"},
-		"is no profile":            {"simulate", "--profile", trace},
-		"0 languages":              {"simulate", "--profile", bad},
-		`no language "ruby"`:       {"simulate", "--profile", profile, "--mix", "ruby"},
-		"must be above 0":          {"simulate", "--profile", profile, "--rate", "0"},
-		"is no mix":                {"replay", "--mix", "python="},
-		"either it or them":        {"replay", "--trace", trace, "--rate", "3"},
-		"line 1":                   {"simulate", "--profile", profile, "--trace", bad},
-		"no program to run":        {"replay", "--mix", "cobol"},
-		"of which there is no":     {"profile", "-l", "cobol"},
-		"hosts are too few":        {"simulate", "--profile", profile, "--time-ms", "0.001", "--for", "1s", "--mix", "python"},
+		"flag \"profile\" not set":  {"simulate"},
+		"is no profile":             {"simulate", "--profile", trace},
+		"0 languages":               {"simulate", "--profile", bad},
+		`no language "ruby"`:        {"simulate", "--profile", profile, "--mix", "ruby"},
+		"must be above 0":           {"simulate", "--profile", profile, "--rate", "0"},
+		"is no mix":                 {"replay", "--mix", "python="},
+		"either it or them":         {"replay", "--trace", trace, "--rate", "3"},
+		"line 1":                    {"simulate", "--profile", profile, "--trace", bad},
+		"--wait-ms must be above 0": {"simulate", "--profile", profile, "--wait-ms", "0"},
+		"give a shorter --for":      {"replay", "--rate", "1000000"},
+		"no program to run":         {"replay", "--mix", "cobol"},
+		"of which there is no":      {"profile", "-l", "cobol"},
+		"hosts are too few":         {"simulate", "--profile", profile, "--time-ms", "0.001", "--for", "1s", "--mix", "python"},
 	} {
 		if got := ccee(t, "", env, append([]string{"bench"}, args...)...); got.code == 0 || !strings.Contains(got.stderr, want) {
 			t.Errorf("%v: %+v, want %q", args, got, want)

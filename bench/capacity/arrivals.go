@@ -76,7 +76,7 @@ func ReadTrace(r io.Reader) ([]Arrival, error) {
 		seconds, language, ok := strings.Cut(line, ",")
 		at, err := strconv.ParseFloat(strings.TrimSpace(seconds), 64)
 		language = strings.TrimSpace(language)
-		if !ok || err != nil || !(at >= 0 && at < 1e12) || language == "" {
+		if !ok || err != nil || !(at >= 0 && at < 1e10) || language == "" {
 			return nil, fmt.Errorf("trace: line %d is %.80q, want seconds,language such as 0.25,python", n, line)
 		}
 		if len(all) == MaxArrivals {

@@ -104,6 +104,21 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
+// TestOddProfiles: no numbers keep the simulation from its end.
+func TestOddProfiles(t *testing.T) {
+	for _, odd := range []Language{
+		{WarmMs: 1e6, WarmP99Ms: 1e-9, WarmCPUMs: 1e6, ColdMs: 1, ColdCPUMs: 3e6},
+		{WarmMs: 1e-6, WarmP99Ms: 3e6, WarmCPUMs: 1, ColdMs: 1e-6, ColdCPUMs: 3e6},
+		{WarmMs: 1e-300, WarmP99Ms: 1e-300, WarmCPUMs: 1e-300, ColdMs: 1e-300, ColdCPUMs: 1e-300},
+	} {
+		odd.Name = "a"
+		p := Profile{Cores: 4096, Slots: 3, Ready: 2, Languages: []Language{odd}}
+		if r := must(t, p, 3, append(Poisson(1, 60, []Share{{"a", 1}}, 1), Arrival{9e9, "a"})); r.Jobs < 30 {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
 func TestReadTrace(t *testing.T) {
 	got, err := ReadTrace(strings.NewReader("# time,language\n12.5,java\n\n 10 , python\n"))
 	if want := []Arrival{{0, "python"}, {2.5, "java"}}; err != nil || !reflect.DeepEqual(got, want) {

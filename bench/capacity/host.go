@@ -110,11 +110,12 @@ func (h *host) begin(job, language int, size float64) (warm bool) {
 	return warm
 }
 
-// dust is what may be left of a task by rounding.
-const dust = 1e-12
+// dust is what may be left of a task by rounding: less than the clock can tell apart by now.
+func (h *host) dust() float64 { return 1e-9 + 1e-15*h.now*float64(h.profile.Cores) }
 
 // end takes away what is over, tells of the jobs, and begins to make the next sandboxes.
 func (h *host) end(over func(job int)) {
+	dust := h.dust()
 	h.jobs = slices.DeleteFunc(h.jobs, func(t task) bool {
 		if t.left <= dust {
 			over(t.job)

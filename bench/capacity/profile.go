@@ -28,8 +28,8 @@ type Language struct {
 
 // Check returns what is wrong with p, if anything is.
 func (p Profile) Check() error {
-	if p.Cores < 1 || p.Slots < 1 || p.Ready < 0 || len(p.Languages) == 0 {
-		return fmt.Errorf("profile: %d cores, %d slots, %d ready, %d languages: want at least 1 of each, 0 ready", p.Cores, p.Slots, p.Ready, len(p.Languages))
+	if p.Cores < 1 || p.Cores > 4096 || p.Slots < 1 || p.Ready < 0 || len(p.Languages) == 0 {
+		return fmt.Errorf("profile: %d cores, %d slots, %d ready, %d languages: want at least 1 of each, 0 ready, at most 4096 cores", p.Cores, p.Slots, p.Ready, len(p.Languages))
 	}
 	for _, l := range p.Languages {
 		for name, ms := range map[string]float64{"warmMs": l.WarmMs, "warmP99Ms": l.WarmP99Ms, "warmCpuMs": l.WarmCPUMs,

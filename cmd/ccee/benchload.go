@@ -12,9 +12,6 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// maxSimulated is how many jobs are made up for a simulation: more tell nothing new.
-const maxSimulated = 200_000
-
 // loadFlags say what jobs come.
 func loadFlags(during time.Duration) []cli.Flag {
 	return []cli.Flag{
@@ -26,8 +23,8 @@ func loadFlags(during time.Duration) []cli.Flag {
 	}
 }
 
-// arrivals are those that the flags ask for, at most that many: the same for the same flags.
-func arrivals(cmd *cli.Command, most int) ([]capacity.Arrival, error) {
+// arrivals are those that the flags ask for, or one part in so many of them: the same for the same flags.
+func arrivals(cmd *cli.Command, parts int) ([]capacity.Arrival, error) {
 	if file := cmd.String("trace"); file != "" {
 		if cmd.IsSet("rate") || cmd.IsSet("mix") || cmd.IsSet("for") {
 			return nil, usageError{errors.New("--trace has its own rate, mix and duration: give either it or them")}
@@ -51,10 +48,10 @@ func arrivals(cmd *cli.Command, most int) ([]capacity.Arrival, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--mix: %w", err)}
 	}
-	if most > 0 {
-		seconds = min(seconds, float64(most)/rate)
+	if rate*seconds/float64(parts) > capacity.MaxArrivals {
+		return nil, usageError{fmt.Errorf("--rate %v makes %.0f jobs in %.0f s, at most %d can be had: give a shorter --for", rate, rate*seconds, seconds, capacity.MaxArrivals)}
 	}
-	all := capacity.Poisson(rate, seconds, mix, 1)
+	all := capacity.Poisson(rate/float64(parts), seconds, mix, 1)
 	if len(all) == 0 {
 		return nil, usageError{fmt.Errorf("no job comes in %.0f s at %v a second: give a longer --for", seconds, rate)}
 	}

@@ -35,7 +35,7 @@ type replayResult struct {
 }
 
 func benchReplay(ctx context.Context, cmd *cli.Command) error {
-	all, err := arrivals(cmd, 0)
+	all, err := arrivals(cmd, 1)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -27,7 +29,7 @@ func benchSimulateCommand() *cli.Command {
    ccee bench simulate --profile host.json --rate 2000 --json | jq .hosts`,
 		Flags: append(loadFlags(time.Minute),
 			&cli.StringFlag{Name: "profile", Usage: "`FILE` that ccee bench profile has printed", Required: true},
-			intFlag("hosts", "", 0, 0, capacity.MaxHosts, "`N` hosts; 0: as few as do"),
+			intFlag("hosts", "", 0, 0, 1_000_000, "`N` hosts; 0: as few as do"),
 			&cli.FloatFlag{Name: "wait-ms", Value: 50, Usage: "`MS` that 99 % of the jobs may wait for a host with room"},
 			&cli.FloatFlag{Name: "time-ms", Usage: "`MS` that 99 % of the jobs may take in all (default: any)"},
 			intFlag("slots", "", 16, 1, 1024, "jobs at once on a host: WORKER_CONCURRENCY"),
@@ -40,9 +42,14 @@ func benchSimulateCommand() *cli.Command {
 	}
 }
 
+// maxSimulated is how many jobs are simulated, about. Of a larger load a part is, on as small a part of the hosts, which share nothing but
+// the queue: to simulate all of it for a shorter time would end before the queue has grown.
+const maxSimulated = 200_000
+
 // simulated is what the simulation says.
 type simulated struct {
 	capacity.Result
+	Parts         int     `json:"parts"`         // of the load, one of which was simulated
 	Ready         int     `json:"ready"`         // sandboxes made ahead on a host from which on more of them serve no more jobs
 	USDPerHour    float64 `json:"usdPerHour"`    // of the hosts
 	USDPerMillion float64 `json:"usdPerMillion"` // jobs, at that rate
@@ -54,32 +61,44 @@ func benchSimulate(ctx context.Context, cmd *cli.Command) error {
 		return usageError{err}
 	}
 	p.Slots, p.Ready = int(cmd.Int64("slots")), int(cmd.Int64("ready"))
-	all, err := arrivals(cmd, maxSimulated)
+	if !(cmd.Float("wait-ms") > 0) || cmd.Float("time-ms") < 0 {
+		return usageError{errors.New("--wait-ms must be above 0, and --time-ms not below")}
+	}
+	parts := 1
+	if cmd.String("trace") == "" {
+		parts = max(1, int(math.Ceil(cmd.Float("rate")*cmd.Duration("for").Seconds()/maxSimulated)))
+	}
+	all, err := arrivals(cmd, parts)
 	if err != nil {
 		return err
 	}
 	var r capacity.Result
 	if hosts := int(cmd.Int64("hosts")); hosts > 0 {
-		r, err = capacity.Simulate(p, hosts, all)
+		r, err = capacity.Simulate(p, max(1, hosts/parts), all)
 	} else {
 		r, err = capacity.Size(p, all, cmd.Float("wait-ms"), cmd.Float("time-ms"))
 	}
 	if err != nil {
 		return exit{1, err}
 	}
-	s := simulated{Result: r}
+	s := simulated{Parts: parts}
 	if s.Ready, err = enoughReady(p, r.Hosts, all); err != nil {
 		return exit{1, err}
 	}
+	r.Hosts *= parts
+	s.Result = r
 	gib := cmd.Float("gib")
 	if gib <= 0 {
 		gib = 2 * float64(p.Cores)
 	}
 	s.USDPerHour = float64(r.Hosts) * (float64(p.Cores)*cmd.Float("usd-vcpu") + gib*cmd.Float("usd-gib"))
-	rate := float64(len(all)) / max(1e-3, all[len(all)-1].At)
+	rate := float64(parts*len(all)) / max(1e-3, all[len(all)-1].At)
 	s.USDPerMillion = s.USDPerHour / (3600 * rate) * 1e6
 	if err := printLoad(cmd, s, r); err != nil || cmd.Bool("json") {
 		return err
+	}
+	if parts > 1 {
+		fmt.Fprintf(cmd.Root().Writer, "of one part in %d of the load\n", parts)
 	}
 	_, err = fmt.Fprintf(cmd.Root().Writer, `
 rate   %.1f jobs a second
