@@ -79,7 +79,7 @@ func viewRuntime(l job.Language) runtimeView {
 		Environment: "Fresh working directory in memory, read-only language image, standard input from the request.",
 		Isolation:   isolation,
 		Version:     l.Version, Aliases: append([]string{}, l.Aliases...), Image: orNull(l.Image),
-		Defaults: limitsView(l.DefaultRun.Fill(job.DefaultRun)),
+		Defaults: limitsView(job.Limits{}.InForce(l.DefaultRun, job.DefaultRun)),
 	}
 	for _, argv := range [][]string{l.Compile, l.Run} {
 		if len(argv) > 0 {

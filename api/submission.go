@@ -57,10 +57,10 @@ func (o *object) submission(id, tenant string, known []job.Language, hooks webho
 	spec.Interleave = o.flag("interleave")
 	sub.priority = o.priority()
 	sub.webhook = o.webhook(hooks)
-	inForce := spec.Run.Fill(lang.DefaultRun).Fill(job.DefaultRun)
+	inForce := spec.Run.InForce(lang.DefaultRun, job.DefaultRun)
 	spec.Tests = o.tests(lang, known, inForce)
 	o.checkTail("run", inForce)
-	o.checkTail("compile", spec.Compile.Fill(lang.DefaultCompile).Fill(job.DefaultCompile))
+	o.checkTail("compile", spec.Compile.InForce(lang.DefaultCompile, job.DefaultCompile))
 	if !o.iss.any() {
 		o.note(spec.Validate())
 	}

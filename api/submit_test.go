@@ -71,8 +71,6 @@ func TestSubmitValidation(t *testing.T) {
 		{"negative", with(`"compile":{"openFiles":-1}`), `{"compile":["openFiles: Number must be greater than or equal to 16"]}`},
 		{"a tail of more than is kept", with(`"run":{"outputBytes":100,"outputTailBytes":101}`),
 			`{"run":["outputTailBytes: Number must be less than or equal to 100"]}`},
-		{"a tail of more than the default", with(`"compile":{"outputTailBytes":65537}`),
-			`{"compile":["outputTailBytes: Number must be less than or equal to 65536"]}`},
 		{"interleave of another kind", with(`"interleave":1`), `{"interleave":["Expected boolean, received number"]}`},
 		{"a limit as text", with(`"compile":{"openFiles":"1"}`), `{"compile":["openFiles: Expected number, received string"]}`},
 

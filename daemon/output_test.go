@@ -111,7 +111,6 @@ func TestOutputTailRefused(t *testing.T) {
 		spec  job.Spec
 		field string
 	}{
-		{job.Spec{Run: job.Limits{OutputTailBytes: 65_537}}, "run.outputTailBytes"}, // above the default of outputBytes
 		{job.Spec{Run: job.Limits{OutputBytes: 10, OutputTailBytes: 11}}, "run.outputTailBytes"},
 		{job.Spec{Compile: job.Limits{OutputBytes: 10, OutputTailBytes: 11}}, "compile.outputTailBytes"},
 		{job.Spec{Run: job.Limits{OutputTailBytes: -1}}, "run.outputTailBytes"},

@@ -55,13 +55,12 @@ func newProgram(p plan, root string) program {
 // newTrial works out the tests of spec, whose plan is p. Its errors are the caller's, as those of newPlan.
 func (r *Runner) newTrial(ctx context.Context, spec *job.Spec, p plan, root string) (*trial, error) {
 	t := &trial{program: newProgram(p, root), compare: spec.Tests.Compare, stop: spec.Tests.StopOnFailure}
-	base := p.steps[len(p.steps)-1].limits
-	if err := spec.Tests.CheckTime(base); err != nil {
+	if err := spec.Tests.CheckTime(p.steps[len(p.steps)-1].limits); err != nil {
 		return nil, err
 	}
 	kept := max(keptOfTest, keptOfTests/len(spec.Tests.List))
 	for i := range spec.Tests.List {
-		one, err := newTest(spec, i, p, base, kept)
+		one, err := newTest(spec, i, p, kept)
 		if err != nil {
 			return nil, err
 		}
@@ -87,13 +86,13 @@ func inChecker(err error) error {
 	return err
 }
 
-func newTest(spec *job.Spec, i int, p plan, base job.Limits, kept int) (test, error) {
+func newTest(spec *job.Spec, i int, p plan, kept int) (test, error) {
 	t := test{Test: spec.Tests.List[i]}
 	if err := t.Run.Check(fmt.Sprintf("tests.%d.run", i), p.lang.MinRun, job.MaxLimits); err != nil {
 		return t, err
 	}
 	as := job.Spec{Env: spec.Env, Stdin: t.Stdin, Args: append(append([]string{}, spec.Args...), t.Args...)}
-	t.step = p.run(&as, t.Run.Fill(base))
+	t.step = p.run(&as, t.Run.Fill(spec.Run).InForce(p.lang.DefaultRun, job.DefaultRun))
 	t.step.test = i + 1
 	l := &t.step.limits
 	t.kept = min(kept, int(l.OutputBytes))

@@ -50,8 +50,9 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
 
 // withDefaults is the job with the worker's own defaults.
 func (w *Worker) withDefaults(spec job.Spec) job.Spec {
-	kept := job.Limits{OutputBytes: w.opts.OutputBytes}
-	spec.Compile, spec.Run = spec.Compile.Fill(kept), spec.Run.Fill(kept)
+	for _, l := range []*job.Limits{&spec.Compile, &spec.Run} {
+		*l = l.Fill(job.Limits{OutputBytes: max(w.opts.OutputBytes, l.OutputTailBytes)})
+	}
 	return spec
 }
 

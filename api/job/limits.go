@@ -4,7 +4,7 @@ package job
 // set. Each has a default and a maximum on the server, and the language may ask for a minimum.
 type Limits struct {
 	WallMs          int64 `json:"wallMs,omitempty"`          // milliseconds of real time
-	CPUMs           int64 `json:"cpuMs,omitempty"`           // milliseconds of CPU time, all processes together
+	CPUMs           int64 `json:"cpuMs,omitempty"`           // milliseconds of CPU time, all processes together; the default follows WallMs
 	CPUMillicores   int64 `json:"cpuMillicores,omitempty"`   // CPU rate, 1000 = one core; cgroup cpu.max
 	MemoryBytes     int64 `json:"memoryBytes,omitempty"`     // cgroup memory.max, swap 0; tmpfs counts
 	PidsMax         int64 `json:"pidsMax,omitempty"`         // processes and threads; cgroup pids.max
@@ -40,7 +40,7 @@ var DefaultRun = Limits{
 
 // DefaultCompile are the limits of a compile step: a budget of its own, with the CPU that compilers need.
 var DefaultCompile = Limits{
-	WallMs: 15_000, CPUMs: 15_000, CPUMillicores: 2000, MemoryBytes: 512 * MiB, PidsMax: 128,
+	WallMs: 15_000, CPUMs: 32_000, CPUMillicores: 2000, MemoryBytes: 512 * MiB, PidsMax: 128,
 	FileSizeBytes: 64 * MiB, OpenFiles: 1024, StackBytes: 8 * MiB,
 	TmpBytes: 64 * MiB, TmpInodes: 4096, WorkspaceBytes: 256 * MiB, WorkspaceInodes: 16_384,
 	OutputBytes: 65_536, FloodBytes: 16 * MiB,
@@ -49,7 +49,7 @@ var DefaultCompile = Limits{
 
 // MaxLimits are the largest values that a request may ask for.
 var MaxLimits = Limits{
-	WallMs: 60_000, CPUMs: 120_000, CPUMillicores: 8_000, MemoryBytes: 2048 * MiB, PidsMax: 1024,
+	WallMs: 60_000, CPUMs: 488_000, CPUMillicores: 8_000, MemoryBytes: 2048 * MiB, PidsMax: 1024,
 	FileSizeBytes: 256 * MiB, OpenFiles: 4096, StackBytes: 256 * MiB,
 	TmpBytes: 512 * MiB, TmpInodes: 65_536, WorkspaceBytes: 1024 * MiB, WorkspaceInodes: 262_144,
 	OutputBytes: MiB, OutputTailBytes: MiB, FloodBytes: 1024 * MiB,
