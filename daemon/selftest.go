@@ -134,7 +134,7 @@ func (t selfTest) try(ctx context.Context, cfg nsjail.Config, p nsjail.Process) 
 // spawner that is started later needs it too, and all daemons of a host can share it.
 func emptyRoot(dir string) (string, error) {
 	root := filepath.Join(dir, "empty")
-	for _, d := range []string{"proc", "dev", "tmp", workDir} {
+	for _, d := range []string{"proc", "dev", "sys", "tmp", workDir} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			return "", fmt.Errorf("make an empty root: %w", err)
 		}

@@ -31,7 +31,7 @@ func OpenCgroups(name string) (*Cgroups, error) {
 		return nil, err
 	}
 	c := &Cgroups{at: h.below(name)}
-	for _, dir := range c.at.all() {
+	for _, dir := range c.at.parents() {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make cgroup %s: %w (is this root, and is the cgroup tree writable?)", dir, err)
 		}
@@ -93,7 +93,7 @@ func (c *Cgroups) sweep() error {
 // Close removes the parent cgroup.
 func (c *Cgroups) Close() error {
 	var errs []error
-	for _, dir := range c.at.all() {
+	for _, dir := range c.at.parents() {
 		errs = append(errs, os.Remove(dir))
 	}
 	return errors.Join(append(errs, c.lock.Close())...)
@@ -101,6 +101,7 @@ func (c *Cgroups) Close() error {
 
 // cgroup is one sandbox's.
 type cgroup struct {
+	name    string
 	at      hierarchies
 	fd      int // of the v2 directory, or -1
 	written Resources
@@ -111,7 +112,8 @@ type cgroup struct {
 // newCgroup makes what a child can be cloned into; the rest is finish's. The two are apart so that the rest can be made
 // while the child is cloned.
 func (c *Cgroups) newCgroup() (*cgroup, error) {
-	cg := &cgroup{at: c.at.below("sb-" + strconv.FormatInt(c.seq.Add(1), 10)), fd: -1}
+	name := "sb-" + strconv.FormatInt(c.seq.Add(1), 10)
+	cg := &cgroup{name: name, at: c.at.below(name), fd: -1}
 	if cg.at.unified == "" {
 		return cg, nil
 	}

@@ -9,7 +9,7 @@ import (
 // Config describes a sandbox for its whole life, in the words of the OCI runtime specification and of the kernel.
 type Config struct {
 	// Root is the directory that becomes /, mounted read-only, nosuid, nodev. It must lie below one of the Spawner's
-	// roots and hold the mount points: proc, dev, tmp and those of Mounts.
+	// roots and hold the mount points: proc, dev, sys and those of Mounts.
 	Root string
 	// Hostname inside; see uts_namespaces(7).
 	Hostname string
@@ -22,6 +22,7 @@ type Config struct {
 	MaskedPaths []string
 	// Resources are the limits in force from the start; Process.Resources replaces them.
 	Resources Resources
+	cgroup    string // name of the sandbox's own
 	// OpenDir, if set, is the directory inside whose descriptor Sandbox.Dir returns.
 	OpenDir string
 }

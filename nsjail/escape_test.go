@@ -115,7 +115,7 @@ func TestInside(t *testing.T) {
 		}
 	}
 	mounts := show("show", "/proc/self/mountinfo")
-	if n := strings.Count(mounts, "\n"); n > 12 {
+	if n := strings.Count(mounts, "\n"); n > 12+5 { // 5 are /sys and what is seen of the cgroups, where they are v1
 		t.Errorf("%d mounts, want only our own:\n%s", n, mounts)
 	}
 	for line := range strings.Lines(mounts) {

@@ -15,15 +15,26 @@ type hierarchies struct {
 	unified           string // the v2 tree, or ""
 	memory, cpu, pids string
 	cpuacct           string // v1 only, where there is no unified
+
+	cpuset, cpuacctShown string // v1 only; see shownOnly
 }
 
 // v2 reports whether the controllers are on the v2 tree.
 func (h hierarchies) v2() bool { return h.memory == h.unified }
 
-// all lists each tree once.
+// all lists each tree once in which sandboxes have cgroups.
 func (h hierarchies) all() []string {
+	return distinct(h.unified, h.memory, h.cpu, h.pids, h.cpuacct)
+}
+
+// parents lists each tree once in which the parent cgroup is.
+func (h hierarchies) parents() []string {
+	return distinct(append(h.all(), h.cpuset, h.cpuacctShown)...)
+}
+
+func distinct(dirs ...string) []string {
 	var list []string
-	for _, dir := range []string{h.unified, h.memory, h.cpu, h.pids, h.cpuacct} {
+	for _, dir := range dirs {
 		if dir != "" && !slices.Contains(list, dir) {
 			list = append(list, dir)
 		}
@@ -39,7 +50,7 @@ func (h hierarchies) below(name string) hierarchies {
 		}
 		return dir + "/" + name
 	}
-	return hierarchies{join(h.unified), join(h.memory), join(h.cpu), join(h.pids), join(h.cpuacct)}
+	return hierarchies{join(h.unified), join(h.memory), join(h.cpu), join(h.pids), join(h.cpuacct), join(h.cpuset), join(h.cpuacctShown)}
 }
 
 // findHierarchies reads where the trees are mounted. A controller that is in none of them is an error that names it.
@@ -72,6 +83,7 @@ func findHierarchies() (hierarchies, error) {
 	} else if h.cpuacct = at["cpuacct"]; h.cpuacct == "" {
 		errs = append(errs, errors.New("cgroup controller cpuacct is mounted neither as v1 nor as v2: mount it (see cgroups(7))"))
 	}
+	h.shownOnly(at)
 	return h, errors.Join(errs...)
 }
 

@@ -15,6 +15,8 @@ type host struct {
 	landlock int  // ABI version, 0: none; see landlock(7)
 	smt      bool // cores have several threads, which sandboxes must not share
 	killable bool // a call that is being asked about can be interrupted by nothing but death; Linux 5.19
+
+	cgroups []cgroupDir // what a sandbox sees of them
 }
 
 // findHost asks the kernel.

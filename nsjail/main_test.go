@@ -63,7 +63,7 @@ func runTests(m *testing.M) int {
 
 func newBox(dir string) (*box, error) {
 	root := filepath.Join(dir, "image")
-	for _, d := range []string{"proc", "dev", "tmp", "workspace", "etc"} {
+	for _, d := range []string{"proc", "dev", "sys", "tmp", "workspace", "etc"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func mutant(t *testing.T, replace ...string) *box {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { spawner.Close() })
-	spawner.host = host{} // Landlock alone would hold many of them
+	spawner.host = host{cgroups: spawner.host.cgroups} // Landlock alone would hold many of them
 	return &box{b.root, b.cgroups, spawner}
 }
 

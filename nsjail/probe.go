@@ -120,7 +120,7 @@ func trySandbox() (err error) {
 	if err := os.Chmod(dir, 0o755); err != nil { // the sandbox's root is not the host's
 		return err
 	}
-	for _, d := range []string{"proc", "dev", "tmp"} {
+	for _, d := range []string{"proc", "dev", "sys", "tmp"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
 			return err
 		}

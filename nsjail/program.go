@@ -28,7 +28,7 @@ const newRoot = "newroot"
 
 // stageProgram leaves the host's mounts for a mount namespace that has only what sandboxes are made of. Every sandbox
 // starts as a copy of it: few mounts to copy, and nothing of the host to find before pivot_root.
-func stageProgram(roots []string) []op {
+func stageProgram(roots []string, h host) []op {
 	ops := []op{
 		{code: opUninherit}, // once for all sandboxes
 		unshare(unix.CLONE_NEWNS|unix.CLONE_NEWNET, "mount network"),
@@ -43,6 +43,7 @@ func stageProgram(roots []string) []op {
 	}
 	ops = append(ops, mount("proc", "proc", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC))
 	ops = append(ops, devices()...)
+	ops = append(ops, stageView(h.cgroups)...)
 	for _, root := range roots {
 		ops = append(ops, parents(root, "/", 0, 0)...)
 		ops = append(ops, mkdir(rel(root), 0o755), bind(root, rel(root), readonlyTree))
@@ -101,6 +102,7 @@ func sandboxProgram(cfg Config, h host) []op {
 		// its processes for good takes CAP_SYS_RESOURCE, which not every container has.
 		mount("proc", "proc", readonlyTree|unix.MOUNT_ATTR_NOEXEC, "hidepid", "2"),
 	}...)
+	ops = append(ops, mountView(h.cgroups, cfg.cgroup)...)
 	for _, m := range cfg.Mounts {
 		ops = append(ops, tmpfs(m))
 	}

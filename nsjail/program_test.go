@@ -17,17 +17,20 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func TestProgram(t *testing.T) {
 	cfg := (&box{root: "/images/python"}).config()
 	cfg.OpenDir = "/workspace"
+	cfg.cgroup = "sb-1"
+	v2 := hierarchies{unified: "/sys/fs/cgroup/ccee", memory: "/sys/fs/cgroup/ccee", cpu: "/sys/fs/cgroup/ccee", pids: "/sys/fs/cgroup/ccee"}.view()
+	v1 := hierarchies{memory: "/m/ccee", cpu: "/c/ccee", pids: "/p/ccee", cpuset: "/s/ccee", cpuacctShown: "/a/ccee"}.view()
 	p := process("echo", "hello")
 	p.Files = []File{{Name: "main.py", Data: []byte("print()\n"), Mode: 0o644}, {Name: "pkg/a/b.py", Mode: 0o644}, {Name: "pkg/c.py", Data: make([]byte, 200_000), Mode: 0o755}}
 	for _, tt := range []struct {
 		name    string
 		packets [][]op
 	}{
-		{"stage", [][]op{stageProgram([]string{"/var/lib/ccee/images"})}},
+		{"stage", [][]op{stageProgram([]string{"/var/lib/ccee/images"}, host{cgroups: v1})}},
 		{"spawn", [][]op{spawnProgram(cfg, true)}},
 		{"network", [][]op{networkProgram()}},
-		{"sandbox", [][]op{sandboxProgram(cfg, host{landlock: 7, smt: true})}},
-		{"sandbox-plain", [][]op{sandboxProgram(cfg, host{})}},
+		{"sandbox", [][]op{sandboxProgram(cfg, host{landlock: 7, smt: true, cgroups: v2})}},
+		{"sandbox-plain", [][]op{sandboxProgram(cfg, host{cgroups: v1})}},
 		{"process", processProgram(p, host{killable: true})},
 		{"continue", continueProgram(p)},
 	} {

@@ -57,6 +57,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	if err != nil {
 		return nil, err
 	}
+	h.cgroups = cgroups.at.view()
 	self, err := sealedCopy(exe)
 	if err != nil {
 		return nil, fmt.Errorf("start sandbox-init: %w", err)
@@ -83,7 +84,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		_ = s.cmd.Wait() // its status says nothing: it ends when its socket does
 		close(s.done)
 	}()
-	if err := s.call(stageProgram(real)); err != nil {
+	if err := s.call(stageProgram(real, h)); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("prepare the spawner: %w", err)
 	}
@@ -131,6 +132,7 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.cgroup = cg.name
 	sb := &Sandbox{cfg: cfg, cg: cg, spawner: s, pidfd: -1, dir: -1, setup: s.program(cfg, s.host)}
 	defer func() {
 		if err != nil {

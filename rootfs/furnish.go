@@ -9,7 +9,7 @@ import (
 )
 
 // mountPoints are directories that every tree has, empty, for what the sandbox mounts.
-var mountPoints = []string{"proc", "dev", "tmp", "workspace"}
+var mountPoints = []string{"proc", "dev", "sys", "tmp", "workspace"}
 
 // etcFile is a generated file.
 type etcFile struct{ name, content string }

@@ -284,16 +284,37 @@ static void cgroup_path(const struct probe *p)
 	held(p, "%d hierarchies, each shows /", count);
 }
 
-static void no_sys(const struct probe *p)
+/* Fails where the directory has another one that is not in allowed, names with a space after each. */
+static void only_directories(const struct probe *p, const char *path, const char *allowed)
 {
-	DIR *d = opendir("/sys");
+	char word[256 + 2];
+	DIR *d = opendir(path);
 	if (!d)
 		refused(p, errno);
-	for (struct dirent *e; (e = readdir(d));)
-		if (e->d_name[0] != '.')
-			escaped(p, "/sys has %s", e->d_name);
-	held(p, "/sys is empty");
+	for (struct dirent *e; (e = readdir(d));) {
+		snprintf(word, sizeof word, "%s ", e->d_name);
+		if (e->d_type == DT_DIR && e->d_name[0] != '.' && !strstr(allowed, word))
+			escaped(p, "%s has the directory %s", path, e->d_name);
+	}
+	closedir(d);
 }
+
+/* The job's own cgroup is below /sys, without any other below it, and nothing of devices, modules and kernel. */
+static void only_cgroup(const struct probe *p)
+{
+	only_directories(p, "/sys", "fs ");
+	only_directories(p, "/sys/fs", "cgroup ");
+	only_directories(p, "/sys/fs/cgroup", "memory cpu cpuset cpuacct ");
+	for (const char **at = (const char *[]){"memory", "cpu", "cpuset", "cpuacct", NULL}; *at; at++) {
+		char path[64];
+		snprintf(path, sizeof path, "/sys/fs/cgroup/%s", *at);
+		if (access(path, F_OK) == 0)
+			only_directories(p, path, "");
+	}
+	held(p, "/sys has the job's own cgroup and nothing else");
+}
+
+static void make_directory(const struct probe *p) { must_fail(p, mkdir((const char *)p->arg[0], 0755)); }
 
 static void append(const struct probe *p) { must_fail(p, open((const char *)p->arg[0], O_WRONLY)); }
 
@@ -387,13 +408,23 @@ const struct probe mount_probes[] = {
 	{"files", "quotactl", 0, REFUSED " ENOENT ENOTBLK", NULL, SYS_quotactl, {0x80000700, PTR("/dev/vda"), 0, 0}},
 
 	{"cgroup", "path", FAST, REFUSED, cgroup_path, 0, {0}},
-	{"cgroup", "/sys", FAST, NO_PATH, no_sys, 0, {0}},
+	{"cgroup", "/sys", FAST, NO_PATH, only_cgroup, 0, {0}},
 	{"cgroup", "mount v2", 0, REFUSED, NULL, SYS_mount, {PTR("none"), PTR("/tmp"), PTR("cgroup2"), 0, 0}},
 	{"cgroup", "mount v1 memory", 0, REFUSED, NULL, SYS_mount, {PTR("none"), PTR("/tmp"), PTR("cgroup"), 0, PTR("memory")}},
 	{"cgroup", "mount v1 with a release agent", 0, REFUSED, NULL, SYS_mount,
 		{PTR("none"), PTR("/tmp"), PTR("cgroup"), 0, PTR("none,name=probe,release_agent=/probe")}},
 	{"cgroup", "write memory.max", 0, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/memory.max")}},
 	{"cgroup", "write cgroup.procs", 0, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/cgroup.procs")}},
-	{"cgroup", "write the root's tasks", 0, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/memory/tasks")}},
+	{"cgroup", "write cpu.max", 0, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/cpu.max")}},
+	{"cgroup", "write cgroup.subtree_control", 0, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/cgroup.subtree_control")}},
+	{"cgroup", "write memory.pressure", 0, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/memory.pressure")}},
+	{"cgroup", "make one", FAST, NO_PATH, make_directory, 0, {PTR("/sys/fs/cgroup/probe")}},
+	{"cgroup", "make one, v1", FAST, NO_PATH, make_directory, 0, {PTR("/sys/fs/cgroup/memory/probe")}},
+	{"cgroup", "make one where nothing is put, v1", 0, NO_PATH, make_directory, 0, {PTR("/sys/fs/cgroup/cpuset/probe")}},
+	{"cgroup", "write tasks, v1", FAST, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/memory/tasks")}},
+	{"cgroup", "write memory.limit_in_bytes, v1", FAST, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/memory/memory.limit_in_bytes")}},
+	{"cgroup", "write cpu.cfs_quota_us, v1", FAST, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")}},
+	/* Everybody may write to this file, by its mode. */
+	{"cgroup", "write cgroup.event_control, v1", FAST, NO_PATH, append, 0, {PTR("/sys/fs/cgroup/memory/cgroup.event_control")}},
 	{0},
 };

@@ -69,7 +69,7 @@ var fixes = map[string]string{
 	"namespaces":  "the seccomp policy must refuse unshare, setns and clone with CLONE_NEW*, and user.max_user_namespaces must be per namespace (Linux 4.9): use the built-in policy",
 	"mounts":      "the seccomp policy must refuse the mount calls: use the built-in policy; look for a kernel patch or module that changes who may mount",
 	"files":       "look at the image's modes and at how the image directory is mounted; ccee image verify",
-	"cgroup":      "the kernel must have cgroup namespaces (CONFIG_CGROUPS, Linux 4.6); nothing may mount /sys into images",
+	"cgroup":      "the kernel must have cgroup namespaces (CONFIG_CGROUPS, Linux 4.6); nothing but the job's own cgroup may be in /sys, read-only",
 	"proc":        "the kernel shows a file that is not masked: report it with the kernel's version; sysctl kernel.kptr_restrict=1, kernel.dmesg_restrict=1",
 	"fds":         "a descriptor leaked into the sandbox: report it; close_range needs Linux 5.11",
 	"signals":     "the pid namespace does not hold: report it with the kernel's version",
