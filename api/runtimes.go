@@ -93,9 +93,5 @@ func viewRuntime(l job.Language) runtimeView {
 func commandLine(argv []string, source string) string {
 	words := slices.Clone(argv)
 	words[0] = path.Base(words[0])
-	return strings.NewReplacer(
-		"{source}", source,
-		"{class}", strings.TrimSuffix(source, path.Ext(source)),
-		"{memory75MiB}", "<memory>",
-	).Replace(strings.Join(words, " "))
+	return job.ShowWords(strings.Join(words, " "), source, strings.TrimSuffix(source, path.Ext(source)))
 }

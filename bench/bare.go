@@ -55,16 +55,16 @@ func bareHello(ctx context.Context, store *rootfs.Store, dir string, p job.Spec)
 // bareSteps are the language's commands with the words filled in as a daemon does it.
 func bareSteps(lang job.Language, root string) []program {
 	class := strings.TrimSuffix(lang.SourceFile, filepath.Ext(lang.SourceFile))
-	words := strings.NewReplacer("{source}", lang.SourceFile, "{class}", class, "{memory75MiB}", "96")
+	words := job.Words{Source: lang.SourceFile, Class: class, MemoryBytes: job.DefaultRun.MemoryBytes, CPUs: 1}
 	var env []string
 	for name, value := range lang.Env {
-		env = append(env, name+"="+value)
+		env = append(env, name+"="+words.Expand(value))
 	}
 	var steps []program
 	for _, argv := range [][]string{lang.Compile, lang.Run} {
 		p := program{root: root, dir: "/workspace", env: env}
 		for _, word := range argv {
-			p.args = append(p.args, words.Replace(word))
+			p.args = append(p.args, words.Expand(word))
 		}
 		if len(p.args) > 0 {
 			steps = append(steps, p)

@@ -1,10 +1,10 @@
 package daemon
 
 import (
+	"maps"
 	"path"
+	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -74,8 +74,8 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 	if len(lang.Compile) > 0 {
 		p.steps = append(p.steps, step{
 			name:   "compile",
-			args:   expand(lang.Compile, source, class, compile.MemoryBytes),
-			env:    environment(lang.Env, nil),
+			args:   expand(lang.Compile, words(source, class, compile)),
+			env:    environment(lang.Env, nil, words(source, class, compile)),
 			limits: compile,
 		})
 	}
@@ -89,10 +89,11 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 
 // run is the run step of spec under these limits, without files.
 func (p *plan) run(spec *job.Spec, l job.Limits) step {
+	w := words(p.source, p.class, l)
 	return step{
 		name:   "run",
-		args:   append(expand(p.lang.Run, p.source, p.class, l.MemoryBytes), spec.Args...),
-		env:    environment(p.lang.Env, spec.Env),
+		args:   append(expand(p.lang.Run, w), spec.Args...),
+		env:    environment(p.lang.Env, spec.Env, w),
 		stdin:  spec.Stdin,
 		limits: l,
 	}
@@ -129,34 +130,32 @@ func planFiles(spec *job.Spec, source string) ([]nsjail.File, error) {
 	return files, nil
 }
 
-// expand replaces the words that job.Language documents.
-func expand(args []string, source, class string, memory int64) []string {
-	r := strings.NewReplacer(
-		"{source}", source,
-		"{class}", class,
-		"{memory75MiB}", strconv.FormatInt(max(16, memory*3/4/job.MiB), 10),
-	)
+// words are those of a step under l. Clients of the original write 1024 for a core.
+func words(source, class string, l job.Limits) job.Words {
+	return job.Words{Source: source, Class: class, MemoryBytes: l.MemoryBytes, CPUs: min((l.CPUMillicores+1023)/1024, int64(runtime.NumCPU()))}
+}
+
+func expand(args []string, w job.Words) []string {
 	out := make([]string, len(args))
 	for i, a := range args {
-		out[i] = r.Replace(a)
+		out[i] = w.Expand(a)
 	}
 	return out
 }
 
 // environment is the whole environment of a program, sorted: the base, then the language's, then the job's, each winning
-// over what comes before it.
-func environment(lang, spec map[string]string) []string {
+// over what comes before it. The language's values may have words.
+func environment(lang, spec map[string]string, w job.Words) []string {
 	all := map[string]string{
 		"PATH":   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME":   workDir,
 		"LANG":   "C.UTF-8",
 		"TMPDIR": "/tmp",
 	}
-	for _, add := range []map[string]string{lang, spec} {
-		for k, v := range add {
-			all[k] = v
-		}
+	for k, v := range lang {
+		all[k] = w.Expand(v)
 	}
+	maps.Copy(all, spec)
 	out := make([]string, 0, len(all))
 	for k, v := range all {
 		out = append(out, k+"="+v)

@@ -214,17 +214,6 @@ func TestSlotsNeverShareIDs(t *testing.T) {
 	}
 }
 
-func TestMemoryWord(t *testing.T) {
-	for _, tt := range []struct {
-		memory int64
-		want   string
-	}{{512 * job.MiB, "384"}, {64 * job.MiB, "48"}, {10 * job.MiB, "16"}, {128*job.MiB + 1, "96"}} {
-		if got := expand([]string{"{memory75MiB}"}, "", "", tt.memory)[0]; got != tt.want {
-			t.Errorf("{memory75MiB} of %d = %s, want %s", tt.memory, got, tt.want)
-		}
-	}
-}
-
 // A plan must be one that nsjail takes: no field that nsjail demands may be forgotten.
 func TestPlanLeavesNothingUnbounded(t *testing.T) {
 	p, err := newPlan(job.Spec{Source: "x"}, java)

@@ -108,7 +108,7 @@ func (t selfTest) run(ctx context.Context, set escape.Set) ([]escape.Outcome, er
 // probePlan is the plan of a job whose program are the probes.
 func probePlan(set escape.Set) plan {
 	limits := job.Limits{WallMs: 60_000, CPUMs: 30_000, CPUMillicores: 4000, MemoryBytes: 64 * job.MiB}.Fill(job.DefaultRun)
-	return plan{steps: []step{{name: "run", args: escape.Args(set), env: environment(nil, nil), limits: limits}}}
+	return plan{steps: []step{{name: "run", args: escape.Args(set), env: environment(nil, nil, job.Words{}), limits: limits}}}
 }
 
 // try runs the probes once.

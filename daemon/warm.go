@@ -71,7 +71,7 @@ func (p plan) ahead(f filter) *nsjail.Process {
 			proc.Rlimits[i].Soft, proc.Rlimits[i].Hard = unix.RLIM_INFINITY, unix.RLIM_INFINITY // it can only be lowered later
 		}
 	}
-	proc.Args = expand(p.lang.Warm, p.source, p.class, p.steps[len(p.steps)-1].limits.MemoryBytes)
+	proc.Args = expand(p.lang.Warm, words(p.source, p.class, p.steps[len(p.steps)-1].limits))
 	proc.Files, proc.Stdin, proc.MayPause = nil, nil, true
 	proc.Resources.MemoryMax += p.lang.WarmMemoryBytes
 	proc.Resources.CPUMillicores, proc.Resources.Idle = 1000, true

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ var sameJobs = map[string]struct {
 	"syntax error":     {job.Spec{Language: "python", Source: "print('a'"}, true},
 	"stdin":            {job.Spec{Language: "python", Source: "import sys; print(sys.stdin.read().upper())", Stdin: []byte(strings.Repeat("in\n", 40_000))}, true},
 	"files":            {job.Spec{Language: "python", Source: "import sys, m; print(open('a').read(), m.x); import subprocess; print(subprocess.run([sys.executable, '-c', 'print(2)'], capture_output=True))", Files: []job.File{{Name: "a", Data: []byte("b")}, {Name: "m.py", Data: []byte("x = 7")}}}, true},
-	"processes":        {job.Spec{Language: "python", Source: "import multiprocessing as m\ndef f(x): return x * x\nif __name__ == '__main__':\n  m.set_start_method('spawn')\n  with m.Pool(2) as p: print(p.map(f, [1, 2]))", Run: job.Limits{CPUMillicores: 2000}}, true},
+	"processes":        {job.Spec{Language: "python", Source: "import multiprocessing as m\ndef f(x): return x * x\nif __name__ == '__main__':\n  m.set_start_method('spawn')\n  with m.Pool(2) as p: print(p.map(f, [1, 2]))", Run: job.Limits{CPUMillicores: 1000}}, true},
 	"arguments":        {job.Spec{Language: "python", Source: "import sys; print(sys.argv)", Args: []string{"x"}}, false},
 	"environment":      {job.Spec{Language: "python", Source: "import os; print(os.environ['A'])", Env: map[string]string{"A": "b"}}, false},
 	"output files":     {job.Spec{Language: "python", Source: "open('o', 'w').write('x')", OutputFiles: []string{"*"}}, true},
@@ -36,6 +37,8 @@ var sameJobs = map[string]struct {
 	"stops itself":     {job.Spec{Language: "python", Source: "import os, signal; print(1, flush=True); os.kill(os.getpid(), signal.SIGSTOP)", Run: job.Limits{WallMs: 500}}, true},
 	"interleaved":      {job.Spec{Language: "python", Source: "print('a')", Interleave: true}, false},
 	"tests":            {job.Spec{Language: "python", Source: pythonSum, Tests: &job.Tests{List: []job.Test{expect("1 2", "3"), expect("1 2", "4")}}}, true},
+	"two cores":        {job.Spec{Language: "python", Source: "import os; print(os.cpu_count() > 0)", Run: job.Limits{CPUMillicores: 2000}}, runtime.NumCPU() == 1},
+	"node memory":      {job.Spec{Language: "javascript", Source: "console.log(1)", Run: job.Limits{MemoryBytes: 256 * job.MiB}}, false},
 	"node":             {job.Spec{Language: "javascript", Source: "console.log('hello'); console.error('error')"}, true},
 	"node is":          {job.Spec{Language: "javascript", Source: "console.log(process.argv, process.execArgv, require.main === module, __filename, __dirname, module.paths, Object.keys(require.cache), process.env, process.title, process.stdin.constructor.name, process.stdout.constructor.name, process.listenerCount('SIGCONT'), Object.keys(globalThis))"}, true},
 	"node throws":      {job.Spec{Language: "javascript", Source: "function f() { throw new TypeError('no') }\nf()"}, true},
@@ -45,8 +48,8 @@ var sameJobs = map[string]struct {
 	"node stdin":       {job.Spec{Language: "javascript", Source: "let s = ''; process.stdin.on('data', d => s += d).on('end', () => console.log(s.length, s.slice(0, 9)))", Stdin: []byte(strings.Repeat("input\n", 20_000))}, true},
 	"node reads":       {job.Spec{Language: "javascript", Source: "console.log(require('fs').readFileSync(0, 'utf8'), require('./m').x)", Stdin: []byte("in"), Files: []job.File{{Name: "m.js", Data: []byte("exports.x = 7")}}}, true},
 	"node module":      {job.Spec{Language: "javascript", Source: "import fs from 'node:fs'; import { x } from './m.mjs'; console.log(x, import.meta.url, await Promise.resolve(typeof require), fs.readdirSync('.'))", Files: []job.File{{Name: "m.mjs", Data: []byte("export const x = 7")}, {Name: "package.json", Data: []byte(`{"type": "module"}`)}}}, true},
-	"node worker":      {job.Spec{Language: "javascript", Source: "const { Worker, isMainThread, parentPort } = require('worker_threads');\nif (isMainThread) new Worker(__filename).on('message', m => console.log(m)); else parentPort.postMessage([process.argv, process.execArgv, Object.keys(require.cache)])", Run: job.Limits{CPUMillicores: 2000}}, true},
-	"node forks":       {job.Spec{Language: "javascript", Source: "if (process.send) process.send(process.execArgv); else require('child_process').fork(__filename).on('message', m => console.log(m))", Run: job.Limits{CPUMillicores: 2000}}, true},
+	"node worker":      {job.Spec{Language: "javascript", Source: "const { Worker, isMainThread, parentPort } = require('worker_threads');\nif (isMainThread) new Worker(__filename).on('message', m => console.log(m)); else parentPort.postMessage([process.argv, process.execArgv, Object.keys(require.cache)])", Run: job.Limits{CPUMillicores: 1000}}, true},
+	"node forks":       {job.Spec{Language: "javascript", Source: "if (process.send) process.send(process.execArgv); else require('child_process').fork(__filename).on('message', m => console.log(m))", Run: job.Limits{CPUMillicores: 1000}}, true},
 	"java":             {job.Spec{Language: "java", Source: javaMain, Run: job.Limits{CPUMillicores: 1000}}, true},
 	"java, CPU time":   {job.Spec{Language: "java", Source: javaMain, Run: job.Limits{CPUMillicores: 1000, CPUMs: 60_000}}, true},
 	"java error":       {job.Spec{Language: "java", Source: "public class Main { int x = \"a\"; }"}, true},
@@ -97,11 +100,19 @@ func TestSame(t *testing.T) {
 // same runs spec until it was served from there.
 func (s *served) same(t *testing.T, spec job.Spec, where, want string) {
 	t.Helper()
-	was := s.from(t, where)
-	eventually(t, func() bool { // those that are ready may be of another kind yet
-		if got := comparable(s.runSpec(t, spec)); got != want {
+	s.until(t, spec, where, func(r job.Result) {
+		if got := comparable(r); got != want {
 			t.Fatalf("%s:\n%s\ncold:\n%s", where, got, want)
 		}
+	})
+}
+
+// until runs spec until it was served from there, and has look look at each result.
+func (s *served) until(t *testing.T, spec job.Spec, where string, look func(job.Result)) {
+	t.Helper()
+	was := s.from(t, where)
+	eventually(t, func() bool { // those that are ready may be of another kind yet
+		look(s.runSpec(t, spec))
 		if s.from(t, where) != was {
 			return true
 		}

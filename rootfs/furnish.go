@@ -52,6 +52,24 @@ func furnish(root *os.Root) error {
 	return root.Chmod(".", 0o755)
 }
 
+// addMountPoints makes those in the tree at path that an earlier version of this package knew nothing of.
+func addMountPoints(path string) error {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, dir := range mountPoints {
+		if info, err := root.Lstat(dir); err == nil && info.IsDir() {
+			continue
+		}
+		if err := errors.Join(root.RemoveAll(dir), makeDir(root, dir)); err != nil {
+			return fmt.Errorf("make mount point: %w", err)
+		}
+	}
+	return nil
+}
+
 func makeDir(root *os.Root, dir string) error {
 	if err := root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err

@@ -148,7 +148,7 @@ func listing(t testing.TB, dir string) string {
 			return err
 		}
 		name := path[len(dir)+1:]
-		if top, _, _ := strings.Cut(name, "/"); top == "etc" || top == "proc" || top == "dev" || top == "tmp" || top == "workspace" {
+		if top, _, _ := strings.Cut(name, "/"); top == "etc" || top == "proc" || top == "dev" || top == "sys" || top == "tmp" || top == "workspace" {
 			return nil
 		}
 		info, err := d.Info()

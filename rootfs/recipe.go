@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +48,7 @@ type recipe struct {
 	dir      string                     // where it was read
 	digest   string                     // of all files in dir
 	language map[string]json.RawMessage // language.json
-	env      map[string]string          // of language.json
+	env      map[string]string          // of language.json, but for those that depend on a job's limits
 }
 
 // npmPackage is a package of the npm registry. Version and integrity are fixed: the registry can't give another one.
@@ -103,8 +104,12 @@ func (r *recipe) readLanguage() error {
 		return fmt.Errorf("name is %q, the directory's is %q", name, r.name)
 	}
 	if env, ok := r.language["env"]; ok {
-		return json.Unmarshal(env, &r.env)
+		if err := json.Unmarshal(env, &r.env); err != nil {
+			return err
+		}
 	}
+	// A daemon fills these words in for each job; until there is one, there is no such variable.
+	maps.DeleteFunc(r.env, func(_, value string) bool { return strings.ContainsAny(value, "{}") })
 	return nil
 }
 

@@ -243,3 +243,26 @@ func TestLockCancelled(t *testing.T) {
 	}
 	l.unlock()
 }
+
+// A tree that an earlier version unpacked gets the mount points that it did not know.
+func TestOldTree(t *testing.T) {
+	dir := t.TempDir()
+	s := testStore(t, dir)
+	img := put(t, s, "demo", testImage(t, nil, archive(t, file("a", "x"))))
+	path, err := s.Unpack(t.Context(), img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(filepath.Join(path, "sys")), os.Symlink("/proc", filepath.Join(path, "sys"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := testStore(t, dir).Unpack(t.Context(), img); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(filepath.Join(path, "sys")); err != nil || !info.IsDir() {
+		t.Errorf("sys is %v, %v; want a directory", info, err)
+	}
+}

@@ -69,6 +69,10 @@ func (s *Store) lease(ctx context.Context, img Image) (string, error) {
 			return "", err
 		}
 		if _, err = os.Stat(path); err == nil {
+			if err := addMountPoints(path); err != nil {
+				l.unlock()
+				return "", err
+			}
 			s.mu.Lock()
 			s.leases[img.Digest] = &leased{path, l}
 			s.mu.Unlock()

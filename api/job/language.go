@@ -3,8 +3,9 @@ package job
 // Language is a language profile as a daemon offers it: it comes from the image's label, so an image carries all that is
 // needed to run its language.
 //
-// In Compile, Run and Warm the words {source}, {class}, {memory75MiB} are replaced: the source file's name, the same without
-// ".java", and 75 % of the step's memory limit in MiB (at least 16).
+// In Compile, Run, Warm and the values of Env some words are replaced: {source} by the source file's name, {class} by the same without
+// ".java", {memory75MiB} by 75 % of the step's memory limit in MiB (1 to 99 % may be asked for), {cpus} by how many cores its CPU rate
+// comes to: rounded up, and not more than the machine has.
 type Language struct {
 	Name        string            `json:"name"` // "python"
 	Aliases     []string          `json:"aliases,omitempty"`
