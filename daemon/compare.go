@@ -91,6 +91,9 @@ func near(c job.Compare, got, want []byte) bool {
 	if !ok || !also {
 		return false
 	}
+	if math.IsNaN(g) || math.IsNaN(w) { // nan in Python and C, NaN in JavaScript and Java
+		return math.IsNaN(g) && math.IsNaN(w)
+	}
 	off := math.Abs(g - w)
 	return g == w || off <= c.AbsTolerance || off <= c.RelTolerance*math.Abs(w) && !math.IsInf(w, 0)
 }
@@ -100,7 +103,7 @@ func number(b []byte) (float64, bool) {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(string(b), 64)
-	return f, err == nil && !math.IsNaN(f)
+	return f, err == nil
 }
 
 func trimSpace(b []byte) []byte { return bytes.TrimRightFunc(b, unicode.IsSpace) }
