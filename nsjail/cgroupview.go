@@ -1,6 +1,7 @@
 package nsjail
 
 import (
+	"cmp"
 	"path"
 
 	"golang.org/x/sys/unix"
@@ -11,35 +12,31 @@ import (
 
 // cgroupDir is one directory of that view.
 type cgroupDir struct {
-	host   string // what the spawner has, for all sandboxes, at stage
-	stage  string
+	host   string // the parent cgroup's
 	target string // in the sandbox
-	shared bool   // host itself is seen, in which no process is, and not the sandbox's own cgroup below it
+	stage  string // where the spawner has it; "" is in target already, for all sandboxes: no process is in that one
 }
 
 // view lists the directories that jobs see of the trees h, whose paths are those of the parent cgroup.
 func (h hierarchies) view() []cgroupDir {
 	const root = "sys/fs/cgroup"
 	if h.v2() {
-		return []cgroupDir{{host: h.unified, stage: "cgroup/unified", target: root}}
+		return []cgroupDir{{h.unified, root, "cgroup/unified"}}
 	}
-	list := []cgroupDir{
-		{host: h.memory, stage: "cgroup/memory", target: root + "/memory"},
-		{host: h.cpu, stage: "cgroup/cpu", target: root + "/cpu"},
-	}
+	list := []cgroupDir{{h.memory, root + "/memory", "cgroup/memory"}, {h.cpu, root + "/cpu", "cgroup/cpu"}}
 	if h.cpuset != "" {
-		list = append(list, cgroupDir{h.cpuset, "cgroup/cpuset", root + "/cpuset", true})
+		list = append(list, cgroupDir{h.cpuset, root + "/cpuset", ""})
 	}
 	switch {
 	case h.cpuacct != "":
-		list = append(list, cgroupDir{host: h.cpuacct, stage: "cgroup/cpuacct", target: root + "/cpuacct"})
+		list = append(list, cgroupDir{h.cpuacct, root + "/cpuacct", "cgroup/cpuacct"})
 	case h.cpuacctShown != "":
-		list = append(list, cgroupDir{h.cpuacctShown, "cgroup/cpuacct", root + "/cpuacct", true})
+		list = append(list, cgroupDir{h.cpuacctShown, root + "/cpuacct", ""})
 	}
 	return list
 }
 
-// stageView makes, in the spawner's tree, an empty /sys with the places for the view, and the cgroups that it is taken from.
+// stageView makes, in the spawner's tree, a /sys with the places for the view, and has the cgroups ready that it is taken from.
 func stageView(view []cgroupDir) []op {
 	var ops []op
 	made := map[string]bool{}
@@ -54,24 +51,27 @@ func stageView(view []cgroupDir) []op {
 	dir("sys")
 	for _, d := range view {
 		dir(d.target)
-		dir(d.stage)
+		if d.stage != "" {
+			dir(d.stage)
+		}
 	}
-	ops = append(ops, bind("", "sys", unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC))
+	const readonly = readonlyTree | unix.MOUNT_ATTR_NOEXEC
+	ops = append(ops, bind("", "sys", readonly))
 	for _, d := range view {
-		ops = append(ops, bind(d.host, d.stage, readonlyTree|unix.MOUNT_ATTR_NOEXEC))
+		ops = append(ops, bind(d.host, cmp.Or(d.stage, d.target), readonly))
 	}
 	return ops
 }
 
 // mountView shows a sandbox its cgroup, which is called name.
 func mountView(view []cgroupDir, name string) []op {
-	ops := []op{bind("/sys", "sys", 0)}
+	sys := bind("/sys", "sys", 0)
+	sys.arg[1], sys.note = 1, "recursive"
+	ops := []op{sys}
 	for _, d := range view {
-		source := "/" + d.stage
-		if !d.shared {
-			source = path.Join(source, name)
+		if d.stage != "" {
+			ops = append(ops, bind(path.Join("/", d.stage, name), d.target, 0))
 		}
-		ops = append(ops, bind(source, d.target, 0))
 	}
 	return ops
 }

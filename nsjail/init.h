@@ -56,7 +56,7 @@ enum op_code {
 	OP_MKNOD,   /* mode, device; "target" */
 	OP_SYMLINK, /* "target" "what it says" */
 	OP_MOUNT,   /* MOUNT_ATTR_*; "fstype" "target" "option" "value" ... */
-	OP_BIND,    /* MOUNT_ATTR_* to add; "source", "" is the target itself; "target" */
+	OP_BIND,    /* MOUNT_ATTR_* to add, 1 for what is mounted below too; "source", "" is the target itself; "target" */
 	OP_MASK,    /* "target": /dev/null over a file, /empty over a directory; may be absent */
 	OP_PIVOT,   /* the base becomes / and the old root is detached */
 	OP_OPEN,    /* "target", a directory: the next READY carries its descriptor */

@@ -108,10 +108,10 @@ int do_mount(struct op *op)
 	return closing(mount, closing(target, move_to(mount, target)));
 }
 
-/* Clones the mount at source and puts it on target; attributes are added to those that it has. */
-static int bind_fd(int source, int target, uint64_t attributes)
+/* Clones the mount at source, with those below it if recursive, and puts it on target; attributes are added to those that it has. */
+static int bind_fd(int source, int target, uint64_t attributes, int recursive)
 {
-	int copy = (int)syscall(SYS_open_tree, source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int copy = (int)syscall(SYS_open_tree, source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0));
 	if (copy < 0)
 		return -1;
 	if (attributes && set_attributes(copy, 0, attributes, 0) < 0)
@@ -128,7 +128,7 @@ int do_bind(struct op *op)
 	int source = from[0] ? open(from, O_PATH | O_CLOEXEC) : target;
 	if (source < 0)
 		return closing(target, -1);
-	int r = bind_fd(source, target, op->arg[0]);
+	int r = bind_fd(source, target, op->arg[0], op->arg[1] == 1);
 	if (source != target)
 		r = closing(source, r);
 	return closing(target, r);
@@ -148,7 +148,7 @@ int do_mask(struct op *op)
 		*source = open(source == &tree.dev_null ? "/dev/null" : "/empty", O_PATH | O_CLOEXEC);
 	if (*source < 0)
 		return closing(target, -1);
-	return closing(target, bind_fd(*source, target, 0));
+	return closing(target, bind_fd(*source, target, 0, 0));
 }
 
 int set_base(const char *path)
