@@ -64,7 +64,7 @@ func testFile(t *testing.T, name string) string {
 // outcomes runs a job whose stdout are reports of attempts.
 func (s *served) outcomes(t *testing.T, spec job.Spec) []escape.Outcome {
 	t.Helper()
-	spec.Run.WallMs, spec.Run.CPUMs, spec.Run.CPUMillicores, spec.Run.MemoryBytes = 60_000, 60_000, 4000, 512*job.MiB
+	spec.Run.WallMs, spec.Run.CPUMs, spec.Run.CPUMillicores, spec.Run.MemoryBytes = 60_000, 60_000, 1000, 512*job.MiB
 	spec.Compile.WallMs = 60_000
 	step := last(t, s.runSpec(t, spec))
 	all, err := escape.Parse(string(step.Stdout.Data))
@@ -134,7 +134,7 @@ func TestEscapeWarm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			was := s.from(t, "warm")
 			eventually(t, func() bool { // the first one finds none
-				s.runSpec(t, job.Spec{Language: spec.Language, Source: " "})
+				s.runSpec(t, job.Spec{Language: spec.Language, Source: " ", Run: job.Limits{MemoryBytes: 512 * job.MiB}}) // as outcomes asks for it
 				return s.from(t, "warm") != was
 			})
 			s.awaitReady(t, 2)
@@ -207,7 +207,7 @@ func (s *served) twoJobs(t *testing.T) []escape.Outcome {
 func TestNothingSurvives(t *testing.T) {
 	s := realDaemon(t, func(o *Options) { o.Slots = 1 })
 	spec := job.Spec{Language: "python", Source: testFile(t, "plant.py"), Args: []string{"leave"}}
-	spec.Run.WallMs, spec.Run.CPUMs, spec.Run.CPUMillicores, spec.Run.MemoryBytes = 60_000, 60_000, 4000, 512*job.MiB
+	spec.Run.WallMs, spec.Run.CPUMs, spec.Run.CPUMillicores, spec.Run.MemoryBytes = 60_000, 60_000, 1000, 512*job.MiB
 	first := last(t, s.runSpec(t, spec))
 	if !first.OK() || !strings.HasSuffix(string(first.Stdout.Data), "planted\n") {
 		t.Fatalf("plant.py\n%s", describeStep(first))

@@ -23,27 +23,35 @@ const (
 	warmFiles  = 64 << 10         // largest files of a job that a runtime started ahead compiles: see job.Language.WarmMemoryBytes
 )
 
+// warmSizes are the memory limits for which runtimes that know their memory are started ahead: the language's default, which is 0 here, and those
+// that the original's page asks for. They are few, so the kinds of ready sandboxes stay few, whatever jobs ask for.
+var warmSizes = []int64{0, 256 * job.MiB, 512 * job.MiB}
+
 // warm describes the program that is started before there is a job and then does what p's steps do. It is nil where p asks for what
-// the kernel or the runtime has to know when a program starts: arguments, environment, rlimits, the heap's size. Then p runs as if
+// the kernel or the runtime has to know when a program starts: arguments, environment, rlimits, the heap's size, processors. Then p runs as if
 // nothing could be started ahead, with the same result.
 func (p plan) warm(f filter) *nsjail.Process {
-	usual, err := newPlan(job.Spec{Source: " "}, p.lang)
-	if err != nil || len(p.lang.Warm) == 0 || len(p.steps) != len(usual.steps) {
+	if len(p.lang.Warm) == 0 || len(p.steps) > 1 && p.fileBytes() > warmFiles {
 		return nil
 	}
-	files := 0
-	for i, s := range p.steps {
-		if !s.startsAs(usual.steps[i]) {
-			return nil
+	for _, memory := range warmSizes {
+		usual, err := newPlan(job.Spec{Source: " ", Run: job.Limits{MemoryBytes: memory}}, p.lang)
+		if err == nil && slices.EqualFunc(p.steps, usual.steps, step.startsAs) {
+			return usual.ahead(f)
 		}
+	}
+	return nil
+}
+
+// fileBytes is how large the job's files are.
+func (p plan) fileBytes() int {
+	n := 0
+	for _, s := range p.steps {
 		for _, file := range s.files {
-			files += len(file.Data)
+			n += len(file.Data)
 		}
 	}
-	if len(p.steps) > 1 && files > warmFiles {
-		return nil
-	}
-	return usual.ahead(f)
+	return n
 }
 
 // startsAs reports whether s is started just as the usual step is.

@@ -38,7 +38,8 @@ var sameJobs = map[string]struct {
 	"interleaved":      {job.Spec{Language: "python", Source: "print('a')", Interleave: true}, false},
 	"tests":            {job.Spec{Language: "python", Source: pythonSum, Tests: &job.Tests{List: []job.Test{expect("1 2", "3"), expect("1 2", "4")}}}, true},
 	"two cores":        {job.Spec{Language: "python", Source: "import os; print(os.cpu_count() > 0)", Run: job.Limits{CPUMillicores: 2000}}, runtime.NumCPU() == 1},
-	"node memory":      {job.Spec{Language: "javascript", Source: "console.log(1)", Run: job.Limits{MemoryBytes: 256 * job.MiB}}, false},
+	"node memory":      {job.Spec{Language: "javascript", Source: "console.log(1)", Run: job.Limits{MemoryBytes: 256 * job.MiB}}, true},
+	"node odd memory":  {job.Spec{Language: "javascript", Source: "console.log(1)", Run: job.Limits{MemoryBytes: 200 * job.MiB}}, false},
 	"node":             {job.Spec{Language: "javascript", Source: "console.log('hello'); console.error('error')"}, true},
 	"node is":          {job.Spec{Language: "javascript", Source: "console.log(process.argv, process.execArgv, require.main === module, __filename, __dirname, module.paths, Object.keys(require.cache), process.env, process.title, process.stdin.constructor.name, process.stdout.constructor.name, process.listenerCount('SIGCONT'), Object.keys(globalThis))"}, true},
 	"node throws":      {job.Spec{Language: "javascript", Source: "function f() { throw new TypeError('no') }\nf()"}, true},
@@ -59,7 +60,8 @@ var sameJobs = map[string]struct {
 	"java has classes": {job.Spec{Language: "java", Source: "import p.Other;\npublic class Main { record R(int x, String s) {} enum E { A }\n interface I { default int f() { return 1; } }\n public static void main(String[] a) { System.out.println(new R(1, \"s\") + \" \" + E.A + new I() {}.f() + Other.x() + java.util.stream.IntStream.range(0, 4).boxed().toList()); } }", Files: []job.File{{Name: "p/Other.java", Data: []byte("package p; public class Other { public static int x() { return 7; } }")}}, Run: job.Limits{CPUMillicores: 1000}}, true},
 	"java memory":      {job.Spec{Language: "java", Source: "public class Main { public static void main(String[] a) { byte[] b = new byte[60 << 20]; for (int i = 0; i < b.length; i += 4096) b[i] = 1; System.out.println(b.length); } }", Run: job.Limits{CPUMillicores: 1000}}, true},
 	"java too much":    {job.Spec{Language: "java", Source: "public class Main { public static void main(String[] a) { byte[] b = new byte[200 << 20]; System.out.println(b.length); } }", Run: job.Limits{CPUMillicores: 1000}}, true},
-	"java other heap":  {job.Spec{Language: "java", Source: javaMain, Run: job.Limits{CPUMillicores: 1000, MemoryBytes: 256 * job.MiB}}, false},
+	"java other heap":  {job.Spec{Language: "java", Source: javaMain, Run: job.Limits{CPUMillicores: 1000, MemoryBytes: 256 * job.MiB}}, true},
+	"java odd heap":    {job.Spec{Language: "java", Source: javaMain, Run: job.Limits{CPUMillicores: 1000, MemoryBytes: 200 * job.MiB}}, false},
 	"java other class": {job.Spec{Language: "java", Source: javaHello, Run: job.Limits{CPUMillicores: 1000}}, false},
 }
 
