@@ -18,9 +18,9 @@ LDFLAGS := -s -w -linkmode external -extldflags -static -X main.version=$(VERSIO
 export CGO_ENABLED := 1
 
 # Root runs things as they are; others get there by sudo.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,GOPROXY,GOFLAGS,CCEE_CACHE,CCEE_DEBIAN_MIRROR,CCEE_DEBIAN_SECURITY_MIRROR)
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,GOPROXY,GOFLAGS,CCEE_CACHE,CCEE_DEBIAN_MIRROR,CCEE_DEBIAN_SECURITY_MIRROR,SANDBOX_SLOWNESS,CI_END,CCEE_VM)
 
-.PHONY: help deps test-deps build images run test test-vm lint fmt bench clean
+.PHONY: help deps test-deps build images run test test-vm vm lint fmt bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -46,6 +46,9 @@ test: test-deps build images ## run all tests, those that need root, Redis and i
 
 test-vm: test-deps build images ## run the tests of what depends on the kernel on pure cgroup v2, in a virtual machine
 	@$(AS_ROOT) env CCEE_IMAGES=$(IMAGES) .ci/vm
+
+vm: test-deps build images ## make that virtual machine in CCEE_VM, a directory, for a later test-vm
+	@$(AS_ROOT) env CCEE_IMAGES=$(IMAGES) .ci/vm --prepare $(CCEE_VM)
 
 lint: ## gofmt, go vet, staticcheck, style rules, C warnings
 	@.ci/deps --check || $(MAKE) --no-print-directory deps

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 // sized is a submission whose body has n bytes.
@@ -105,7 +106,7 @@ func TestSlowStrangers(t *testing.T) {
 func TestBudgetIsGivenBack(t *testing.T) {
 	s := newStack(t, nil)
 	consume(t, s.queue, func(job.Spec) job.Result {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // the handler may be about to drop it
+		ctx, cancel := context.WithTimeout(t.Context(), patience.Long()) // the handler may be about to drop it
 		defer cancel()
 		if s.server.budgets.tenants.Acquire(ctx, tenantBodies) != nil {
 			t.Error("a request that waits for its job still has room for its body")

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/auth"
+	"ccee/patience"
 	"ccee/worker/queue"
 )
 
@@ -74,7 +76,8 @@ type answer struct {
 // Every answer of a route in openapi.yaml is held to that file.
 func (s *stack) do(method, target, body string, header http.Header) answer {
 	s.t.Helper()
-	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	ctx := patience.Context(s.t)
+	r := httptest.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
 	if body == "" {
 		r.Body, r.ContentLength = http.NoBody, 0
 	} else {
@@ -85,6 +88,9 @@ func (s *stack) do(method, target, body string, header http.Header) answer {
 	maps.Copy(r.Header, header)
 	w := httptest.NewRecorder()
 	s.server.ServeHTTP(w, r)
+	if ctx.Err() != nil {
+		s.t.Fatalf("%s %s: no end of the answer: %v", method, target, context.Cause(ctx))
+	}
 	a := answer{status: w.Code, header: w.Result().Header, raw: w.Body.String()}
 	if a.raw != "" {
 		if err := json.Unmarshal(w.Body.Bytes(), &a.body); err != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"context"
 
 	"ccee/api/webhook"
+	"ccee/patience"
 )
 
 // hookServer is a receiver of webhooks; it answers with what status returns.
@@ -48,7 +50,7 @@ func serve(t *testing.T, s *stack) {
 	go func() { done <- s.server.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := patience.Receive(t, done, "Serve returns"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -72,7 +74,7 @@ func TestWebhook(t *testing.T) {
 	}
 	receive := func() {
 		t.Helper()
-		r := <-h.got
+		r := patience.Receive(t, h.got, "the webhook is delivered")
 		body := r.Context().Value(bodyKey{}).([]byte)
 		at := r.Header.Get("Webhook-Timestamp")
 		if r.Header.Get("Webhook-Signature") != "v1,"+webhook.Sign(hookSecret, id, at, body) || r.Header.Get("Webhook-Id") != id {
@@ -88,13 +90,14 @@ func TestWebhook(t *testing.T) {
 		t.Errorf("the job in the webhook is\n%s\nGET says\n%s", event.Data, a.raw)
 	}
 	// The first attempt failed; asked for, there is another at once.
-	attempts := func(want int) []any {
+	attempts := func(want int) (ds []any) {
 		t.Helper()
-		for {
-			if ds, _ := s.get("/v1/jobs/" + id + "/deliveries").at("deliveries").([]any); len(ds) >= want {
-				return ds
-			}
-		}
+		patience.Until(t, fmt.Sprintf("%d attempts are told", want), func() (bool, string) {
+			a := s.get("/v1/jobs/" + id + "/deliveries")
+			ds, _ = a.at("deliveries").([]any)
+			return len(ds) >= want, a.raw
+		})
+		return ds
 	}
 	first := attempts(1)[0].(map[string]any)
 	next, _ := time.Parse(time.RFC3339, first["nextAt"].(string))

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
+	"ccee/patience"
 	"ccee/worker/queue"
 )
 
@@ -30,6 +31,7 @@ type listening struct {
 	resp *http.Response
 	in   *bufio.Reader
 	last string // the last id
+	over bool   // its end was told
 }
 
 // openOn serves the stack on the loopback and returns the address.
@@ -44,7 +46,7 @@ func openOn(t *testing.T, s *stack) string {
 	go func() { done <- s.server.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := patience.Receive(t, done, "Serve returns"); err != nil {
 			t.Error(err)
 		}
 	})
@@ -53,7 +55,7 @@ func openOn(t *testing.T, s *stack) string {
 
 func listen(t *testing.T, url, id string, header http.Header) *listening {
 	t.Helper()
-	req, err := http.NewRequest("GET", url+"/v1/jobs/"+id+"/events", nil)
+	req, err := http.NewRequestWithContext(patience.Context(t), "GET", url+"/v1/jobs/"+id+"/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,8 @@ func (l *listening) next() sse {
 	var e sse
 	for {
 		line, err := l.in.ReadString('\n')
-		if err == io.EOF && line == "" {
+		if err == io.EOF && line == "" && !l.over {
+			l.over = true
 			return sse{}
 		}
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ccee/api/job"
+	"ccee/patience"
 	"ccee/worker/queue"
 )
 
@@ -138,15 +139,13 @@ func consume(t testing.TB, q *queue.Queue, run func(job.Spec) job.Result) {
 			}
 		}
 	}()
-	t.Cleanup(func() { cancel(); <-done })
+	t.Cleanup(func() { cancel(); patience.Receive(t, done, "the worker ends") })
 }
 
 // claim takes the one job that waits.
 func claim(t testing.TB, q *queue.Queue) *queue.Lease {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	lease, err := q.Claim(ctx, queue.Claimer{Worker: "worker-1"})
+	lease, err := q.Claim(patience.Context(t), queue.Claimer{Worker: "worker-1"})
 	if err != nil {
 		t.Fatal(err)
 	}

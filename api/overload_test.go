@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"context"
+
+	"ccee/patience"
 )
 
 // onSocket runs the server on a unix socket and returns how to connect.
@@ -26,7 +28,7 @@ func onSocket(t *testing.T, s *stack) func() net.Conn {
 	go func() { done <- s.server.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := patience.Receive(t, done, "Serve returns"); err != nil {
 			t.Error(err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 func TestRuntimes(t *testing.T) {
@@ -106,7 +107,7 @@ func TestCatalogueDoesNotBlock(t *testing.T) {
 	c.now = func() time.Time { return time.Now().Add(catalogueAge) }
 	var slow sync.WaitGroup
 	slow.Go(func() { _, _ = c.languages(context.Background()) })
-	<-reading
+	patience.Receive(t, reading, "the list is read anew")
 	if got, err := c.languages(context.Background()); len(got) != 3 || err != nil {
 		t.Errorf("%d languages, %v; want the three that were known", len(got), err)
 	}

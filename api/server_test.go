@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ccee/api/auth"
+	"ccee/patience"
 )
 
 func TestNewRefusesBadOptions(t *testing.T) {
@@ -79,7 +80,7 @@ func TestClientLeavesWhileWaiting(t *testing.T) {
 	s := newStack(t, nil)
 	id := s.submit(helloPython)
 	s.log.Reset()
-	ctx, leave := context.WithCancel(context.Background())
+	ctx, leave := context.WithCancel(patience.Context(t))
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(ctx, "GET", "/v1/jobs/"+id+"?waitMs=30000", nil)
 	r.Header.Set("X-Api-Key", testKey)
@@ -102,7 +103,10 @@ func serveOn(t *testing.T, s *stack) (url string, stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.server.Serve(ctx, l) }()
-	return "http://" + l.Addr().String(), func() error { cancel(); return <-done }
+	return "http://" + l.Addr().String(), func() error {
+		cancel()
+		return patience.Receive(t, done, "Serve returns")
+	}
 }
 
 // announcing tells of each request that is authenticated.
@@ -120,7 +124,7 @@ func TestServeDrains(t *testing.T) {
 	arrived := make(chan struct{}, 2) // one for the submission, one for the request that waits
 	s := newStack(t, func(o *Options) { o.Auth = announcing{o.Auth, arrived} })
 	id := s.submit(helloPython)
-	<-arrived
+	patience.Receive(t, arrived, "the submission")
 	url, stop := serveOn(t, s)
 	req, err := http.NewRequest("GET", fmt.Sprintf("%s/v1/jobs/%s?waitMs=30000", url, id), nil)
 	if err != nil {
@@ -138,7 +142,7 @@ func TestServeDrains(t *testing.T) {
 		body, _ := io.ReadAll(resp.Body)
 		answered <- resp.Status + " " + string(body)
 	}()
-	<-arrived
+	patience.Receive(t, arrived, "the request that waits")
 	start := time.Now()
 	if err := stop(); err != nil {
 		t.Errorf("Serve = %v, want nil", err)
@@ -146,7 +150,7 @@ func TestServeDrains(t *testing.T) {
 	if took := time.Since(start); took > drainTimeout {
 		t.Errorf("draining took %s", took)
 	}
-	if got := <-answered; !strings.Contains(got, `200 OK`) || !strings.Contains(got, `"status":"queued"`) {
+	if got := patience.Receive(t, answered, "the request that waits is answered"); !strings.Contains(got, `200 OK`) || !strings.Contains(got, `"status":"queued"`) {
 		t.Errorf("the waiting request got %s, want the job as it is", got)
 	}
 }

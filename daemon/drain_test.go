@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 func TestCancelByID(t *testing.T) {
@@ -20,14 +21,14 @@ func TestCancelByID(t *testing.T) {
 		_, body := s.ask(t, "POST", "/v1/run", specBody, "")
 		answer <- body
 	}()
-	id := <-begun
+	id := patience.Receive(t, begun, "the job begins")
 	if resp, body := s.ask(t, "POST", "/v1/run", specBody, ""); resp.StatusCode != 409 {
 		t.Errorf("the same id again: HTTP %d %s, want 409", resp.StatusCode, body)
 	}
 	if resp, body := s.ask(t, "DELETE", "/v1/run/"+id, "", ""); resp.StatusCode != 204 {
 		t.Errorf("DELETE: HTTP %d %s, want 204", resp.StatusCode, body)
 	}
-	if body := <-answer; !strings.Contains(body, `"status":"cancelled"`) {
+	if body := patience.Receive(t, answer, "the cancelled job is answered"); !strings.Contains(body, `"status":"cancelled"`) {
 		t.Errorf("answer %s, want a cancelled result", body)
 	}
 	// Its caller has the answer, so the id is free.
@@ -45,7 +46,7 @@ func TestDisconnectCancels(t *testing.T) {
 		ended <- ctx.Err()
 		return job.Result{}, job.Errorf(job.ECancelled, "gone")
 	})
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(patience.Context(t))
 	req, _ := http.NewRequestWithContext(ctx, "POST", "http://daemon/v1/run", strings.NewReader(specBody))
 	go func() {
 		<-begun
@@ -55,7 +56,7 @@ func TestDisconnectCancels(t *testing.T) {
 		resp.Body.Close()
 		t.Error("the cancelled request was answered")
 	}
-	if err := <-ended; !errors.Is(err, context.Canceled) {
+	if err := patience.Receive(t, ended, "the job ends with its caller"); !errors.Is(err, context.Canceled) {
 		t.Errorf("the job ended with %v, want a cancelled context", err)
 	}
 }
@@ -72,7 +73,7 @@ func TestDrainLetsJobsFinish(t *testing.T) {
 		_, body := s.ask(t, "POST", "/v1/run", specBody, "")
 		answer <- body
 	}()
-	<-begun
+	patience.Receive(t, begun, "the job begins")
 	s.jobs.drain() // which stop does too, at a moment that can't be seen from here
 	done := make(chan error, 1)
 	go func() { done <- s.stop() }()
@@ -87,10 +88,10 @@ func TestDrainLetsJobsFinish(t *testing.T) {
 		t.Errorf("/health while draining: HTTP %d, want 200", resp.StatusCode)
 	}
 	close(next)
-	if body := <-answer; !strings.Contains(body, "succeeded") {
+	if body := patience.Receive(t, answer, "the running job is answered"); !strings.Contains(body, "succeeded") {
 		t.Errorf("the running job was answered %s, want its result", body)
 	}
-	if err := <-done; err != nil {
+	if err := patience.Receive(t, done, "Serve returns"); err != nil {
 		t.Errorf("Serve = %v, want nil", err)
 	}
 	if _, err := os.Lstat(s.path); !os.IsNotExist(err) {
@@ -106,11 +107,11 @@ func TestDrainDeadlineKills(t *testing.T) {
 		resp, body := s.ask(t, "POST", "/v1/run", specBody, "")
 		answer <- resp.Status + " " + body
 	}()
-	<-begun
+	patience.Receive(t, begun, "the job begins")
 	if err := s.stop(); err != nil {
 		t.Errorf("Serve = %v, want nil", err)
 	}
-	if got := <-answer; !strings.HasPrefix(got, "503") || !strings.Contains(got, "unavailable") {
+	if got := patience.Receive(t, answer, "the killed job is answered"); !strings.HasPrefix(got, "503") || !strings.Contains(got, "unavailable") {
 		t.Errorf("answer %s, want 503 unavailable: the job is to run elsewhere", got)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"ccee/api/job"
 	"ccee/nsjail"
 	"ccee/nsjail/escape"
+	"ccee/patience"
 	"ccee/seccomp"
 )
 
@@ -169,7 +170,7 @@ func countAttempts(t *testing.T, all []escape.Outcome) {
 
 // twoJobs has one job plant and listen while another looks and sends.
 func (s *served) twoJobs(t *testing.T) []escape.Outcome {
-	ctx, cancel := context.WithCancelCause(t.Context())
+	ctx, cancel := context.WithCancelCause(patience.Context(t))
 	defer cancel(nil)
 	planted, ended := make(chan string, 1), make(chan string, 1)
 	var said strings.Builder // by the one goroutine that emits, until ended
@@ -197,7 +198,7 @@ func (s *served) twoJobs(t *testing.T) []escape.Outcome {
 	got := s.outcomes(t, job.Spec{ID: "look", Language: "python", Source: testFile(t, "look.py"), Args: []string{"cross-job", ids}})
 	mustHold(t, got)
 	cancel(errCancelled)
-	if how := <-ended; strings.Contains(how, "REACHED") {
+	if how := patience.Receive(t, ended, "the planting job ends"); strings.Contains(how, "REACHED") {
 		t.Errorf("something reached the other job: %s", how)
 	}
 	return got

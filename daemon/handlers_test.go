@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 func TestPostRun(t *testing.T) {
@@ -58,7 +59,7 @@ func TestStreamIsLive(t *testing.T) {
 		<-next
 		return prints(ctx, spec, emit)
 	})
-	req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://daemon/v1/run", strings.NewReader(specBody))
+	req, _ := http.NewRequestWithContext(patience.Context(t), "POST", "http://daemon/v1/run", strings.NewReader(specBody))
 	req.Header.Set("Accept", ndjson)
 	resp, err := s.http.Do(req)
 	if err != nil {

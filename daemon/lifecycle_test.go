@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 func TestCancelRealJobs(t *testing.T) {
@@ -47,14 +48,14 @@ func TestCancelRealJobs(t *testing.T) {
 		}
 	}
 	t.Run("by id", func(t *testing.T) {
-		events, _ := follow(t.Context(), func() { s.ask(t, "DELETE", "/v1/run/c1", "", "") })
+		events, _ := follow(patience.Context(t), func() { s.ask(t, "DELETE", "/v1/run/c1", "", "") })
 		end := events[len(events)-1]
 		if end.Result == nil || end.Result.Status != job.Cancelled || string(end.Result.Last().Stdout.Data) != "up\n" {
 			t.Errorf("last event %+v, want a cancelled result with the output so far", end)
 		}
 	})
 	t.Run("by disconnect", func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(patience.Context(t))
 		if _, err := follow(ctx, cancel); !errors.Is(err, context.Canceled) {
 			t.Errorf("the stream ended with %v", err)
 		}
@@ -68,7 +69,7 @@ func idle(t *testing.T, s *served) {
 	// With every slot asked for at once, the answer comes when the last one is free.
 	total := s.slots.total
 	all := need{memory: total.memory, millicores: total.millicores}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience.Long())
 	defer cancel()
 	slot, err := s.slots.acquire(ctx, all)
 	if err != nil {
@@ -113,7 +114,7 @@ func TestUnknownLanguageAndBigLimits(t *testing.T) {
 
 func TestDrainKillsRealJobs(t *testing.T) {
 	s := realDaemon(t, func(o *Options) { o.Drain = time.Nanosecond })
-	req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://daemon/v1/run",
+	req, _ := http.NewRequestWithContext(patience.Context(t), "POST", "http://daemon/v1/run",
 		strings.NewReader(`{"id":"d","language":"python","sourceCode":"import time\ntime.sleep(60)","run":{"wallMs":60000}}`))
 	req.Header.Set("Accept", ndjson)
 	resp, err := s.http.Do(req) // returns with the first event: the program runs
@@ -133,7 +134,7 @@ func TestDrainKillsRealJobs(t *testing.T) {
 	if ev.Type != job.EventError || ev.Error.Code != job.EUnavailable {
 		t.Errorf("last event %+v, want the error unavailable", ev)
 	}
-	if err := <-done; err != nil {
+	if err := patience.Receive(t, done, "Serve returns"); err != nil {
 		t.Errorf("Serve = %v", err)
 	}
 }
@@ -146,7 +147,7 @@ func TestSpawnerIsReplaced(t *testing.T) {
 		t.Fatalf("%d spawners before, want 1", len(before))
 	}
 	began := strings.NewReader(`{"id":"lost","language":"python","sourceCode":"import time\ntime.sleep(60)","run":{"wallMs":60000}}`)
-	req, err := http.NewRequestWithContext(t.Context(), "POST", "http://daemon/v1/run", began)
+	req, err := http.NewRequestWithContext(patience.Context(t), "POST", "http://daemon/v1/run", began)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 func (s *served) streamSpec(t *testing.T, spec job.Spec) []job.Event {
 	t.Helper()
 	spec.ID = "stream"
+	ample(t, &spec.Compile, job.DefaultCompile)
+	ample(t, &spec.Run, job.DefaultRun)
 	body, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)

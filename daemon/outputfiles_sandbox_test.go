@@ -15,6 +15,7 @@ import (
 
 	"ccee/api/job"
 	"ccee/nsjail"
+	"ccee/patience"
 	"ccee/rootfs"
 	"ccee/seccomp"
 )
@@ -131,7 +132,7 @@ func TestOutputFilesOfTwoSteps(t *testing.T) {
 	run := func(first, second string) job.Result {
 		t.Helper()
 		ample := job.Limits{WallMs: 60_000, CPUMs: 60_000, CPUMillicores: 4000} // also where the machine is emulated
-		res, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "two", Compile: ample, Run: ample, Source: "#\n" + first, OutputFiles: []string{"out.txt", "dir/passwd", "good.txt", "log", "swap"},
+		res, err := r.Run(patience.Context(t), job.Spec{ID: "1", Language: "two", Compile: ample, Run: ample, Source: "#\n" + first, OutputFiles: []string{"out.txt", "dir/passwd", "good.txt", "log", "swap"},
 			Files: []job.File{{Name: "second.py", Data: []byte(second)}}}, func(job.Event) error { return nil })
 		if err != nil {
 			t.Fatal(err)
@@ -185,7 +186,7 @@ open('swap', 'w').write('mine')
 // TestOutputFilesOnTheWire: they are in a stream's result too, as base64, and a glob that is none is refused by name.
 func TestOutputFilesOnTheWire(t *testing.T) {
 	s := realDaemon(t, nil)
-	_, body := s.ask(t, "POST", "/v1/run", `{"id":"w","language":"python","sourceCode":"open('a','wb').write(b'\\xff')","outputFiles":["a"]}`, ndjson)
+	_, body := s.ask(t, "POST", "/v1/run", `{"id":"w","language":"python","sourceCode":"open('a','wb').write(b'\\xff')","outputFiles":["a"],`+amply+`}`, ndjson)
 	lines := strings.Split(strings.TrimSpace(body), "\n")
 	var ev struct {
 		Result struct{ OutputFiles json.RawMessage }

@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 // collected collects from an ordinary directory what globs match.
@@ -208,26 +210,32 @@ func TestOutputFilesAreHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held := semaphore.NewWeighted(smallBody + 1)
-	_, release := outputFiles(t.Context(), int(d.Fd()), g, job.DefaultRun, held)
-	if held.TryAcquire(1) {
-		t.Error("the files are not charged")
-	}
-	second := make(chan int)
-	go func() {
-		out, release := outputFiles(t.Context(), int(d.Fd()), g, job.DefaultRun, held)
-		defer release()
-		second <- len(out.Files)
-	}()
-	select {
-	case n := <-second:
-		t.Errorf("%d files were read when there was no room", n)
-	default:
-	}
-	release()
-	if n := <-second; n != 2 {
-		t.Errorf("%d files, want 2", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		held := semaphore.NewWeighted(smallBody + 1)
+		_, release := outputFiles(t.Context(), int(d.Fd()), g, job.DefaultRun, held)
+		if held.TryAcquire(1) {
+			t.Error("the files are not charged")
+		}
+		second := make(chan int, 1)
+		go func() {
+			out, release := outputFiles(t.Context(), int(d.Fd()), g, job.DefaultRun, held)
+			defer release()
+			second <- len(out.Files)
+		}()
+		synctest.Wait() // the second one waits, or has ended
+		select {
+		case n := <-second:
+			t.Fatalf("%d files were read when there was no room", n)
+		default:
+		}
+		release()
+		if n, err := patience.Wait(second, "the second one has room"); err != nil {
+			t.Error(err)
+			held.Release(smallBody + 1) // it must end before the bubble does
+		} else if n != 2 {
+			t.Errorf("%d files, want 2", n)
+		}
+	})
 }
 
 // TestOutputFilesModes: a mode does not keep the daemon out. What the job may change it could have read.

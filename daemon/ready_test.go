@@ -18,6 +18,7 @@ import (
 
 	"ccee/api/job"
 	"ccee/nsjail"
+	"ccee/patience"
 )
 
 // made is a sandbox that a pool made.
@@ -91,11 +92,7 @@ func filled(t *testing.T, r *ready, n int) {
 // eventually waits until something is so.
 func eventually(t *testing.T, so func() bool) {
 	t.Helper()
-	for tick, until := time.NewTicker(time.Millisecond), time.Now().Add(10*time.Second); !so(); <-tick.C {
-		if time.Now().After(until) {
-			t.Fatal("not within 10 s")
-		}
-	}
+	patience.Until(t, "what this line waits for", func() (bool, string) { return so(), "not so" })
 }
 
 func planOf(t *testing.T, change func(*job.Spec)) plan {
@@ -221,17 +218,15 @@ var (
 // awaitReady returns once the daemon has at least as many sandboxes ready.
 func (s *served) awaitReady(t *testing.T, n int) {
 	t.Helper()
-	for tick, until := time.NewTicker(5*time.Millisecond), time.Now().Add(20*time.Second); ; <-tick.C {
+	patience.Until(t, fmt.Sprintf("%d sandboxes are ready", n), func() (bool, string) {
 		_, text := s.ask(t, "GET", "/metrics", "", "")
-		if m := readyNow.FindStringSubmatch(text); m != nil {
-			if have, _ := strconv.Atoi(m[1]); have >= n {
-				return
-			}
+		m := readyNow.FindStringSubmatch(text)
+		if m == nil {
+			return false, text
 		}
-		if time.Now().After(until) {
-			t.Fatalf("%d sandboxes are not ready:\n%s", n, text)
-		}
-	}
+		have, _ := strconv.Atoi(m[1])
+		return have >= n, text
+	})
 }
 
 // from is how many sandboxes came from there.

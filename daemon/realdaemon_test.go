@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
+	"ccee/patience"
 	"ccee/rootfs"
 	"ccee/seccomp"
 )
@@ -79,7 +79,11 @@ func realDaemon(t testing.TB, adjust func(*Options)) *served {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()
 	out := &served{Server: s, log: log, path: o.Socket}
-	out.stop = sync.OnceValue(func() error { cancel(); return <-done })
+	out.stop = sync.OnceValue(func() error {
+		cancel()
+		err, late := patience.Wait(done, "Serve returns")
+		return cmp.Or(late, err)
+	})
 	out.http = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", o.Socket)
 	}}}
@@ -105,9 +109,8 @@ func (s *served) runSpec(t *testing.T, spec job.Spec) job.Result {
 		spec.ID = strings.ReplaceAll(fmt.Sprintf("%x", t.Name()), "/", "-")
 		spec.ID = spec.ID[max(0, len(spec.ID)-100):]
 	}
-	slow := slowness(t)
-	slow.stretch(&spec.Compile, job.DefaultCompile)
-	slow.stretch(&spec.Run, job.DefaultRun)
+	ample(t, &spec.Compile, job.DefaultCompile)
+	ample(t, &spec.Run, job.DefaultRun)
 	body, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -123,39 +126,25 @@ func (s *served) runSpec(t *testing.T, spec job.Spec) job.Result {
 	return res
 }
 
-// factor is how many times slower than a real machine this one is. The time limits of tests are for a real one.
-type factor int64
-
-// slowness is 1, or what SANDBOX_SLOWNESS says where the machine is emulated.
-func slowness(t testing.TB) factor {
+// ample gives a step of a job, where the test is not about its time, time that only a fault uses up; where it is, as many times more as
+// the machine is slower. The rate of CPU time, by default def's, grows with that.
+func ample(t testing.TB, l *job.Limits, def job.Limits) {
 	t.Helper()
-	text := os.Getenv("SANDBOX_SLOWNESS")
-	if text == "" {
-		return 1
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 1 {
-		t.Fatalf("SANDBOX_SLOWNESS is %q, want a whole number from 1 on", text)
-	}
-	return factor(n)
-}
-
-// stretch gives a job the time that it needs here for what l, or by default def, gives it on a real machine.
-func (f factor) stretch(l *job.Limits, def job.Limits) {
-	if f == 1 {
-		return
-	}
+	slowness, most := patience.Slowness(), job.MaxLimits
 	for _, v := range []struct {
 		of            *int64
 		def, greatest int64
 	}{
-		{&l.WallMs, def.WallMs, job.MaxLimits.WallMs},
-		{&l.CPUMs, def.CPUMs, job.MaxLimits.CPUMs},
-		{&l.CPUMillicores, def.CPUMillicores, job.MaxLimits.CPUMillicores},
+		{&l.WallMs, most.WallMs, most.WallMs},
+		{&l.CPUMs, most.CPUMs, most.CPUMs},
+		{&l.CPUMillicores, def.CPUMillicores, most.CPUMillicores},
 	} {
-		*v.of = min(cmp.Or(*v.of, v.def)*int64(f), v.greatest)
+		*v.of = min(cmp.Or(*v.of, v.def)*slowness, v.greatest)
 	}
 }
+
+// amply is for bodies that tests write by hand: the limits of a job whose test is not about time.
+const amply = `"run":{"wallMs":60000,"cpuMs":60000,"cpuMillicores":4000}`
 
 // last returns the step that ended the job, for messages too.
 func last(t *testing.T, res job.Result) *job.Step {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 type runFunc = func(context.Context, job.Spec, func(job.Event) error) (job.Result, error)
@@ -60,7 +62,11 @@ func serve(t *testing.T, drain time.Duration, run runFunc) *served {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()
-	stop := sync.OnceValue(func() error { cancel(); return <-done })
+	stop := sync.OnceValue(func() error {
+		cancel()
+		err, late := patience.Wait(done, "Serve returns")
+		return cmp.Or(late, err)
+	})
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}}}
@@ -76,7 +82,7 @@ func serve(t *testing.T, drain time.Duration, run runFunc) *served {
 // ask makes a request and returns status, header and body.
 func (s *served) ask(t testing.TB, method, path, body, accept string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, "http://daemon"+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(patience.Context(t), method, "http://daemon"+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 // ran is what one call of the binary did.
@@ -34,7 +35,7 @@ func wait(t *testing.T, stdin string, env []string, cmd *exec.Cmd) ran {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("%v: %v", cmd.Args, err)
 	}
-	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	late := time.AfterFunc(patience.Long(), func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
 	err := cmd.Wait()
 	var exit *exec.ExitError

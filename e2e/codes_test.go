@@ -8,6 +8,7 @@ import (
 
 	"ccee/api/job"
 	"ccee/daemon/client"
+	"ccee/patience"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,7 +17,7 @@ import (
 func TestExitCodes(t *testing.T) {
 	s := sharedUp(t)
 	parallel(256, 4, func(code int) {
-		r, err := s.direct("exit", code, fmt.Sprintf("import os; os._exit(%d)", code))
+		r, err := s.direct("exit", code, fmt.Sprintf("import os; os._exit(%d)", code), job.MaxLimits.WallMs)
 		if err != nil {
 			t.Errorf("exit %d: %v", code, err)
 			return
@@ -35,13 +36,16 @@ func TestSignals(t *testing.T) {
 		unix.SIGTSTP: true, unix.SIGTTIN: true, unix.SIGTTOU: true}
 	verdicts := map[unix.Signal]job.Verdict{unix.SIGXFSZ: job.FileSize, unix.SIGSYS: job.BadSyscall}
 	parallel(31, 4, func(n int) {
-		sig := unix.Signal(n + 1)
+		sig, wall := unix.Signal(n+1), job.MaxLimits.WallMs
+		if sig == unix.SIGSTOP {
+			wall = 1500 * patience.Slowness()
+		}
 		r, err := s.direct("signal", int(sig), fmt.Sprintf(`import os, signal
 n = %d
 if n not in (signal.SIGKILL, signal.SIGSTOP): signal.signal(n, signal.SIG_DFL)
 print("before", flush=True)
 os.kill(os.getpid(), n)
-print("after")`, sig))
+print("after")`, sig), wall)
 		name := unix.SignalName(sig)
 		want, signal, out := job.Signaled, name, "before\n"
 		switch v, special := verdicts[sig]; {
@@ -63,9 +67,9 @@ print("after")`, sig))
 }
 
 // direct runs a Python program through the daemon's socket.
-func (s *stack) direct(kind string, n int, source string) (job.Result, error) {
+func (s *stack) direct(kind string, n int, source string, wall int64) (job.Result, error) {
 	return client.New(s.socket()).Run(context.Background(), job.Spec{
-		ID: fmt.Sprintf("%s-%d", kind, n), Language: "python", Source: source, Run: job.Limits{WallMs: 1500, CPUMillicores: 1000},
+		ID: fmt.Sprintf("%s-%d", kind, n), Language: "python", Source: source, Run: job.Limits{WallMs: wall, CPUMillicores: 1000},
 	})
 }
 

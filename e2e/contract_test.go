@@ -7,9 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"ccee/api/contract"
+	"ccee/patience"
 )
 
 // described is the contract.
@@ -48,7 +48,7 @@ func (h held) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // rest is the client of the API.
-var rest = http.Client{Transport: held{http.DefaultTransport}, Timeout: 45 * time.Second}
+var rest = http.Client{Transport: held{http.DefaultTransport}, Timeout: patience.Long()}
 
 // What the contract does not say is found.
 func TestContractIsHeld(t *testing.T) {

@@ -3,9 +3,13 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"ccee/patience"
 )
 
 // TestKill kills each part of the stack while jobs run and wait. Every job must get exactly one result, the right one.
@@ -13,6 +17,9 @@ func TestKill(t *testing.T) {
 	s := ownStack(t, "WORKER_CONCURRENCY=2")
 	for _, part := range []string{"daemon", "worker", "api", "redis"} {
 		t.Run(part, func(t *testing.T) {
+			if part == "redis" {
+				s.syncAlways(t)
+			}
 			jobs := s.submitSlow(t, part, 6)
 			s.awaitRunning(t, jobs)
 			s.kill9(t, part)
@@ -26,13 +33,14 @@ func TestKill(t *testing.T) {
 // TestKillUp kills ccee up itself. All its children die with it, and the next one finds the jobs where they were.
 func TestKillUp(t *testing.T) {
 	s := ownStack(t, "WORKER_CONCURRENCY=2")
+	s.syncAlways(t)
 	jobs := s.submitSlow(t, "up", 4)
 	s.awaitRunning(t, jobs)
 	family := s.family()
 	if err := s.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-s.ended
+	patience.Receive(t, s.ended, "ccee up is gone")
 	wantGone(t, family)
 	if err := s.up("WORKER_CONCURRENCY=2"); err != nil {
 		t.Fatal(err)
@@ -40,6 +48,16 @@ func TestKillUp(t *testing.T) {
 	s.wantResults(t, jobs)
 	s.wantCounts(t, len(jobs))
 	s.wantNoJails(t)
+}
+
+// syncAlways has the stack's Redis write before it answers, whatever its disk does. With everysec it answers up to two seconds before
+// that while the disk is slow, and a kill takes back what it has answered.
+func (s *stack) syncAlways(t *testing.T) {
+	t.Helper()
+	out, err := exec.Command("redis-cli", "-s", filepath.Join(s.data(), "redis", "redis.sock"), "CONFIG", "SET", "appendfsync", "always").CombinedOutput()
+	if err != nil || string(out) != "OK\n" {
+		t.Fatalf("redis-cli: %v %s", err, out)
+	}
 }
 
 // submitSlow submits jobs that take a second, each with an output of its own: id of the job to what it prints.
@@ -56,7 +74,7 @@ func (s *stack) submitSlow(t *testing.T, tag string, n int) map[string]string {
 // awaitRunning returns when one of the jobs runs. The wait happens in the server.
 func (s *stack) awaitRunning(t *testing.T, jobs map[string]string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience.Long()); time.Now().Before(deadline); {
 		for id := range jobs {
 			j, err := s.get(id, 20*time.Millisecond)
 			if err != nil {
@@ -73,8 +91,7 @@ func (s *stack) awaitRunning(t *testing.T, jobs map[string]string) {
 func (s *stack) wantResults(t *testing.T, jobs map[string]string) {
 	t.Helper()
 	for id, want := range jobs {
-		// A worker's jobs are taken over when its lease of 15 s is over.
-		j, err := s.await(id, 60*time.Second)
+		j, err := s.await(id, patience.Long()) // a worker's jobs are taken over when its lease of 15 s is over
 		if err != nil {
 			t.Error(err)
 			continue

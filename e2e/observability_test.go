@@ -17,6 +17,8 @@ import (
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"ccee/patience"
 )
 
 const observability = "../infra/observability"
@@ -52,7 +54,7 @@ func TestDashboardAndRulesNameWhatThereIs(t *testing.T) {
 	if status, answer, err := s.request("POST", "/v1/jobs?waitMs=30000", key, job); status != 200 || err != nil {
 		t.Fatalf("%d %s %v", status, answer, err)
 	}
-	<-told
+	patience.Receive(t, told, "the webhook is delivered")
 	overSocket := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", s.socket())
 	}}}

@@ -3,6 +3,8 @@ package e2e
 import (
 	"strings"
 	"testing"
+
+	"ccee/patience"
 )
 
 // outcome is one row of the table: a program, and how it must end.
@@ -28,9 +30,16 @@ func python(source string, more ...any) body     { return program("python", sour
 func javascript(source string, more ...any) body { return program("javascript", source, more) }
 func java(source string, more ...any) body       { return program("java", source, more) }
 
+// ms are the milliseconds that a program needs here for what those are enough for on a fast machine.
+func ms(n int64) int64 { return min(n*patience.Slowness(), 15_000) }
+
+// program is a job with a time limit that only a fault reaches, unless more, names and values, says another.
 func program(language, source string, more []any) body {
-	b := body{"language": language, "sourceCode": source}
+	b := body{"language": language, "sourceCode": source, "timeoutMs": 15_000}
 	for i := 0; i < len(more); i += 2 {
+		if more[i] == "run" { // which has a time limit of its own
+			delete(b, "timeoutMs")
+		}
 		b[more[i].(string)] = more[i+1]
 	}
 	return b
@@ -51,15 +60,15 @@ func outcomes() []outcome {
 		{name: "abort", job: python(pythonLed + "os.abort()"), status: "failed", verdict: "signaled", exit: -1, signal: "SIGABRT", stdout: "before"},
 
 		// Limits.
-		{name: "wall time", job: python(pythonLed+"time.sleep(60)", "timeoutMs", 500), status: "timed_out", verdict: "wall_time", exit: -1, signal: "SIGKILL", stdout: "before", timedOut: true},
-		{name: "wall time, SIGTERM ignored", job: python("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"+pythonLed+"time.sleep(60)", "timeoutMs", 500), status: "timed_out", verdict: "wall_time", exit: -1, signal: "SIGKILL", stdout: "before", timedOut: true},
-		{name: "CPU time", job: python(pythonLed+"while True: pass", "run", body{"cpuMs": 300, "cpuMillicores": 1000, "timeoutMs": 10000}), status: "timed_out", verdict: "cpu_time", exit: -1, signal: "SIGKILL", stdout: "before", timedOut: true},
+		{name: "wall time", job: python(pythonLed+"time.sleep(60)", "timeoutMs", ms(500)), status: "timed_out", verdict: "wall_time", exit: -1, signal: "SIGKILL", stdout: "before", timedOut: true},
+		{name: "wall time, SIGTERM ignored", job: python("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"+pythonLed+"time.sleep(60)", "timeoutMs", ms(500)), status: "timed_out", verdict: "wall_time", exit: -1, signal: "SIGKILL", stdout: "before", timedOut: true},
+		{name: "CPU time", job: python(pythonLed+"while True: pass", "run", body{"cpuMs": ms(300), "cpuMillicores": 1000, "timeoutMs": 10000}), status: "timed_out", verdict: "cpu_time", exit: -1, signal: "SIGKILL", stdout: "before", timedOut: true},
 		// Contract 9.3: the CPU time follows the time limit; by default it is 4 s.
 		{name: "more time, more CPU time", job: python("import time\nwhile time.process_time() < 4.3: pass\nprint('done')", "timeoutMs", 15000, "cpuMillicores", 1000), status: "succeeded", verdict: "exited", stdout: "done\n"},
 		{name: "memory bomb", job: python(pythonLed+"x=[]\nwhile True: x.append(bytearray(1<<20))", "memoryMb", memory64, "cpuMillicores", 1000), status: "failed", verdict: "oom_killed", exit: -1, signal: "SIGKILL", stdout: "before"},
 		{name: "memory bomb of many processes", job: python(pythonLed+"for i in range(20):\n  if os.fork()==0:\n    x=bytearray(30<<20); time.sleep(20)\nos.wait()", "memoryMb", memory64, "run", body{"timeoutMs": 15000, "cpuMillicores": 1000}), status: "failed", verdict: "oom_killed", exit: anyEnd, stdout: "before"},
 		{name: "fork bomb", job: python(pythonLed+"while True:\n  if os.fork()==0: time.sleep(60)", "run", body{"pids": 32, "timeoutMs": 10000, "cpuMillicores": 1000}), status: "failed", verdict: "pids_limit", exit: 1, stdout: "before", stderr: "BlockingIOError"},
-		{name: "fork bomb that goes on", job: python(pythonLed+"while True:\n  try: os.fork()\n  except OSError: pass", "run", body{"pids": 32, "timeoutMs": 1500, "cpuMillicores": 1000, "memoryMb": 512}), status: "timed_out", verdict: "wall_time", exit: -1, signal: "SIGKILL", stdout: "before", timedOut: true},
+		{name: "fork bomb that goes on", job: python(pythonLed+"while True:\n  try: os.fork()\n  except OSError: pass", "run", body{"pids": 32, "timeoutMs": ms(1500), "cpuMillicores": 1000, "memoryMb": 512}), status: "timed_out", verdict: "wall_time", exit: -1, signal: "SIGKILL", stdout: "before", timedOut: true},
 		{name: "output beyond the kept", job: python("print('x'*100000)"), status: "succeeded", verdict: "exited", stdout: "xxx", truncated: true},
 		{name: "output flood", job: python("import sys\nwhile True: sys.stdout.write('x'*65536)", "run", body{"floodBytes": mib, "cpuMillicores": 1000}), status: "failed", verdict: "output_limit", exit: -1, signal: "SIGKILL", stdout: "xxx", truncated: true},
 		{name: "large file", job: python(pythonLed+"import signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_DFL)\nf=open('f','wb')\nwhile True: f.write(b'x'*65536)", "run", body{"fileSizeBytes": mib}), status: "failed", verdict: "file_size", exit: -1, signal: "SIGXFSZ", stdout: "before"},

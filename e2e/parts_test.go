@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ccee/patience"
 )
 
 // part is a process of its own: ccee daemon, worker or api, or a redis-server.
@@ -42,7 +44,7 @@ func startPart(t *testing.T, env []string, path string, args ...string) *part {
 func (p *part) stop(t *testing.T) {
 	t.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	kill := time.AfterFunc(30*time.Second, func() { _ = p.cmd.Process.Kill() })
+	kill := time.AfterFunc(patience.Long(), func() { _ = p.cmd.Process.Kill() })
 	defer kill.Stop()
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("%s ended with %v, want exit code 0", p.name, err)
@@ -80,7 +82,7 @@ func TestParts(t *testing.T) {
 
 	redis := func() *part {
 		return startPart(t, nil, "redis-server", "--port", "0", "--unixsocket", filepath.Join(dir, "redis.sock"),
-			"--dir", dir, "--appendonly", "yes", "--save", "")
+			"--dir", dir, "--appendonly", "yes", "--appendfsync", "always", "--save", "")
 	}
 	first := redis()
 	eventually(t, "the api is ready with Redis", 30*time.Second, s.answers("/ready", 200))
@@ -108,8 +110,8 @@ func (s *stack) wantUnavailable(t *testing.T) {
 	t.Helper()
 	began := time.Now()
 	status, answer, err := s.request("POST", "/v1/jobs", "dev-local-key", python("print(1)"))
-	if err != nil || status != 503 || time.Since(began) > 10*time.Second {
-		t.Errorf("POST without Redis: %d %s %v after %v, want 503 within 10 s", status, answer, err, time.Since(began))
+	if err != nil || status != 503 || time.Since(began) > slow(10*time.Second) {
+		t.Errorf("POST without Redis: %d %s %v after %v, want 503 within %v", status, answer, err, time.Since(began), slow(10*time.Second))
 	}
 	if ok, body := s.answers("/health", 200)(); !ok {
 		t.Errorf("GET /health without Redis: %s", body)
@@ -119,9 +121,12 @@ func (s *stack) wantUnavailable(t *testing.T) {
 	}
 }
 
+// slow is how long that takes here.
+func slow(d time.Duration) time.Duration { return time.Duration(patience.Slowness()) * d }
+
 func (s *stack) wantHello(t *testing.T) {
 	t.Helper()
-	status, answer, err := s.request("POST", "/v1/jobs?waitMs=20000", "dev-local-key", python("print('hello')"))
+	status, answer, err := s.request("POST", "/v1/jobs?waitMs=30000", "dev-local-key", python("print('hello')"))
 	var j jobObject
 	if err == nil {
 		err = json.Unmarshal(answer, &j)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ccee/patience"
 )
 
 // process is one line of /proc.
@@ -121,9 +123,11 @@ func mounts(t *testing.T) []string {
 	return strings.Split(string(b), "\n")
 }
 
-// eventually waits for a condition that the kernel brings about by itself, such as the end of a killed process.
+// eventually waits for a condition that comes about by itself, such as the end of a killed process: as long as within says, or as
+// patience does, which is for slow machines.
 func eventually(t *testing.T, what string, within time.Duration, holds func() (bool, string)) {
 	t.Helper()
+	within = max(within, patience.Long())
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(within)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 // body is a JSON object to send.
@@ -136,7 +137,7 @@ func (s *stack) await(id string, within time.Duration) (*jobObject, error) {
 // run submits a job and waits for its end.
 func (s *stack) run(t *testing.T, b body) *jobObject {
 	t.Helper()
-	j, err := s.await(s.submit(t, b), 90*time.Second)
+	j, err := s.await(s.submit(t, b), 2*patience.Long())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ccee/patience"
 )
 
 // The tenant of most tests: quotas and rates out of the way.
@@ -20,10 +22,7 @@ const (
 		`"other-key":{"tenantId":"other"},"tight-key":{"tenantId":"tight","maxConcurrentJobs":1,"maxDailyJobs":2}}`
 )
 
-const (
-	upWithin   = 60 * time.Second
-	downWithin = 60 * time.Second
-)
+var upWithin, downWithin = patience.Long(), patience.Long()
 
 // stack is one ccee up.
 type stack struct {

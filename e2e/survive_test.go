@@ -20,6 +20,7 @@ import (
 
 	"ccee/api/job"
 	"ccee/daemon/client"
+	"ccee/patience"
 )
 
 // hostile are programs that try to outlive, outgrow or confuse the daemon, with the verdicts that are right for them. Limits
@@ -99,13 +100,13 @@ func (s *survivor) run(t *testing.T, which int) {
 	h := hostile[which]
 	wall := int64(60_000) // for what ends by itself, sooner or later
 	if slices.Contains(h.want, job.WallTime) {
-		wall = 500
+		wall = 500 * patience.Slowness()
 	}
 	spec := job.Spec{
 		ID: fmt.Sprintf("hostile-%d", hostileID.Add(1)), Language: h.language, Source: h.source,
 		Run: job.Limits{WallMs: wall, CPUMs: 10_000, FloodBytes: 4 << 20, MemoryBytes: 64 << 20},
 	}
-	res, err := s.client.Run(context.Background(), spec)
+	res, err := s.client.Run(patience.Context(t), spec)
 	switch {
 	case err != nil && (job.ErrorCode(err) == job.EUnavailable || strings.Contains(err.Error(), "daemon")):
 		s.lost.Add(1)
@@ -176,7 +177,7 @@ func TestSurvives(t *testing.T) {
 			_ = syscall.Kill(s.daemon.cmd.Process.Pid, syscall.SIGKILL)
 		}()
 		s.attack(t, rng, n/8, killed)
-		<-killed
+		patience.Receive(t, killed, "the daemon is killed")
 		_ = s.daemon.cmd.Wait()
 		s.start(t)
 	}

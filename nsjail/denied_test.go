@@ -74,7 +74,7 @@ func TestDeniedKills(t *testing.T) {
 func TestDeniedFlood(t *testing.T) {
 	b := requireSandbox(t)
 	p := asking(1_000_000_000, 8, Answer{Errno: unix.EPERM})
-	p.WallTime = 400 * time.Millisecond
+	p.WallTime = slow(400 * time.Millisecond)
 	r := b.run(t, p)
 	if r.Verdict != WallTime || len(r.Denied) != 1 {
 		t.Fatalf("got %+v", r)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ccee/patience"
 )
 
 // TestNothingInherited starts a spawner from a thread that has what a daemon may have by accident, and looks from inside.
@@ -83,7 +85,7 @@ func strangeSpawner(t *testing.T, b *box) *Spawner {
 		s, err := newSpawner("/proc/self/exe", b.cgroups, b.root)
 		done <- started{s, err}
 	}()
-	got := <-done
+	got := patience.Receive(t, done, "the spawner starts")
 	if got.err != nil {
 		t.Fatal(got.err)
 	}

@@ -85,11 +85,12 @@ func TestLimits(t *testing.T) {
 func TestTimeLimits(t *testing.T) {
 	b := requireSandbox(t)
 	cpu := func(_ *Config, p *Process) { p.CPUTime = 400 * time.Millisecond }
+	ample := func(_ *Config, p *Process) { p.CPUTime = slow(400 * time.Millisecond) } // a fork costs CPU time too
 	b.tryLimits(t, []limitRow{
-		{"CPU time below", []string{"burn", "200", "1"}, cpu, Exited, ""},
+		{"CPU time below", []string{"burn", "200", "1"}, ample, Exited, ""},
 		{"CPU time at", []string{"burn", "400", "1"}, cpu, CPUTime, ""},
 		{"CPU time above", []string{"burn", "500", "1"}, cpu, CPUTime, ""},
-		{"CPU time of four below", []string{"burn", "50", "4"}, cpu, Exited, ""},
+		{"CPU time of four below", []string{"burn", "50", "4"}, ample, Exited, ""},
 		{"CPU time of four above", []string{"burn", "120", "4"}, cpu, CPUTime, ""},
 	})
 	p := process("sleep")
@@ -147,7 +148,7 @@ func TestTinyLimits(t *testing.T) {
 func TestRefusedForks(t *testing.T) {
 	b := requireSandbox(t)
 	p := process("forkbomb")
-	p.WallTime, p.Resources.MemoryMax = 200*time.Millisecond, 1<<30
+	p.WallTime, p.Resources.MemoryMax = slow(200*time.Millisecond), 1<<30
 	r := b.run(t, p)
 	if i := slices.IndexFunc(r.Evidence, func(e Evidence) bool { return e.Source == "pids.events max" }); i < 0 ||
 		r.Evidence[i].Value < 1 || r.Evidence[i].Limit != p.Resources.PidsMax {

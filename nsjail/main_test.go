@@ -11,6 +11,8 @@ import (
 
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
+
+	"ccee/patience"
 )
 
 // allowAll is a seccomp filter of one instruction: BPF_RET, SECCOMP_RET_ALLOW. Policies are tested in package seccomp.
@@ -150,9 +152,12 @@ func process(args ...string) Process {
 		Rlimits:   []configs.Rlimit{{Type: unix.RLIMIT_FSIZE, Soft: 1 << 20, Hard: 1 << 20}, {Type: unix.RLIMIT_NOFILE, Soft: 64, Hard: 64}},
 		Seccomp:   allowAll,
 		Resources: testResources(),
-		WallTime:  20 * time.Second, CPUTime: 20 * time.Second, OutputMax: 65536, FloodMax: 1 << 20,
+		WallTime:  patience.Long(), CPUTime: patience.Long(), OutputMax: 65536, FloodMax: 1 << 20,
 	}
 }
+
+// slow is the time that a program needs here for what d is enough for on a fast machine.
+func slow(d time.Duration) time.Duration { return time.Duration(patience.Slowness()) * d }
 
 func (b *box) sandbox(t testing.TB) *Sandbox { return b.sandboxOf(t, b.config()) }
 
@@ -181,7 +186,7 @@ func (b *box) runIn(t testing.TB, cfg Config, p Process) Result {
 
 func (b *box) runStep(t testing.TB, sb *Sandbox, p Process) Result {
 	t.Helper()
-	r, err := sb.Run(context.Background(), p)
+	r, err := sb.Run(patience.Context(t), p)
 	if err != nil {
 		t.Fatal(err)
 	}

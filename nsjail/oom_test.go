@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"testing"
+
+	"ccee/patience"
 )
 
 // TestOOMEndsAll: a job that is out of memory ends at once, though the process that the kernel kills is not its main one,
@@ -41,7 +43,7 @@ func TestOOMAbove(t *testing.T) {
 		}
 		done <- r
 	}()
-	<-started
+	patience.Receive(t, started, "the bystander starts")
 	if err := writeFile(b.cgroups.at.memory, file, "33554432"); err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,7 @@ func TestOOMAbove(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if r := <-done; r.Verdict != Cancelled {
+	if r := patience.Receive(t, done, "the bystander ends"); r.Verdict != Cancelled {
 		t.Errorf("the bystander: %+v, want that it ran on until it was cancelled", r)
 	}
 }

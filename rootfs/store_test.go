@@ -12,6 +12,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
+
+	"ccee/patience"
 )
 
 // layerPath is the file of the image's lowest layer.
@@ -84,7 +86,7 @@ func TestUnpackOnce(t *testing.T) {
 			t.Errorf("path %q, want %q", p, want)
 		}
 	}
-	if err := <-served; err != nil {
+	if err := patience.Receive(t, served, "the layer is read"); err != nil {
 		t.Errorf("serve the layer: %v", err)
 	}
 	if img, err := s.Get(t.Context(), "demo"); err != nil || !img.Unpacked {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
+	"ccee/patience"
 	"ccee/worker/queue"
 )
 
@@ -29,7 +30,7 @@ func TestLiveEvents(t *testing.T) {
 	defer stop()
 	var events []queue.LiveEvent
 	for len(events) == 0 {
-		<-changed
+		patience.Receive(t, changed, "news of the job")
 		var err error
 		if events, err = q.LiveEvents(t.Context(), id, ""); err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 // serveDaemon answers the daemon's protocol on a socket of the test's own.
@@ -46,7 +47,7 @@ func TestLocalCancelKeepsTheResult(t *testing.T) {
 		close(cancelled)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(patience.Context(t))
 	go func() { <-running; cancel() }()
 	res, err := serveDaemon(t, mux).Run(ctx, job.Spec{ID: "job-1"}, func(job.Event) {})
 	if err != nil || res.Status != job.Cancelled || res.WallMs != 7 {
@@ -70,12 +71,12 @@ func TestLocalHangsUpWhenCancelIsRefused(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 		json.NewEncoder(w).Encode(map[string]any{"error": job.Errorf(job.ENotFound, "no such job")})
 	})
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(patience.Context(t))
 	go func() { <-running; cancel() }()
 	if _, err := serveDaemon(t, mux).Run(ctx, job.Spec{ID: "job-1"}, func(job.Event) {}); err == nil {
 		t.Error("run without an answer succeeded")
 	}
-	<-gone
+	patience.Receive(t, gone, "the daemon sees that its caller is gone")
 }
 
 func TestLocalWithoutDaemon(t *testing.T) {

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
+	"ccee/patience"
 	"ccee/worker/queue"
 )
 
@@ -40,30 +40,28 @@ func newRedis(t *testing.T) *redisServer {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	r := &redisServer{dir: dir}
 	r.start(t)
-	t.Cleanup(r.kill)
 	return r
 }
 
 func (r *redisServer) start(t *testing.T) {
 	t.Helper()
 	r.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", filepath.Join(r.dir, "redis.sock"), "--dir", r.dir, "--save", "",
-		"--appendonly", "yes")
-	var out bytes.Buffer
-	r.cmd.Stdout, r.cmd.Stderr = &out, &out
+		"--appendonly", "yes", "--appendfsync", "always") // with everysec it may answer before it writes, and a kill takes that back
+	r.cmd.Stdout, r.cmd.Stderr = t.Output(), t.Output()
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	q := open(t, r, queue.Options{})
-	for tick, until := time.NewTicker(5*time.Millisecond), time.Now().Add(10*time.Second); ; <-tick.C {
+	t.Cleanup(r.kill)
+	awaitRedis(t, open(t, r, queue.Options{}))
+}
+
+// awaitRedis returns when the queue's own connections work: its client stays away for a second from a server that refused many.
+func awaitRedis(t *testing.T, q *queue.Queue) {
+	t.Helper()
+	patience.Until(t, "redis-server answers", func() (bool, string) {
 		err := q.Ping(t.Context())
-		if err == nil {
-			return
-		}
-		if time.Now().After(until) {
-			r.kill()
-			t.Fatalf("redis-server does not answer: %v\n%s", err, &out)
-		}
-	}
+		return err == nil, fmt.Sprint(err)
+	})
 }
 
 func (r *redisServer) kill() {
@@ -133,7 +131,7 @@ func startWorker(t *testing.T, q *queue.Queue, b Backend, opts Options) (stop fu
 			t.Errorf("worker: %v", err)
 		}
 	}()
-	stop = func() { cancel(); <-done }
+	stop = func() { cancel(); patience.Receive(t, done, "the worker stops") }
 	t.Cleanup(stop)
 	return stop
 }
@@ -168,9 +166,7 @@ func wantEnd(t *testing.T, q *queue.Queue, id string, want queue.State) queue.Re
 
 func wantEndOf(t *testing.T, q *queue.Queue, tenant, id string, want queue.State) queue.Record {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	r, err := q.Wait(ctx, tenant, id)
+	r, err := q.Wait(patience.Context(t), tenant, id)
 	if err != nil || r.Status != want {
 		t.Fatalf("job %s is %s (error %q, wait %v), want %s", id, r.Status, r.Error, err, want)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
+	"ccee/patience"
 	"ccee/worker/queue"
 )
 
@@ -72,7 +73,7 @@ func TestTenantShare(t *testing.T) {
 		slow = append(slow, enqueue(t, q))
 	}
 	for range 3 {
-		<-started
+		patience.Receive(t, started, "three jobs run")
 	}
 	for range 3 { // one after the other, in the slot that is left
 		wantEndOf(t, q, "other", enqueueFor(t, q, "other"), queue.Succeeded)

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ccee/api/job"
+	"ccee/patience"
 	"ccee/worker/queue"
 )
 
@@ -42,7 +43,7 @@ func TestOutputBytes(t *testing.T) {
 	specs := make(chan job.Spec, 1)
 	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) { specs <- s; return good(s), nil }}, Options{OutputBytes: 100})
 	wantEnd(t, q, enqueue(t, q), queue.Succeeded)
-	if s := <-specs; s.Run.OutputBytes != 100 || s.Compile.OutputBytes != 100 {
+	if s := patience.Receive(t, specs, "the job runs"); s.Run.OutputBytes != 100 || s.Compile.OutputBytes != 100 {
 		t.Errorf("run %+v, compile %+v", s.Run, s.Compile)
 	}
 	w := &Worker{opts: Options{OutputBytes: 100}}
@@ -111,8 +112,9 @@ func TestNothingIsClaimedWhileTheBackendIsAway(t *testing.T) {
 		},
 	}, Options{})
 	id := enqueue(t, q)
-	<-asked
-	<-asked
+	for range 2 {
+		patience.Receive(t, asked, "the backend is asked whether it is ready")
+	}
 	if r, err := q.Get(t.Context(), tenant, id); err != nil || r.Status != queue.Queued {
 		t.Errorf("job is %s, %v, want queued", r.Status, err)
 	}
@@ -145,7 +147,7 @@ func TestCancelRunning(t *testing.T) {
 			started := make(chan string, 1)
 			startWorker(t, q, b(started), Options{})
 			id := enqueue(t, q)
-			<-started
+			patience.Receive(t, started, "the job starts")
 			if s, err := q.Cancel(t.Context(), tenant, id); err != nil || s != queue.Running {
 				t.Fatalf("cancel = %s, %v, want running", s, err)
 			}
@@ -169,9 +171,9 @@ func TestLostLeaseStopsTheJob(t *testing.T) {
 		return job.Result{}, ctx.Err()
 	}}, Options{Concurrency: 1})
 	enqueue(t, q)
-	<-started
+	patience.Receive(t, started, "the job starts")
 	r.kill()
-	<-stopped // the worker can't renew its lease, so it must give the job up
+	patience.Receive(t, stopped, "the worker, which can't renew its lease, gives the job up")
 }
 
 func TestStopLetsRunningJobsFinish(t *testing.T) {
@@ -183,7 +185,7 @@ func TestStopLetsRunningJobsFinish(t *testing.T) {
 		return good(s), nil
 	}}, Options{Concurrency: 1})
 	running, waiting := enqueue(t, q), enqueue(t, q)
-	first := <-started
+	first := patience.Receive(t, started, "a job starts")
 	var wg sync.WaitGroup
 	wg.Go(stop)
 	close(finish)
@@ -204,7 +206,7 @@ func TestStopHandsBackWhatDoesNotFinish(t *testing.T) {
 	started := make(chan string, 1)
 	stop := startWorker(t, q, blocking(started, job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, nil), Options{Drain: time.Millisecond})
 	id := enqueue(t, q)
-	<-started
+	patience.Receive(t, started, "the job starts")
 	stop()
 	if r, err := q.Get(t.Context(), tenant, id); err != nil || r.Status != queue.Queued || r.AttemptsMade != 0 {
 		t.Fatalf("record = %+v, %v, want it queued as before", r, err)
@@ -231,7 +233,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 		list = append(list, enqueue(t, q))
 	}
 	for range 3 {
-		<-full
+		patience.Receive(t, full, "three jobs run at once")
 	}
 	close(finish)
 	for _, id := range list {
@@ -256,11 +258,12 @@ func TestRedisKilledWhileJobsRun(t *testing.T) {
 		list = append(list, enqueue(t, q))
 	}
 	for range 4 {
-		<-started
+		patience.Receive(t, started, "four jobs run at once")
 	}
 	r.kill()
 	close(finish) // the four results come while Redis is away
 	r.start(t)
+	awaitRedis(t, q)
 	for _, id := range list {
 		rec := wantEnd(t, q, id, queue.Succeeded)
 		if rec.AttemptsMade != 1 || !strings.HasSuffix(string(rec.Result.Steps[0].Stdout.Data), id) {

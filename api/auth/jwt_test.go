@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"ccee/patience"
 )
 
 // provider is an identity provider with a key set over HTTP.
@@ -87,6 +90,17 @@ func (p *provider) verifier() *JWT {
 	return j
 }
 
+// verify asks j, and ends the test when there is no answer: keys that are asked for again and again, say.
+func (p *provider) verify(j *JWT, token string) (Principal, error) {
+	p.t.Helper()
+	ctx := patience.Context(p.t)
+	who, err := j.Verify(ctx, token)
+	if ctx.Err() != nil {
+		p.t.Fatalf("no answer after %d requests for keys: %v", p.hits.Load(), context.Cause(ctx))
+	}
+	return who, err
+}
+
 // token signs good claims with changes; a nil one leaves the claim out.
 func (p *provider) token(change map[string]any) string {
 	p.mu.Lock()
@@ -143,7 +157,7 @@ func TestClaims(t *testing.T) {
 		"long tenant":            {map[string]any{"custom:tenant_id": strings.Repeat("x", 129)}, InvalidJWT},
 		"long subject":           {map[string]any{"sub": strings.Repeat("x", 257)}, InvalidJWT},
 	} {
-		who, err := j.Verify(t.Context(), p.token(tt.change))
+		who, err := p.verify(j, p.token(tt.change))
 		if reasonOf(err) != tt.want || (err == nil) != (tt.want == "") {
 			t.Errorf("%s: %+v, %v, want %q", name, who, err, tt.want)
 		}
@@ -175,11 +189,11 @@ func TestForgedTokens(t *testing.T) {
 		"empty":                "", "dots": "..", "two parts": parts[0] + "." + parts[1], "junk": strings.Repeat("A", 20_000),
 	}
 	for name, token := range forged {
-		if who, err := j.Verify(t.Context(), token); reasonOf(err) != InvalidJWT {
+		if who, err := p.verify(j, token); reasonOf(err) != InvalidJWT {
 			t.Errorf("%s: %+v, %v, want invalid_jwt", name, who, err)
 		}
 	}
-	if _, err := j.Verify(t.Context(), good); err != nil {
+	if _, err := p.verify(j, good); err != nil {
 		t.Errorf("the good one: %v", err)
 	}
 }
@@ -207,18 +221,18 @@ func TestRotation(t *testing.T) {
 	p := newProvider(t)
 	j := p.verifier()
 	old := p.token(nil)
-	if _, err := j.Verify(t.Context(), old); err != nil {
+	if _, err := p.verify(j, old); err != nil {
 		t.Fatal(err)
 	}
 	p.rotate("key-2")
-	if _, err := j.Verify(t.Context(), p.token(nil)); reasonOf(err) != InvalidJWT || p.hits.Load() != 1 {
+	if _, err := p.verify(j, p.token(nil)); reasonOf(err) != InvalidJWT || p.hits.Load() != 1 {
 		t.Errorf("at once: %v after %d fetches; a key that is not known makes a fetch only after a pause", err, p.hits.Load())
 	}
 	p.pass(unknownPause)
-	if _, err := j.Verify(t.Context(), p.token(nil)); err != nil {
+	if _, err := p.verify(j, p.token(nil)); err != nil {
 		t.Errorf("after the pause: %v", err)
 	}
-	if _, err := j.Verify(t.Context(), old); reasonOf(err) != InvalidJWT {
+	if _, err := p.verify(j, old); reasonOf(err) != InvalidJWT {
 		t.Errorf("the old key's: %v, want invalid_jwt", err)
 	}
 	if n := p.hits.Load(); n != 2 {
@@ -250,7 +264,7 @@ func TestProviderAway(t *testing.T) {
 			token := p.token(nil)
 			p.answer(odd)
 			for range 3 {
-				if _, err := j.Verify(t.Context(), token); !errors.Is(err, ErrUnavailable) {
+				if _, err := p.verify(j, token); !errors.Is(err, ErrUnavailable) {
 					t.Fatalf("%v, want ErrUnavailable", err)
 				}
 			}
@@ -259,7 +273,7 @@ func TestProviderAway(t *testing.T) {
 			}
 			p.answer(nil)
 			p.pass(failedPause)
-			if _, err := j.Verify(t.Context(), token); err != nil {
+			if _, err := p.verify(j, token); err != nil {
 				t.Errorf("it is back: %v", err)
 			}
 			// Away again: what is known serves on, for a day.
@@ -267,12 +281,12 @@ func TestProviderAway(t *testing.T) {
 			p.pass(keysFresh)
 			token = p.token(nil)
 			for range 3 {
-				if _, err := j.Verify(t.Context(), token); err != nil {
+				if _, err := p.verify(j, token); err != nil {
 					t.Errorf("with keys that are known: %v", err)
 				}
 			}
 			p.pass(keysStale)
-			if _, err := j.Verify(t.Context(), p.token(nil)); !errors.Is(err, ErrUnavailable) {
+			if _, err := p.verify(j, p.token(nil)); !errors.Is(err, ErrUnavailable) {
 				t.Errorf("a day later: %v, want ErrUnavailable", err)
 			}
 		})
@@ -287,7 +301,7 @@ func TestOneFetch(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, err := j.Verify(t.Context(), token); err != nil {
+			if _, err := j.Verify(patience.Context(t), token); err != nil {
 				t.Error(err)
 			}
 		})

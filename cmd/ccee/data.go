@@ -70,7 +70,8 @@ func (u *plan) redisChild() child {
 }
 
 // redisCommand: everything acknowledged is in the append-only file before the answer is sent, so a killed Redis or ccee
-// loses nothing; everysec means that a power failure may lose the last second. OPERATIONS.md says how to have it stricter.
+// loses nothing; everysec means that a power failure may lose the last second, and a kill what came in the last two while the disk was
+// too slow. OPERATIONS.md says how to have it stricter.
 func (u *plan) redisCommand() *exec.Cmd {
 	return &exec.Cmd{Path: u.redis, Env: []string{}, Stdout: os.Stderr, Stderr: os.Stderr, Args: []string{
 		"redis-server", "--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "600", "--dir", ".",

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ccee/patience"
 )
 
 // TestCheckAOF: what a killed Redis wrote half of a transaction is cut off before it starts again. Redis 7.0 itself would keep that half, and
@@ -42,7 +44,7 @@ func TestCheckAOF(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		for tick, until := time.NewTicker(10*time.Millisecond), time.Now().Add(10*time.Second); cli("PING") != "PONG"; <-tick.C {
+		for tick, until := time.NewTicker(10*time.Millisecond), time.Now().Add(patience.Long()); cli("PING") != "PONG"; <-tick.C {
 			if time.Now().After(until) {
 				t.Fatal("redis does not answer")
 			}

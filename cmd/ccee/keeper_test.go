@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"ccee/patience"
 )
 
 // shell is a child that runs a script.
@@ -76,7 +78,7 @@ func TestGrace(t *testing.T) {
 	go func() { ended <- k.once(ctx) }()
 	said.line(t)
 	cancel()
-	if err := <-ended; err == nil || err.Error() != "signal: killed" {
+	if err := patience.Receive(t, ended, "the child is gone"); err == nil || err.Error() != "signal: killed" {
 		t.Errorf("it ended with %v, want signal: killed", err)
 	}
 }

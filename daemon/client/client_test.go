@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 // daemon answers on a unix socket as the test says, and returns a client of it.
@@ -31,7 +32,7 @@ func daemon(t *testing.T, handle http.HandlerFunc) *Client {
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(l) }()
 	c := New(path)
-	t.Cleanup(func() { c.Close(); srv.Close(); <-done })
+	t.Cleanup(func() { c.Close(); srv.Close(); patience.Receive(t, done, "the server ends") })
 	return c
 }
 
@@ -164,13 +165,13 @@ func TestCallerGivesUp(t *testing.T) {
 		<-r.Context().Done()
 		gone <- struct{}{}
 	})
-	ctx, cancel := context.WithCancelCause(t.Context())
+	ctx, cancel := context.WithCancelCause(patience.Context(t))
 	mine := errors.New("lease lost")
 	go func() { <-arrived; cancel(mine) }()
 	if _, err := c.Run(ctx, spec); !errors.Is(err, mine) {
 		t.Errorf("Run = %v, want the cause %v in the chain", err, mine)
 	}
-	<-gone // the daemon saw it
+	patience.Receive(t, gone, "the daemon sees that its caller is gone")
 }
 
 func TestStream(t *testing.T) {

@@ -18,7 +18,7 @@ const (
 	restAway  = 2 * time.Second        // when the database, or Redis, is away
 	holdTime  = 15 * time.Second       // the lease of the copier; a round is far shorter
 	batchJobs = 50                     // at once
-	batchSize = 4 << 20                // bytes at once: what is not written within copyTime would be tried again for ever
+	batchSize = 4 << 20                // Copier.batch: what is not written within copyTime would be tried again for ever
 	batchEach = 500                    // events at once
 )
 
@@ -29,6 +29,7 @@ type Copier struct {
 	queue   *queue.Queue
 	log     zerolog.Logger
 	name    string
+	batch   int // bytes at once
 
 	copied, refused, faults prometheus.Counter
 	away                    bool
@@ -40,7 +41,7 @@ func NewCopier(a *Archive, q *queue.Queue, log zerolog.Logger, r prometheus.Regi
 	if err != nil {
 		return nil, err
 	}
-	c := &Copier{archive: own, queue: q, log: log, name: rand.Text(),
+	c := &Copier{archive: own, queue: q, log: log, name: rand.Text(), batch: batchSize,
 		copied:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_archive_jobs_total", Help: "Jobs brought into the archive, or out of it."}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_archive_refused_total", Help: "Jobs that the database refused: they are not in the archive."}),
 		faults:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_archive_failures_total", Help: "Rounds of copying that failed, and are tried again: the database or Redis is away."}),
@@ -133,7 +134,7 @@ func (c *Copier) jobs(ctx context.Context) (more bool, err error) {
 		if there {
 			changes, size = append(changes, one), size+one.bytes()
 		}
-		if size >= batchSize && i+1 < len(list) {
+		if size >= c.batch && i+1 < len(list) {
 			list, more = list[:i+1], true
 		}
 	}

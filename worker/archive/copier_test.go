@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"ccee/api/job"
+	"ccee/patience"
 	"ccee/worker/queue"
 )
 
@@ -48,14 +49,15 @@ func TestSuperseded(t *testing.T) {
 // Large jobs go over a few at a time, so that each write ends in its time.
 func TestLargeJobs(t *testing.T) {
 	r, tenant := newRig(t), unique("tenant")
+	r.copier.batch = 64 << 10 // megabytes are seconds of work for a slow machine's Redis, more than one step may take
 	const n = 5
 	for range n {
 		r.submit(t, tenant)
-		l, err := r.queue.Claim(t.Context(), queue.Claimer{Worker: "w"})
+		l, err := r.queue.Claim(patience.Context(t), queue.Claimer{Worker: "w"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := job.Output{Data: bytes.Repeat([]byte("x\xff<\n"), batchSize/8), Bytes: batchSize / 2}
+		out := job.Output{Data: bytes.Repeat([]byte("x\xff<\n"), r.copier.batch/8), Bytes: int64(r.copier.batch / 2)}
 		if err := l.Complete(t.Context(), queue.Outcome{Result: job.Result{Status: job.Succeeded, Steps: []job.Step{{Name: "run", Stdout: out}}}}); err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package archive
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"ccee/patience"
 	"ccee/worker/queue"
 )
 
@@ -70,7 +70,6 @@ func newDatabase(t testing.TB) *database {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	d.start(t)
-	t.Cleanup(d.kill)
 	return d
 }
 
@@ -84,16 +83,11 @@ func (d *database) start(t testing.TB) {
 		t.Fatal(err)
 	}
 	a := openArchive(t, d)
-	for tick, until := time.NewTicker(20*time.Millisecond), time.Now().Add(30*time.Second); ; <-tick.C {
-		err := a.pool.Ping(context.Background())
-		if err == nil {
-			return
-		}
-		if time.Now().After(until) {
-			d.kill()
-			t.Fatalf("postgres does not answer: %v\n%s", err, &out)
-		}
-	}
+	t.Cleanup(d.kill)
+	patience.Until(t, "postgres answers", func() (bool, string) {
+		err := a.pool.Ping(t.Context())
+		return err == nil, fmt.Sprint(err)
+	})
 }
 
 // kill kills the database as a crash does. Its processes die with the first one.
@@ -134,13 +128,11 @@ func newQueue(t testing.TB) *queue.Queue {
 	}
 	sockets[q] = socket
 	t.Cleanup(func() { q.Close() })
-	for tick, until := time.NewTicker(5*time.Millisecond), time.Now().Add(10*time.Second); ; <-tick.C {
-		if err := q.Ping(t.Context()); err == nil {
-			return q
-		} else if time.Now().After(until) {
-			t.Fatal(err)
-		}
-	}
+	patience.Until(t, "redis-server answers", func() (bool, string) {
+		err := q.Ping(t.Context())
+		return err == nil, fmt.Sprint(err)
+	})
+	return q
 }
 
 // redis runs one command of redis-cli on the queue's Redis.
@@ -201,15 +193,13 @@ func (r *rig) waiting(t testing.TB) []change {
 // copy copies all that waits.
 func (r *rig) copy(t testing.TB) {
 	t.Helper()
-	for {
+	patience.Until(t, "all is copied", func() (bool, string) {
 		more, err := r.copier.round(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !more {
-			return
-		}
-	}
+		return !more, "there is more"
+	})
 }
 
 var ids atomic.Int64

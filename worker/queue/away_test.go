@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ccee/patience"
 )
 
 func TestOpenRefuses(t *testing.T) {
@@ -74,7 +76,7 @@ func TestRedisKilled(t *testing.T) {
 	q := openQueue(t, s.url(), Options{Lease: 2 * time.Second})
 	const jobs, workers, kills = 300, 4, 3
 	tenant := unique("tenant")
-	ctx, stop := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), patience.Long())
 	defer stop()
 
 	var mu sync.Mutex // guards done

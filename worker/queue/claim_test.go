@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"ccee/patience"
 )
 
 func TestClaimGivesEachJobOnce(t *testing.T) {
@@ -155,7 +157,7 @@ func TestClaimWhenTenantsMayHaveMore(t *testing.T) {
 	q, a := newQueue(t, Options{}), unique("a")
 	id := enqueue(t, q, a)
 	asked, changed := 0, make(chan struct{}, 1)
-	l, err := q.Claim(t.Context(), Claimer{Worker: "w", Changed: changed, Full: func() []string {
+	l, err := q.Claim(patience.Context(t), Claimer{Worker: "w", Changed: changed, Full: func() []string {
 		if asked++; asked > 3 {
 			return nil
 		}

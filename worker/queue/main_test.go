@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 // server is a redis-server of the tests' own on a unix socket.
@@ -143,12 +144,10 @@ func enqueueSub(t testing.TB, q *Queue, s Submission) string {
 	return s.Spec.ID
 }
 
-// claim takes the next job; it fails the test when none comes within 10 s.
+// claim takes the next job; it fails the test when none comes.
 func claim(t testing.TB, q *Queue, worker string) *Lease {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	l, err := q.Claim(ctx, Claimer{Worker: worker})
+	l, err := q.Claim(patience.Context(t), Claimer{Worker: worker})
 	if err != nil {
 		t.Fatalf("claim: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ccee/api/job"
+	"ccee/patience"
 )
 
 func TestGetIsPerTenant(t *testing.T) {
@@ -62,8 +63,7 @@ func TestWaitIsWoken(t *testing.T) {
 		err error
 	}
 	done := make(chan answer, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
+	ctx := patience.Context(t)
 	go func() {
 		r, err := q.Wait(ctx, tenant, id)
 		done <- answer{r, err}
@@ -71,7 +71,7 @@ func TestWaitIsWoken(t *testing.T) {
 	if err := l.Complete(t.Context(), outcome("x")); err != nil {
 		t.Fatal(err)
 	}
-	if a := <-done; a.err != nil || a.r.Status != Succeeded || a.r.Result == nil {
+	if a := patience.Receive(t, done, "Wait ends with the job"); a.err != nil || a.r.Status != Succeeded || a.r.Result == nil {
 		t.Errorf("wait = %+v, %v", a.r, a.err)
 	}
 }
@@ -103,7 +103,7 @@ func TestWaitEndsWithClose(t *testing.T) {
 		done <- err
 	}()
 	q.Close()
-	if err := <-done; err == nil {
+	if err := patience.Receive(t, done, "Wait ends with the queue"); err == nil {
 		t.Error("wait on a closed queue returned no error")
 	}
 }

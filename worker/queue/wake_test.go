@@ -3,17 +3,20 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"ccee/patience"
 )
 
 func TestClaimIsWoken(t *testing.T) {
 	q, tenant := newQueue(t, Options{}), unique("tenant")
 	const workers = 5
 	got := make(chan string, workers)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience.Long())
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
@@ -50,18 +53,13 @@ func TestClaimIsWoken(t *testing.T) {
 // waitBlocked returns when n clients block in BLPOP on the queue's token.
 func waitBlocked(t *testing.T, q *Queue, n int) {
 	t.Helper()
-	for tick, until := time.NewTicker(time.Millisecond), time.Now().Add(10*time.Second); ; <-tick.C {
+	patience.Until(t, fmt.Sprintf("%d clients block", n), func() (bool, string) {
 		list, err := q.rdb.ClientList(t.Context()).Result()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if blocked(list) >= n {
-			return
-		}
-		if time.Now().After(until) {
-			t.Fatalf("fewer than %d clients block:\n%s", n, list)
-		}
-	}
+		return blocked(list) >= n, list
+	})
 }
 
 func TestClaimEndsWithContext(t *testing.T) {
@@ -75,7 +73,7 @@ func TestClaimEndsWithContext(t *testing.T) {
 	waitBlocked(t, q, 1)
 	start := time.Now()
 	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
+	if err := patience.Receive(t, done, "Claim ends with its context"); !errors.Is(err, context.Canceled) {
 		t.Errorf("claim = %v, want context.Canceled", err)
 	}
 	if d := time.Since(start); d > maxBlock/2 {
@@ -114,7 +112,7 @@ func TestRetryWakesForItsDeadline(t *testing.T) {
 	q, tenant := newQueue(t, Options{RetryBackoff: 20 * time.Millisecond}), unique("tenant")
 	id := enqueue(t, q, tenant)
 	l := claim(t, q, "w1")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience.Long())
 	defer cancel()
 	got := make(chan *Lease, 1)
 	go func() {
@@ -128,7 +126,7 @@ func TestRetryWakesForItsDeadline(t *testing.T) {
 	if _, err := l.Retry(t.Context(), Fault{}); err != nil {
 		t.Fatal(err)
 	}
-	if next := <-got; next == nil || next.Job.ID != id || next.Attempt != 2 {
+	if next := patience.Receive(t, got, "Claim ends"); next == nil || next.Job.ID != id || next.Attempt != 2 {
 		t.Errorf("claimed %+v, want attempt 2 of %s", next, id)
 	}
 	if d := time.Since(start); d > maxBlock/2 {
@@ -157,6 +155,7 @@ func TestClaimPassesTheWakeUpOn(t *testing.T) {
 	}
 	tokens("after a retry was scheduled", 1)
 	enqueue(t, q, tenant)
+	tokens("after another submission", 1)
 	claim(t, q, "w")
 	tokens("after a claim that leaves a retry due soon", 1)
 	enqueue(t, q, tenant)

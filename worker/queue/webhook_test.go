@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"ccee/patience"
 )
 
 // hooked makes a finished job with a webhook.
@@ -21,7 +23,7 @@ func hooked(t *testing.T, q *Queue, tenant string) string {
 
 func claimDelivery(t *testing.T, q *Queue) Delivery {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience.Long())
 	defer cancel()
 	d, err := q.ClaimDelivery(ctx, "d")
 	if err != nil {
@@ -80,7 +82,7 @@ func TestWebhookWakes(t *testing.T) {
 	if _, err := q.Cancel(t.Context(), tenant, s.Spec.ID); err != nil {
 		t.Fatal(err)
 	}
-	if d := <-got; d.JobID != s.Spec.ID {
+	if d := patience.Receive(t, got, "a delivery comes"); d.JobID != s.Spec.ID {
 		t.Errorf("delivery %+v, want of the cancelled job", d)
 	}
 }
