@@ -22,6 +22,9 @@ type Config struct {
 	MaskedPaths []string
 	// Resources are the limits in force from the start; Process.Resources replaces them.
 	Resources Resources
+	// Loopback gives the sandbox a network of its own that has a loopback and nothing else: TCP and UDP on 127.0.0.1 and ::1 work,
+	// whatever the port, as far as the filter allows sockets. Else the loopback is down, and Landlock refuses TCP.
+	Loopback bool
 	// OpenDir, if set, is the directory inside whose descriptor Sandbox.Dir returns.
 	OpenDir string
 }

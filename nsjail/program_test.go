@@ -25,7 +25,8 @@ func TestProgram(t *testing.T) {
 	}{
 		{"stage", [][]op{stageProgram([]string{"/var/lib/ccee/images"})}},
 		{"spawn", [][]op{spawnProgram(cfg, true)}},
-		{"network", [][]op{networkProgram()}},
+		{"network", [][]op{networkProgram(false)}},
+		{"network-loopback", [][]op{networkProgram(true)}},
 		{"sandbox", [][]op{sandboxProgram(cfg, host{landlock: 7, smt: true})}},
 		{"sandbox-plain", [][]op{sandboxProgram(cfg, host{})}},
 		{"process", processProgram(p, host{killable: true})},
