@@ -173,7 +173,7 @@ func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 		return 0, errors.Join(ErrSpawnerGone, err)
 	}
 	s.fresh = false
-	finished := sb.cg.finish(sb.cfg.Resources)
+	finished := sb.cg.finish(sb.cfg.Resources, sb.cfg.Loopback)
 	if err := s.settle(); err != nil {
 		return 0, errors.Join(ErrSpawnerGone, err)
 	}
