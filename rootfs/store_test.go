@@ -80,7 +80,7 @@ func TestUnpackOnce(t *testing.T) {
 	wg.Wait()
 	close(paths)
 	for p := range paths {
-		if want := filepath.Join(s.Dir(), hexOf(img.Digest), "root"); p != want {
+		if want := filepath.Join(s.Dir(), treeName(hexOf(img.Digest)), "root"); p != want {
 			t.Errorf("path %q, want %q", p, want)
 		}
 	}
@@ -242,4 +242,24 @@ func TestLockCancelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.unlock()
+}
+
+// TestTreesOfOlderVersions: a tree that a version made which furnished it otherwise is not used, and garbage collection takes it away.
+func TestTreesOfOlderVersions(t *testing.T) {
+	s := testStore(t, t.TempDir())
+	img := put(t, s, "demo", testImage(t, nil, archive(t, file("a", "x"))))
+	old := filepath.Join(s.Dir(), hexOf(img.Digest), "root")
+	if err := os.MkdirAll(old, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root, err := s.Unpack(t.Context(), img)
+	if err != nil || root == old {
+		t.Fatalf("unpacked at %q, %v, want another place than %q", root, err, old)
+	}
+	if c, err := s.GC(t.Context()); err != nil || c.Trees != 1 {
+		t.Errorf("gc: %+v, %v, want one tree removed", c, err)
+	}
+	if _, err := os.Stat(root); err != nil {
+		t.Error(err)
+	}
 }

@@ -160,6 +160,14 @@ static void option(const struct probe *p)
 	must_fail(p, setsockopt(open_socket(p, (int)p->arg[0], (int)p->arg[1], 0), (int)p->arg[2], (int)p->arg[3], value, size));
 }
 
+/* What is asked of a socket. */
+static void ask(const struct probe *p)
+{
+	char value[64] = "";
+	socklen_t size = sizeof value;
+	must_fail(p, getsockopt(open_socket(p, AF_INET, SOCK_STREAM, 0), (int)p->arg[0], (int)p->arg[1], value, &size));
+}
+
 /* A loopback and no other device. */
 static void interfaces(const struct probe *p)
 {
@@ -276,6 +284,8 @@ const struct probe network_probes[] = {
 	TCP_OPTION("IP_OPTIONS", POLICY, IPPROTO_IP, IP_OPTIONS, "\1\1\1\1"),
 	TCP_OPTION("IP_XFRM_POLICY", 0, IPPROTO_IP, IP_XFRM_POLICY, 0),
 	TCP_OPTION("tables of iptables", 0, IPPROTO_IP, 64, 0),
+	{"network", "TCP_ZEROCOPY_RECEIVE", POLICY, NO_OPTION, ask, 0, {IPPROTO_TCP, 35}},
+	{"network", "read tables of iptables", 0, NO_OPTION, ask, 0, {IPPROTO_IP, 64}},
 	UDP_OPTION("a multicast group", POLICY, IPPROTO_IP, IP_ADD_MEMBERSHIP, 0),
 	UDP_OPTION("UDP_ENCAP", POLICY | FAST, IPPROTO_UDP, 100, "\2\0\0\0"),
 	UDP_OPTION("UDP_GRO", POLICY, IPPROTO_UDP, 104, 0),
