@@ -79,7 +79,7 @@ func TestRun(t *testing.T) {
 		{name: "tail", file: "a.py", source: "for i in range(1000): print(i)", flags: []string{"--output", "9", "--output-tail", "5"}, want: ran{0, "0\n1\n\n999\n", "stdout: 3881 of 3890 bytes left out after the first 4 (--output, --output-tail)"}},
 		{name: "too long a tail", file: "a.py", source: "x", flags: []string{"--output", "9", "--output-tail", "10"}, want: ran{2, "", "run.outputTailBytes is 10, but no more than 9 bytes are kept"}},
 		{name: "interleave", file: "a.py", source: "import os\nfor i in range(9): os.write(1 + i % 2, b'%d' % i)", flags: []string{"--interleave"}, want: ran{0, "02468", "1357"}},
-		{name: "loopback", file: "a.py", source: "import socket\nwith socket.create_server(('::1', 80)) as s: print(s.getsockname()[1])", want: ran{0, "80\n", ""}},
+		{name: "loopback", file: "a.py", source: "import socket\nwith socket.create_server(('127.0.0.1', 80)) as s: print(s.getsockname()[1])", want: ran{0, "80\n", ""}},
 		{name: "no network", file: "a.py", source: "import socket\ntry: socket.socket()\nexcept OSError as e: print(e.errno)", flags: []string{"--network", "none"}, want: ran{0, "97\n", ""}},
 		{name: "unknown language", file: "a.cob", source: "x", want: ran{2, "", "name one with --language; the daemon has"}},
 		{name: "a language that is not there", file: "a.py", source: "x", flags: []string{"-l", "cobol"}, want: ran{2, "", `no language "cobol"`}},
