@@ -57,7 +57,7 @@ func TestBatchRefusesAsAWhole(t *testing.T) {
 
 func TestRerun(t *testing.T) {
 	s := newStack(t, nil)
-	first := s.submit(`{"language":"python","sourceCode":"print(input())","stdin":"x","priority":"high","timeoutMs":777}`)
+	first := s.submit(`{"language":"python","sourceCode":"print(input())","stdin":"x","priority":"high","timeoutMs":777,"network":"none"}`)
 	if err := complete(claim(t, s.queue), exited(0, "x\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestRerun(t *testing.T) {
 		t.Fatalf("%d %s, want a new job", a.status, a.raw)
 	}
 	l := claim(t, s.queue)
-	if l.Job.ID != a.at("jobId") || l.Job.Source != "print(input())" || string(l.Job.Stdin) != "x" || l.Request.TimeoutMs != 777 {
+	if l.Job.ID != a.at("jobId") || l.Job.Source != "print(input())" || string(l.Job.Stdin) != "x" || l.Request.TimeoutMs != 777 || l.Job.Network != "none" {
 		t.Errorf("the new job is %+v, want what the first was", l.Job)
 	}
 	s.post("/v1/jobs/unknown/rerun", "").want(t, 404, `{"error":"not_found","traceId":"test-trace"}`)

@@ -55,6 +55,7 @@ func (o *object) submission(id, tenant string, known []job.Language, hooks webho
 	spec.Run = o.object("run").readLimits(lang.MinRun)
 	o.readContractLimits(&spec.Run, lang.MinRun)
 	spec.Interleave = o.flag("interleave")
+	spec.Network = o.network()
 	sub.priority = o.priority()
 	sub.webhook = o.webhook(hooks)
 	inForce := spec.Run.InForce(lang.DefaultRun, job.DefaultRun)
@@ -236,6 +237,15 @@ func (o *object) env() map[string]string {
 		env[name], _ = vars.text(name)
 	}
 	return env
+}
+
+// network is what the job asks to reach, "" if it doesn't say.
+func (o *object) network() string {
+	word, ok := o.text("network")
+	if ok && word != job.NetworkNone && word != job.NetworkLoopback {
+		o.wrong("network", msgEnum([]string{job.NetworkNone, job.NetworkLoopback}, word))
+	}
+	return word
 }
 
 // priority returns the job's place among its tenant's jobs, normal when it isn't given.

@@ -72,6 +72,8 @@ func TestSubmitValidation(t *testing.T) {
 		{"a tail of more than is kept", with(`"run":{"outputBytes":100,"outputTailBytes":101}`),
 			`{"run":["outputTailBytes: Number must be less than or equal to 100"]}`},
 		{"interleave of another kind", with(`"interleave":1`), `{"interleave":["Expected boolean, received number"]}`},
+		{"a network of another kind", with(`"network":true`), `{"network":["Expected string, received boolean"]}`},
+		{"a network that no job has", with(`"network":"host"`), `{"network":["Invalid enum value. Expected 'none' | 'loopback', received 'host'"]}`},
 		{"a limit as text", with(`"compile":{"openFiles":"1"}`), `{"compile":["openFiles: Expected number, received string"]}`},
 
 		{"no tests", with(`"tests":[]`), `{"tests":["has 0 tests, 1 to 100 are allowed"]}`},
@@ -215,7 +217,7 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 			"priority":"high","outputFiles":["out/**","*.txt"],"compile":{"timeoutMs":20000},
 			"run":{"timeoutMs":60000,"cpuMs":1,"memoryMb":2048,"cpuMillicores":10,"pids":2,"fileSizeBytes":3,"openFiles":16,"stackBytes":262149,
 			"tmpBytes":4102,"tmpInodes":7,"workspaceBytes":4104,"workspaceInodes":9,"outputBytes":10,"floodBytes":11,
-			"outputTailBytes":9,"outputFilesMax":12,"outputFileBytes":13,"outputFilesBytes":14},"interleave":true}`,
+			"outputTailBytes":9,"outputFilesMax":12,"outputFileBytes":13,"outputFilesBytes":14},"interleave":true,"network":"none"}`,
 			base(func(sp *job.Spec) {
 				sp.Source = ""
 				sp.Files = []job.File{{Name: "main.py", Data: []byte("import m")}, {Name: "lib/m.py", Data: []byte{0, 255}, Exec: true}}
@@ -225,7 +227,7 @@ func TestSubmitReachesTheWorker(t *testing.T) {
 					OpenFiles: 16, StackBytes: 262149, TmpBytes: 4102, TmpInodes: 7, WorkspaceBytes: 4104, WorkspaceInodes: 9, OutputBytes: 10, FloodBytes: 11,
 					OutputFilesMax: 12, OutputFileBytes: 13, OutputFilesBytes: 14, OutputTailBytes: 9}
 				sp.OutputFiles = []string{"out/**", "*.txt"}
-				sp.Interleave = true
+				sp.Interleave, sp.Network = true, job.NetworkNone
 			}), `{"timeoutMs":60000,"memoryMb":2048,"cpuMillicores":10}`},
 		{"tests", `{"language":"python","sourceCode":"print('hello')","args":["a"],"tests":[{"name":"one","stdin":"in","args":["b"],"expectedOutput":"","exitCode":2,
 			"run":{"timeoutMs":5}},{"stdinBase64":"/w==","expectedOutputBase64":"/w=="},{}],"compare":{"mode":"floats","absTolerance":1e-3,"relTolerance":0.5},

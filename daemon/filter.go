@@ -20,20 +20,35 @@ type filter struct {
 	name   func(nr int32) string
 }
 
-// newFilter compiles p, and refuses a policy with something that sandboxes can't honour: leaving it out would open the
+// filters are what a policy comes to for jobs with a loopback, and for those without.
+type filters struct{ loopback, none filter }
+
+// of is the filter for the steps of p.
+func (f filters) of(p plan) filter {
+	if p.loopback {
+		return f.loopback
+	}
+	return f.none
+}
+
+// newFilters compiles p, and refuses a policy with something that sandboxes can't honour: leaving it out would open the
 // box wider than its author meant.
-func newFilter(p *seccomp.Policy, log zerolog.Logger) (filter, error) {
+func newFilters(p *seccomp.Policy, log zerolog.Logger) (filters, error) {
 	program, err := p.CompileAsking()
 	if err != nil {
-		return filter{}, fmt.Errorf("compile the seccomp policy: %w", err)
+		return filters{}, fmt.Errorf("compile the seccomp policy: %w", err)
 	}
 	if program.Notify {
-		return filter{}, errors.New("the seccomp policy has SCMP_ACT_NOTIFY, which nobody would answer: use SCMP_ACT_ERRNO or SCMP_ACT_KILL_PROCESS")
+		return filters{}, errors.New("the seccomp policy has SCMP_ACT_NOTIFY, which nobody would answer: use SCMP_ACT_ERRNO or SCMP_ACT_KILL_PROCESS")
 	}
 	if len(program.Flags) > 0 {
-		return filter{}, fmt.Errorf("the seccomp policy has the flags %v: remove them, sandboxes load their filter without any", program.Flags)
+		return filters{}, fmt.Errorf("the seccomp policy has the flags %v: remove them, sandboxes load their filter without any", program.Flags)
 	}
 	log.Info().Str("policy", program.Digest).Strs("unknownSyscalls", program.Unknown).Msg("seccomp policy compiled")
+	return filters{newFilter(program), newFilter(program.WithoutNetwork())}, nil
+}
+
+func newFilter(program seccomp.Asking) filter {
 	return filter{
 		bpf: program.BPF,
 		decide: func(c nsjail.Syscall) nsjail.Answer {
@@ -45,12 +60,12 @@ func newFilter(p *seccomp.Policy, log zerolog.Logger) (filter, error) {
 			return nsjail.Answer{Kill: true, Odd: odd}
 		},
 		name: func(nr int32) string { return seccomp.Name(nr, program.Target.Arch) },
-	}, nil
+	}
 }
 
 // CheckPolicy reports why a daemon could not serve with that policy.
 func CheckPolicy(p *seccomp.Policy) error {
-	_, err := newFilter(p, zerolog.Nop())
+	_, err := newFilters(p, zerolog.Nop())
 	return err
 }
 

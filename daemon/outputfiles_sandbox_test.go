@@ -96,7 +96,7 @@ func twoSteps(t *testing.T) *Runner {
 	if err != nil {
 		cannot(t, "needs the image of Python: %v", err)
 	}
-	filter, err := newFilter(seccomp.Default(), zerolog.Nop())
+	filters, err := newFilters(seccomp.Default(), zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func twoSteps(t *testing.T) *Runner {
 		tracer:     (&Options{}).tracer(),
 		languages:  offering(profiled("two", `{"name":"two","sourceFile":"first.py","compile":["/usr/bin/python3","first.py"],"run":["/usr/bin/python3","second.py"]}`, 1)),
 		unpack:     func(ctx context.Context, _ rootfs.Image) (string, error) { return store.Unpack(ctx, python.image) },
-		newSandbox: spawner.new, slots: sl, filter: filter, metrics: newMetrics(sl), log: zerolog.New(io.Discard), held: semaphore.NewWeighted(maxHeld),
+		newSandbox: spawner.new, slots: sl, filters: filters, metrics: newMetrics(sl), log: zerolog.New(io.Discard), held: semaphore.NewWeighted(maxHeld),
 	}
 	t.Cleanup(func() {
 		r.wait()

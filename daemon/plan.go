@@ -32,6 +32,8 @@ type plan struct {
 	steps   []step
 	outputs job.Globs // of what is read when the last step is over; nil for nothing
 
+	loopback bool // the sandboxes have a network of their own, see job.NetworkLoopback
+
 	source, class string // see sourceNames
 }
 
@@ -70,7 +72,7 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{lang: lang, outputs: outputs, source: source, class: class}
+	p := plan{lang: lang, outputs: outputs, loopback: spec.Network == job.NetworkLoopback, source: source, class: class}
 	if len(lang.Compile) > 0 {
 		p.steps = append(p.steps, step{
 			name:   "compile",
@@ -196,6 +198,7 @@ func (p plan) config(root string, slot int) nsjail.Config {
 			{Destination: "dev/shm", Size: min(shmBytes, l.TmpBytes), Inodes: l.TmpInodes, Mode: 0o1777},
 		},
 		MaskedPaths: maskedPaths(),
+		Loopback:    p.loopback,
 		Resources:   resources(p.steps[0].limits),
 	}
 	if p.outputs != nil {

@@ -44,7 +44,7 @@ func TestPlanGolden(t *testing.T) {
 			OutputFiles: []string{"*.txt", "out/**"},
 			Run: job.Limits{WallMs: 1500, CPUMs: 900, CPUMillicores: 500, MemoryBytes: 64 * job.MiB, PidsMax: 7, FileSizeBytes: 5000,
 				OpenFiles: 20, StackBytes: job.MiB, TmpBytes: 4096, TmpInodes: 10, WorkspaceBytes: 8192, WorkspaceInodes: 11, OutputBytes: 100, FloodBytes: 200, OutputTailBytes: 60},
-			Interleave: true,
+			Interleave: true, Network: job.NetworkLoopback,
 		}, python, 41},
 		{"java", job.Spec{
 			ID: "3", Source: "package a.b;\npublic final class App {}\n", Args: []string{"x"},
@@ -95,6 +95,7 @@ func describe(t *testing.T, p plan, slot int) string {
 		line("mount", m)
 	}
 	line("masked", cfg.MaskedPaths)
+	line("loopback", cfg.Loopback)
 	line("resources", cfg.Resources)
 	if cfg.OpenDir != "" {
 		line("open", cfg.OpenDir)

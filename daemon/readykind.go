@@ -22,7 +22,7 @@ type readyKind struct {
 
 // want returns the kind for that sandbox with that program, which somebody wants. r.mu must be held.
 func (r *ready) want(cfg nsjail.Config, program *nsjail.Process) *readyKind {
-	key := fmt.Sprint(cfg.Root, cfg.Mounts, cfg.OpenDir)
+	key := fmt.Sprint(cfg.Root, cfg.Mounts, cfg.OpenDir, cfg.Loopback)
 	if program != nil {
 		key += fmt.Sprint(program.Args, program.Env, program.Rlimits, program.Resources)
 	}

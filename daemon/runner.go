@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,8 +44,9 @@ type Runner struct {
 	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
 	ready      *ready // nil: none is made ahead
 	slots      *slots
-	filter     filter
-	degraded   bool // the self-test did not hold: every result says so
+	filters    filters
+	network    string // of jobs that don't say; "" is none
+	degraded   bool   // the self-test did not hold: every result says so
 	metrics    *metrics
 	tracer     trace.Tracer
 	log        zerolog.Logger
@@ -95,6 +97,7 @@ func (r *Runner) plan(ctx context.Context, spec job.Spec) (p plan, root string, 
 	if err != nil {
 		return plan{}, "", err
 	}
+	spec.Network = cmp.Or(spec.Network, r.network)
 	if p, err = newPlan(spec, lang.profile); err != nil {
 		return plan{}, "", err
 	}
@@ -120,7 +123,7 @@ func (r *Runner) admit(ctx context.Context, language string, n need) (slot int, 
 func (r *Runner) setUp(ctx context.Context, p plan, root string, slot int) (sandbox, plan, error) {
 	start, building := time.Now(), r.span(ctx, "set_up")
 	defer building.End()
-	if sb, warm := r.ready.take(p, root, r.filter); sb != nil {
+	if sb, warm := r.ready.take(p, root, r.filters.of(p)); sb != nil {
 		state := "ready"
 		if warm {
 			state, p = "warm", p.warmed()

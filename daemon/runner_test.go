@@ -74,7 +74,7 @@ func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error
 		unpack:     func(context.Context, rootfs.Image) (string, error) { return "/trees/x", nil },
 		newSandbox: func(context.Context, nsjail.Config) (sandbox, error) { return r.sb, nil },
 		built:      semaphore.NewWeighted(maxBuilt),
-		slots:      sl, filter: filter{bpf: []byte("bpf")}, metrics: newMetrics(sl), log: zerolog.New(io.Discard),
+		slots:      sl, filters: filters{none: filter{bpf: []byte("bpf")}}, metrics: newMetrics(sl), log: zerolog.New(io.Discard),
 	}
 	r.emit = func(ev job.Event) error {
 		if ev.Type == job.EventResult {

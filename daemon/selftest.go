@@ -30,12 +30,12 @@ type selfTest struct {
 	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
 	root       string // from emptyRoot
 	slot       int    // whose host ids it uses; nobody else's meanwhile
-	filter     filter
+	filters    filters
 }
 
 // SelfTest runs the probes of set under policy, for ccee doctor. It needs root.
 func SelfTest(ctx context.Context, policy *seccomp.Policy, set escape.Set) (_ []escape.Outcome, err error) {
-	filter, err := newFilter(policy, zerolog.Nop())
+	filters, err := newFilters(policy, zerolog.Nop())
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func SelfTest(ctx context.Context, policy *seccomp.Policy, set escape.Set) (_ []
 		return nil, err
 	}
 	defer sandboxes.close()
-	return selfTest{sandboxes.new, root, first, filter}.run(ctx, set)
+	return selfTest{sandboxes.new, root, first, filters}.run(ctx, set)
 }
 
 // isDegraded runs the self-test of a daemon that starts.
@@ -97,18 +97,26 @@ func (t selfTest) check(ctx context.Context) error {
 	return nil
 }
 
+// run tries those of set in a sandbox as most jobs have it, and then what must hold in one without network.
 func (t selfTest) run(ctx context.Context, set escape.Set) ([]escape.Outcome, error) {
 	if err := checkStatic("/proc/self/exe"); err != nil {
 		return nil, err
 	}
-	p := probePlan(set)
-	return t.try(ctx, p.config(t.root, t.slot), p.steps[0].process(t.filter.lenient()))
+	var all []escape.Outcome
+	for _, p := range []plan{probePlan(set), probePlan(escape.Offline)} {
+		outcomes, err := t.try(ctx, p.config(t.root, t.slot), p.steps[0].process(t.filters.of(p).lenient()))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, outcomes...)
+	}
+	return all, nil
 }
 
 // probePlan is the plan of a job whose program are the probes.
 func probePlan(set escape.Set) plan {
 	limits := job.Limits{WallMs: 60_000, CPUMs: 30_000, CPUMillicores: 4000, MemoryBytes: 64 * job.MiB}.Fill(job.DefaultRun)
-	return plan{steps: []step{{name: "run", args: escape.Args(set), env: environment(nil, nil, job.Words{}), limits: limits}}}
+	return plan{loopback: set != escape.Offline, steps: []step{{name: "run", args: escape.Args(set), env: environment(nil, nil, job.Words{}), limits: limits}}}
 }
 
 // try runs the probes once.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type Options struct {
 	Queue         int           // jobs that may wait for a slot; 256
 	QueueWait     time.Duration // for how long; 10 s
 	Drain         time.Duration // for running jobs to finish when the server ends; 30 s
+	Network       string        // of jobs that don't say what they want, see job.Spec; job.NetworkLoopback
 	Ready         int           // sandboxes that are made ahead, for the kinds of jobs that there were of late
 	Warm          bool          // with the runtime started in them, where the language has one that waits for its program
 
@@ -67,6 +69,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("%d slots and %d sandboxes made ahead: a daemon has at most %d together", o.Slots, o.Ready, rangeSlots)
 	}
 	or(&o.Queue, 256)
+	o.Network = cmp.Or(o.Network, job.NetworkLoopback)
 	if o.CPUMillicores == 0 {
 		o.CPUMillicores = 4 * 1000 * int64(cores())
 	}
@@ -105,7 +108,7 @@ func New(o Options) (_ *Server, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	filter, err := newFilter(o.Policy, o.Log)
+	filters, err := newFilters(o.Policy, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +142,13 @@ func New(o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, sandboxes.close)
-	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filter})
+	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filters})
 	if err != nil {
 		return nil, err
 	}
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
-		slots: s.slots, filter: filter, degraded: degraded, metrics: s.metrics, log: o.Log,
+		slots: s.slots, filters: filters, network: o.Network, degraded: degraded, metrics: s.metrics, log: o.Log,
 		held: semaphore.NewWeighted(maxHeld), built: semaphore.NewWeighted(maxBuilt), tracer: o.tracer(),
 	}
 	var warm int64

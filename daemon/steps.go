@@ -52,7 +52,7 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job
 			break
 		}
 		running := r.span(ctx, s.name)
-		got, err := runStep(ctx, sb, s, r.filter, ev)
+		got, err := runStep(ctx, sb, s, r.filters.of(p), ev)
 		running.End()
 		if err != nil {
 			return job.Result{}, stopped(ctx, fmt.Errorf("%s step: %w", s.name, err))

@@ -105,7 +105,7 @@ func (s *sitting) build(ctx context.Context, p *program, ev *events) (*job.Step,
 	if p == nil || p.build == nil {
 		return nil, nil
 	}
-	only := plan{lang: p.lang, steps: []step{*p.build}, outputs: everything}
+	only := plan{lang: p.lang, loopback: p.loopback, steps: []step{*p.build}, outputs: everything}
 	step, err := s.in(ctx, p, only, ev, func(dir int) error {
 		files, err := s.take(dir)
 		p.files = files
@@ -122,7 +122,7 @@ func (s *sitting) in(ctx context.Context, p *program, only plan, ev *events, the
 	}
 	name := only.steps[0].name
 	running := s.span(ctx, name)
-	got, err := runStep(ctx, sb, only.steps[0], s.filter, ev)
+	got, err := runStep(ctx, sb, only.steps[0], s.filters.of(only), ev)
 	running.End()
 	if err == nil && then != nil && got.OK() {
 		err = then(sb.Dir())

@@ -67,7 +67,9 @@ func (r *Runner) newTrial(ctx context.Context, spec *job.Spec, p plan, root stri
 		t.tests = append(t.tests, one)
 	}
 	if c := spec.Tests.Checker; c != nil {
-		cp, root, err := r.plan(ctx, c.Spec())
+		of := c.Spec()
+		of.Network = spec.Network
+		cp, root, err := r.plan(ctx, of)
 		if err != nil {
 			return nil, inChecker(err)
 		}
@@ -120,7 +122,7 @@ func (t *trial) need() need {
 // alone is the plan of a sandbox for one run of s, a step of the program.
 func (p *program) alone(s step) plan {
 	s.files = append(p.files[:len(p.files):len(p.files)], s.files...)
-	return plan{lang: p.lang, steps: []step{s}}
+	return plan{lang: p.lang, loopback: p.loopback, steps: []step{s}}
 }
 
 // judge is the run of the checker for what came of a test.

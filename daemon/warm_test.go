@@ -33,7 +33,7 @@ var sameJobs = map[string]struct {
 	"time":             {job.Spec{Language: "python", Source: "while True: pass", Run: job.Limits{WallMs: 300}}, true},
 	"CPU time":         {job.Spec{Language: "python", Source: "while True: pass", Run: job.Limits{CPUMs: 200, CPUMillicores: 1000}}, true},
 	"forks":            {job.Spec{Language: "python", Source: "import os, signal\nfor i in range(9):\n  if os.fork() == 0: signal.pause()", Run: job.Limits{PidsMax: 5}}, false},
-	"refused call":     {job.Spec{Language: "python", Source: "import socket\ntry: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)\nexcept OSError as e: print(e)"}, true},
+	"refused call":     {job.Spec{Language: "python", Source: "import socket\ntry: socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\nexcept OSError as e: print(e)"}, true},
 	"stops itself":     {job.Spec{Language: "python", Source: "import os, signal; print(1, flush=True); os.kill(os.getpid(), signal.SIGSTOP)", Run: job.Limits{WallMs: 500}}, true},
 	"interleaved":      {job.Spec{Language: "python", Source: "print('a')", Interleave: true}, false},
 	"tests":            {job.Spec{Language: "python", Source: pythonSum, Tests: &job.Tests{List: []job.Test{expect("1 2", "3"), expect("1 2", "4")}}}, true},

@@ -80,6 +80,8 @@ func TestRun(t *testing.T) {
 		{name: "tail", file: "a.py", source: "for i in range(1000): print(i)", flags: []string{"--output", "9", "--output-tail", "5"}, want: ran{0, "0\n1\n\n999\n", "stdout: 3881 of 3890 bytes left out after the first 4 (--output, --output-tail)"}},
 		{name: "too long a tail", file: "a.py", source: "x", flags: []string{"--output", "9", "--output-tail", "10"}, want: ran{2, "", "run.outputTailBytes is 10, but no more than 9 bytes are kept"}},
 		{name: "interleave", file: "a.py", source: "import os\nfor i in range(9): os.write(1 + i % 2, b'%d' % i)", flags: []string{"--interleave"}, want: ran{0, "02468", "1357"}},
+		{name: "loopback", file: "a.py", source: "import socket\nwith socket.create_server(('127.0.0.1', 80)) as s: print(s.getsockname()[1])", want: ran{0, "80\n", ""}},
+		{name: "no network", file: "a.py", source: "import socket\ntry: socket.socket()\nexcept OSError as e: print(e.errno)", flags: []string{"--network", "none"}, want: ran{0, "97\n", ""}},
 		{name: "unknown language", file: "a.cob", source: "x", want: ran{2, "", "name one with --language; the daemon has"}},
 		{name: "a language that is not there", file: "a.py", source: "x", flags: []string{"-l", "cobol"}, want: ran{2, "", `no language "cobol"`}},
 		{name: "beyond the maximum", file: "a.py", source: "x", flags: []string{"--pids", "99999"}, want: ran{2, "", "-pids: is 99999, at most 1024 is allowed"}},
@@ -129,6 +131,10 @@ func TestSubmit(t *testing.T) {
 		if got.code != tt.want.code || got.stdout != tt.want.stdout || !strings.HasPrefix(got.stderr, tt.want.stderr) || tt.want.stderr == "" && got.stderr != "" {
 			t.Errorf("%s: got %+v, want %+v", tt.source, got, tt.want)
 		}
+	}
+	noSocket := file(t, "a.py", "import socket\ntry: socket.socket()\nexcept OSError as e: print(e.errno)")
+	if got := ccee(t, "", env, "submit", "--network", "none", noSocket); got.stdout != "97\n" {
+		t.Errorf("without network: %+v, want 97 (EAFNOSUPPORT)", got)
 	}
 	if got := ccee(t, "", env[1:], "submit", file(t, "a.py", "x")); got.code != 2 || !strings.Contains(got.stderr, "CCEE_API_KEY is not set") {
 		t.Errorf("without a key: %+v", got)

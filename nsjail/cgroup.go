@@ -40,10 +40,13 @@ func OpenCgroups(name string) (*Cgroups, error) {
 		return nil, fmt.Errorf("cgroup %s: %w", c.at.memory, err)
 	}
 	if h.v2() {
-		if err := enableDownTo(h.unified, name); err != nil {
-			c.lock.Close()
-			return nil, err
-		}
+		err = enableDownTo(h.unified, name)
+	} else {
+		err = c.limitSockets()
+	}
+	if err != nil {
+		c.lock.Close()
+		return nil, err
 	}
 	if err := c.sweep(); err != nil {
 		c.lock.Close()
@@ -128,8 +131,8 @@ func (c *Cgroups) newCgroup() (*cgroup, error) {
 	return cg, nil
 }
 
-// finish makes the v1 cgroups and writes all limits. The child does nothing before it is told to.
-func (cg *cgroup) finish(r Resources) error {
+// finish makes the v1 cgroups and writes all limits, those of sockets if it can have any. The child does nothing before it is told to.
+func (cg *cgroup) finish(r Resources, sockets bool) error {
 	if r.MemoryMax <= 0 || r.PidsMax <= 0 || r.CPUMillicores <= 0 {
 		return fmt.Errorf("sandbox limits %+v: each must be set", r)
 	}
@@ -143,6 +146,11 @@ func (cg *cgroup) finish(r Resources) error {
 	}
 	if err := cg.announceOOM(); err != nil {
 		return err
+	}
+	if sockets && !cg.at.v2() {
+		if err := writeSocketLimit(cg.at.memory, socketMax); err != nil {
+			return err
+		}
 	}
 	return cg.set(r)
 }

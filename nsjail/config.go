@@ -22,7 +22,10 @@ type Config struct {
 	MaskedPaths []string
 	// Resources are the limits in force from the start; Process.Resources replaces them.
 	Resources Resources
-	cgroup    string // name of the sandbox's own
+	// Loopback gives the sandbox a network of its own that has a loopback and nothing else: TCP and UDP on 127.0.0.1 and ::1 work,
+	// whatever the port, as far as the filter allows sockets. Else the loopback is down, and Landlock refuses TCP.
+	Loopback bool
+	cgroup   string // name of the sandbox's own
 	// OpenDir, if set, is the directory inside whose descriptor Sandbox.Dir returns.
 	OpenDir string
 }

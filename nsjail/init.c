@@ -499,6 +499,8 @@ static int obey(struct op *op)
 		return write_proc(string(op, 0), string(op, 1));
 	case OP_HOSTNAME:
 		return sethostname(string(op, 0), strlen(string(op, 0)));
+	case OP_LOOPBACK:
+		return loopback_up();
 	case OP_PRIVATE:
 		return set_attributes(tree.base, AT_RECURSIVE, 0, MS_PRIVATE);
 	case OP_BASE:

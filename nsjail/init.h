@@ -48,6 +48,7 @@ enum op_code {
 	OP_CORE_COOKIE,   /* a core-scheduling cookie of its own */
 	OP_PROC_WRITE,    /* "path" "text" */
 	OP_HOSTNAME,      /* "name" */
+	OP_LOOPBACK,      /* the network namespace's loopback comes up */
 
 	/* the tree; targets are resolved beneath the base without following any symbolic link */
 	OP_PRIVATE, /* mount propagation of everything below the base */

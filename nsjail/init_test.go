@@ -22,7 +22,7 @@ func TestSanitized(t *testing.T) {
 		t.Fatal(err)
 	}
 	cc := exec.Command("gcc", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined",
-		"-fno-sanitize-recover=all", "-static-libasan", "-o", init, "init.c", "tree.c", main)
+		"-fno-sanitize-recover=all", "-static-libasan", "-o", init, "init.c", "tree.c", "network.c", main)
 	if out, err := cc.CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}

@@ -17,7 +17,7 @@ const (
 
 // landlock repeats, independently of mounts and namespaces, what a program may do: a mount that came out too wide, or a path
 // to somewhere else, is then still of no use. What only newer kernels know is left out on older ones; ABI 1 is Linux 5.13.
-func (h host) landlockProgram(mounts []Tmpfs) []op {
+func (h host) landlockProgram(cfg Config) []op {
 	if h.landlock == 0 {
 		return nil
 	}
@@ -29,7 +29,7 @@ func (h host) landlockProgram(mounts []Tmpfs) []op {
 	if h.landlock >= 3 {
 		write |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	}
-	if h.landlock >= 4 {
+	if h.landlock >= 4 && !cfg.Loopback { // it knows ports but no addresses: there is nowhere to go but the loopback
 		net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	}
 	if h.landlock >= 6 {
@@ -43,7 +43,7 @@ func (h host) landlockProgram(mounts []Tmpfs) []op {
 		permit("dev", read|write&(unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_TRUNCATE)),
 		permit("proc", read|unix.LANDLOCK_ACCESS_FS_WRITE_FILE),
 	}
-	for _, m := range mounts {
+	for _, m := range cfg.Mounts {
 		access := read | write
 		if m.Exec {
 			access |= execute

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mutant builds a sandbox-init with parts of init.c and tree.c taken out and returns a box that uses it. Each part must be there once.
+// mutant builds a sandbox-init with parts of its sources taken out and returns a box that uses it. Each part must be there once.
 func mutant(t *testing.T, replace ...string) *box {
 	t.Helper()
 	b := requireSandbox(t)
@@ -20,7 +20,7 @@ func mutant(t *testing.T, replace ...string) *box {
 	}
 	dir := t.TempDir()
 	sources := map[string]string{}
-	for _, name := range []string{"init.c", "tree.c"} {
+	for _, name := range []string{"init.c", "tree.c", "network.c"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -34,7 +34,7 @@ func mutant(t *testing.T, replace ...string) *box {
 			sources[name] = strings.Replace(text, replace[i], replace[i+1], 1)
 		}
 		if found != 1 {
-			t.Fatalf("init.c and tree.c have %q %d times, want once: the mutation needs another text", replace[i], found)
+			t.Fatalf("init.c, tree.c and network.c have %q %d times, want once: the mutation needs another text", replace[i], found)
 		}
 	}
 	exe := filepath.Join(dir, "mutant")
@@ -91,7 +91,8 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 	t.Run("policy", func(t *testing.T) {
 		got := withoutLandlock(t).probe(t, "all", nil)
 		noticed(t, got, "keyrings/add_key", "keyrings/user keyring", "io_uring/setup", "userfaultfd/of its own faults",
-			"sockets/AF_INET", "sockets/AF_INET6", "sockets/AF_NETLINK, all protocols", "files/inotify", "files/dnotify",
+			"network/netlink but for NETLINK_ROUTE", "network/TCP_CONGESTION", "network/a filter on a port",
+			"network/SO_TIMESTAMP", "network/IP_OPTIONS", "network/a multicast group", "network/UDP_ENCAP", "files/inotify", "files/dnotify",
 			"files/name_to_handle_at", "bpf/a listening filter", "ptrace/be traced", "machine/sync",
 			"abi/personality without randomisation", "sockets/SO_ATTACH_FILTER", "inherited/core files", "ipc/POSIX queues")
 	})
@@ -127,12 +128,18 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer unix.SysvShmCtl(segment, unix.IPC_RMID, nil)
+		server, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
 		got := b.probe(t, "bare", nil)
 		if others, err := net.Interfaces(); err != nil || len(others) > 1 { // else there is none to see
-			noticed(t, got, "sockets/interfaces")
+			noticed(t, got, "network/interfaces")
 		}
+		noticed(t, b.probe(t, "offline-bare", nil), "network/a way to 127.0.0.1", "network/bring the loopback up")
 		noticed(t, got, "fds/inherited", "signals/session of its own", "inherited/umask", "disk/raise RLIMIT_FSIZE", "cgroup/path",
-			"sockets/a way to 127.0.0.1", "sockets/bring the loopback up", "namespaces/none is the host's",
+			"network/sockets of others", "namespaces/none is the host's",
 			"ipc/shared memory segments", "namespaces/unshare user", "namespaces/clone user", "namespaces/clone3 user",
 			"mounts/flags of all mounts", "identity/filter")
 	})
@@ -153,6 +160,10 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 			"ptrace/seize init", "ptrace/read init's memory", "ptrace/limits of init", "ptrace/kcmp with init", "fds/take init's socket",
 			"proc/init's maps", "proc/init's root", "proc/init's executable", "proc/init's mem", "files/give a file capabilities",
 			"sockets/say that it is init", "sockets/say that it is root")
+	})
+	t.Run("terminals", func(t *testing.T) {
+		b := mutant(t, "string(op, i)[0]; i += 2", `string(op, i)[0] && strcmp(string(op, i), "max"); i += 2`)
+		noticed(t, b.probe(t, "fast", nil), "terminals/have an end")
 	})
 	t.Run("devices", func(t *testing.T) {
 		// One more entry, where the set-up makes its links.

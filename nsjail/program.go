@@ -18,6 +18,9 @@ import (
 // network namespace came before: see networkProgram.
 const cloneFlags = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
+// maxTerminals is how many pseudo-terminals a sandbox can have at once: a program that drives some others has one for each.
+const maxTerminals = 16
+
 const (
 	readonlyTree = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 	writableTree = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
@@ -51,14 +54,15 @@ func stageProgram(roots []string, h host) []op {
 	return append(ops, op{code: opPivot}, op{code: opWait})
 }
 
-// devices fills /dev with what the OCI runtime specification calls the default devices, without any terminal. All
-// sandboxes share these nodes, read-only.
+// devices fills /dev with what the OCI runtime specification calls the default devices. All sandboxes share these nodes, read-only.
+// None is a terminal: /dev/tty is whichever the process that opens it has, and the terminals that a job makes are in a /dev/pts
+// of its own.
 func devices() []op {
 	ops := []op{mount("tmpfs", "dev", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, "mode", "755", "size", "64k", "nr_inodes", "64")}
 	for _, d := range []struct {
 		name         string
 		major, minor uint32
-	}{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}} {
+	}{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}} {
 		ops = append(ops, op{
 			code: opMknod, arg: [4]uint64{unix.S_IFCHR | 0o666, unix.Mkdev(d.major, d.minor)},
 			strs: []string{"dev/" + d.name}, note: fmt.Sprintf("c %d:%d 666", d.major, d.minor),
@@ -67,6 +71,7 @@ func devices() []op {
 	for _, l := range [][2]string{{"fd", "fd"}, {"stdin", "fd/0"}, {"stdout", "fd/1"}, {"stderr", "fd/2"}} {
 		ops = append(ops, op{code: opSymlink, strs: []string{"dev/" + l[0], "/proc/self/" + l[1]}})
 	}
+	ops = append(ops, op{code: opSymlink, strs: []string{"dev/ptmx", "pts/ptmx"}}, mkdir("dev/pts", 0o755))
 	// Read-only from here on, in every sandbox too; /empty the same, for what OP_MASK makes of both.
 	readonly := uint64(unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC)
 	return append(ops, mkdir("dev/shm", 0o755), bind("", "dev", readonly), bind("", "empty", readonly|unix.MOUNT_ATTR_NODEV))
@@ -98,6 +103,9 @@ func sandboxProgram(cfg Config, h host) []op {
 		bind(cfg.Root, newRoot, readonlyTree),
 		{code: opBase, strs: []string{"/" + newRoot}},
 		bind("/dev", "dev", 0),
+		// Terminals of its own, which nobody else sees; with /dev/tty they are what programs need that drive others. Their number (kernel.pty.max)
+		// is one for the host, and what they hold back, up to 64 KiB each way, is charged to nobody.
+		mount("devpts", "dev/pts", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, "ptmxmode", "666", "mode", "620", "max", strconv.Itoa(maxTerminals)),
 		// hidepid hides sandbox-init; see proc(5). Read-only, or a program could lower its oom_score_adj: to forbid that to all
 		// its processes for good takes CAP_SYS_RESOURCE, which not every container has.
 		mount("proc", "proc", readonlyTree|unix.MOUNT_ATTR_NOEXEC, "hidepid", "2"),
@@ -116,7 +124,7 @@ func sandboxProgram(cfg Config, h host) []op {
 		ops = append(ops, op{code: opOpen, strs: []string{rel(cfg.OpenDir)}})
 	}
 	// In the finished tree, for every program to come.
-	return append(append(ops, h.landlockProgram(cfg.Mounts)...), op{code: opWait})
+	return append(append(ops, h.landlockProgram(cfg)...), op{code: opWait})
 }
 
 // processProgram writes a step's files and runs it: one packet, or more where the files are large.
@@ -199,9 +207,15 @@ func spawnProgram(cfg Config, withCgroup bool) []op {
 
 // networkProgram takes the spawner into a fresh network namespace, for the next sandbox alone to inherit. That is a third of
 // what a clone costs, and it is spent when the sandbox before is done. The namespace belongs to the host's user
-// namespace, so not even a sandbox's root could bring its loopback up.
-func networkProgram() []op {
-	return []op{unshare(unix.CLONE_NEWNET, "network"), {code: opWait}}
+// namespace, so not even a sandbox's root could bring its loopback up or down, or give it an address.
+func networkProgram(loopback bool) []op {
+	ops := []op{unshare(unix.CLONE_NEWNET, "network")}
+	if loopback {
+		// Any port, as in a container of Docker: a port below 1024 proves nothing where nobody else is. Within a network namespace
+		// the file is that namespace's.
+		ops = append(ops, op{code: opLoopback}, op{code: opProcWrite, strs: []string{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"}})
+	}
+	return append(ops, op{code: opWait})
 }
 
 // idMap is the text of /proc/PID/uid_map; see user_namespaces(7).

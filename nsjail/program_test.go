@@ -28,7 +28,8 @@ func TestProgram(t *testing.T) {
 	}{
 		{"stage", [][]op{stageProgram([]string{"/var/lib/ccee/images"}, host{cgroups: v1})}},
 		{"spawn", [][]op{spawnProgram(cfg, true)}},
-		{"network", [][]op{networkProgram()}},
+		{"network", [][]op{networkProgram(false)}},
+		{"network-loopback", [][]op{networkProgram(true)}},
 		{"sandbox", [][]op{sandboxProgram(cfg, host{landlock: 7, smt: true, cgroups: v2})}},
 		{"sandbox-plain", [][]op{sandboxProgram(cfg, host{cgroups: v1})}},
 		{"process", processProgram(p, host{killable: true})},

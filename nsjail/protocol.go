@@ -27,6 +27,7 @@ const (
 	opCoreCookie  = C.OP_CORE_COOKIE
 	opProcWrite   = C.OP_PROC_WRITE
 	opHostname    = C.OP_HOSTNAME
+	opLoopback    = C.OP_LOOPBACK
 	opPrivate     = C.OP_PRIVATE
 	opBase        = C.OP_BASE
 	opMkdir       = C.OP_MKDIR
@@ -69,7 +70,7 @@ var opNames = map[uint32]string{
 	opWait: "wait", opSpawn: "spawn", opExec: "exec", opContinue: "continue", opUnshare: "unshare", opSetIDs: "set ids",
 	opDeathSignal: "death signal", opNotDumpable: "not dumpable", opKeyring: "session keyring",
 	opUninherit: "inherit nothing", opCoreCookie: "core scheduling cookie",
-	opProcWrite: "write", opHostname: "hostname", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
+	opProcWrite: "write", opHostname: "hostname", opLoopback: "loopback up", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
 	opMknod: "mknod", opSymlink: "symlink", opMount: "mount", opBind: "bind", opMask: "mask", opPivot: "pivot_root", opOpen: "open",
 	opFile: "write file", opData: "write more", opRlimit: "rlimit", opArgs: "args", opEnv: "env", opSeccomp: "seccomp",
 	opLandlock: "landlock", opPermit: "permit",

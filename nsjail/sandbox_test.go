@@ -343,7 +343,7 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cg.finish(testResources()); err != nil {
+	if err := cg.finish(testResources(), false); err != nil {
 		t.Fatal(err)
 	}
 	stray := startInCgroup(t, cg)

@@ -30,7 +30,8 @@ type Spawner struct {
 	mu    sync.Mutex // guards all below: one spawn at a time, a request and its reply
 	ctl   *control
 	fresh bool // the spawner is in a network namespace that no sandbox has, or has been told to make one
-	owed  bool // READY of a networkProgram
+	up    bool // that, or the last one, has its loopback up
+	owed  []op // the networkProgram that has not been answered yet
 }
 
 // NewSpawner starts a spawner whose sandboxes may have roots below the given directories and get their cgroups in
@@ -170,16 +171,13 @@ func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 	ops := spawnProgram(sb.cfg, ok)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := errors.Join(s.freshen(), s.ctl.send(ops, fds...)); err != nil {
+	if err := errors.Join(s.freshen(sb.cfg.Loopback), s.ctl.send(ops, fds...)); err != nil {
 		return 0, errors.Join(ErrSpawnerGone, err)
 	}
 	s.fresh = false
-	finished := sb.cg.finish(sb.cfg.Resources)
-	if s.owed {
-		if _, err := awaitReady(s.ctl, networkProgram()); err != nil {
-			return 0, errors.Join(ErrSpawnerGone, err)
-		}
-		s.owed = false
+	finished := sb.cg.finish(sb.cfg.Resources, sb.cfg.Loopback)
+	if err := s.settle(); err != nil {
+		return 0, errors.Join(ErrSpawnerGone, err)
 	}
 	r, pidfd, err := s.ctl.receive()
 	switch {
@@ -194,24 +192,39 @@ func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 	return int(r.arg[0]), finished
 }
 
-// freshen has the spawner make the next sandbox's network namespace, unless it has one. s.mu must be held.
-func (s *Spawner) freshen() error {
-	if s.fresh {
+// freshen has the spawner make the next sandbox's network namespace, unless it has one of that kind. s.mu must be held.
+func (s *Spawner) freshen(loopback bool) error {
+	if s.fresh && s.up == loopback {
 		return nil
 	}
-	if err := s.ctl.send(networkProgram()); err != nil {
+	if err := s.settle(); err != nil {
 		return err
 	}
-	s.fresh, s.owed = true, true
+	ops := networkProgram(loopback)
+	if err := s.ctl.send(ops); err != nil {
+		return err
+	}
+	s.fresh, s.up, s.owed = true, loopback, ops
 	return nil
 }
 
-// ahead does now what the next spawn would have to do. It is called when a sandbox is done with: while one is being set up
-// it would only take CPU time away from that.
+// settle awaits the answer to a networkProgram. s.mu must be held.
+func (s *Spawner) settle() error {
+	if s.owed == nil {
+		return nil
+	}
+	ops := s.owed
+	s.owed = nil
+	_, err := awaitReady(s.ctl, ops)
+	return err
+}
+
+// ahead does now what the next spawn would have to do, if that wants the same network as the last. It is called when a sandbox is
+// done with: while one is being set up it would only take CPU time away from that.
 func (s *Spawner) ahead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.freshen() // a spawner that is gone is noticed by the next spawn
+	_ = s.freshen(s.up) // a spawner that is gone is noticed by the next spawn
 }
 
 func (s *Spawner) checkRoot(root string) error {

@@ -1,6 +1,6 @@
 /*
- * What init.c and tree.c share: how an op is read, and the ops on the tree that tree.c has. Each returns -1 with errno when it
- * fails.
+ * What the parts of sandbox-init share: how an op is read, the ops on the tree that tree.c has, and that of network.c. Each
+ * returns -1 with errno when it fails.
  */
 #ifndef SANDBOX_TREE_H
 #define SANDBOX_TREE_H
@@ -75,5 +75,7 @@ int make_file(struct op *op);
 int more_data(struct op *op);
 int make_ruleset(struct op *op);
 int permit(struct op *op);
+
+int loopback_up(void);
 
 #endif

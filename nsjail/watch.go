@@ -23,6 +23,7 @@ type ending struct {
 	status unix.WaitStatus //
 	wall   time.Duration   //
 	output int64           // bytes of both streams
+	socket int64           // bytes of buffers, if they were too many
 	denied []Denied        //
 }
 
@@ -67,6 +68,8 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 	go w.sb.readReplies(messages)
 	oom, stop := w.sb.cg.oomEvents()
 	defer stop()
+	sockets := w.sb.socketChecks()
+	defer sockets.Stop()
 	cancelled := ctx.Done()
 	for {
 		select {
@@ -83,6 +86,8 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 			w.checkCPU()
 		case <-oom:
 			w.kill(OOMKilled)
+		case <-sockets.C:
+			w.checkSockets()
 		case <-flood:
 			flood = nil
 			w.kill(OutputLimit)
@@ -169,6 +174,14 @@ func (w *watch) checkCPU() {
 		return
 	}
 	w.cpu.Reset(cpuCheck(w.p, left))
+}
+
+// checkSockets ends what has far more in sockets than may be.
+func (w *watch) checkSockets() {
+	if n := w.sb.cg.socketMemory(); n > socketKill && !w.end.killed {
+		w.end.socket = n
+		w.kill(OOMKilled)
+	}
 }
 
 // readReplies hands on what sandbox-init reports about one EXEC, and about the set-up before: until the program is gone, or sandbox-init is.

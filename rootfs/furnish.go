@@ -1,6 +1,8 @@
 package rootfs
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,8 +24,17 @@ var etcFiles = []etcFile{
 	{"etc/hosts", "127.0.0.1\tlocalhost sandbox\n::1\tlocalhost sandbox\n"},
 	{"etc/hostname", "sandbox\n"},
 	{"etc/resolv.conf", ""},
-	{"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"},
+	// A name that is in no file is a temporary failure (EAI_AGAIN), as where there is a resolver but no way to it: by default that is
+	// 127.0.0.1, where nobody answers.
+	{"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
+	{"etc/host.conf", "multi on\n"}, // localhost is both of its addresses
 }
+
+// furnishing tells trees apart that were furnished by different versions of this program.
+var furnishing = func() string {
+	sum := sha256.Sum256(fmt.Append(nil, mountPoints, etcFiles))
+	return hex.EncodeToString(sum[:4])
+}()
 
 // furnish makes the mount points and the generated files. An image may have put links in their places: those are removed,
 // never followed.
@@ -50,24 +61,6 @@ func furnish(root *os.Root) error {
 		}
 	}
 	return root.Chmod(".", 0o755)
-}
-
-// addMountPoints makes those in the tree at path that an earlier version of this package knew nothing of.
-func addMountPoints(path string) error {
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	for _, dir := range mountPoints {
-		if info, err := root.Lstat(dir); err == nil && info.IsDir() {
-			continue
-		}
-		if err := errors.Join(root.RemoveAll(dir), makeDir(root, dir)); err != nil {
-			return fmt.Errorf("make mount point: %w", err)
-		}
-	}
-	return nil
 }
 
 func makeDir(root *os.Root, dir string) error {

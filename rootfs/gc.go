@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,7 +63,7 @@ func (s *Store) GC(ctx context.Context) (Collected, error) {
 	return c, nil
 }
 
-// referenced returns the hex digests of all blobs and trees of the images.
+// referenced returns the hex digests of all blobs and the names of all trees of the images.
 func (s *Store) referenced() (blobs, trees map[string]bool, err error) {
 	index, err := s.readIndex()
 	if err != nil {
@@ -70,7 +71,7 @@ func (s *Store) referenced() (blobs, trees map[string]bool, err error) {
 	}
 	blobs, trees = map[string]bool{}, map[string]bool{}
 	for _, d := range index.Manifests {
-		blobs[d.Digest.Hex], trees[d.Digest.Hex] = true, true
+		blobs[d.Digest.Hex], trees[treeName(d.Digest.Hex)] = true, true
 		m, err := s.manifest(d.Annotations[refName], d)
 		if damaged := new(DamagedError); errors.As(err, &damaged) {
 			continue // what it refers to can't be known, and is of no use without it
@@ -134,7 +135,8 @@ func (s *Store) removeTrees(ctx context.Context, keep map[string]bool, c *Collec
 func (s *Store) removeTree(ctx context.Context, name string, c *Collected) error {
 	l, err := s.flock(ctx, "tree-"+name, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, errLocked) {
-		c.InUse = append(c.InUse, "sha256:"+name)
+		hex, _, _ := strings.Cut(name, "-") // see treeName
+		c.InUse = append(c.InUse, "sha256:"+hex)
 		return nil
 	}
 	if err != nil {

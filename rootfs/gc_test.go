@@ -59,7 +59,7 @@ func TestGC(t *testing.T) {
 // waitForLease waits until no process has the tree's lease, by taking it.
 func waitForLease(t *testing.T, s *Store, digest string) {
 	t.Helper()
-	l, err := s.flock(t.Context(), "tree-"+hexOf(digest), unix.LOCK_EX)
+	l, err := s.flock(t.Context(), "tree-"+treeName(hexOf(digest)), unix.LOCK_EX)
 	if err != nil {
 		t.Fatal(err)
 	}

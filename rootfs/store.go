@@ -78,7 +78,12 @@ func (s *Store) Close() error {
 func (s *Store) Dir() string { return filepath.Join(s.dir, "trees") }
 
 // treeDir is where the tree of an image and its sums are, or will be.
-func (s *Store) treeDir(digest string) string { return filepath.Join(s.dir, "trees", hexOf(digest)) }
+func (s *Store) treeDir(digest string) string {
+	return filepath.Join(s.dir, "trees", treeName(hexOf(digest)))
+}
+
+// treeName is the name of a tree: the image's digest, and how this program furnishes it. A tree that an older one made is not used.
+func treeName(hex string) string { return hex + "-" + furnishing }
 
 // writeFile puts data under a name in the store's directory: whole or not at all, also after a crash of the machine.
 func (s *Store) writeFile(name string, data []byte) error {

@@ -62,17 +62,13 @@ func (s *Store) lease(ctx context.Context, img Image) (string, error) {
 	if _, err := s.load(img.Name, desc); err != nil { // an image listed with Damage ends here
 		return "", err
 	}
-	name, path := "tree-"+hexOf(img.Digest), filepath.Join(s.treeDir(img.Digest), "root")
+	name, path := "tree-"+treeName(hexOf(img.Digest)), filepath.Join(s.treeDir(img.Digest), "root")
 	for {
 		l, err := s.flock(ctx, name, unix.LOCK_SH)
 		if err != nil {
 			return "", err
 		}
 		if _, err = os.Stat(path); err == nil {
-			if err := addMountPoints(path); err != nil {
-				l.unlock()
-				return "", err
-			}
 			s.mu.Lock()
 			s.leases[img.Digest] = &leased{path, l}
 			s.mu.Unlock()

@@ -53,7 +53,7 @@ func (s *Store) verifyBlob(ctx context.Context, name string, d v1.Descriptor) er
 
 // verifyTree checks the unpacked tree, if there is one, under its shared lock: it can't be removed meanwhile.
 func (s *Store) verifyTree(ctx context.Context, img Image) error {
-	l, err := s.flock(ctx, "tree-"+hexOf(img.Digest), unix.LOCK_SH)
+	l, err := s.flock(ctx, "tree-"+treeName(hexOf(img.Digest)), unix.LOCK_SH)
 	if err != nil {
 		return err
 	}

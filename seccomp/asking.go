@@ -13,7 +13,8 @@ import (
 // refusing it itself. So the refused calls become known, by name and with their arguments; see seccomp_unotify(2).
 type Asking struct {
 	Program
-	rules *ruleset
+	rules   *ruleset
+	offline bool // see WithoutNetwork
 }
 
 // Values of linux/seccomp.h. The marker is a trace message that asked-about calls carry through libseccomp, which has no
@@ -55,12 +56,16 @@ func (p *Policy) compileAsking(t Target) (Asking, error) {
 		return Asking{}, err
 	}
 	plain.BPF, plain.Unknown = ask(prog.BPF), prog.Unknown
-	return Asking{plain, rs}, nil
+	return Asking{Program: plain, rules: rs}, nil
 }
 
 // Answer says what the policy does to a call that the filter asked about.
 func (a *Asking) Answer(nr int32, args [6]uint64) Decision {
-	return a.rules.decide(Call{Arch: a.Target.Arch, Name: Name(nr, a.Target.Arch), Args: args})
+	c := Call{Arch: a.Target.Arch, Name: Name(nr, a.Target.Arch), Args: args}
+	if a.offline && isNetwork(c) {
+		return Decision{Action: ActErrno, Errno: syscall.EAFNOSUPPORT, Rule: -1}
+	}
+	return a.rules.decide(c)
 }
 
 // asks tells if the filter asks about calls that get d. Not about those that only seem to work, not about SCMP_ACT_TRAP,

@@ -282,8 +282,8 @@ func TestOverlap(t *testing.T) {
 func show(a Arg) string { return fmt.Sprintf("%s %d %d", a.Op, a.Value, a.ValueTwo) }
 
 func TestDecideErrno(t *testing.T) {
-	d, err := Default().Decide(Target{X86_64, Kernel{6, 1}}, Call{Arch: X86_64, Name: "socket", Args: [6]uint64{2}})
+	d, err := Default().Decide(Target{X86_64, Kernel{6, 1}}, Call{Arch: X86_64, Name: "socket", Args: [6]uint64{40}})
 	if err != nil || d.Action != ActErrno || d.Errno != syscall.EAFNOSUPPORT || d.Rule < 0 {
-		t.Errorf("Decide(socket(AF_INET)) = %+v, %v, want EAFNOSUPPORT by a rule", d, err)
+		t.Errorf("Decide(socket(AF_VSOCK)) = %+v, %v, want EAFNOSUPPORT by a rule", d, err)
 	}
 }

@@ -22,6 +22,12 @@ const (
 	MaxIDBytes     = 128       // bytes of Spec.ID and Spec.Tenant
 )
 
+// What a job can reach by its sockets. In none does anything lead out of the job.
+const (
+	NetworkNone     = "none"     // no sockets but AF_UNIX
+	NetworkLoopback = "loopback" // TCP and UDP on 127.0.0.1 and ::1, which are the job's own
+)
+
 // Spec is one job: a program, its input and its limits.
 type Spec struct {
 	ID      string `json:"id"`               // unique; the API gives UUID v4
@@ -48,6 +54,9 @@ type Spec struct {
 	// Compile and Run override the server's default limits of the two steps; a zero field keeps the default.
 	Compile Limits `json:"compile,omitzero"`
 	Run     Limits `json:"run,omitzero"`
+
+	// Network is what the programs of the job can reach: NetworkNone or NetworkLoopback. "" is the server's default.
+	Network string `json:"network,omitempty"`
 
 	// Interleave asks for Step.Interleaving. Each write of the program then waits until it was read.
 	Interleave bool `json:"interleave,omitempty"`
@@ -79,6 +88,8 @@ func (s *Spec) Validate() error {
 		return Invalid("sourceCode", "is required")
 	case len(s.Source) > MaxSourceBytes:
 		return Invalid("sourceCode", "has %d bytes, at most %d are allowed", len(s.Source), MaxSourceBytes)
+	case s.Network != "" && s.Network != NetworkNone && s.Network != NetworkLoopback:
+		return Invalid("network", "is %q, it must be %q or %q", clip(s.Network, 80), NetworkNone, NetworkLoopback)
 	case len(s.Stdin) > MaxStdinBytes:
 		return Invalid("stdin", "has %d bytes, at most %d are allowed", len(s.Stdin), MaxStdinBytes)
 	}

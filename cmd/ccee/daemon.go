@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"ccee/api/job"
@@ -24,7 +25,7 @@ func daemonCommand() *cli.Command {
 The socket is for root and the group ccee. SIGTERM: new jobs are refused, running ones finish within --drain.`,
 		Flags: append(tracingFlags("ccee-daemon"),
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
-			seccompFlag(),
+			seccompFlag(), networkFlag(),
 			intFlag("ready", "CCEE_READY", 8, 0, 1024, "sandboxes made ahead, each for one job, for the kinds of jobs that there were in the last minute"),
 			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in them, which waits for its program; takes its memory"},
 			intFlag("slots", "CCEE_SLOTS", 0, 0, 4096, "jobs at once, 0 for 16 a core"),
@@ -44,6 +45,21 @@ func cgroupFlag() cli.Flag {
 
 func seccompFlag() cli.Flag {
 	return stringFlag("seccomp", "CCEE_SECCOMP", "", "`FILE` with a system call policy (OCI JSON) instead of the built-in one")
+}
+
+func networkFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "network", Sources: cli.EnvVars("CCEE_NETWORK"), Value: job.NetworkLoopback, Validator: checkNetwork,
+		Usage: "`WORD` for what jobs that don't say it can reach: loopback (TCP and UDP on 127.0.0.1 and ::1, of their own) or none",
+	}
+}
+
+// checkNetwork refuses what no job can ask for.
+func checkNetwork(word string) error {
+	if word != job.NetworkNone && word != job.NetworkLoopback {
+		return fmt.Errorf("%q: it must be %s or %s", word, job.NetworkLoopback, job.NetworkNone)
+	}
+	return nil
 }
 
 func drainFlag() cli.Flag {
@@ -80,7 +96,7 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	defer stop()
 	srv, err := daemon.New(daemon.Options{
 		Trace:  tracing,
-		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Policy: policy,
+		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Policy: policy, Network: cmd.String("network"),
 		Cgroup: cmd.String("cgroup"), Log: newLogger("daemon", cmd.String("log-level")),
 		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), Warm: cmd.Bool("warm"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
 		Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: milliseconds(cmd, "drain-ms"),

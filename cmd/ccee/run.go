@@ -41,6 +41,7 @@ says goes to stderr. Flags come before FILE: what follows belongs to the program
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension)"},
 			&cli.BoolFlag{Name: "json", Usage: "print the result as JSON instead of the program's output"},
 			&cli.BoolFlag{Name: "interleave", Usage: "keep the order of stdout and stderr exact; each write then waits until it was read"},
+			&cli.StringFlag{Name: "network", Validator: checkNetwork, Usage: "`WORD` for what the program can reach: loopback or none (default: the daemon's)"},
 			&cli.BoolFlag{Name: "limits", Usage: "print the limits with their defaults and maxima"},
 		}, outputFileFlags(), limitFlags()),
 		Action: runFile,
@@ -70,7 +71,7 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 		return usageError{err}
 	}
 	spec := job.Spec{ID: "run-" + rand.Text(), Language: language, Source: string(source), Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
-		Compile: limitsOf(cmd, "compile-"), Run: limitsOf(cmd, ""), Interleave: cmd.Bool("interleave")}
+		Compile: limitsOf(cmd, "compile-"), Run: limitsOf(cmd, ""), Interleave: cmd.Bool("interleave"), Network: cmd.String("network")}
 	print := func(ev job.Event) error { return printEvent(ev, out, errs) }
 	if cmd.Bool("json") {
 		print = func(job.Event) error { return nil }

@@ -34,6 +34,7 @@ func TestRunRefuses(t *testing.T) {
 		{"memory beyond the maximum", []string{"--memory", "99999G", program}, 2, "-memory: is 99999G, at most 2G is allowed"},
 		{"compile time beyond the maximum", []string{"--compile-time", "61s", program}, 2, "-compile-time: is 61s, at most 1m0s is allowed"},
 		{"memory below the minimum", []string{"--memory", "1K", program}, 2, "-memory: is 1K, at least 1M is needed"},
+		{"a network that no job has", []string{"--network", "host", program}, 2, `-network: "host": it must be loopback or none`},
 		{"the maximum itself", []string{"--memory", "2G", "--pids", "1024", program}, 125, "no daemon is running"},
 		{"no daemon", []string{program}, 125, "make run starts everything"},
 	} {

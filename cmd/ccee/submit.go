@@ -30,6 +30,7 @@ func submitCommand() *cli.Command {
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension)"},
 			&cli.BoolFlag{Name: "no-wait", Usage: "print the job's id and don't wait for its end"},
 			&cli.StringFlag{Name: "priority", Value: "normal", Usage: "`WORD` for its place among your own waiting jobs: low, normal or high"},
+			&cli.StringFlag{Name: "network", Validator: checkNetwork, Usage: "`WORD` for what the program can reach: loopback or none (default: the server's)"},
 			&cli.StringFlag{Name: "idempotency-key", Usage: "the same `KEY` makes no second job for 24 hours"},
 		),
 		Action: submit,
@@ -54,8 +55,12 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	s := client.Submission{Language: language, SourceCode: string(source), Stdin: stdin, Args: cmd.Args().Tail(), IdempotencyKey: cmd.String("idempotency-key")}
+	s.More = map[string]any{}
 	if p := cmd.String("priority"); p != "normal" {
-		s.More = map[string]any{"priority": p}
+		s.More["priority"] = p
+	}
+	if n := cmd.String("network"); n != "" {
+		s.More["network"] = n
 	}
 	if cmd.Bool("no-wait") {
 		id, err := c.Submit(ctx, s)

@@ -169,7 +169,6 @@ const struct probe kernel_probes[] = {
 	DEVICE("/dev/vsock"),
 	DEVICE("/dev/loop-control"),
 	DEVICE("/dev/mapper/control"),
-	DEVICE("/dev/ptmx"),
 	DEVICE("/dev/console"),
 	DEVICE("/dev/cpu/0/msr"),
 	DEVICE("/dev/dri/card0"),

@@ -195,7 +195,7 @@ static void writable_directories(const struct probe *p)
 /* Everything in /dev must be one of the harmless ones. */
 static void devices(const struct probe *p)
 {
-	static const char known[] = " . .. null zero full random urandom fd stdin stdout stderr shm ";
+	static const char known[] = " . .. null zero full random urandom tty ptmx pts fd stdin stdout stderr shm ";
 	DIR *d = opendir("/dev");
 	if (!d)
 		refused(p, errno);

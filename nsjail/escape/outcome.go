@@ -13,6 +13,9 @@ type Set string
 const (
 	All  Set = "all"
 	Fast Set = "fast" // one or a few for each control, together some tens of milliseconds
+
+	// Offline are those for a sandbox without network, and for no other.
+	Offline Set = "offline"
 )
 
 // Args are the arguments with which this binary, executed in a sandbox, tries the probes of a set. Its path is that of
@@ -89,7 +92,9 @@ var fixes = map[string]string{
 	"pids":        "the pids controller or RLIMIT_NPROC does not hold: see ccee doctor",
 	"disk":        "the size of a tmpfs or RLIMIT_FSIZE does not hold: report it with the kernel's version",
 	"ipc":         "the ipc namespace does not hold: report it with the kernel's version",
-	"sockets":     "the seccomp policy must refuse all families but AF_UNIX: use the built-in policy; look for network devices that new namespaces get (sysctl net.core.fb_tunnels_only_for_init_net=2)",
+	"sockets":     "the seccomp policy must refuse all families but AF_UNIX, inet and inet6: use the built-in policy",
+	"network":     "the seccomp policy must refuse what is not TCP, UDP or NETLINK_ROUTE, and their rare options: use the built-in policy; look for network devices that new namespaces get (sysctl net.core.fb_tunnels_only_for_init_net=2)",
+	"terminals":   "the seccomp policy must refuse TIOCSTI, TIOCLINUX and TIOCSETD: use the built-in policy; sysctl dev.tty.legacy_tiocsti=0, dev.tty.ldisc_autoload=0",
 }
 
 // Fix says what to do when a probe of group got through.

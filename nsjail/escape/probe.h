@@ -8,8 +8,9 @@
 #define ESCAPE_PROBE_H
 
 enum {
-	FAST = 1,   /* one of the few that a daemon tries at each start */
-	POLICY = 2, /* held by the system call policy or the limits of the daemon alone; without them it may succeed */
+	FAST = 1,    /* one of the few that a daemon tries at each start */
+	POLICY = 2,  /* held by the system call policy or the limits of the daemon alone; without them it may succeed */
+	OFFLINE = 4, /* for a sandbox without network, and for no other */
 };
 
 struct probe {
@@ -41,6 +42,7 @@ const char *status_line(const char *name);
 /* Whether fd is the null device, which is what a masked file reads as. */
 int is_null(int fd);
 
-extern const struct probe mount_probes[], proc_probes[], process_probes[], kernel_probes[], resource_probes[], socket_probes[];
+extern const struct probe mount_probes[], proc_probes[], process_probes[], kernel_probes[], resource_probes[], socket_probes[], network_probes[],
+	terminal_probes[];
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,40 @@ static long take_socket(void)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, s) < 0)
 		return -1;
 	return fill(s[0]);
+}
+
+/* A connection whose receiver doesn't read. */
+static long take_tcp(void)
+{
+	static int server = -1;
+	static struct sockaddr_in to = {.sin_family = AF_INET};
+	socklen_t n = sizeof to;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (server < 0) {
+		server = socket(AF_INET, SOCK_STREAM, 0);
+		if (server < 0 || bind(server, (struct sockaddr *)&to, n) < 0 || listen(server, 64) < 0 || getsockname(server, (struct sockaddr *)&to, &n) < 0)
+			return -1;
+	}
+	int client = socket(AF_INET, SOCK_STREAM, 0);
+	if (client < 0 || connect(client, (struct sockaddr *)&to, n) < 0 || accept(server, NULL, NULL) < 0 || fcntl(client, F_SETFL, O_NONBLOCK) < 0)
+		return -1;
+	return fill(client);
+}
+
+/* A receiver that doesn't read; what it can't hold is lost without a word, so what counts is what one can by default. */
+static long take_udp(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof to;
+	int server = socket(AF_INET, SOCK_DGRAM, 0), client = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	if (server < 0 || client < 0 || bind(server, (struct sockaddr *)&to, n) < 0 || getsockname(server, (struct sockaddr *)&to, &n) < 0 ||
+	    connect(client, (struct sockaddr *)&to, n) < 0)
+		return -1;
+	for (int i = 0; i < 64; i++)
+		if (append(client) < 0 && errno != EAGAIN)
+			return -1;
+	close(client);
+	return 64 * KIB;
 }
 
 enum { FILE_SIZE = 160 };
@@ -222,7 +257,7 @@ static const struct form {
 	long (*take)(void);
 } forms[] = {
 	{"anon", take_anon}, {"shared", take_shared}, {"workspace", take_workspace}, {"tmp", take_tmp}, {"shm", take_shm},
-	{"memfd", take_memfd}, {"pipe", take_pipe}, {"socket", take_socket}, {"eventfd", take_eventfd},
+	{"memfd", take_memfd}, {"pipe", take_pipe}, {"socket", take_socket}, {"tcp", take_tcp}, {"udp", take_udp}, {"eventfd", take_eventfd},
 	{"timerfd", take_timerfd}, {"epoll", take_epoll}, {"open", take_open}, {"inode", take_inode}, {"sysv", take_sysv},
 	{"mqueue", take_mqueue}, {"thread", take_thread}, {"pagetable", take_pagetable}, {"vma", take_vma},
 	{"xattr", take_xattr},

@@ -19,7 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-int limits(int argc, char **argv); /* limits.c */
+int limits(int argc, char **argv);  /* limits.c */
+int network(int argc, char **argv); /* network.c: -1 if it has no such mode */
 
 static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
@@ -294,5 +295,6 @@ int main(int argc, char **argv)
 		perror(arg);
 		return 1;
 	}
-	return limits(argc, argv);
+	int code = network(argc, argv);
+	return code < 0 ? limits(argc, argv) : code;
 }

@@ -28,7 +28,7 @@ public class Attempts {
             String text = e.toString();
             boolean usual = e instanceof AccessDeniedException || e instanceof NoSuchFileException || e instanceof UnknownHostException
                 || Stream.of("Permission denied", "Operation not permitted", "Read-only file system", "No such file", "not supported by protocol",
-                    "not implemented", "Protocol family", "No network interfaces").anyMatch(text::contains);
+                    "not implemented", "Network is unreachable", "No such device").anyMatch(text::contains);
             report(name, usual ? "refused" : "ESCAPED", text);
         }
     }
@@ -110,11 +110,17 @@ public class Attempts {
         hold("processes", processes().stream().map(p -> p.getFileName().toString()).filter(p -> !p.equals("1") && !p.equals(self)).toList());
         hold("processes of the library", ProcessHandle.allProcesses().map(ProcessHandle::pid).filter(p -> p != 1 && p != ProcessHandle.current().pid()).toList());
         hold("secrets of other processes", processes().stream().filter(p -> !p.endsWith(self)).filter(p -> mentions(p.resolve("environ"), secret) || mentions(p.resolve("cmdline"), secret)).toList());
-        refuse("interfaces", () -> NetworkInterface.networkInterfaces().toList());
+        hold("interfaces", NetworkInterface.networkInterfaces().map(NetworkInterface::getName).filter(n -> !n.equals("lo")).toList());
 
         refuse("a TCP connection", () -> new Socket("169.254.169.254", 80));
-        refuse("a TCP listener", () -> new ServerSocket(0));
-        refuse("a UDP socket", () -> new DatagramSocket());
+        refuse("a UDP datagram", () -> {
+            new DatagramSocket().send(new DatagramPacket(new byte[1], 1, InetAddress.getByName("1.1.1.1"), 53));
+            return "sent";
+        });
+        refuse("a multicast group", () -> {
+            new MulticastSocket(0).joinGroup(new InetSocketAddress("224.0.0.251", 0), NetworkInterface.getByName("lo"));
+            return "joined";
+        });
         refuse("a channel", () -> SocketChannel.open(new InetSocketAddress("1.1.1.1", 53)));
         refuse("a name", () -> InetAddress.getByName("example.com"));
         refuse("the daemon's socket", () -> SocketChannel.open(UnixDomainSocketAddress.of(socket)));

@@ -178,13 +178,18 @@ refuse("core_pattern", lambda: open("/proc/sys/kernel/core_pattern", "r+"))
 refuse("oom_score_adj", lambda: open("/proc/self/oom_score_adj", "w", buffering=1).write("-1000\n"))
 
 # Network.
-refuse("a TCP connection", lambda: socket.create_connection(("169.254.169.254", 80), 1), "EAFNOSUPPORT")
-refuse("a TCP listener", lambda: socket.create_server(("127.0.0.1", 0)), "EAFNOSUPPORT")
-refuse("a UDP socket", lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), "EAFNOSUPPORT")
+refuse("a TCP connection", lambda: socket.create_connection(("169.254.169.254", 80), 1), "ENETUNREACH")
+refuse("a UDP datagram", lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b"x", ("2606:4700::1111", 53)), "ENETUNREACH")
+refuse("MPTCP", lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262), "EPROTONOSUPPORT")
+refuse("ping", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP), "EPROTONOSUPPORT")
+refuse("raw IP", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
+hold("interfaces", lambda: [i for i in socket.if_nameindex() if i != (1, "lo")])
 refuse("a raw socket", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW), "EAFNOSUPPORT")
 refuse("vsock", lambda: socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM), "EAFNOSUPPORT")
 refuse("the kernel's ciphers", lambda: socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET), "EAFNOSUPPORT")
-refuse("netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0), "EAFNOSUPPORT")
+refuse("generic netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16), "EPROTONOSUPPORT")
+refuse("a multicast group", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).setsockopt(
+    socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("224.0.0.251") + socket.inet_aton("127.0.0.1")), "ENODEV")
 
 
 def daemon_socket():
@@ -210,8 +215,10 @@ for name in ("NOFILE", "NPROC", "FSIZE", "CPU", "MEMLOCK", "CORE"):
     refuse("raise RLIMIT_" + name, more)
 refuse("signal init", lambda: os.kill(1, 0))
 refuse("signal init by pidfd", lambda: signal.pidfd_send_signal(os.pidfd_open(1), 0))
-refuse("a terminal", lambda: os.posix_openpt(os.O_RDWR) if hasattr(os, "posix_openpt") else os.openpty())
+hold("terminals of others", lambda: [n for n in os.listdir("/dev/pts") if n != "ptmx"])
+refuse("the controlling terminal", lambda: os.open("/dev/tty", os.O_RDWR), "ENXIO")
 refuse("type into the terminal", lambda: fcntl.ioctl(0, 0x5412, b"x"))
+refuse("type into a terminal", lambda: fcntl.ioctl(os.openpty()[1], 0x5412, b"x"))
 
 if X86:
     def i386():

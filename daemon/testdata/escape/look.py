@@ -41,6 +41,18 @@ def connect(name, kind, text=None):
     return s
 
 
+def datagram(address):
+    """Who sends to a port that nobody has is told so."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(1)
+    s.connect(address)
+    s.send(b"x")
+    try:
+        return s.recv(1)
+    except TimeoutError:
+        return "sent"
+
+
 def take(path, lock, flags=os.O_RDONLY):
     """A lock that another has is the other's bit."""
     fd = os.open(path, flags)
@@ -70,6 +82,10 @@ refuse("key by name", lambda: c("syscall", 249, b"user", b"planted", None, -4))
 refuse("key by search", lambda: c("syscall", 250, 10, -4, b"user", b"planted", 0))
 hold("list of keys", lambda: open("/proc/keys").read() if os.path.exists("/proc/keys") else "")
 refuse("listening port", lambda: socket.create_connection(("127.0.0.1", 7070), 1))
+refuse("UDP port", lambda: datagram(("127.0.0.1", 7071)))
+hold("ports that are listed", lambda: [l for n in ("tcp", "tcp6", "udp", "udp6") for l in open("/proc/net/" + n).readlines()[1:] if ":1B9E" in l or ":1B9F" in l])
+hold("terminals", lambda: [n for n in os.listdir("/dev/pts") if n != "ptmx"])
+refuse("terminal", lambda: os.open("/dev/pts/0", os.O_RDWR | os.O_NOCTTY))
 refuse("inotify", lambda: c("inotify_init1", 0))
 refuse("fanotify", lambda: c("fanotify_init", 0x200, 0))
 hold("hostname", lambda: "" if socket.gethostname() == "sandbox" else socket.gethostname())

@@ -26,6 +26,12 @@ def listener(name, kind):
     return s
 
 
+def datagrams(address):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(address)
+    return s
+
+
 def file(path):
     with open(path, "w") as f:
         f.write("planted")
@@ -60,6 +66,8 @@ plant("msg", lambda: c("msgget", KEY, 0o1666))
 plant("mqueue", lambda: c("mq_open", b"/planted", os.O_CREAT | os.O_RDWR, 0o666, None))
 plant("key", lambda: c("syscall", 248, b"user", b"planted", b"x", 1, -4))
 plant("listening port", lambda: socket.create_server(("127.0.0.1", 7070)))
+plant("UDP port", lambda: datagrams(("127.0.0.1", 7071)))
+plant("a terminal", os.openpty)
 plant("hostname", lambda: socket.sethostname("planted"))
 
 IMAGE, DEVICE = "/usr/bin/python3.13", "/dev/null"

@@ -1,0 +1,108 @@
+/* Servers with their clients, and terminals: modes of prog. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static union {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+} at;
+static socklen_t size;
+
+static int fail(void)
+{
+	printf("%s\n", strerror(errno));
+	return 0;
+}
+
+static int make(const char *address, const char *port, int type)
+{
+	memset(&at, 0, sizeof at);
+	if (strchr(address, ':')) {
+		at.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((unsigned short)atoi(port))};
+		inet_pton(AF_INET6, address, &at.v6.sin6_addr);
+		size = sizeof at.v6;
+	} else {
+		at.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port))};
+		inet_pton(AF_INET, address, &at.v4.sin_addr);
+		size = sizeof at.v4;
+	}
+	return socket(at.any.sa_family, type, 0);
+}
+
+/* A server and its client. */
+static int echo(const char *address, const char *port, int type)
+{
+	char b[8] = "";
+	int server = make(address, port, type), client = socket(at.any.sa_family, type, 0), one = 1;
+	if (server < 0 || client < 0 || setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 || bind(server, &at.any, size) < 0 ||
+	    (type == SOCK_STREAM && listen(server, 1) < 0) || getsockname(server, &at.any, &size) < 0 || connect(client, &at.any, size) < 0)
+		return fail();
+	int from = type == SOCK_STREAM ? accept(server, NULL, NULL) : server;
+	if (from < 0 || send(client, "hello", 5, 0) != 5 || recv(from, b, sizeof b, 0) != 5)
+		return fail();
+	printf("%s\n", b);
+	return 0;
+}
+
+static int dial(const char *address, const char *port)
+{
+	int fd = make(address, port, SOCK_STREAM);
+	if (fd < 0 || connect(fd, &at.any, size) < 0)
+		return fail();
+	printf("connected\n");
+	return 0;
+}
+
+static int serve(const char *address, const char *port)
+{
+	int fd = make(address, port, SOCK_STREAM);
+	if (fd < 0 || bind(fd, &at.any, size) < 0 || listen(fd, 1) < 0)
+		return fail();
+	printf("listening\n");
+	fflush(stdout);
+	accept(fd, NULL, NULL);
+	return 0;
+}
+
+/* Types on one end of a new terminal and reads on the other. */
+static int terminal(void)
+{
+	char b[64] = "";
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+	if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0)
+		return fail();
+	char *name = ptsname(master);
+	int slave = open(name, O_RDWR | O_NOCTTY);
+	if (slave < 0 || write(master, "hello\n", 6) != 6 || read(slave, b, sizeof b) != 6)
+		return fail();
+	printf("%s: %s", name, b);
+	return 0;
+}
+
+int network(int argc, char **argv)
+{
+	const char *mode = argv[1];
+	if (strcmp(mode, "terminal") == 0)
+		return terminal();
+	if (argc < 4)
+		return -1;
+	if (strcmp(mode, "echo-tcp") == 0)
+		return echo(argv[2], argv[3], SOCK_STREAM);
+	if (strcmp(mode, "echo-udp") == 0)
+		return echo(argv[2], argv[3], SOCK_DGRAM);
+	if (strcmp(mode, "connect") == 0)
+		return dial(argv[2], argv[3]);
+	if (strcmp(mode, "serve") == 0)
+		return serve(argv[2], argv[3]);
+	return -1;
+}
