@@ -3,8 +3,8 @@ package job
 // Language is a language profile as a daemon offers it: it comes from the image's label, so an image carries all that is
 // needed to run its language.
 //
-// In Compile, Run and Warm the words {source}, {class}, {memory75MiB} are replaced: the source file's name, the same without
-// ".java", and 75 % of the step's memory limit in MiB (at least 16).
+// In Compile, Run and Warm the words {source}, {class}, {memory75MiB} are replaced: the source file's name, the class to start, or the file's
+// name without its extension, and 75 % of the step's memory limit in MiB (at least 16).
 type Language struct {
 	Name        string            `json:"name"` // "python"
 	Aliases     []string          `json:"aliases,omitempty"`
@@ -20,7 +20,8 @@ type Language struct {
 	Warm []string `json:"warm,omitempty"`
 	// WarmMemoryBytes is how much more memory Warm has in use then than Run would have: the job is not charged for it.
 	WarmMemoryBytes int64 `json:"warmMemoryBytes,omitempty"`
-	// PublicClass: the source file is named after the first "public class X" (Java); SourceFile is for sources without one.
+	// PublicClass: the source is Java. Its file is named after its public type (SourceFile is for sources without one), and {class} is
+	// the one in it that can be started.
 	PublicClass bool `json:"publicClass,omitempty"`
 
 	DefaultCompile Limits `json:"defaultCompile,omitzero"`
