@@ -48,9 +48,6 @@ var leftOutOfImages = map[string]map[string]string{
 		"file conf/swing.properties":         "Debian's own files of settings",
 		"file lib/jar.binfmt":                "Debian's own files of settings",
 		"file lib/jvm.cfg-default":           "Debian's own files of settings",
-		"file lib/libawt_xawt.so":            "what needs a display",
-		"file lib/libjawt.so":                "what needs a display",
-		"file lib/libsplashscreen.so":        "what needs a display",
 	},
 	"javascript": {},
 }
