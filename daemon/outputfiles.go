@@ -32,7 +32,9 @@ type search struct {
 	dir     int
 	globs   job.Globs
 	limits  job.Limits
-	entries int // that may still be noted
+	entries int  // that may still be noted
+	depth   int  // path elements that a name may have
+	inner   bool // names stay in here, so any will do
 
 	found []found
 	bytes int64 // in found
@@ -63,7 +65,7 @@ func outputFiles(ctx context.Context, dir int, globs job.Globs, l job.Limits, he
 }
 
 func newSearch(dir int, globs job.Globs, l job.Limits) *search {
-	return &search{dir: dir, globs: globs, limits: l, entries: maxEntries, out: job.OutputFiles{Files: []job.File{}}}
+	return &search{dir: dir, globs: globs, limits: l, entries: maxEntries, depth: job.MaxNameDepth, out: job.OutputFiles{Files: []job.File{}}}
 }
 
 // readAll reads what was found.
@@ -139,9 +141,9 @@ func (s *search) directory(e entry) {
 	switch {
 	case !e.below:
 		s.skip(e.name, job.SkipDirectory, 0)
-	case strings.Count(e.name, "/") == job.MaxNameDepth-1:
+	case strings.Count(e.name, "/") >= s.depth-1:
 		s.skip(e.name, job.SkipTooDeep, 0)
-	case job.ValidName(e.name) != nil:
+	case !s.inner && job.ValidName(e.name) != nil:
 		s.skip(e.name, job.SkipName, 0)
 	default:
 		s.walk(e.name)
@@ -160,7 +162,7 @@ func (s *search) file(name string, st *unix.Stat_t) {
 	switch {
 	case odd:
 		s.skip(name, kind, 0)
-	case job.ValidName(name) != nil:
+	case !s.inner && job.ValidName(name) != nil:
 		s.skip(name, job.SkipName, 0)
 	case int64(len(s.found)) >= s.limits.OutputFilesMax:
 		s.skip(name, job.SkipTooMany, 0)

@@ -146,7 +146,6 @@ func TestPlanRefuses(t *testing.T) {
 		{"source twice", python, job.Spec{Source: "x", Files: []job.File{{Name: "main.py"}}}, "files"},
 		{"file is a directory", python, job.Spec{Source: "x", Files: []job.File{{Name: "a/b/c"}, {Name: "a"}}}, "files"},
 		{"source is a directory", python, job.Spec{Source: "x", Files: []job.File{{Name: "main.py/c"}}}, "files"},
-		{"class name too long", java, job.Spec{Source: "public class " + strings.Repeat("X", 300) + " {}"}, "sourceCode"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := newPlan(tt.spec, tt.lang)
@@ -158,36 +157,35 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
+// What the text says is in daemon/javasource; here is what becomes of it.
 func TestSourceNames(t *testing.T) {
-	for _, tt := range []struct{ source, file, class string }{
-		{"class Main { }", "Main.java", "Main"},
-		{"public class App { }", "App.java", "App"},
-		{"public\n  final\tclass App{ }", "App.java", "App"},
-		{"public record Point(int x) { }", "Point.java", "Point"},
-		{"public sealed interface Shape permits A {}", "Shape.java", "Shape"},
-		{"public class Größe { }", "Größe.java", "Größe"},
-		{"public class E\u0301te\u0301 { }", "E\u0301te\u0301.java", "E\u0301te\u0301"}, // é as two code points
-		{"public class हिन्दी { }", "हिन्दी.java", "हिन्दी"},                            // has vowel signs and a virama
-		{"package €_‿a; public class B { }", "B.java", "€_‿a.B"},
-		{"// public class A\n/* public class B */ public class C { }", "C.java", "C"},
-		{"/** \"quoted */ public class C { }", "C.java", "C"},
-		{"class Main { public class Inner { } }", "Main.java", "Main"},
-		{"class Main { public static class Inner { } }", "Main.java", "Main"},
-		{"class A { String s = \"}\"; char c = '}'; char d = '\\''; }\npublic class B { }", "B.java", "B"},
-		{"class A { String s = \"\"\"\n } \\\"\"\" \" \"\"\"; }\npublic class B { }", "B.java", "B"},
-		{"@A({1, 2}) public class B { }", "B.java", "B"},
-		{"package a.b;\nimport java.util.*;\npublic class C { }", "C.java", "a.b.C"},
-		{"package a . b\n\t. /* x */ c ;\npublic class D { }", "D.java", "a.b.c.D"},
-		{"/* head */ package a;\nclass Main { }", "Main.java", "a.Main"},
-		{"publicclass X", "Main.java", "Main"},
-		{"}}} public class X {", "X.java", "X"},
-		{"class A { String s = \"unfinished\n }\npublic class B { }", "B.java", "B"},
-		{"/* unfinished public class X", "Main.java", "Main"},
+	long := strings.Repeat("X", 251)
+	const app = "public class App { }"
+	for _, tt := range []struct {
+		source      string
+		files       []string
+		file, class string
+	}{
+		{"class Main { }", nil, "Main.java", "Main"},
+		{app, nil, "App.java", "App"},
+		{"package a.b;\n" + app, nil, "App.java", "a.b.App"},
+		{"class Solution { void main() { } }", nil, "Main.java", "Solution"},
+		{"public class E\u0301te\u0301 { }", nil, "E\u0301te\u0301.java", "E\u0301te\u0301"}, // é as two code points
+		{"public class हिन्दी { }", nil, "हिन्दी.java", "हिन्दी"},                            // has vowel signs and a virama
+		{"package €_‿a; public class B { }", nil, "B.java", "€_‿a.B"},
+		// No file can have the name: javac says so.
+		{"public class " + long + " { }", nil, "Main.java", long},
+		{app, []string{"App.java"}, "Main.java", "App"},
+		{app, []string{"App.java/x"}, "Main.java", "App"},
+		{app, []string{"app.java", "App", "App.javac"}, "App.java", "App"},
 	} {
 		spec := job.Spec{Source: tt.source}
+		for _, name := range tt.files {
+			spec.Files = append(spec.Files, job.File{Name: name})
+		}
 		file, class, err := sourceNames(&spec, &java)
 		if err != nil || file != tt.file || class != tt.class {
-			t.Errorf("sourceNames(%q) = %q, %q, %v, want %q, %q", tt.source, file, class, err, tt.file, tt.class)
+			t.Errorf("sourceNames(%q, %q) = %q, %q, %v, want %q, %q", tt.source, tt.files, file, class, err, tt.file, tt.class)
 		}
 	}
 }

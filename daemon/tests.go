@@ -16,6 +16,7 @@ const (
 	maxBuilt   = 256 << 20
 	maxProgram = 32 << 20
 	maxBuiltBy = 4096 // files of one
+	builtDepth = 256  // path elements of their names: a package may be deep
 )
 
 // everything is what a build left.
@@ -100,17 +101,21 @@ func (s *sitting) quiet() *events {
 	return &events{began: s.ev.began, cancel: s.ev.cancel, emit: func(job.Event) error { return nil }}
 }
 
-// build builds p, if there is anything to build, and takes what it consists of then.
+// build builds p, if there is anything to build, and takes what it consists of then. A program that can't be taken has not been built: that
+// is up to whoever wrote it, so it is a result.
 func (s *sitting) build(ctx context.Context, p *program, ev *events) (*job.Step, error) {
 	if p == nil || p.build == nil {
 		return nil, nil
 	}
 	only := plan{lang: p.lang, loopback: p.loopback, steps: []step{*p.build}, outputs: everything}
-	step, err := s.in(ctx, p, only, ev, func(dir int) error {
-		files, err := s.take(dir)
-		p.files = files
+	why := ""
+	step, err := s.in(ctx, p, only, ev, func(dir int) (err error) {
+		p.files, why, err = s.take(dir)
 		return err
 	})
+	if why != "" {
+		step.Verdict, step.Message = job.StartFailed, why
+	}
 	return &step, err
 }
 
@@ -137,30 +142,32 @@ func (s *sitting) in(ctx context.Context, p *program, only plan, ev *events, the
 	return got, nil
 }
 
-// take reads what a build left. It must be all of it: a program with a part missing would fail in ways that nobody could explain.
-func (s *sitting) take(dir int) ([]nsjail.File, error) {
+// take reads what a build left. It must be all of it: a program with a part missing would fail in ways that nobody could explain. If it can't
+// be, why says the reason.
+func (s *sitting) take(dir int) (files []nsjail.File, why string, err error) {
 	left := newSearch(dir, everything, job.Limits{OutputFilesMax: maxBuiltBy, OutputFileBytes: maxProgram, OutputFilesBytes: maxProgram})
+	left.depth, left.inner = builtDepth, true
 	if dir < 0 {
-		return nil, nil
+		return nil, "", nil
 	}
 	left.walk("")
 	if !s.built.TryAcquire(left.bytes) {
-		return nil, job.Errorf(job.EBusy, "the compiled programs of other jobs take up %d MiB: try again later", maxBuilt/job.MiB)
+		return nil, "", job.Errorf(job.EBusy, "the compiled programs of other jobs take up %d MiB: try again later", maxBuilt/job.MiB)
 	}
 	s.held += left.bytes
 	left.readAll()
 	if skipped := left.out.Skipped; len(skipped) > 0 {
-		return nil, job.Invalid("tests", "the compile step left %q, which can't be carried to the tests (%s): at most %d regular files of %d MiB together can",
-			skipped[0].Name, skipped[0].Reason, maxBuiltBy, maxProgram/job.MiB)
+		return nil, fmt.Sprintf("the compile step left %q, which can't be carried to the tests (%s): at most %d regular files of %d MiB together can",
+			skipped[0].Name, skipped[0].Reason, maxBuiltBy, maxProgram/job.MiB), nil
 	}
-	files := make([]nsjail.File, len(left.out.Files))
+	files = make([]nsjail.File, len(left.out.Files))
 	for i, f := range left.out.Files {
 		files[i] = nsjail.File{Name: f.Name, Data: f.Data, Mode: 0o644}
 		if f.Exec {
 			files[i].Mode = 0o755
 		}
 	}
-	return files, nil
+	return files, "", nil
 }
 
 // runAll runs the tests. steps are those before.

@@ -3,9 +3,9 @@ package job
 // Language is a language profile as a daemon offers it: it comes from the image's label, so an image carries all that is
 // needed to run its language.
 //
-// In Compile, Run, Warm and the values of Env some words are replaced: {source} by the source file's name, {class} by the same without
-// ".java", {memory75MiB} by 75 % of the step's memory limit in MiB (1 to 99 % may be asked for), {cpus} by how many cores its CPU rate
-// comes to: rounded up, and not more than the machine has.
+// In Compile, Run, Warm and the values of Env some words are replaced: {source} by the source file's name, {class} by the class to start, or
+// the file's name without its extension, {memory75MiB} by 75 % of the step's memory limit in MiB (1 to 99 % may be asked for), {cpus} by how
+// many cores its CPU rate comes to: rounded up, and not more than the machine has.
 type Language struct {
 	Name        string            `json:"name"` // "python"
 	Aliases     []string          `json:"aliases,omitempty"`
@@ -21,7 +21,8 @@ type Language struct {
 	Warm []string `json:"warm,omitempty"`
 	// WarmMemoryBytes is how much more memory Warm has in use then than Run would have: the job is not charged for it.
 	WarmMemoryBytes int64 `json:"warmMemoryBytes,omitempty"`
-	// PublicClass: the source file is named after the first "public class X" (Java); SourceFile is for sources without one.
+	// PublicClass: the source is Java. Its file is named after its public type (SourceFile is for sources without one), and {class} is
+	// the one in it that can be started.
 	PublicClass bool `json:"publicClass,omitempty"`
 
 	DefaultCompile Limits `json:"defaultCompile,omitzero"`

@@ -70,7 +70,8 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	spec := job.Spec{ID: "run-" + rand.Text(), Language: language, Source: string(source), Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
+	text, files := asText(source, language, languages)
+	spec := job.Spec{ID: "run-" + rand.Text(), Language: language, Source: text, Files: files, Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
 		Compile: limitsOf(cmd, "compile-"), Run: limitsOf(cmd, ""), Interleave: cmd.Bool("interleave"), Network: cmd.String("network")}
 	print := func(ev job.Event) error { return printEvent(ev, out, errs) }
 	if cmd.Bool("json") {

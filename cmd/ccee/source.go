@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"ccee/api/job"
 
@@ -42,6 +43,16 @@ func readBounded(r io.Reader, name string, max int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s is larger than the %d bytes that a job may have", name, max)
 	}
 	return b, nil
+}
+
+// asText returns a program as the text that JSON can carry. One that isn't UTF-8, such as a Python program that declares another encoding, goes as
+// the file that the language takes its program from.
+func asText(source []byte, language string, languages []job.Language) (text string, files []job.File) {
+	i := slices.IndexFunc(languages, func(l job.Language) bool { return l.Name == language })
+	if utf8.Valid(source) || i < 0 {
+		return string(source), nil
+	}
+	return "", []job.File{{Name: languages[i].SourceFile, Data: source}}
 }
 
 // pickLanguage returns the name of the wanted language or, when none is asked for, of the one whose source files end like

@@ -50,17 +50,21 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	language, err := pickRemote(ctx, cmd, c, file)
+	language, languages, err := pickRemote(ctx, cmd, c, file)
 	if err != nil {
 		return err
 	}
-	s := client.Submission{Language: language, SourceCode: string(source), Stdin: stdin, Args: cmd.Args().Tail(), IdempotencyKey: cmd.String("idempotency-key")}
+	text, files := asText(source, language, languages)
+	s := client.Submission{Language: language, SourceCode: text, Stdin: stdin, Args: cmd.Args().Tail(), IdempotencyKey: cmd.String("idempotency-key")}
 	s.More = map[string]any{}
 	if p := cmd.String("priority"); p != "normal" {
 		s.More["priority"] = p
 	}
 	if n := cmd.String("network"); n != "" {
 		s.More["network"] = n
+	}
+	for _, f := range files {
+		s.More["files"] = []map[string]any{{"name": f.Name, "contentBase64": f.Data}}
 	}
 	if cmd.Bool("no-wait") {
 		id, err := c.Submit(ctx, s)
@@ -85,18 +89,16 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 }
 
 // pickRemote names the language of file among those of the API.
-func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file string) (string, error) {
+func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file string) (language string, languages []job.Language, err error) {
 	runtimes, err := c.Runtimes(ctx)
 	if err != nil {
-		return "", advise(err)
+		return "", nil, advise(err)
 	}
-	var languages []job.Language
 	for _, r := range runtimes {
 		languages = append(languages, job.Language{Name: r.Language, Aliases: r.Aliases, SourceFile: r.SourceFile})
 	}
-	language, err := pickLanguage(cmd.String("language"), file, languages)
-	if err != nil {
-		return "", usageError{err}
+	if language, err = pickLanguage(cmd.String("language"), file, languages); err != nil {
+		return "", nil, usageError{err}
 	}
-	return language, nil
+	return language, languages, nil
 }
