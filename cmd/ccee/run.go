@@ -60,6 +60,9 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if err := checkArgs(args); err != nil {
+		return usageError{err}
+	}
 	c := client.New(cmd.String("socket"))
 	languages, err := c.Languages(ctx)
 	if err != nil {
@@ -69,7 +72,8 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	spec := job.Spec{ID: "run-" + rand.Text(), Language: language, Source: string(source), Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
+	text, files := wireSource(source, language.SourceFile)
+	spec := job.Spec{ID: "run-" + rand.Text(), Language: language.Name, Source: text, Files: files, Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
 		Compile: limitsOf(cmd, "compile-"), Run: limitsOf(cmd, ""), Interleave: cmd.Bool("interleave")}
 	print := func(ev job.Event) error { return printEvent(ev, out, errs) }
 	if cmd.Bool("json") {

@@ -49,13 +49,21 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if err := checkArgs(cmd.Args().Tail()); err != nil {
+		return usageError{err}
+	}
 	language, err := pickRemote(ctx, cmd, c, file)
 	if err != nil {
 		return err
 	}
-	s := client.Submission{Language: language, SourceCode: string(source), Stdin: stdin, Args: cmd.Args().Tail(), IdempotencyKey: cmd.String("idempotency-key")}
+	text, files := wireSource(source, language.SourceFile)
+	s := client.Submission{Language: language.Name, SourceCode: text, Stdin: stdin, Args: cmd.Args().Tail(), IdempotencyKey: cmd.String("idempotency-key"),
+		More: map[string]any{}}
+	for _, f := range files {
+		s.More["files"] = []map[string]any{{"name": f.Name, "contentBase64": f.Data}}
+	}
 	if p := cmd.String("priority"); p != "normal" {
-		s.More = map[string]any{"priority": p}
+		s.More["priority"] = p
 	}
 	if cmd.Bool("no-wait") {
 		id, err := c.Submit(ctx, s)
@@ -79,11 +87,11 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 	return endLike(cmd, j)
 }
 
-// pickRemote names the language of file among those of the API.
-func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file string) (string, error) {
+// pickRemote picks the language of file among those of the API.
+func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file string) (job.Language, error) {
 	runtimes, err := c.Runtimes(ctx)
 	if err != nil {
-		return "", advise(err)
+		return job.Language{}, advise(err)
 	}
 	var languages []job.Language
 	for _, r := range runtimes {
@@ -91,7 +99,7 @@ func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file st
 	}
 	language, err := pickLanguage(cmd.String("language"), file, languages)
 	if err != nil {
-		return "", usageError{err}
+		return job.Language{}, usageError{err}
 	}
 	return language, nil
 }
