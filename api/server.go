@@ -150,12 +150,14 @@ func New(opts Options) (*Server, error) {
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.router.ServeHTTP(w, forRouter(r))
+}
 
 // serve returns what happens to every request of a route before and after its handler.
 func (s *Server) serve(rt route) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-		c := s.begin(w, r, params, rt.path)
+		c := s.begin(w, r, elements(r, params), rt.path)
 		defer c.end()
 		s.cors(c)
 		defer c.dropBody()
