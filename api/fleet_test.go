@@ -50,7 +50,7 @@ func TestMetrics(t *testing.T) {
 	s.do("GET", "/v1/jobs", "", http.Header{"X-Api-Key": {"wrong"}})
 	s.do("GET", "/no/such/route", "", nil)
 	status, kind, text := metricsText(s, s.server, "/metrics")
-	if status != 200 || !strings.HasPrefix(kind, "text/plain; version=0.0.4; charset=utf-8") {
+	if status != 200 || kind != "text/plain; version=0.0.4; charset=utf-8" {
 		t.Errorf("%d %q", status, kind)
 	}
 	for _, want := range []string{

@@ -15,7 +15,8 @@ func TestHealth(t *testing.T) {
 	s := newStack(t, nil)
 	s.get("/health").want(t, 200, `{"status":"ok","service":"api"}`)
 	s.get("/ready").want(t, 200, `{"status":"ready","service":"api","reasons":[]}`)
-	if a := s.get("/"); a.status != 200 || a.at("service") != "ccee-api" || a.at("docs", "submitJob") != "POST /v1/jobs" {
+	if a := s.get("/"); a.status != 200 || a.at("service") != "ccee-api" || a.at("docs", "submitJob") != "POST /v1/jobs" ||
+		a.at("docs", "jobEvents") != "GET /v1/jobs/:jobId/events" || a.at("docs", "health") != "/health" || a.at("docs", "runtimes") != "/v1/runtimes" || a.at("frontend") != "/" {
 		t.Errorf("GET / = %d %s", a.status, a.raw)
 	}
 }
