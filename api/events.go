@@ -159,7 +159,7 @@ func (t *stream) begin() {
 
 // run sends events until the job is over, the client or the server goes, or nothing can be read any more.
 func (t *stream) run(rec queue.Record, changed, closed <-chan struct{}) {
-	beat := time.NewTicker(streamBeat)
+	beat := time.NewTicker(t.s.beat)
 	defer beat.Stop()
 	for t.gone == nil {
 		if done := t.tell(rec); done || t.gone != nil {

@@ -11,8 +11,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"ccee/api/job"
 	"ccee/worker/queue"
@@ -355,6 +357,73 @@ func TestEventsRedirect(t *testing.T) {
 		if a.status != 307 || a.header.Get("Location") != want {
 			t.Errorf("%s: %d to %q, want 307 to %q", target, a.status, a.header.Get("Location"), want)
 		}
+	}
+}
+
+// A place in the table of streams comes back however a stream ends: a tenant never runs out of them by using them.
+func TestEventsGiveTheirPlacesBack(t *testing.T) {
+	s := newStack(t, nil)
+	url := openOn(t, s)
+	over := s.submit(helloPython)
+	if err := complete(claim(t, s.queue), exited(0, "")); err != nil {
+		t.Fatal(err)
+	}
+	for range tenantStreams + 1 { // by the end of the job
+		l := listen(t, url, over, nil)
+		if l.resp.StatusCode != 200 {
+			t.Fatal(l.resp.Status)
+		}
+		for e := l.next(); e.name != ""; e = l.next() {
+		}
+	}
+	open := s.submit(helloPython)
+	for range tenantStreams + 1 { // by a client that leaves
+		ctx, leave := context.WithCancel(t.Context())
+		r := httptest.NewRequestWithContext(ctx, "GET", "/v1/jobs/"+open+"/events", nil)
+		r.Header.Set("X-Api-Key", testKey)
+		w := leaving{httptest.NewRecorder(), leave}
+		s.server.ServeHTTP(w, r)
+		if w.Code != 200 {
+			t.Fatal(w.Code)
+		}
+	}
+	for range tenantStreams + 1 { // by one that only asks for the head
+		if a := s.do("HEAD", "/v1/jobs/"+open+"/events", "", nil); a.status != 200 {
+			t.Fatal(a.status)
+		}
+	}
+	if n := s.server.streams.all; n != 0 || len(s.server.streams.of) != 0 {
+		t.Errorf("%d places are taken, of %v", n, s.server.streams.of)
+	}
+}
+
+// leaving is a client that leaves when it gets the first piece.
+type leaving struct {
+	*httptest.ResponseRecorder
+	leave func()
+}
+
+func (l leaving) Write(b []byte) (int, error) {
+	l.leave()
+	return l.ResponseRecorder.Write(b)
+}
+
+// While nothing happens a comment comes, so that nobody on the way takes the connection for dead.
+func TestEventsHeartbeat(t *testing.T) {
+	s := newStack(t, nil)
+	s.server.beat = time.Millisecond
+	l := listen(t, openOn(t, s), s.submit(helloPython), nil)
+	l.want("job")
+	for range 3 {
+		if line, err := l.in.ReadString('\n'); err != nil || !strings.HasPrefix(line, ":") {
+			t.Fatalf("%q, %v, want a comment", line, err)
+		}
+		if line, err := l.in.ReadString('\n'); err != nil || line != "\n" {
+			t.Fatalf("%q, %v, want the end of the comment", line, err)
+		}
+	}
+	if streamBeat != 15*time.Second {
+		t.Errorf("a beat is %s, openapi.yaml says 15 s", streamBeat)
 	}
 }
 

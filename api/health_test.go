@@ -44,10 +44,12 @@ func TestSummary(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim(t, s.queue)
+	delay(t, s)
+	bury(t, s) // which has ended too
 	a := s.get("/health/summary")
 	updated, _ := a.at("updatedAt").(string)
-	a.want(t, 200, `{"status":"ok","service":"api","queue":{"pending":2,"counts":{"waiting":1,"active":1,"delayed":0,"paused":0,
-		"prioritized":0,"waiting-children":0,"failed":0,"completed":1}},"autoscaling":{"queueDepthTarget":25},"updatedAt":"`+updated+`"}`)
+	a.want(t, 200, `{"status":"ok","service":"api","queue":{"pending":3,"counts":{"waiting":1,"active":1,"delayed":1,"paused":0,
+		"prioritized":0,"waiting-children":0,"failed":1,"completed":2}},"autoscaling":{"queueDepthTarget":25},"updatedAt":"`+updated+`"}`)
 	if !isoTime.MatchString(updated) {
 		t.Errorf("updatedAt %q", updated)
 	}

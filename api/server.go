@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/julienschmidt/httprouter"
@@ -26,6 +27,7 @@ type Server struct {
 	strangers  *strangers
 	modelCalls *semaphore.Weighted
 	streams    streams
+	beat       time.Duration // of streams
 	webhooks   *webhook.Sender
 	name       string // of this process, unique
 	router     *httprouter.Router
@@ -121,6 +123,7 @@ func New(opts Options) (*Server, error) {
 		languages:  newCatalogue(opts.Queue.Runtimes),
 		budgets:    newBudgets(),
 		strangers:  newStrangers(),
+		beat:       streamBeat,
 		modelCalls: semaphore.NewWeighted(maxModelCalls),
 		webhooks:   webhook.NewSender(opts.Webhooks),
 		name:       "api-" + uuid.NewString(),

@@ -64,17 +64,11 @@ func hybridStack(t *testing.T) (s *stack, header http.Header) {
 	t.Helper()
 	p := newProvider(t)
 	s = newStack(t, nil)
-	live, err := auth.NewLive(auth.Sources{KeysJSON: `{"` + testKey + `": {"tenantId": "` + s.tenant + `", "maxConcurrentJobs": 1000, "maxDailyJobs": 1000}}`, AdminsJSON: `[]`}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tokens, err := auth.NewJWT(auth.JWTOptions{JWKSURL: p.url, Issuer: "https://issuer", Audience: "ccee"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.server.opts.Auth, err = auth.NewGate(auth.HybridMode, live, tokens); err != nil {
-		t.Fatal(err)
-	}
+	s.server.opts.Auth = gate(t, auth.HybridMode, tokens, `[]`, `{"`+testKey+`": {"tenantId": "`+s.tenant+`", "maxConcurrentJobs": 1000, "maxDailyJobs": 1000}}`)
 	return s, http.Header{"X-Api-Key": nil, "Authorization": {"Bearer " + p.token(s.tenant)}}
 }
 

@@ -99,6 +99,40 @@ func TestAuditOfRefusals(t *testing.T) {
 		_, _ = q.Submit(t.Context(), s)
 	}
 	wantActions(t, q, tenant, "api job_submitted", "api submission_rejected_quota", "api submission_rejected_burst", "api rate_limited")
+	for action, want := range map[string]map[string]any{
+		"rate_limited":              {"method": "POST", "path": s.Path, "limit": 3.0, "used": 4.0},
+		"submission_rejected_burst": {"method": "POST", "path": s.Path, "limit": 2.0, "used": 3.0},
+		"submission_rejected_quota": {"reason": MaxDailyJobs, "activeJobs": 1.0, "dailyJobs": 1.0},
+	} {
+		got := metadata(t, q, tenant, action)
+		for name, v := range want {
+			if got[name] != v {
+				t.Errorf("%s: %s is %v, want %v", action, name, got[name], v)
+			}
+		}
+		if wait, _ := got["retryAfterSeconds"].(float64); (wait >= 1) != (action != "submission_rejected_quota") || wait > 3600 || got["traceId"] != s.TraceID {
+			t.Errorf("%s: %v", action, got)
+		}
+	}
+}
+
+// metadata is that of the latest event with an action.
+func metadata(t *testing.T, q *Queue, tenant, action string) (m map[string]any) {
+	t.Helper()
+	events, err := q.Events(t.Context(), tenant, "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.Action == action {
+			if err := json.Unmarshal(e.Metadata, &m); err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+	}
+	t.Errorf("no event %s", action)
+	return nil
 }
 
 func TestAuditIsBounded(t *testing.T) {
