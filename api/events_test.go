@@ -360,6 +360,32 @@ func TestEventsRedirect(t *testing.T) {
 	}
 }
 
+// A stream whose job can't be read any more says why, and ends.
+func TestEventsErrors(t *testing.T) {
+	for code, gone := range map[string]func(*stack, *stream){
+		"not_found":     func(_ *stack, st *stream) { st.id = "gone" },
+		"stream_failed": func(s *stack, _ *stream) { _ = s.queue.Close() },
+	} {
+		s := newStack(t, nil)
+		id := s.submit(helloPython)
+		rec, err := s.queue.Get(t.Context(), s.tenant, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+		c := s.server.begin(w, r, nil, "")
+		c.trace, c.who.Tenant = "test-trace", s.tenant
+		st := &stream{s: s.server, c: c, id: id, ctl: http.NewResponseController(w)}
+		gone(s, st)
+		changed := make(chan struct{}, 1)
+		changed <- struct{}{}
+		st.run(rec, changed, nil)
+		if want := "event: error\ndata: {\"error\":\"" + code + "\",\"traceId\":\"test-trace\"}\n\n"; !strings.HasSuffix(w.Body.String(), want) {
+			t.Errorf("%s: the stream ends with %s", code, w.Body)
+		}
+	}
+}
+
 // A place in the table of streams comes back however a stream ends: a tenant never runs out of them by using them.
 func TestEventsGiveTheirPlacesBack(t *testing.T) {
 	s := newStack(t, nil)
