@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"strconv"
+	"time"
 
 	"ccee/worker/queue"
 )
@@ -60,8 +62,22 @@ type quotaUsage struct {
 	DailyJobs  int64 `json:"dailyJobs"`
 }
 
+// retryAfterBusy is when a tenant with all of its concurrent jobs may try again, in seconds: what a job takes by default. A place is
+// free when one of them ends.
+const retryAfterBusy = 3
+
+// untilTomorrow is how many seconds there are to the next UTC day, in which the jobs of a day count anew.
+func untilTomorrow(now time.Time) int64 {
+	return max(1, ceilSeconds(now.UTC().Truncate(24*time.Hour).Add(24*time.Hour).Sub(now)))
+}
+
 // overQuota answers that the tenant has as many jobs as it may have.
 func (c *call) overQuota(q *queue.QuotaError) {
+	wait := int64(retryAfterBusy)
+	if q.Reason == queue.MaxDailyJobs {
+		wait = untilTomorrow(time.Now())
+	}
+	c.w.Header().Set("Retry-After", strconv.FormatInt(wait, 10))
 	c.json(http.StatusTooManyRequests, overQuotaBody{
 		Error: "quota_exceeded", TraceID: c.trace, Reason: q.Reason,
 		Limits: quotaLimits{q.MaxConcurrent, q.MaxDaily},

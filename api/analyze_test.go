@@ -12,6 +12,7 @@ import (
 
 	"ccee/api/analysis"
 	"ccee/api/job"
+	"ccee/worker/queue"
 )
 
 func TestAnalyze(t *testing.T) {
@@ -41,6 +42,15 @@ func TestAnalyze(t *testing.T) {
 	events := s.get("/v1/audit?limit=1").at("events").([]any)[0].(map[string]any)
 	if events["action"] != "job_analyzed" || events["metadata"].(map[string]any)["summary"] != "Execution timed out" {
 		t.Errorf("audit %v", events)
+	}
+	// A fault of ours is told, and not taken for the program's.
+	dead := s.submit(helloPython)
+	if err := claim(t, s.queue).Fail(t.Context(), queue.Fault{Message: "internal error", Cause: "mount /proc"}); err != nil {
+		t.Fatal(err)
+	}
+	a = s.post("/v1/jobs/"+dead+"/analyze", "")
+	if a.at("analysis", "summary") != "Execution metadata missing" || a.at("analysis", "confidence") != "low" || !strings.Contains(a.raw, "internal error") {
+		t.Errorf("a job without a result: %s", a.raw)
 	}
 	s.post("/v1/jobs/unknown/analyze", "").want(t, 404, `{"error":"not_found","traceId":"test-trace"}`)
 	if a := s.do("POST", "/v1/jobs/"+id+"/analyze", "", http.Header{"X-Api-Key": {"tight-key"}}); a.status != 404 {

@@ -52,12 +52,13 @@ var streamID = regexp.MustCompile(`^[0-9]{1,19}-[0-9]{1,19}$`)
 // getAudit shows what happened to a tenant's jobs and requests, the newest first: GET /v1/audit.
 func (s *Server) getAudit(c *call) {
 	iss := newIssues()
-	values := c.r.URL.Query()
-	limit := int(queryInt(values, "limit", auditDefault, intRange{1, auditMax}, iss))
-	cursor := values.Get("cursor")
+	values := c.query()
+	limit := int(queryInt(values.Values, "limit", auditDefault, intRange{1, auditMax}, iss))
+	cursor := values.text("cursor", iss)
 	if values.Has("cursor") && !streamID.MatchString(cursor) {
 		iss.field("cursor", msgCursor)
 	}
+	values.check(iss)
 	if c.invalid(iss) {
 		return
 	}

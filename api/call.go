@@ -83,7 +83,7 @@ func (c *call) json(status int, v any) {
 	if err := enc.Encode(v); err != nil {
 		panic(fmt.Sprintf("encode %T: %v", v, err))
 	}
-	data := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	data := c.compress(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
 	h := c.w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(data)))

@@ -75,7 +75,7 @@ func (c *catalogue) set(read []job.Language) []job.Language {
 	c.readAt = c.now()
 	if len(read) > 0 {
 		c.known = slices.Clone(read)
-		slices.SortFunc(c.known, byContract)
+		slices.SortFunc(c.known, byOrderIn(firstLanguages))
 	}
 	return c.known
 }
@@ -83,12 +83,15 @@ func (c *catalogue) set(read []job.Language) []job.Language {
 // firstLanguages come before all others, in this order: it is part of the text of a validation error.
 var firstLanguages = []string{"javascript", "python", "java"}
 
-func byContract(a, b job.Language) int {
+// byOrderIn compares languages by their places among first, and those that are not there by name behind them.
+func byOrderIn(first []string) func(a, b job.Language) int {
 	rank := func(l job.Language) int {
-		if i := slices.Index(firstLanguages, l.Name); i >= 0 {
+		if i := slices.Index(first, l.Name); i >= 0 {
 			return i
 		}
-		return len(firstLanguages)
+		return len(first)
 	}
-	return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.Name, b.Name))
+	return func(a, b job.Language) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a.Name, b.Name))
+	}
 }

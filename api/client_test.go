@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,27 +42,35 @@ func newStack(t testing.TB, change func(*Options)) *stack {
 func newStackOn(t testing.TB, q *queue.Queue, change func(*Options)) *stack {
 	t.Helper()
 	s := &stack{t: t, queue: q, tenant: unique("tenant"), log: &bytes.Buffer{}}
-	live, err := auth.NewLive(auth.Sources{KeysJSON: `{
-		"` + testKey + `": {"tenantId": "` + s.tenant + `", "maxConcurrentJobs": 1000, "maxDailyJobs": 1000},
-		"tight-key":      {"tenantId": "` + s.tenant + `-tight", "maxConcurrentJobs": 2, "maxDailyJobs": 3}}`,
-		AdminsJSON: `["` + testKey + `", "unmapped-key"]`}, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := auth.NewGate(auth.APIKeyMode, live, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	opts := DefaultOptions()
-	opts.Queue, opts.Auth, opts.Log = q, keys, zerolog.New(s.log)
+	opts.Queue, opts.Log = q, zerolog.New(s.log)
+	opts.Auth = gate(t, auth.APIKeyMode, nil, `["`+testKey+`", "unmapped-key"]`, `{
+		"`+testKey+`": {"tenantId": "`+s.tenant+`", "maxConcurrentJobs": 1000, "maxDailyJobs": 1000},
+		"tight-key":      {"tenantId": "`+s.tenant+`-tight", "maxConcurrentJobs": 2, "maxDailyJobs": 3}}`)
 	opts.RateLimit, opts.SubmitLimit = 100_000, 100_000
 	if change != nil {
 		change(&opts)
 	}
-	if s.server, err = New(opts); err != nil {
+	server, err := New(opts)
+	if err != nil {
 		t.Fatal(err)
 	}
+	s.server = server
 	return s
+}
+
+// gate knows the callers with these keys.
+func gate(t testing.TB, mode auth.Mode, tokens *auth.JWT, admins, keys string) auth.Authenticator {
+	t.Helper()
+	live, err := auth.NewLive(auth.Sources{KeysJSON: keys, AdminsJSON: admins}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := auth.NewGate(mode, live, tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 // answer is a response with its body decoded.
@@ -132,6 +141,17 @@ func (a answer) want(t testing.TB, status int, body string) {
 	if diff := cmp.Diff(want, a.body); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
 	}
+}
+
+// wait returns the seconds of Retry-After, which must be there and lead to the end of a window of that length.
+func (a answer) wait(t testing.TB, window time.Duration) int64 {
+	t.Helper()
+	wait, err := strconv.ParseInt(a.header.Get("Retry-After"), 10, 64)
+	left := time.Until(time.Now().Truncate(window).Add(window)).Seconds()
+	if err != nil || float64(wait) < left || float64(wait) > left+5 {
+		t.Errorf("retry-after %q, want the %.0f s to the end of the window", a.header.Get("Retry-After"), left)
+	}
+	return wait
 }
 
 // at returns the member of the body at a path of names.

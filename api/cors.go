@@ -9,8 +9,8 @@ import (
 // The CORS policy: no credentials, and a preflight answer is kept for ten minutes.
 const (
 	corsMethods = "GET, POST, DELETE, OPTIONS"
-	corsHeaders = "authorization, content-type, x-api-key, x-request-id"
-	corsExposed = "x-request-id, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+	corsHeaders = "authorization, content-type, x-api-key, x-request-id, idempotency-key, last-event-id"
+	corsExposed = "x-request-id, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, idempotent-replayed"
 	corsMaxAge  = "600" // seconds
 )
 

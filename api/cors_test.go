@@ -40,12 +40,12 @@ func TestCORS(t *testing.T) {
 				pre.want(t, 404, `{"message":"Route OPTIONS:/v1/jobs not found","error":"Not Found","statusCode":404}`)
 				return
 			}
-			if got := get.header.Get("access-control-expose-headers"); got != corsExposed {
+			if got := get.header.Get("access-control-expose-headers"); got != "x-request-id, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, idempotent-replayed" {
 				t.Errorf("expose %q", got)
 			}
 			h := pre.header
 			if pre.status != 204 || pre.raw != "" || h.Get("access-control-allow-methods") != "GET, POST, DELETE, OPTIONS" ||
-				h.Get("access-control-allow-headers") != "authorization, content-type, x-api-key, x-request-id" ||
+				h.Get("access-control-allow-headers") != "authorization, content-type, x-api-key, x-request-id, idempotency-key, last-event-id" ||
 				h.Get("access-control-max-age") != "600" || h.Get("access-control-allow-credentials") != "" || h.Get("x-request-id") != "" {
 				t.Errorf("preflight: %d %v", pre.status, h)
 			}

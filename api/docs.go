@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // The contract as JSON, made of openapi.yaml (go test ./api -run Golden -update), the page that shows it, and the page that runs programs.
@@ -29,28 +30,58 @@ var (
 // pagePolicy lets a page of ours load nothing but our own files, and nobody put it into a frame.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+// file is one coding of a file.
+type file struct {
+	data   []byte
+	tag    string
+	coding string // "" is none
+}
+
+// matches reports whether one of the tags of these lines of If-None-Match is tag (RFC 9110, section 13.1.2).
+func matches(lines []string, tag string) bool {
+	for _, t := range strings.Split(strings.Join(lines, ","), ",") {
+		if t = strings.TrimPrefix(strings.TrimSpace(t), "W/"); t == tag || t == "*" {
+			return true
+		}
+	}
+	return false
+}
+
 // static answers with a file that is part of the binary.
 func static(kind string, data []byte) func(*call) {
 	sum := sha256.Sum256(data)
-	tag := `"` + hex.EncodeToString(sum[:8]) + `"`
+	name := hex.EncodeToString(sum[:8])
+	plain := file{data: data, tag: `"` + name + `"`}
+	zipped := plain
+	if len(data) >= compressFrom {
+		zipped = file{compressed(data), `"` + name + `-gzip"`, "gzip"}
+	}
 	return func(c *call) {
+		f := plain
+		if takesGzip(c.r.Header["Accept-Encoding"]) {
+			f = zipped
+		}
 		h := c.w.Header()
 		h.Set("Content-Type", kind)
-		h.Set("ETag", tag)
+		h.Set("ETag", f.tag)
+		h.Add("Vary", "Accept-Encoding")
 		h.Set("Cache-Control", "public, max-age=300")
 		h.Set("Content-Security-Policy", pagePolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		if c.r.Header.Get("If-None-Match") == tag {
+		if matches(c.r.Header["If-None-Match"], f.tag) {
 			c.status = http.StatusNotModified
 			c.w.WriteHeader(c.status)
 			return
 		}
-		h.Set("Content-Length", strconv.Itoa(len(data)))
+		if f.coding != "" {
+			h.Set("Content-Encoding", f.coding)
+		}
+		h.Set("Content-Length", strconv.Itoa(len(f.data)))
 		c.status = http.StatusOK
 		c.w.WriteHeader(c.status)
 		if c.r.Method != http.MethodHead {
-			_, _ = c.w.Write(data)
+			_, _ = c.w.Write(f.data)
 		}
 	}
 }

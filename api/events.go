@@ -66,6 +66,20 @@ func (s *Server) redirectEvents(c *call) {
 	c.w.WriteHeader(c.status)
 }
 
+// lastEvent returns how far the client has come. It answers and returns false when that can't be read.
+func (c *call) lastEvent() (p progress, ok bool) {
+	last := c.r.Header.Get("Last-Event-ID")
+	if last == "" {
+		last = c.query().Get("lastEventId")
+	}
+	if p, ok = parseProgress(last); !ok {
+		iss := newIssues()
+		iss.field("lastEventId", "Invalid id: give back the id of an event as it is")
+		c.invalid(iss)
+	}
+	return p, ok
+}
+
 // getEvents tells what a job does as it happens: GET /v1/jobs/:jobId/events, as server-sent events
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 func (s *Server) getEvents(c *call) {
@@ -73,15 +87,8 @@ func (s *Server) getEvents(c *call) {
 	if !ok {
 		return
 	}
-	last := c.r.Header.Get("Last-Event-ID")
-	if last == "" {
-		last = c.r.URL.Query().Get("lastEventId")
-	}
-	p, ok := parseProgress(last)
+	p, ok := c.lastEvent()
 	if !ok {
-		iss := newIssues()
-		iss.field("lastEventId", "Invalid id: give back the id of an event as it is")
-		c.invalid(iss)
 		return
 	}
 	// Watched before it is read: what changes between the two is seen.
@@ -92,6 +99,11 @@ func (s *Server) getEvents(c *call) {
 		c.showJob(rec, err, nil)
 		return
 	}
+	if p.done && rec.Status.Final() {
+		c.noMore()
+		return
+	}
+	p.done = false // a job that was run again goes on
 	if !s.streams.open(c.who.Tenant) {
 		c.w.Header().Set("Retry-After", "5")
 		c.refuse(http.StatusTooManyRequests, "too_many_streams", "")
@@ -104,6 +116,14 @@ func (s *Server) getEvents(c *call) {
 		return
 	}
 	st.run(rec, changed, closed)
+}
+
+// noMore answers a client that knows the job's end already: an EventSource comes back after the end of a stream, for ever, unless it is
+// told not to by a 204 (https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model).
+func (c *call) noMore() {
+	c.w.Header().Set("Cache-Control", "no-store")
+	c.status = http.StatusNoContent
+	c.w.WriteHeader(c.status)
 }
 
 // stream is one open stream.
@@ -139,7 +159,7 @@ func (t *stream) begin() {
 
 // run sends events until the job is over, the client or the server goes, or nothing can be read any more.
 func (t *stream) run(rec queue.Record, changed, closed <-chan struct{}) {
-	beat := time.NewTicker(streamBeat)
+	beat := time.NewTicker(t.s.beat)
 	defer beat.Stop()
 	for t.gone == nil {
 		if done := t.tell(rec); done || t.gone != nil {
@@ -206,7 +226,9 @@ func (t *stream) tell(rec queue.Record) (done bool) {
 		t.event("job", "", viewSingle(rec, false))
 	}
 	if rec.Status.Final() {
-		t.event("done", "", doneEvent{t.id, t.id, publicStatus(rec), t.c.trace})
+		t.p.seq++
+		t.p.done = true
+		t.event("done", t.p.String(), doneEvent{t.id, t.id, publicStatus(rec), t.c.trace})
 	}
 	t.flush()
 	return rec.Status.Final()

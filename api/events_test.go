@@ -206,9 +206,30 @@ func TestEventsOfFinishedJob(t *testing.T) {
 	if d := l.want("done"); d["status"] != "failed" {
 		t.Errorf("done %v", d)
 	}
-	again := listen(t, url, id, http.Header{"Last-Event-Id": {l.last}})
+	// One that lost the connection before done comes back for it; one that heard of it is told that there is no more.
+	before, ok := strings.CutSuffix(l.last, ".done")
+	if !ok {
+		t.Fatalf("the id of done is %q", l.last)
+	}
+	again := listen(t, url, id, http.Header{"Last-Event-Id": {before}})
 	again.want("job")
 	again.want("done")
+	for _, last := range []string{l.last, again.last} {
+		a := s.do("GET", "/v1/jobs/"+id+"/events", "", http.Header{"Last-Event-Id": {last}, "Origin": {"http://localhost:3000"}})
+		if a.status != http.StatusNoContent || a.raw != "" {
+			t.Errorf("after done: %d %s, want 204", a.status, a.raw)
+		}
+		if a := s.do("GET", "/v1/jobs/"+id+"/events?lastEventId="+last, "", nil); a.status != http.StatusNoContent {
+			t.Errorf("after done, by the query: %d %s, want 204", a.status, a.raw)
+		}
+	}
+	// Another tenant's, or one that is gone, is as unknown as before.
+	if a := s.do("GET", "/v1/jobs/"+id+"/events", "", http.Header{"Last-Event-Id": {l.last}, "X-Api-Key": {"tight-key"}}); a.status != 404 {
+		t.Errorf("another tenant's: %d, want 404", a.status)
+	}
+	// Of a job that isn't over no done was told: it goes on.
+	other := listen(t, url, s.submit(helloPython), http.Header{"Last-Event-Id": {l.last}})
+	other.want("job")
 }
 
 func TestEventsOfRetriedJob(t *testing.T) {
@@ -271,7 +292,7 @@ func TestEventsRefuse(t *testing.T) {
 	if a := s.do("GET", "/v1/jobs/"+id+"/events", "", http.Header{"X-Api-Key": {"tight-key"}}); a.status != 404 {
 		t.Errorf("another tenant's: %d, want 404", a.status)
 	}
-	for _, last := range []string{"x", "1", "1.2.3", "-1.0.0.0.0.0", "1.1.0.0.0.0.0 ", "1.1.0.0.0.0", "1.1.0.0.0.0.0.0", "01.1.0.0.0.0.0"} {
+	for _, last := range []string{"x", "1", "1.2.3", "-1.0.0.0.0.0", "1.1.0.0.0.0.0 ", "1.1.0.0.0.0", "1.1.0.0.0.0.0.0", ".done", "1.1.0.0.0.0.0.done.done", "1.1.0.0.0.0.0.Done", "01.1.0.0.0.0.0"} {
 		if a := s.do("GET", "/v1/jobs/"+id+"/events", "", http.Header{"Last-Event-Id": {last}}); a.status != 400 {
 			t.Errorf("id %q: %d %s, want 400", last, a.status, a.raw)
 		}

@@ -132,12 +132,23 @@ func (s *Server) getMetrics(c *call) {
 	c.status = http.StatusOK
 	h := promhttp.HandlerFor(s.metrics.public, promhttp.HandlerOpts{DisableCompression: true, ErrorHandling: promhttp.ContinueOnError})
 	if c.r.Method == http.MethodHead {
-		c.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		c.w.Header().Set("Content-Type", metricsType)
 		c.w.WriteHeader(c.status)
 		return
 	}
 	c.r.Header.Set("Accept", "text/plain;version=0.0.4") // the contract's format, whatever is asked for
-	h.ServeHTTP(c.w, c.r)
+	h.ServeHTTP(typed{c.w}, c.r)
+}
+
+// metricsType is the contract's; the library adds how it would escape names, which ours don't need.
+const metricsType = "text/plain; version=0.0.4; charset=utf-8"
+
+// typed answers with that type, whatever the handler says.
+type typed struct{ http.ResponseWriter }
+
+func (w typed) Write(b []byte) (int, error) {
+	w.Header().Set("Content-Type", metricsType)
+	return w.ResponseWriter.Write(b)
 }
 
 // MetricsHandler shows all metrics, by tenant too: for a listener that only operators reach.

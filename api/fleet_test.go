@@ -23,9 +23,10 @@ func TestFleet(t *testing.T) {
 	}
 	s.submit(helloPython)
 	claim(t, s.queue)
+	delay(t, s)
 	a := s.get("/v1/observability/summary")
-	for name, want := range map[string]any{"windowSeconds": 60.0, "jobsPerSecond": 5.0 / 60, "averageRuntimeMs": 90.0, "failureRate": 1.0 / 3, "queueDepth": 1.0,
-		"activeJobs": 1.0, "workerUtilization": 1.0 / 8, "submittedJobs": 5.0, "completedJobs": 3.0, "failedJobs": 1.0} {
+	for name, want := range map[string]any{"windowSeconds": 60.0, "jobsPerSecond": 6.0 / 60, "averageRuntimeMs": 90.0, "failureRate": 1.0 / 3, "queueDepth": 2.0,
+		"activeJobs": 1.0, "workerUtilization": 1.0 / 8, "submittedJobs": 6.0, "completedJobs": 3.0, "failedJobs": 1.0} {
 		if got := a.at("metrics", name); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
@@ -50,7 +51,7 @@ func TestMetrics(t *testing.T) {
 	s.do("GET", "/v1/jobs", "", http.Header{"X-Api-Key": {"wrong"}})
 	s.do("GET", "/no/such/route", "", nil)
 	status, kind, text := metricsText(s, s.server, "/metrics")
-	if status != 200 || !strings.HasPrefix(kind, "text/plain; version=0.0.4; charset=utf-8") {
+	if status != 200 || kind != "text/plain; version=0.0.4; charset=utf-8" {
 		t.Errorf("%d %q", status, kind)
 	}
 	for _, want := range []string{

@@ -43,16 +43,17 @@ var publicStates = []string{string(queue.Queued), string(queue.Running), string(
 // listJobs shows a tenant's jobs, the newest first: GET /v1/jobs.
 func (s *Server) listJobs(c *call) {
 	iss := newIssues()
-	values := c.r.URL.Query()
+	values := c.query()
 	h := queue.HistoryQuery{
-		Limit:   int(queryInt(values, "limit", int64(s.opts.ListDefault), intRange{1, int64(s.opts.ListMax)}, iss)),
-		Cursor:  values.Get("cursor"),
-		From:    queryTime(values, "from", iss),
-		To:      queryTime(values, "to", iss),
-		Summary: queryEnum(values, "view", []string{"full", "summary"}, iss) == "summary",
+		Limit:   int(queryInt(values.Values, "limit", int64(s.opts.ListDefault), intRange{1, int64(s.opts.ListMax)}, iss)),
+		Cursor:  values.text("cursor", iss),
+		From:    queryTime(values.Values, "from", iss),
+		To:      queryTime(values.Values, "to", iss),
+		Summary: queryEnum(values.Values, "view", []string{"full", "summary"}, iss) == "summary",
 	}
-	coded := queryEnum(values, "encoding", []string{"base64"}, iss) != ""
-	h.Status, h.Language = queue.State(queryEnum(values, "status", publicStates, iss)), values.Get("language")
+	coded := queryEnum(values.Values, "encoding", []string{"base64"}, iss) != ""
+	h.Status, h.Language = queue.State(queryEnum(values.Values, "status", publicStates, iss)), values.text("language", iss)
+	values.check(iss)
 	if c.invalid(iss) {
 		return
 	}

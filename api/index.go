@@ -10,9 +10,10 @@ var showPage = static("text/html; charset=utf-8", pageHTML)
 
 // index is the answer of GET /: where to go from here.
 type index struct {
-	Service string            `json:"service"`
-	Status  string            `json:"status"`
-	Docs    map[string]string `json:"docs"`
+	Service  string            `json:"service"`
+	Status   string            `json:"status"`
+	Frontend string            `json:"frontend"` // the page that runs programs, relative to this answer's address
+	Docs     map[string]string `json:"docs"`
 }
 
 // getIndex says where to go from here: GET /. Browsers get the page that runs programs, as they did from the original.
@@ -22,11 +23,12 @@ func (s *Server) getIndex(c *call) {
 		showPage(c)
 		return
 	}
-	c.json(http.StatusOK, index{Service: "ccee-api", Status: "ok", Docs: map[string]string{
+	c.json(http.StatusOK, index{Service: "ccee-api", Status: "ok", Frontend: "/", Docs: map[string]string{
 		"health":    "/health",
 		"ready":     "/ready",
 		"runtimes":  "/v1/runtimes",
 		"submitJob": "POST /v1/jobs",
+		"jobEvents": "GET /v1/jobs/:jobId/events",
 		"readJob":   "GET /v1/jobs/:jobId",
 		"cancelJob": "DELETE /v1/jobs/:jobId",
 	}})

@@ -34,6 +34,9 @@ const msgRequired = "Required"
 // msgCursor is ours.
 const msgCursor = "Invalid cursor: give back the nextCursor of an answer as it is"
 
+// msgSurrogate is ours too: the original put U+FFFD in the place of what can't be said in UTF-8, and ran that.
+const msgSurrogate = "String must be well-formed: it has half of a surrogate pair, such as \\ud800"
+
 func msgType(want, got string) string { return fmt.Sprintf("Expected %s, received %s", want, got) }
 func msgMin(n int64) string           { return fmt.Sprintf("Number must be greater than or equal to %d", n) }
 func msgMax(n int64) string           { return fmt.Sprintf("Number must be less than or equal to %d", n) }

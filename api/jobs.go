@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -20,24 +19,25 @@ type jobQuery struct {
 	coded bool          // output as base64 too
 }
 
-func parseJobQuery(values url.Values, iss *issues) jobQuery {
+func parseJobQuery(values query, iss *issues) jobQuery {
 	q := jobQuery{
-		wait:  time.Duration(queryInt(values, "waitMs", 0, intRange{0, maxWaitMs}, iss)) * time.Millisecond,
-		coded: queryEnum(values, "encoding", []string{"base64"}, iss) != "",
+		wait:  time.Duration(queryInt(values.Values, "waitMs", 0, intRange{0, maxWaitMs}, iss)) * time.Millisecond,
+		coded: queryEnum(values.Values, "encoding", []string{"base64"}, iss) != "",
 	}
 	if values.Has("wait") {
-		q.wait = time.Duration(queryInt(values, "wait", 0, intRange{0, maxWaitMs / 1000}, iss)) * time.Second
+		q.wait = time.Duration(queryInt(values.Values, "wait", 0, intRange{0, maxWaitMs / 1000}, iss)) * time.Second
 		if values.Has("waitMs") {
 			iss.field("wait", "Give wait or waitMs, not both")
 		}
 	}
+	values.check(iss)
 	return q
 }
 
 // readJobQuery answers and returns false when the query is wrong.
 func (c *call) readJobQuery() (q jobQuery, ok bool) {
 	iss := newIssues()
-	q = parseJobQuery(c.r.URL.Query(), iss)
+	q = parseJobQuery(c.query(), iss)
 	return q, !c.invalid(iss)
 }
 
@@ -86,7 +86,7 @@ func (c *call) showJob(rec queue.Record, err error, show func(queue.Record) any)
 // what clients ask most, and one round trip counts the request and reads the job.
 func (s *Server) getJob(c *call) {
 	iss := newIssues()
-	q := parseJobQuery(c.r.URL.Query(), iss)
+	q := parseJobQuery(c.query(), iss)
 	id := c.params.ByName("jobId")
 	if iss.any() || q.wait > 0 || strings.TrimSpace(id) == "" {
 		s.getJobLater(c, q, iss)

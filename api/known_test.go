@@ -97,7 +97,9 @@ func TestAdminRoutes(t *testing.T) {
 }
 
 func TestBurst(t *testing.T) {
+	// The tenant may have two jobs at once and three a day, which is nothing to a burst.
 	s := newStack(t, func(o *Options) { o.BurstMax = 20 })
+	s.server.opts.Auth = gate(t, auth.APIKeyMode, nil, `["`+testKey+`"]`, `{"`+testKey+`": {"tenantId": "`+s.tenant+`", "maxConcurrentJobs": 2, "maxDailyJobs": 3}}`)
 	a := s.post("/v1/admin/simulate/burst", `{"count":" 0x3 "}`)
 	if a.status != 200 || a.at("count") != 3.0 || a.at("status") != "queued" || len(a.at("burstId").(string)) != 36 {
 		t.Fatalf("%d %s", a.status, a.raw)
@@ -114,9 +116,13 @@ func TestBurst(t *testing.T) {
 	}
 	var actions []string
 	for _, e := range s.get("/v1/audit").at("events").([]any) {
-		actions = append(actions, e.(map[string]any)["action"].(string))
+		e := e.(map[string]any)
+		actions = append(actions, e["action"].(string))
+		if m := e["metadata"].(map[string]any); e["action"] == "admin_burst_submitted" {
+			actions = append(actions, fmt.Sprint(m["count"], " ", m["burstId"] == a.at("burstId"), " ", m["traceId"]))
+		}
 	}
-	if got := strings.Join(actions, " "); got != "job_running admin_burst_submitted admin_burst_submitted" {
+	if got := strings.Join(actions, ", "); got != "job_running, admin_burst_submitted, 20 false test-trace, admin_burst_submitted, 3 true test-trace" {
 		t.Errorf("audit: %s", got)
 	}
 	for body, message := range map[string]string{

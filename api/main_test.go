@@ -152,6 +152,35 @@ func claim(t testing.TB, q *queue.Queue) *queue.Lease {
 	return lease
 }
 
+// delay leaves a job that waits for its next attempt.
+func delay(t testing.TB, s *stack) {
+	t.Helper()
+	id := s.submit(`{"language":"python","sourceCode":"x","priority":"high"}`)
+	lease := claim(t, s.queue)
+	if lease.Job.ID != id {
+		t.Fatalf("claimed %s, want %s", lease.Job.ID, id)
+	}
+	if state, err := lease.Retry(context.Background(), queue.Fault{Message: "x", Cause: "x"}); err != nil || state != queue.Retrying {
+		t.Fatalf("retry: %s, %v", state, err)
+	}
+}
+
+// bury leaves a dead-lettered job.
+func bury(t testing.TB, s *stack) {
+	t.Helper()
+	attempts := s.server.opts.MaxAttempts
+	s.server.opts.MaxAttempts = 1
+	id := s.submit(`{"language":"python","sourceCode":"x","priority":"high"}`)
+	s.server.opts.MaxAttempts = attempts
+	lease := claim(t, s.queue)
+	if lease.Job.ID != id {
+		t.Fatalf("claimed %s, want %s", lease.Job.ID, id)
+	}
+	if state, err := lease.Retry(context.Background(), queue.Fault{Message: "x", Cause: "x"}); err != nil || state != queue.Failed {
+		t.Fatalf("retry: %s, %v", state, err)
+	}
+}
+
 func complete(lease *queue.Lease, r job.Result) error {
 	return lease.Complete(context.Background(), queue.Outcome{
 		Result: r, FailureCategory: "none", EstimatedCostUsd: 2.7e-7, BillableDurationMs: 90, CostModelVersion: "fargate-v1",

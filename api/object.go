@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"ccee/api/job"
 )
 
 // object reads the members of one JSON object and notes what is wrong with them. A missing member and a faulty one both
@@ -81,6 +83,10 @@ func (o *object) value(name, want string) (json.RawMessage, bool) {
 	}
 	if k := kind(raw); k != want {
 		o.wrong(name, msgType(want, k))
+		return nil, false
+	}
+	if want == "string" && job.LoneSurrogate(raw) {
+		o.wrong(name, msgSurrogate)
 		return nil, false
 	}
 	return raw, true

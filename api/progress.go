@@ -16,11 +16,19 @@ type progress struct {
 	attempt int
 	offsets [4]int64 // bytes told of compile's stdout and stderr, and of run's
 	tests   int      // told
+	done    bool     // it was told that the job is over
 }
 
-// String is the id: "seq.attempt.offset.offset.offset.offset.tests".
+// doneMark is the end of the id of the event done.
+const doneMark = ".done"
+
+// String is the id: "seq.attempt.offset.offset.offset.offset.tests", with ".done" at the end that of the event done.
 func (p progress) String() string {
-	return fmt.Sprintf("%d.%d.%d.%d.%d.%d.%d", p.seq, p.attempt, p.offsets[0], p.offsets[1], p.offsets[2], p.offsets[3], p.tests)
+	id := fmt.Sprintf("%d.%d.%d.%d.%d.%d.%d", p.seq, p.attempt, p.offsets[0], p.offsets[1], p.offsets[2], p.offsets[3], p.tests)
+	if p.done {
+		id += doneMark
+	}
+	return id
 }
 
 // parseProgress reads an id; "" is the beginning.
@@ -29,7 +37,9 @@ func parseProgress(s string) (p progress, ok bool) {
 		return p, true
 	}
 	o := &p.offsets
-	n, err := fmt.Sscanf(s, "%d.%d.%d.%d.%d.%d.%d", &p.seq, &p.attempt, &o[0], &o[1], &o[2], &o[3], &p.tests)
+	place, done := strings.CutSuffix(s, doneMark)
+	p.done = done
+	n, err := fmt.Sscanf(place, "%d.%d.%d.%d.%d.%d.%d", &p.seq, &p.attempt, &o[0], &o[1], &o[2], &o[3], &p.tests)
 	return p, err == nil && n == 7 && p.String() == s && !strings.Contains(s, "-")
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"path"
@@ -65,16 +66,21 @@ func (s *Server) getRuntimes(c *call) {
 			Cloud:       "single host",
 		},
 	}
+	known = slices.Clone(known)
+	slices.SortStableFunc(known, byOrderIn(shownFirst))
 	for i, l := range known {
 		answer.Runtimes[i] = viewRuntime(l)
 	}
 	c.json(http.StatusOK, answer)
 }
 
+// shownFirst come before all others in the list of runtimes, in the order that menus of clients know.
+var shownFirst = []string{"java", "python", "go", "javascript", "typescript", "cpp", "csharp"}
+
 func viewRuntime(l job.Language) runtimeView {
 	v := runtimeView{
 		Language: l.Name, DisplayName: l.DisplayName, SourceFile: l.SourceFile,
-		Runtime:     strings.TrimSpace(l.DisplayName + " " + l.Version),
+		Runtime:     strings.TrimSpace(cmp.Or(l.Runtime, l.DisplayName) + " " + l.Version),
 		Pipeline:    []string{},
 		Environment: "Fresh working directory in memory, read-only language image, standard input from the request.",
 		Isolation:   isolation,

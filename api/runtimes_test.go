@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -20,9 +22,9 @@ func TestRuntimes(t *testing.T) {
 		t.Fatalf("%d %s, want 200 and three languages", a.status, a.raw)
 	}
 	for i, want := range []struct{ language, runtime, pipeline string }{
-		{"javascript", "Node.js 24.16.0", "node main.js"},
-		{"python", "Python 3.13.5", "python3 main.py"},
 		{"java", "Java 25.0.3", "javac Main.java; java -Xmx<memory>m Main"},
+		{"python", "Python 3.13.5", "python3 main.py"},
+		{"javascript", "Node.js 24.16.0", "node main.js"},
 	} {
 		r := runtimes[i].(map[string]any)
 		var steps []string
@@ -32,6 +34,47 @@ func TestRuntimes(t *testing.T) {
 		if got := strings.Join(steps, "; "); r["language"] != want.language || r["runtime"] != want.runtime || got != want.pipeline {
 			t.Errorf("runtime %d: %v %v %q, want %v", i, r["language"], r["runtime"], got, want)
 		}
+	}
+}
+
+// The languages that are shipped have the names and files of the contract.
+func TestShippedRuntimes(t *testing.T) {
+	for name, want := range map[string]struct{ displayName, sourceFile, runtime string }{
+		"java": {"Java", "Main.java", "OpenJDK 1"}, "python": {"Python", "main.py", "Python 1"}, "javascript": {"JavaScript", "main.js", "Node.js 1"},
+	} {
+		text, err := os.ReadFile("../images/" + name + "/language.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := job.Language{}
+		if err := json.Unmarshal(text, &l); err != nil {
+			t.Fatal(err)
+		}
+		l.Version = "1"
+		if v := viewRuntime(l); v.Language != name || v.DisplayName != want.displayName || v.SourceFile != want.sourceFile || v.Runtime != want.runtime {
+			t.Errorf("%s: %q, %q, %q, want %+v", name, v.DisplayName, v.SourceFile, v.Runtime, want)
+		}
+	}
+}
+
+// The order is one thing in a menu and another in the words of a validation error.
+func TestOrderOfLanguages(t *testing.T) {
+	q := newQueue(t)
+	var announced []job.Language
+	for _, name := range []string{"awk", "cpp", "csharp", "go", "java", "javascript", "lua", "python", "typescript"} {
+		announced = append(announced, job.Language{Name: name, DisplayName: name, Run: []string{"/x"}})
+	}
+	announce(t, q, time.Hour, announced)
+	s := newStackOn(t, q, nil)
+	var got []string
+	for _, r := range s.get("/v1/runtimes").at("runtimes").([]any) {
+		got = append(got, r.(map[string]any)["language"].(string))
+	}
+	if want := "java python go javascript typescript cpp csharp awk lua"; strings.Join(got, " ") != want {
+		t.Errorf("order %s, want %s", got, want)
+	}
+	if a := s.post("/v1/jobs", `{"language":"x","sourceCode":"x"}`); !strings.Contains(a.raw, "Expected 'javascript' | 'python' | 'java' | 'awk'") {
+		t.Errorf("validation: %s", a.raw)
 	}
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/julienschmidt/httprouter"
@@ -26,6 +27,7 @@ type Server struct {
 	strangers  *strangers
 	modelCalls *semaphore.Weighted
 	streams    streams
+	beat       time.Duration // of streams
 	webhooks   *webhook.Sender
 	name       string // of this process, unique
 	router     *httprouter.Router
@@ -121,6 +123,7 @@ func New(opts Options) (*Server, error) {
 		languages:  newCatalogue(opts.Queue.Runtimes),
 		budgets:    newBudgets(),
 		strangers:  newStrangers(),
+		beat:       streamBeat,
 		modelCalls: semaphore.NewWeighted(maxModelCalls),
 		webhooks:   webhook.NewSender(opts.Webhooks),
 		name:       "api-" + uuid.NewString(),
@@ -150,12 +153,14 @@ func New(opts Options) (*Server, error) {
 }
 
 // ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.router.ServeHTTP(w, forRouter(r))
+}
 
 // serve returns what happens to every request of a route before and after its handler.
 func (s *Server) serve(rt route) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
-		c := s.begin(w, r, params, rt.path)
+		c := s.begin(w, r, elements(r, params), rt.path)
 		defer c.end()
 		s.cors(c)
 		defer c.dropBody()

@@ -221,6 +221,10 @@ func (o *object) strings(name string, max int) []string {
 			o.wrong(name, fmt.Sprintf("[%d]: %s", i, msgType("string", k)))
 			continue
 		}
+		if job.LoneSurrogate(raw) {
+			o.wrong(name, fmt.Sprintf("[%d]: %s", i, msgSurrogate))
+			continue
+		}
 		list = append(list, text(raw))
 	}
 	return list

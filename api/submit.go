@@ -48,16 +48,21 @@ func (s *Server) createJob(c *call) {
 	if admitted.Replayed {
 		c.w.Header().Set("Idempotent-Replayed", "true")
 	}
-	if q.wait > 0 {
+	answer := c.accepted(admitted.ID)
+	if q.wait > 0 || admitted.Replayed {
 		// The job is accepted whatever becomes of the waiting.
-		if rec, err := s.await(c, admitted.ID, q.wait); err == nil && rec.Status.Final() {
-			c.json(http.StatusOK, viewSingle(rec, q.coded))
-			return
+		if rec, err := s.await(c, admitted.ID, q.wait); err == nil {
+			if q.wait > 0 && rec.Status.Final() {
+				c.json(http.StatusOK, viewSingle(rec, q.coded))
+				return
+			}
+			answer.Status = publicStatus(rec)
 		}
 	}
-	c.json(http.StatusAccepted, c.accepted(admitted.ID))
+	c.json(http.StatusAccepted, answer)
 }
 
+// accepted is the answer for a job that was put on the queue this moment.
 func (c *call) accepted(id string) accepted {
 	return accepted{
 		JobID: id, ExecutionID: id, TraceID: c.trace, Status: string(queue.Queued),
@@ -77,7 +82,7 @@ func (s *Server) readSubmission(c *call) (sub submission, q jobQuery, refuse fun
 		return sub, q, func() { c.unavailable(err) }
 	}
 	iss := newIssues()
-	q = parseJobQuery(c.r.URL.Query(), iss)
+	q = parseJobQuery(c.query(), iss)
 	key := c.idempotencyKey(iss)
 	if !iss.any() {
 		sub, iss = decodeSubmission(c.body, uuid.NewString(), c.who.Tenant, known, s.opts.Webhooks)

@@ -63,8 +63,8 @@ func TestRequestLimit(t *testing.T) {
 			t.Errorf("request %d: x-ratelimit-reset %d, want the next full hour", i+1, reset)
 		}
 		if tt.status == 429 {
-			retry := a.header.Get("retry-after")
-			a.want(t, 429, fmt.Sprintf(`{"error":"rate_limited","traceId":"test-trace","limit":2,"used":3,"retryAfterSeconds":%s,"windowSeconds":3600}`, retry))
+			retry := a.wait(t, time.Hour)
+			a.want(t, 429, fmt.Sprintf(`{"error":"rate_limited","traceId":"test-trace","limit":2,"used":3,"retryAfterSeconds":%d,"windowSeconds":3600}`, retry))
 		}
 	}
 	// Another tenant has a window of its own, and who is not known has none.
@@ -83,8 +83,8 @@ func TestSubmitLimit(t *testing.T) {
 	}
 	s.submit(helloPython) // the invalid one was not counted
 	a := s.post("/executions", helloPython)
-	retry := a.header.Get("retry-after")
-	a.want(t, 429, fmt.Sprintf(`{"error":"submit_rate_limited","traceId":"test-trace","limit":1,"used":2,"retryAfterSeconds":%s,"windowSeconds":3600}`, retry))
+	retry := a.wait(t, time.Hour)
+	a.want(t, 429, fmt.Sprintf(`{"error":"submit_rate_limited","traceId":"test-trace","limit":1,"used":2,"retryAfterSeconds":%d,"windowSeconds":3600}`, retry))
 	if got := a.header.Get("x-ratelimit-limit"); got != "100000" {
 		t.Errorf("x-ratelimit-limit %q, want that of requests, 100000", got)
 	}
@@ -106,7 +106,11 @@ func TestQuota(t *testing.T) {
 			t.Fatalf("%d %s, want 202", a.status, a.raw)
 		}
 	}
-	post().want(t, 429, quota("max_concurrent_jobs", 2, 2))
+	full := post()
+	full.want(t, 429, quota("max_concurrent_jobs", 2, 2))
+	if wait, err := strconv.Atoi(full.header.Get("Retry-After")); err != nil || wait < 1 || wait > 5 {
+		t.Errorf("retry-after %q, want a few seconds", full.header.Get("Retry-After"))
+	}
 	if err := complete(claim(t, s.queue), exited(0, "")); err != nil {
 		t.Fatal(err)
 	}
@@ -116,5 +120,26 @@ func TestQuota(t *testing.T) {
 	if err := complete(claim(t, s.queue), exited(0, "")); err != nil {
 		t.Fatal(err)
 	}
-	post().want(t, 429, quota("max_daily_jobs", 1, 3))
+	full = post()
+	full.want(t, 429, quota("max_daily_jobs", 1, 3))
+	now := time.Now().UTC()
+	left := time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, time.UTC).Sub(now).Seconds()
+	if wait, err := strconv.ParseFloat(full.header.Get("Retry-After"), 64); err != nil || wait < left || wait > left+2 {
+		t.Errorf("retry-after %q, want the %.1f s that are left of the UTC day", full.header.Get("Retry-After"), left)
+	}
+}
+
+func TestUntilTomorrow(t *testing.T) {
+	for at, want := range map[string]int64{
+		"2026-03-08T00:00:00Z": 86_400, "2026-03-08T23:59:59Z": 1, "2026-03-08T23:59:59.999Z": 1, "2026-03-08T12:00:00.5Z": 43_200,
+		"2026-03-08T23:00:00-05:00": 72_000, "2026-12-31T18:00:00Z": 21_600,
+	} {
+		now, err := time.Parse(time.RFC3339Nano, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := untilTomorrow(now); got != want {
+			t.Errorf("at %s: %d s to the next UTC day, want %d", at, got, want)
+		}
+	}
 }

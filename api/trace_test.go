@@ -26,3 +26,30 @@ func TestTraceID(t *testing.T) {
 		}
 	}
 }
+
+// Every kind of answer has the id in its header, and those of the application in their bodies.
+func TestTraceIDInAnswers(t *testing.T) {
+	s := newStack(t, nil)
+	id := s.submit(helloPython)
+	header := http.Header{"X-Request-Id": {"my trace!!id"}}
+	for _, tt := range []struct {
+		method, target, body string
+		inBody               bool
+	}{
+		{"POST", "/v1/jobs", helloPython, true}, {"POST", "/v1/jobs", "{}", true}, {"GET", "/v1/jobs", "", true}, {"GET", "/executions/" + id + "/logs", "", true},
+		{"GET", "/v1/jobs/nope", "", true}, {"GET", "/v1/runtimes", "", true}, {"GET", "/v1/quotas", "", true}, {"POST", "/v1/jobs/" + id + "/analyze", "", true},
+		{"GET", "/v1/jobs/" + id, "", false}, // its body has the submission's
+		{"GET", "/health", "", false}, {"GET", "/", "", false}, {"GET", "/nope", "", false}, {"POST", "/v1/jobs", "{", false}, {"GET", "/executions/x/events", "", false},
+	} {
+		a := s.do(tt.method, tt.target, tt.body, header)
+		if got := a.header.Get("X-Request-Id"); got != "my_trace__id" {
+			t.Errorf("%s %s: x-request-id %q, want my_trace__id", tt.method, tt.target, got)
+		}
+		if got := a.at("traceId") == "my_trace__id"; got != tt.inBody {
+			t.Errorf("%s %s: traceId %v in the body", tt.method, tt.target, a.at("traceId"))
+		}
+	}
+	if a := s.get("/v1/jobs/" + id); a.at("traceId") != "test-trace" {
+		t.Errorf("the job has the trace id %v, want that of its submission", a.at("traceId"))
+	}
+}

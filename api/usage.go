@@ -80,7 +80,9 @@ func (s *Server) getCosts(c *call) {
 	if s.opts.Archive != nil {
 		most = archiveDaysMax
 	}
-	days := queryInt(c.r.URL.Query(), "days", costDaysDefault, intRange{1, most}, iss)
+	values := c.query()
+	days := queryInt(values.Values, "days", costDaysDefault, intRange{1, most}, iss)
+	values.check(iss)
 	if c.invalid(iss) {
 		return
 	}

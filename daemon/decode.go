@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"ccee/api/job"
 )
@@ -12,9 +13,16 @@ import (
 // decodeSpec decodes a Spec and validates it. Members that it doesn't know are ignored: the caller may be newer. Its errors
 // are *job.Error and name the member at fault.
 func decodeSpec(b []byte) (job.Spec, error) {
+	// encoding/json would put U+FFFD for what UTF-8 can't say, and another program would be run than was sent.
+	if !utf8.Valid(b) {
+		return job.Spec{}, job.Errorf(job.EInvalid, "the body is not UTF-8: give a source file in another encoding as one of files")
+	}
 	var spec job.Spec
 	if err := json.Unmarshal(b, &spec); err != nil {
 		return job.Spec{}, decodeError(b, err)
+	}
+	if job.LoneSurrogate(b) {
+		return job.Spec{}, job.Errorf(job.EInvalid, "the body has half of a surrogate pair, such as \\ud800, which UTF-8 can't say")
 	}
 	if err := spec.Validate(); err != nil {
 		return job.Spec{}, err

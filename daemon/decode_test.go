@@ -27,6 +27,8 @@ func TestDecodeSpecRefuses(t *testing.T) {
 		{"  ", "", "empty"},
 		{"{", "", "not JSON"},
 		{`{"id":"a"} {}`, "", "not JSON"},
+		{"{\"id\":\"a\",\"language\":\"python\",\"sourceCode\":\"caf\xe9\"}", "", "not UTF-8"},
+		{`{"id":"a","language":"python","sourceCode":"\ud800"}`, "", "surrogate"},
 		{"[]", "", "array"},
 		{"null", "id", "must be"},
 		{`"x"`, "", "string"},

@@ -70,6 +70,7 @@ func TestRun(t *testing.T) {
 		{name: "arguments that look like flags", file: "a.py", source: "import sys; print(sys.argv[1:])", args: []string{"--json", "-l", "x"}, want: ran{0, "['--json', '-l', 'x']\n", ""}},
 		{name: "javascript", file: "a.js", source: "console.log(6*7)", want: ran{0, "42\n", ""}},
 		{name: "java", file: "Hello.java", source: javaHello, want: ran{0, "hello\n", ""}},
+		{name: "a source in another encoding", file: "a.py", source: "# -*- coding: latin-1 -*-\nprint(ascii('caf\xe9'))", want: ran{0, "'caf\\xe9'\n", ""}},
 		{name: "compile error", file: "Main.java", source: "class", want: ran{1, "", "error:"}},
 		{name: "another encoding", file: "a.py", source: "# -*- coding: latin-1 -*-\nprint('\xe9')", want: ran{0, "é\n", ""}},
 		{name: "a language by name", file: "script", source: "print(1)", flags: []string{"-l", "python"}, want: ran{0, "1\n", ""}},
@@ -126,7 +127,7 @@ func TestSubmit(t *testing.T) {
 		want   ran
 	}{
 		{"import sys; print(input()); sys.exit(4)", ran{4, "in\n", ""}},
-		{"# -*- coding: latin-1 -*-\nprint('\xe9')", ran{0, "é\n", ""}},
+		{"# -*- coding: latin-1 -*-\nprint(ascii('caf\xe9'))", ran{0, "'caf\\xe9'\n", ""}},
 		{"import os; os.kill(os.getpid(), 9)", ran{128 + 9, "", "ccee: signaled SIGKILL: see ccee analyze "}},
 	} {
 		got := ccee(t, "in", env, "submit", file(t, "a.py", tt.source))

@@ -37,7 +37,7 @@ func (h held) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	c, err := described()
 	if err == nil {
-		err = c.Check(contract.Answer{Method: r.Method, Path: r.URL.Path, Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Body: body})
+		err = c.Check(contract.Answer{Method: r.Method, Path: r.URL.Path, Status: resp.StatusCode, Header: resp.Header, Body: body})
 	}
 	if err != nil {
 		broken.Lock()
@@ -56,20 +56,35 @@ func TestContractIsHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const json, found = "application/json; charset=utf-8", `{"error":"not_found","traceId":"t"}`
+	const found, full = `{"error":"not_found","traceId":"t"}`, `{"error":"too_many_streams","traceId":"t"}`
+	head := func(pairs ...string) http.Header {
+		h := http.Header{"Content-Type": {"application/json; charset=utf-8"}, "X-Request-Id": {"trace-1234"}}
+		for i := 0; i < len(pairs); i += 2 {
+			h.Set(pairs[i], pairs[i+1])
+		}
+		return h
+	}
 	for name, tt := range map[string]struct {
-		answer contract.Answer
-		ok     bool
+		method, path string
+		status       int
+		header       http.Header
+		body         string
+		ok           bool
 	}{
-		"a refusal":              {contract.Answer{Method: "GET", Path: "/v1/jobs/1", Status: 404, ContentType: json, Body: []byte(found)}, true},
-		"another status":         {contract.Answer{Method: "GET", Path: "/v1/jobs/1", Status: 402, ContentType: json, Body: []byte(found)}, false},
-		"another type":           {contract.Answer{Method: "GET", Path: "/v1/jobs/1", Status: 404, ContentType: "text/html", Body: []byte(found)}, false},
-		"another member":         {contract.Answer{Method: "GET", Path: "/v1/jobs/1", Status: 404, ContentType: json, Body: []byte(`{"error":"not_found","traceId":"t","x":1}`)}, false},
-		"no JSON":                {contract.Answer{Method: "GET", Path: "/v1/jobs/1", Status: 404, ContentType: json, Body: []byte("oops")}, false},
-		"no such operation":      {contract.Answer{Method: "GET", Path: "/v2", Status: 200, ContentType: json, Body: []byte("{}")}, false},
-		"no such operation, 404": {contract.Answer{Method: "PUT", Path: "/v1/jobs", Status: 404, ContentType: json, Body: []byte(`{"message":"Route PUT:/v1/jobs not found","error":"Not Found","statusCode":404}`)}, true},
+		"a refusal":                  {"GET", "/v1/jobs/1", 404, head("X-Ratelimit-Limit", "9"), found, true},
+		"another status":             {"GET", "/v1/jobs/1", 402, head(), found, false},
+		"another type":               {"GET", "/v1/jobs/1", 404, head("Content-Type", "text/html"), found, false},
+		"another member":             {"GET", "/v1/jobs/1", 404, head(), `{"error":"not_found","traceId":"t","x":1}`, false},
+		"no JSON":                    {"GET", "/v1/jobs/1", 404, head(), "oops", false},
+		"no trace id":                {"GET", "/v1/jobs/1", 404, head("X-Request-Id", ""), found, false},
+		"a header that is no number": {"GET", "/v1/jobs/1/events", 429, head("Retry-After", "soon"), full, false},
+		"a header that is one":       {"GET", "/v1/jobs/1/events", 429, head("Retry-After", "5"), full, true},
+		"a header of others":         {"GET", "/v1/jobs/1", 404, head("Retry-After", "5"), found, false},
+		"no such operation":          {"GET", "/v2", 200, head(), "{}", false},
+		"no such operation, 404":     {"PUT", "/v1/jobs", 404, head(), `{"message":"Route PUT:/v1/jobs not found","error":"Not Found","statusCode":404}`, true},
 	} {
-		if err := c.Check(tt.answer); (err == nil) != tt.ok {
+		err := c.Check(contract.Answer{Method: tt.method, Path: tt.path, Status: tt.status, Header: tt.header, Body: []byte(tt.body)})
+		if (err == nil) != tt.ok {
 			t.Errorf("%s: %v, want ok %v", name, err, tt.ok)
 		}
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,7 +153,11 @@ func curl(t *testing.T, s *stack, line string) curled {
 	if kind := c.header["content-type"]; method != "OPTIONS" && !strings.HasPrefix(kind, "text/event-stream") {
 		d, err := described()
 		if err == nil {
-			err = d.Check(contract.Answer{Method: method, Path: path, Status: c.status, ContentType: kind, Body: []byte(c.body)})
+			sent := http.Header{}
+			for name, value := range c.header {
+				sent.Set(name, value)
+			}
+			err = d.Check(contract.Answer{Method: method, Path: path, Status: c.status, Header: sent, Body: []byte(c.body)})
 		}
 		if err != nil {
 			t.Error(err)

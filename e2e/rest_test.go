@@ -19,10 +19,11 @@ type body map[string]any
 
 // jobObject is what the tests read of a job object.
 type jobObject struct {
-	JobID  string
-	Status string
-	Error  *string
-	Result *struct {
+	JobID           string
+	FailureCategory string
+	Status          string
+	Error           *string
+	Result          *struct {
 		Status                           string
 		ExitCode                         *int
 		Signal                           *string

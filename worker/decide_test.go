@@ -71,28 +71,3 @@ func TestCost(t *testing.T) {
 		}
 	}
 }
-
-func TestCategory(t *testing.T) {
-	for _, tt := range []struct {
-		status  job.Status
-		verdict job.Verdict
-		step    string
-		want    string
-	}{
-		{job.Succeeded, job.Exited, "run", "none"},
-		{job.Cancelled, job.WasCancelled, "run", "none"},
-		{job.Failed, job.Exited, "compile", "user_code"},
-		{job.Failed, job.OOMKilled, "compile", "user_code"},
-		{job.Failed, job.WallTime, "compile", "timeout"},
-		{job.Failed, job.CPUTime, "run", "timeout"},
-		{job.Failed, job.Exited, "run", "runtime"},
-		{job.Failed, job.Signaled, "run", "runtime"},
-		{job.Failed, job.StartFailed, "run", "infrastructure"},
-		{job.Failed, job.Internal, "run", "infrastructure"},
-	} {
-		res := job.Result{Status: tt.status, Verdict: tt.verdict, Steps: []job.Step{{Name: tt.step, Verdict: tt.verdict}}}
-		if got := category(&res); got != tt.want {
-			t.Errorf("category(%s, %s in %s) = %s, want %s", tt.status, tt.verdict, tt.step, got, tt.want)
-		}
-	}
-}

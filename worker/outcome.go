@@ -14,11 +14,11 @@ const (
 	USDPerGBHour   = 0.004445
 )
 
-// outcome is what a result is stored with.
-func outcome(req queue.Request, res job.Result) queue.Outcome {
+// outcome is what a result of a program in that language is stored with.
+func outcome(language string, req queue.Request, res job.Result) queue.Outcome {
 	ms := int64(math.Ceil(max(0, res.WallMs)))
 	return queue.Outcome{
-		Result: res, FailureCategory: category(&res), BillableDurationMs: ms, EstimatedCostUsd: cost(req, ms), CostModelVersion: costModel,
+		Result: res, FailureCategory: string(res.Category(language)), BillableDurationMs: ms, EstimatedCostUsd: cost(req, ms), CostModelVersion: costModel,
 	}
 }
 
@@ -28,22 +28,4 @@ func cost(req queue.Request, ms int64) float64 {
 	vcpu := float64(max(req.CPUMillicores, 128)) / 1000
 	gb := float64(max(req.MemoryMb, 64)) / 1024
 	return math.Round(hours*(vcpu*USDPerVCPUHour+gb*USDPerGBHour)*1e8) / 1e8
-}
-
-// category says whose fault a failure is, by the stage and the kernel's evidence. What the program printed does not count:
-// programs print anything.
-func category(res *job.Result) string {
-	last := res.Last()
-	switch {
-	case res.Status != job.Failed: // a cancelled job is nobody's fault
-		return "none"
-	case res.Verdict == job.Internal, res.Verdict == job.StartFailed:
-		return "infrastructure"
-	case res.TimedOut():
-		return "timeout"
-	case last != nil && last.Name == "compile" && !last.OK(), res.Verdict == job.WrongAnswer, res.Verdict == job.CheckerFailed:
-		return "user_code"
-	default:
-		return "runtime"
-	}
 }

@@ -87,7 +87,7 @@ func (w *Worker) settle(ctx context.Context, l *queue.Lease, v verdict) settled 
 func apply(ctx context.Context, l *queue.Lease, v verdict) (state string, err error) {
 	switch v.do {
 	case complete:
-		return string(v.result.Status), l.Complete(ctx, outcome(l.Request, v.result))
+		return string(v.result.Status), l.Complete(ctx, outcome(l.Job.Language, l.Request, v.result))
 	case retry:
 		s, err := l.Retry(ctx, v.fault)
 		return string(s), err

@@ -39,9 +39,6 @@ const (
 	low, medium, high = "low", "medium", "high"
 )
 
-// codeError are words of compilers and interpreters for an error in the program.
-var codeError = regexp.MustCompile(`(?i)syntaxerror|traceback|nameerror|referenceerror|exception in thread|javac`)
-
 // endless are loops that only a break leaves.
 var endless = regexp.MustCompile(`while\s*\(\s*true\s*\)|for\s*\(\s*;\s*;\s*\)|while True:`)
 
@@ -118,10 +115,13 @@ func judgedBy(in Input, last *job.Step) Analysis {
 	}
 	stderr := string(last.Stderr.Data) + string(last.Stderr.Tail)
 	switch {
-	case last.Name == "compile" || codeError.MatchString(stderr):
-		where := "The program ended with " + ending(last) + "."
-		if last.Name == "compile" {
+	case r.Category(in.Language) == job.UserCode:
+		where := "The program ended with " + ending(last) + ", by an error that it did not catch."
+		switch last.Name {
+		case "compile":
 			where = "The compiler refused the program: it ended with " + ending(last) + ", and nothing was run."
+		case "checker":
+			where = "The compiler refused the checker: it ended with " + ending(last) + ", and nothing was run."
 		}
 		return Analysis{Summary: "Execution failed due to code error", Confidence: high, Explanation: where + firstLine(stderr),
 			Suggestions: []string{"Fix the error that stderr shows, and run it again."}}

@@ -46,7 +46,10 @@ func testedFor(v job.Verdict, change func(*job.TestResult)) Input {
 
 func TestHeuristic(t *testing.T) {
 	stderr := func(n int, text string) func(*job.Result, *job.Step) {
-		return func(r *job.Result, s *job.Step) { code(n)(r, s); s.Stderr.Data = []byte(text) }
+		return func(r *job.Result, s *job.Step) {
+			code(n)(r, s)
+			s.Stderr = job.Output{Data: []byte(text), Bytes: int64(len(text))}
+		}
 	}
 	for name, tt := range map[string]struct {
 		in                            Input
@@ -73,15 +76,22 @@ func TestHeuristic(t *testing.T) {
 			code(0)(r, s)
 			s.DeniedSyscalls = []job.DeniedSyscall{{Name: "ptrace"}}
 		}), "Execution succeeded", high, "ptrace"},
-		"timed out, loop":     {with(ran(job.WallTime, func(_ *job.Result, s *job.Step) { s.Usage = job.Usage{WallMs: 3000, CPUUserMs: 2900} }), func(in *Input) { in.Source = "while True: pass" }), "Execution timed out", high, "unbounded loops"},
-		"timed out, names it": {ran(job.WallTime, nil), "Execution timed out", high, "The timeout is 3000 ms"},
-		"timed out, waiting":  {ran(job.WallTime, func(_ *job.Result, s *job.Step) { s.Usage = job.Usage{WallMs: 3000, CPUUserMs: 9} }), "Execution timed out", high, "it waited for something"},
-		"cpu time":            {ran(job.CPUTime, nil), "Execution timed out", high, "CPU time of 2000 ms"},
-		"traceback":           {ran(job.Exited, stderr(1, "Traceback (most recent call last):\nValueError: no\n")), "Execution failed due to code error", high, "ValueError: no"},
-		"java exception":      {with(ran(job.Exited, stderr(1, "Exception in thread \"main\"")), func(in *Input) { in.Language = "java" }), "Execution failed due to code error", high, "Main"},
-		"compiler":            {ran(job.Exited, func(r *job.Result, s *job.Step) { code(1)(r, s); s.Name = "compile" }), "Execution failed due to code error", high, "nothing was run"},
-		"plain failure":       {ran(job.Exited, stderr(3, "no such order")), "Execution failed", low, "exit code 3"},
-		"our fault":           {with(ran(job.Exited, code(3)), func(in *Input) { in.Error = "the attempt was interrupted" }), "Execution failed", medium, "infrastructure"},
+		"timed out, loop":      {with(ran(job.WallTime, func(_ *job.Result, s *job.Step) { s.Usage = job.Usage{WallMs: 3000, CPUUserMs: 2900} }), func(in *Input) { in.Source = "while True: pass" }), "Execution timed out", high, "unbounded loops"},
+		"timed out, names it":  {ran(job.WallTime, nil), "Execution timed out", high, "The timeout is 3000 ms"},
+		"timed out, waiting":   {ran(job.WallTime, func(_ *job.Result, s *job.Step) { s.Usage = job.Usage{WallMs: 3000, CPUUserMs: 9} }), "Execution timed out", high, "it waited for something"},
+		"cpu time":             {ran(job.CPUTime, nil), "Execution timed out", high, "CPU time of 2000 ms"},
+		"traceback":            {ran(job.Exited, stderr(1, "Traceback (most recent call last):\n  File \"/workspace/main.py\", line 1, in <module>\n    f()\nValueError: no\n")), "Execution failed due to code error", high, "ValueError: no"},
+		"words of a traceback": {ran(job.Exited, stderr(1, "Traceback, SyntaxError, NameError: no\n")), "Execution failed", low, "NameError: no"},
+		"a test's traceback": {testedFor(job.Exited, func(t *job.TestResult) {
+			n := 1
+			t.Run.ExitCode, t.Run.Stderr.Data = &n, []byte("Traceback (most recent call last):\n  File \"/workspace/main.py\", line 1, in <module>\n    f()\nValueError: no\n")
+			t.Run.Stderr.Bytes = int64(len(t.Run.Stderr.Data))
+		}), "Execution failed due to code error", high, "Test 2 of 3"},
+		"checker's compiler": {ran(job.Exited, func(r *job.Result, s *job.Step) { code(1)(r, s); s.Name, r.Verdict = "checker", job.CheckerFailed }), "Execution failed due to code error", high, "refused the checker"},
+		"java exception":     {with(ran(job.Exited, stderr(1, "Exception in thread \"main\" java.lang.Error\n\tat Main.main(Main.java:1)\n")), func(in *Input) { in.Language = "java" }), "Execution failed due to code error", high, "Main"},
+		"compiler":           {ran(job.Exited, func(r *job.Result, s *job.Step) { code(1)(r, s); s.Name = "compile" }), "Execution failed due to code error", high, "nothing was run"},
+		"plain failure":      {ran(job.Exited, stderr(3, "no such order")), "Execution failed", low, "exit code 3"},
+		"our fault":          {with(ran(job.Exited, code(3)), func(in *Input) { in.Error = "the attempt was interrupted" }), "Execution failed", medium, "infrastructure"},
 		"out of memory": {ran(job.OOMKilled, func(_ *job.Result, s *job.Step) {
 			s.Evidence = []job.Evidence{{Source: "memory.events oom_kill", Value: 1}}
 		}), "Execution ran out of memory", high, "memory.events oom_kill: 1"},

@@ -103,7 +103,11 @@ func (m *OpenAI) Prompt(in Input) string {
 	case RedactSecrets:
 		source, clean = redact(source), redact
 	}
-	p := prompt{Status: in.Status, Error: clean(in.Error)}
+	p := prompt{Status: in.Status}
+	if in.Error != "" {
+		said := clean(in.Error)
+		p.Error = &said
+	}
 	p.Request.Language, p.Request.SourceCode = in.Language, source
 	p.Request.TimeoutMs, p.Request.MemoryMb, p.Request.CPUMillicores = in.TimeoutMs, in.MemoryMb, in.CPUMillicores
 	if r := in.Result; r != nil {
@@ -131,7 +135,7 @@ type prompt struct {
 		SourceCode    string `json:"sourceCode"`
 	} `json:"request"`
 	Result *promptResult `json:"result"`
-	Error  string        `json:"error,omitempty"`
+	Error  *string       `json:"error"`
 }
 
 type promptResult struct {

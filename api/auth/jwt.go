@@ -41,9 +41,13 @@ type JWT struct {
 
 // NewJWT returns a verifier. It does not connect yet.
 func NewJWT(o JWTOptions) (*JWT, error) {
-	for _, needed := range []struct{ name, value string }{{"JWT_JWKS_URL", o.JWKSURL}, {"JWT_ISSUER", o.Issuer}, {"JWT_AUDIENCE", o.Audience}} {
+	for _, needed := range []struct{ name, value, why string }{
+		{"JWT_JWKS_URL", o.JWKSURL, "without it there is no key to verify tokens with"},
+		{"JWT_ISSUER", o.Issuer, "without it tokens of any provider would be good"},
+		{"JWT_AUDIENCE", o.Audience, "without it tokens that are not for this service would be good"},
+	} {
 		if needed.value == "" {
-			return nil, fmt.Errorf("%s is not set: without it tokens that are not for this service would be good", needed.name)
+			return nil, fmt.Errorf("%s is not set: %s", needed.name, needed.why)
 		}
 	}
 	u, err := url.Parse(o.JWKSURL)

@@ -45,11 +45,42 @@ func (c *Contract) Operation(method, path string) *openapi3.Operation {
 type Answer struct {
 	Method, Path string
 	Status       int
-	ContentType  string
+	Header       http.Header
 	Body         []byte
 }
 
-// Check says what of an answer the contract does not foresee: its status, its type, or a member of its body. What is asked for that there is
+// telling are headers that tell clients what to do: an answer has them only where the contract says so.
+var telling = []string{"X-Request-Id", "X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset", "Retry-After", "Idempotent-Replayed", "Location"}
+
+// checkHeaders holds the headers to those of a response.
+func checkHeaders(response *openapi3.Response, sent http.Header, bad func(string, ...any) error) error {
+	documented := map[string]bool{}
+	for name, ref := range response.Headers {
+		documented[http.CanonicalHeaderKey(name)] = true
+		h, value := ref.Value, sent.Get(name)
+		if value == "" && h.Required {
+			return bad("no header %s", name)
+		}
+		if value == "" {
+			continue
+		}
+		var v any = value
+		if h.Schema.Value.Type.Is("integer") && json.Unmarshal([]byte(value), &v) != nil {
+			return bad("%s: %s is no number", name, value)
+		}
+		if err := h.Schema.Value.VisitJSON(v, openapi3.EnableJSONSchema2020()); err != nil {
+			return bad("%s: %s is not what the contract says", name, value)
+		}
+	}
+	for _, name := range telling {
+		if sent.Get(name) != "" && !documented[name] {
+			return bad("the header %s, which the operation does not have", name)
+		}
+	}
+	return nil
+}
+
+// Check says what of an answer the contract does not foresee: its status, its headers, its type, or a member of its body. What is asked for that there is
 // not must be answered by 404 in the form of the framework.
 func (c *Contract) Check(a Answer) error {
 	bad := func(format string, args ...any) error {
@@ -69,7 +100,10 @@ func (c *Contract) Check(a Answer) error {
 	if documented == nil {
 		return bad("the operation has no answer of that status")
 	}
-	kind, _, _ := mime.ParseMediaType(a.ContentType)
+	if err := checkHeaders(documented.Value, a.Header, bad); err != nil {
+		return err
+	}
+	kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
 	content := documented.Value.Content
 	switch {
 	case len(a.Body) == 0: // HEAD, or nothing to say

@@ -10,7 +10,8 @@ type Language struct {
 	Name        string            `json:"name"` // "python"
 	Aliases     []string          `json:"aliases,omitempty"`
 	DisplayName string            `json:"displayName"`
-	Version     string            `json:"version"` // of the toolchain: "3.13.5"
+	Runtime     string            `json:"runtime,omitempty"` // what runs it: "OpenJDK"; "" is the DisplayName
+	Version     string            `json:"version"`           // of the toolchain: "3.13.5"
 	SourceFile  string            `json:"sourceFile"`
 	Compile     []string          `json:"compile,omitempty"` // argv; empty: no compile step
 	Run         []string          `json:"run"`               // argv; the job's Args follow

@@ -125,10 +125,10 @@ func benchSpec(ctx context.Context, cmd *cli.Command, c *client.Client) (job.Spe
 	if err != nil {
 		return job.Spec{}, usageError{err}
 	}
-	spec := job.Spec{ID: "bench-" + rand.Text(), Language: language, Source: benchPrograms[language], Run: job.Limits{CPUMillicores: 1000}}
+	spec := job.Spec{ID: "bench-" + rand.Text(), Language: language.Name, Source: benchPrograms[language.Name], Run: job.Limits{CPUMillicores: 1000}}
 	if file == "" {
 		if spec.Source == "" {
-			return spec, usageError{fmt.Errorf("there is no program of ours in %s: give a FILE", language)}
+			return spec, usageError{fmt.Errorf("there is no program of ours in %s: give a FILE", language.Name)}
 		}
 		return spec, nil
 	}
@@ -136,7 +136,8 @@ func benchSpec(ctx context.Context, cmd *cli.Command, c *client.Client) (job.Spe
 	if err != nil {
 		return spec, usageError{err}
 	}
-	spec.Source, spec.Stdin = string(source), stdin
+	spec.Source, spec.Files = wireSource(source, language.SourceFile)
+	spec.Stdin = stdin
 	return spec, nil
 }
 

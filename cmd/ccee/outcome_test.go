@@ -52,8 +52,8 @@ func TestPickLanguage(t *testing.T) {
 		{"ruby", "a.py", ""},
 	} {
 		got, err := pickLanguage(tt.wanted, tt.file, languages)
-		if got != tt.want || (err == nil) != (tt.want != "") {
-			t.Errorf("pickLanguage(%q, %q) = %q, %v, want %q", tt.wanted, tt.file, got, err, tt.want)
+		if got.Name != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("pickLanguage(%q, %q) = %q, %v, want %q", tt.wanted, tt.file, got.Name, err, tt.want)
 		}
 	}
 	if _, err := pickLanguage("", "a.py", nil); err == nil {

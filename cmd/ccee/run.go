@@ -61,6 +61,9 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if err := checkArgs(args); err != nil {
+		return usageError{err}
+	}
 	c := client.New(cmd.String("socket"))
 	languages, err := c.Languages(ctx)
 	if err != nil {
@@ -70,8 +73,8 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	text, files := asText(source, language, languages)
-	spec := job.Spec{ID: "run-" + rand.Text(), Language: language, Source: text, Files: files, Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
+	text, files := wireSource(source, language.SourceFile)
+	spec := job.Spec{ID: "run-" + rand.Text(), Language: language.Name, Source: text, Files: files, Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
 		Compile: limitsOf(cmd, "compile-"), Run: limitsOf(cmd, ""), Interleave: cmd.Bool("interleave"), Network: cmd.String("network")}
 	print := func(ev job.Event) error { return printEvent(ev, out, errs) }
 	if cmd.Bool("json") {

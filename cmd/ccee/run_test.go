@@ -31,6 +31,7 @@ func TestRunRefuses(t *testing.T) {
 		{"a directory", []string{dir}, 2, "is a directory"},
 		{"empty", []string{write("empty.py", 0)}, 2, "is empty"},
 		{"too large", []string{write("large.py", job.MaxSourceBytes+1)}, 2, "larger than the 1000000 bytes"},
+		{"an argument in another encoding", []string{program, "fine", "caf\xe9"}, 2, "argument 2 is not UTF-8"},
 		{"memory beyond the maximum", []string{"--memory", "99999G", program}, 2, "-memory: is 99999G, at most 2G is allowed"},
 		{"compile time beyond the maximum", []string{"--compile-time", "61s", program}, 2, "-compile-time: is 61s, at most 1m0s is allowed"},
 		{"memory below the minimum", []string{"--memory", "1K", program}, 2, "-memory: is 1K, at least 1M is needed"},

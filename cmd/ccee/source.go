@@ -34,6 +34,25 @@ func readProgram(file string) (source, stdin []byte, err error) {
 	return source, stdin, err
 }
 
+// wireSource returns a source as a job has it. The wires say text in UTF-8 alone: a source in another encoding, which Python and Java
+// know, is a file of the job, whose bytes stay as they are.
+func wireSource(source []byte, sourceFile string) (text string, files []job.File) {
+	if utf8.Valid(source) {
+		return string(source), nil
+	}
+	return "", []job.File{{Name: sourceFile, Data: source}}
+}
+
+// checkArgs refuses arguments that the wires can't say: another text would come to the program.
+func checkArgs(args []string) error {
+	for i, a := range args {
+		if !utf8.ValidString(a) {
+			return fmt.Errorf("argument %d is not UTF-8: give it in a file or by stdin, whose bytes stay as they are", i+1)
+		}
+	}
+	return nil
+}
+
 func readBounded(r io.Reader, name string, max int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, max+1))
 	if err != nil {
@@ -45,36 +64,26 @@ func readBounded(r io.Reader, name string, max int64) ([]byte, error) {
 	return b, nil
 }
 
-// asText returns a program as the text that JSON can carry. One that isn't UTF-8, such as a Python program that declares another encoding, goes as
-// the file that the language takes its program from.
-func asText(source []byte, language string, languages []job.Language) (text string, files []job.File) {
-	i := slices.IndexFunc(languages, func(l job.Language) bool { return l.Name == language })
-	if utf8.Valid(source) || i < 0 {
-		return string(source), nil
-	}
-	return "", []job.File{{Name: languages[i].SourceFile, Data: source}}
-}
-
-// pickLanguage returns the name of the wanted language or, when none is asked for, of the one whose source files end like
+// pickLanguage returns the wanted language or, when none is asked for, of the one whose source files end like
 // file.
-func pickLanguage(wanted, file string, languages []job.Language) (string, error) {
+func pickLanguage(wanted, file string, languages []job.Language) (job.Language, error) {
 	var known []string
 	for _, l := range languages {
 		if wanted == l.Name || slices.Contains(l.Aliases, wanted) {
-			return l.Name, nil
+			return l, nil
 		}
 		if ext := filepath.Ext(file); wanted == "" && ext != "" && ext == filepath.Ext(l.SourceFile) {
-			return l.Name, nil
+			return l, nil
 		}
 		known = append(known, fmt.Sprintf("%s (%s)", l.Name, filepath.Ext(l.SourceFile)))
 	}
 	list := strings.Join(known, ", ")
 	switch {
 	case list == "":
-		return "", fmt.Errorf("the daemon has no language image: run make images, see ccee image list")
+		return job.Language{}, fmt.Errorf("the daemon has no language image: run make images, see ccee image list")
 	case wanted != "":
-		return "", fmt.Errorf("there is no language %q: the daemon has %s", wanted, list)
+		return job.Language{}, fmt.Errorf("there is no language %q: the daemon has %s", wanted, list)
 	default:
-		return "", fmt.Errorf("%s does not tell its language by its extension: name one with --language; the daemon has %s", file, list)
+		return job.Language{}, fmt.Errorf("%s does not tell its language by its extension: name one with --language; the daemon has %s", file, list)
 	}
 }

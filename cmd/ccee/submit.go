@@ -50,21 +50,24 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	language, languages, err := pickRemote(ctx, cmd, c, file)
+	if err := checkArgs(cmd.Args().Tail()); err != nil {
+		return usageError{err}
+	}
+	language, err := pickRemote(ctx, cmd, c, file)
 	if err != nil {
 		return err
 	}
-	text, files := asText(source, language, languages)
-	s := client.Submission{Language: language, SourceCode: text, Stdin: stdin, Args: cmd.Args().Tail(), IdempotencyKey: cmd.String("idempotency-key")}
-	s.More = map[string]any{}
+	text, files := wireSource(source, language.SourceFile)
+	s := client.Submission{Language: language.Name, SourceCode: text, Stdin: stdin, Args: cmd.Args().Tail(), IdempotencyKey: cmd.String("idempotency-key"),
+		More: map[string]any{}}
+	for _, f := range files {
+		s.More["files"] = []map[string]any{{"name": f.Name, "contentBase64": f.Data}}
+	}
 	if p := cmd.String("priority"); p != "normal" {
 		s.More["priority"] = p
 	}
 	if n := cmd.String("network"); n != "" {
 		s.More["network"] = n
-	}
-	for _, f := range files {
-		s.More["files"] = []map[string]any{{"name": f.Name, "contentBase64": f.Data}}
 	}
 	if cmd.Bool("no-wait") {
 		id, err := c.Submit(ctx, s)
@@ -88,17 +91,19 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 	return endLike(cmd, j)
 }
 
-// pickRemote names the language of file among those of the API.
-func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file string) (language string, languages []job.Language, err error) {
+// pickRemote picks the language of file among those of the API.
+func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file string) (job.Language, error) {
 	runtimes, err := c.Runtimes(ctx)
 	if err != nil {
-		return "", nil, advise(err)
+		return job.Language{}, advise(err)
 	}
+	var languages []job.Language
 	for _, r := range runtimes {
 		languages = append(languages, job.Language{Name: r.Language, Aliases: r.Aliases, SourceFile: r.SourceFile})
 	}
-	if language, err = pickLanguage(cmd.String("language"), file, languages); err != nil {
-		return "", nil, usageError{err}
+	language, err := pickLanguage(cmd.String("language"), file, languages)
+	if err != nil {
+		return job.Language{}, usageError{err}
 	}
-	return language, languages, nil
+	return language, nil
 }

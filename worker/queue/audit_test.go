@@ -3,12 +3,15 @@ package queue
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"ccee/api/job"
 )
 
 // actions returns what the tenant's audit says, the oldest first, and checks that it is whole.
@@ -44,11 +47,38 @@ func wantActions(t *testing.T, q *Queue, tenant string, want ...string) {
 
 func TestAuditOfGoodJob(t *testing.T) {
 	q, tenant := newQueue(t, Options{}), unique("tenant")
-	enqueue(t, q, tenant)
+	s := submission(tenant, unique("job"))
+	s.AuthType, s.Subject = "api_key", "someone"
+	enqueueSub(t, q, s)
 	if err := claim(t, q, "w").Complete(t.Context(), outcome("x")); err != nil {
 		t.Fatal(err)
 	}
 	wantActions(t, q, tenant, "api job_submitted", "worker job_running", "worker job_succeeded")
+	wantMetadata(t, q, tenant, "job_submitted", map[string]any{"traceId": s.TraceID, "authType": "api_key", "subject": "someone", "language": "python",
+		"timeoutMs": 3000.0, "memoryMb": 128.0, "cpuMillicores": 256.0, "maxAttempts": 3.0})
+	wantMetadata(t, q, tenant, "job_running", map[string]any{"traceId": s.TraceID, "attemptNumber": 1.0})
+	wantMetadata(t, q, tenant, "job_succeeded", map[string]any{"traceId": s.TraceID, "timedOut": false, "exitCode": 0.0, "durationMs": 90.0,
+		"estimatedCostUsd": 2.7e-07, "failureCategory": "none", "verdict": "exited"})
+
+	// A failed job has the same; no exit code is -1, as dashboards know it.
+	enqueue(t, q, tenant)
+	o := outcome("x")
+	o.Result.Status, o.Result.Verdict, o.Result.ExitCode, o.FailureCategory = job.Failed, job.WallTime, nil, "timeout"
+	if err := claim(t, q, "w").Complete(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	failed := metadata(t, q, tenant, "job_failed")
+	if failed["timedOut"] != true || failed["exitCode"] != -1.0 || failed["failureCategory"] != "timeout" {
+		t.Errorf("job_failed: %v", failed)
+	}
+}
+
+// wantMetadata checks all of what the latest event with an action says.
+func wantMetadata(t *testing.T, q *Queue, tenant, action string, want map[string]any) {
+	t.Helper()
+	if got := metadata(t, q, tenant, action); !maps.Equal(got, want) {
+		t.Errorf("%s says %v, want %v", action, got, want)
+	}
 }
 
 func TestAuditOfDeadJob(t *testing.T) {
@@ -63,6 +93,12 @@ func TestAuditOfDeadJob(t *testing.T) {
 	}
 	wantActions(t, q, tenant, "api job_submitted", "worker job_running", "worker job_retrying", "worker job_running", "worker job_failed",
 		"worker job_dead_lettered")
+	wantMetadata(t, q, tenant, "job_running", map[string]any{"traceId": s.TraceID, "attemptNumber": 2.0})
+	wantMetadata(t, q, tenant, "job_retrying", map[string]any{"traceId": s.TraceID, "nextAttemptNumber": 2.0, "error": "the sandbox failed"})
+	wantMetadata(t, q, tenant, "job_failed", map[string]any{"traceId": s.TraceID, "error": "the sandbox failed"})
+	if dead := metadata(t, q, tenant, "job_dead_lettered"); dead["reason"] != "the sandbox failed" {
+		t.Errorf("job_dead_lettered: %v", dead)
+	}
 	events, _ := q.Events(t.Context(), tenant, "", 1)
 	if m := string(events[0].Metadata); strings.Contains(m, "/dev/x") || !strings.Contains(m, `"dlqJobId":"`+s.Spec.ID+"-dlq-") {
 		t.Errorf("metadata %s: want the id of the dead letter, and no internals", m)
@@ -99,6 +135,40 @@ func TestAuditOfRefusals(t *testing.T) {
 		_, _ = q.Submit(t.Context(), s)
 	}
 	wantActions(t, q, tenant, "api job_submitted", "api submission_rejected_quota", "api submission_rejected_burst", "api rate_limited")
+	for action, want := range map[string]map[string]any{
+		"rate_limited":              {"method": "POST", "path": s.Path, "limit": 3.0, "used": 4.0},
+		"submission_rejected_burst": {"method": "POST", "path": s.Path, "limit": 2.0, "used": 3.0},
+		"submission_rejected_quota": {"reason": MaxDailyJobs, "activeJobs": 1.0, "dailyJobs": 1.0},
+	} {
+		got := metadata(t, q, tenant, action)
+		for name, v := range want {
+			if got[name] != v {
+				t.Errorf("%s: %s is %v, want %v", action, name, got[name], v)
+			}
+		}
+		if wait, _ := got["retryAfterSeconds"].(float64); (wait >= 1) != (action != "submission_rejected_quota") || wait > 3600 || got["traceId"] != s.TraceID {
+			t.Errorf("%s: %v", action, got)
+		}
+	}
+}
+
+// metadata is that of the latest event with an action.
+func metadata(t *testing.T, q *Queue, tenant, action string) (m map[string]any) {
+	t.Helper()
+	events, err := q.Events(t.Context(), tenant, "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.Action == action {
+			if err := json.Unmarshal(e.Metadata, &m); err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+	}
+	t.Errorf("no event %s", action)
+	return nil
 }
 
 func TestAuditIsBounded(t *testing.T) {
