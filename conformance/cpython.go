@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"ccee/api/job"
+)
+
+//go:embed programs/cpython.py
+var cpythonRunner string
+
+// splitDirs are directories of tests whose modules are run one by one; libregrtest has the same list.
+var splitDirs = []string{"test_asyncio", "test_concurrent_futures", "test_doctests", "test_future_stmt", "test_gdb", "test_inspect", "test_pydoc",
+	"test_multiprocessing_fork", "test_multiprocessing_forkserver", "test_multiprocessing_spawn"}
+
+// cpythonModules lists the modules of the test suite in an image, as libregrtest does.
+func cpythonModules(root string) ([]string, error) {
+	dirs, err := filepath.Glob(filepath.Join(root, "usr/lib/python3.*/test"))
+	if err != nil || len(dirs) != 1 {
+		return nil, fmt.Errorf("the image has %d test suites, want one", len(dirs))
+	}
+	var modules []string
+	add := func(dir, prefix string) error {
+		entries, err := os.ReadDir(dir)
+		for _, e := range entries {
+			name, isPy := strings.CutSuffix(e.Name(), ".py")
+			if strings.HasPrefix(name, "test_") && (isPy || e.IsDir()) && !(prefix == "" && slices.Contains(splitDirs, name)) {
+				modules = append(modules, prefix+name)
+			}
+		}
+		return err
+	}
+	if err := add(dirs[0], ""); err != nil {
+		return nil, err
+	}
+	for _, d := range splitDirs {
+		if _, err := os.Stat(filepath.Join(dirs[0], d)); err == nil {
+			if err := add(filepath.Join(dirs[0], d), "test."+d+"."); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.Sort(modules)
+	return modules, nil
+}
+
+// cpythonUnit is one module of the suite.
+func cpythonUnit(module string) unit {
+	return unit{module, func(ctx context.Context, at place, only []string) (results, error) {
+		return runCPython(ctx, at, module, only)
+	}}
+}
+
+// runCPython runs a module until each of its tests has an outcome. A step has a minute, and some modules take longer or end the process:
+// then the rest is run in another process, without the test that was under way unless it had only part of the time.
+func runCPython(ctx context.Context, at place, module string, only []string) (results, error) {
+	r := results{}
+	retried := ""
+	for {
+		plan := map[string]any{"module": module, "skip": r.tests(), "only": append([]string{}, only...), "timeout": 600}
+		data, err := json.Marshal(plan)
+		if err != nil {
+			return nil, err
+		}
+		before := len(r)
+		out, err := at.run(ctx, program{language: "python-selftest", source: cpythonRunner, args: []string{module}, report: "report",
+			files: []job.File{{Name: "plan.json", Data: data}}, limits: generous, wall: time.Minute})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", module, err)
+		}
+		begun, done, err := r.readLines(out.report)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", module, err)
+		case done:
+			return r, nil
+		case begun == "" && len(r) == before: // it died before, between or after its tests
+			r[module+" (module)"] = outcome{died, out.end + ": " + clip(lastLine(out.stderr))}
+			return r, nil
+		case begun == "":
+		case out.end == "timeout" && len(r) > before && begun != retried:
+			retried = begun // once more, with all of the time
+		default:
+			r[begun] = outcome{died, out.end}
+		}
+	}
+}
+
+// tests lists the names.
+func (r results) tests() []string {
+	names := make([]string, 0, len(r))
+	for n := range r {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}
+
+// cpythonSuite is Debian's package of CPython's tests, in an image that is otherwise the one that tenants get.
+func cpythonSuite(ctx context.Context, o *options) (*suite, func(), error) {
+	m, err := start(ctx, o.binary, o.selftest)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := m.beside(ctx, "python-selftest")
+	if err != nil {
+		m.stop()
+		return nil, nil, fmt.Errorf("%w: make conformance builds the image", err)
+	}
+	// A device is no module: Python finds none of that name.
+	out.hidden = []string{"usr/lib/python3.13/sitecustomize.py"}
+	modules, err := cpythonModules(out.root)
+	if err != nil {
+		m.stop()
+		return nil, nil, err
+	}
+	s := &suite{name: "cpython", title: "CPython's test suite", source: "CPython " + out.language.Version + ", Debian's libpython3.13-testsuite", inside: m.jail, outside: out}
+	for _, module := range modules {
+		s.units = append(s.units, cpythonUnit(module))
+	}
+	return s, m.stop, nil
+}
