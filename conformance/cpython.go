@@ -59,54 +59,13 @@ func cpythonUnit(module string) unit {
 	}}
 }
 
-// runCPython runs a module until each of its tests has an outcome. A step has a minute, and some modules take longer or end the process:
-// then the rest is run in another process, without the test that was under way unless it had only part of the time.
+// runCPython runs a module, or some of its tests.
 func runCPython(ctx context.Context, at place, module string, only []string) (results, error) {
-	r := results{}
-	retried := ""
-	for {
-		plan := map[string]any{"module": module, "skip": r.tests(), "only": append([]string{}, only...), "timeout": 600}
-		data, err := json.Marshal(plan)
-		if err != nil {
-			return nil, err
-		}
-		before := len(r)
-		out, err := at.run(ctx, program{language: "python-selftest", source: cpythonRunner, args: []string{module}, report: "report",
-			files: []job.File{{Name: "plan.json", Data: data}}, limits: generous, wall: time.Minute})
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", module, err)
-		}
-		begun, done, err := r.readLines(out.report)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", module, err)
-		case done:
-			return r, nil
-		case begun == "" && len(r) == before: // it died before, between or after its tests
-			r[module+" (module)"] = outcome{died, out.end + ": " + clip(lastLine(out.stderr))}
-			return r, nil
-		case begun == "":
-		case out.end == "timeout" && len(r) > before && begun != retried:
-			retried = begun // once more, with all of the time
-		default:
-			r[begun] = outcome{died, out.end}
-		}
-	}
-}
-
-// tests lists the names.
-func (r results) tests() []string {
-	names := make([]string, 0, len(r))
-	for n := range r {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return lines[len(lines)-1]
+	return untilDone(ctx, at, module, func(r results) (program, error) {
+		plan, err := json.Marshal(map[string]any{"module": module, "skip": r.tests(), "only": append([]string{}, only...), "timeout": 600})
+		return program{language: "python-selftest", source: cpythonRunner, args: []string{module}, report: "report",
+			files: []job.File{{Name: "plan.json", Data: plan}}, limits: generous, wall: time.Minute}, err
+	})
 }
 
 // cpythonSuite is Debian's package of CPython's tests, in an image that is otherwise the one that tenants get.

@@ -23,6 +23,7 @@ type options struct {
 	expected string // the lists of expected differences
 	seed     int64  // of generated programs
 	only     *regexp.Regexp
+	share    int // of the suites that have thousands of small tests each share-th is run
 	workers  int
 	log      io.Writer
 }
@@ -49,6 +50,7 @@ func run(ctx context.Context) error {
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano(), "of the generated programs")
 	flag.IntVar(&o.workers, "workers", 2, "programs at once")
 	suites := flag.String("suites", ".", "run the suites whose names match")
+	flag.IntVar(&o.share, "share", 1, "of suites of thousands of small tests run each `N`th")
 	only := flag.String("run", "", "run the units whose names match; the default is all")
 	out := flag.String("out", ".cache/conformance/results", "directory for the lists of what was run and how it ended")
 	table := flag.String("table", "", "rewrite the table in this file, of a whole run")
@@ -87,6 +89,7 @@ type maker struct {
 
 var allSuites = []maker{
 	{"cpython", cpythonSuite},
+	{"test262", test262Suite},
 }
 
 // runSuite runs a suite and says what is wrong with it.

@@ -105,14 +105,13 @@ func furnish(root string) error {
 			return fmt.Errorf("mount %s on %s: %w", m.fstype, m.at, err)
 		}
 	}
-	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-		at := filepath.Join(root, "dev", name)
-		if err := os.WriteFile(at, nil, 0o666); err != nil {
+	for name, minor := range map[string]uint32{"null": 3, "zero": 5, "full": 7, "random": 8, "urandom": 9} {
+		if err := device(filepath.Join(root, "dev", name), 1, minor); err != nil {
 			return err
 		}
-		if err := unix.Mount("/dev/"+name, at, "", unix.MS_BIND, ""); err != nil {
-			return fmt.Errorf("bind /dev/%s: %w", name, err)
-		}
+	}
+	if err := device(filepath.Join(root, "dev/tty"), 5, 0); err != nil {
+		return err
 	}
 	for name, to := range map[string]string{"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"} {
 		if err := os.Symlink(to, filepath.Join(root, "dev", name)); err != nil {
@@ -123,6 +122,14 @@ func furnish(root string) error {
 		return err
 	}
 	return loopbackUp()
+}
+
+// device makes a character device that all may use. The machine's own would do, if nobody has changed its mode.
+func device(name string, major, minor uint32) error {
+	if err := unix.Mknod(name, unix.S_IFCHR|0o666, int(unix.Mkdev(major, minor))); err != nil {
+		return fmt.Errorf("make %s: %w", name, err)
+	}
+	return os.Chmod(name, 0o666)
 }
 
 // loopbackUp starts the one interface that a new network namespace has.
