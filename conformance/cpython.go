@@ -68,6 +68,9 @@ func runCPython(ctx context.Context, at place, module string, only []string) (re
 	})
 }
 
+// pythonHidden is what we add to the interpreter. Outside a device is put over it, which is no module: Python finds none of that name.
+const pythonHidden = "usr/lib/python3.13/sitecustomize.py"
+
 // cpythonSuite is Debian's package of CPython's tests, in an image that is otherwise the one that tenants get.
 func cpythonSuite(ctx context.Context, o *options) (*suite, func(), error) {
 	m, err := start(ctx, o.binary, o.selftest)
@@ -79,8 +82,7 @@ func cpythonSuite(ctx context.Context, o *options) (*suite, func(), error) {
 		m.stop()
 		return nil, nil, fmt.Errorf("%w: make conformance builds the image", err)
 	}
-	// A device is no module: Python finds none of that name.
-	out.hidden = []string{"usr/lib/python3.13/sitecustomize.py"}
+	out.hidden = []string{pythonHidden}
 	modules, err := cpythonModules(out.root)
 	if err != nil {
 		m.stop()

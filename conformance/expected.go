@@ -82,6 +82,13 @@ func (c *comparison) judge(list []expectedLine, whole bool) (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("line %d of the list expects %q to differ, which does not: remove it", l.line, l.pattern))
 		}
 	}
+	if c.suite.mustPass {
+		for _, t := range c.outside.tests() {
+			if o := c.outside[t]; o.State != pass && c.inside.state(t) == o.State {
+				wrong = append(wrong, fmt.Sprintf("%s: %s in both places: %s", t, o.State, o.Detail))
+			}
+		}
+	}
 	return wrong
 }
 

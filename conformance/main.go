@@ -90,6 +90,7 @@ type maker struct {
 var allSuites = []maker{
 	{"cpython", cpythonSuite},
 	{"test262", test262Suite},
+	{"generated", generatedSuite},
 }
 
 // runSuite runs a suite and says what is wrong with it.

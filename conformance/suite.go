@@ -23,6 +23,7 @@ type suite struct {
 	title, source   string // for the table
 	inside, outside place
 	units           []unit
+	mustPass        bool // a test that fails in both places is wrong too: its answer comes from us, not from the suite's owners
 }
 
 // comparison is what came out.
