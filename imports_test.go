@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"e2e":            {"*"},
 	"bench":          {"*"},
 	"bench/capacity": {},
+	"conformance":    {"api/job", "daemon/client", "rootfs"},
 }
 
 // hasHome lists the dependencies that have one home each.
@@ -53,7 +54,7 @@ var hasHome = map[string][]string{
 	"github.com/google/go-containerregistry": {"rootfs"},
 	"github.com/klauspost/compress":          {"rootfs"},
 	"github.com/prometheus/client_golang":    {"api", "worker", "worker/archive", "daemon", "cmd/ccee"},
-	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e"},
+	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e", "conformance"},
 }
 
 func TestImports(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // unit is a part of a suite that is run at once: a module, a batch of files.
@@ -23,7 +24,8 @@ type suite struct {
 	title, source   string // for the table
 	inside, outside place
 	units           []unit
-	mustPass        bool // a test that fails in both places is wrong too: its answer comes from us, not from the suite's owners
+	until           time.Time // no unit is begun later; zero: all are
+	mustPass        bool      // a test that fails in both places is wrong too: its answer comes from us, not from the suite's owners
 }
 
 // comparison is what came out.
@@ -32,6 +34,7 @@ type comparison struct {
 	inside, outside results
 	differences     []difference // by name
 	unsteady        []string     // differed at first, and agreed when they were run again
+	left            []string     // units that were not begun in time
 }
 
 // difference is a test that ends in one way inside and in another outside.
@@ -74,8 +77,9 @@ func (s *suite) compare(ctx context.Context, workers int, progress io.Writer) (*
 		})
 	}
 	for _, u := range s.units {
-		if ctx.Err() != nil {
-			break
+		if ctx.Err() != nil || !s.until.IsZero() && time.Now().After(s.until) {
+			c.left = append(c.left, u.name)
+			continue
 		}
 		todo <- u
 	}
