@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -60,9 +61,15 @@ func parseExpected(r io.Reader) ([]expectedLine, error) {
 	return list, lines.Err()
 }
 
+// lineOf is the index of the first line that expects a test to differ, or -1.
+func lineOf(list []expectedLine, test string) int {
+	return slices.IndexFunc(list, func(l expectedLine) bool { return l.match.MatchString(test) })
+}
+
 // judge holds what was found against what was expected, and returns what is wrong: a difference that no line expects, and a line that
 // expects none of those that there are. Of a part of a suite only those lines are held against it whose tests all ran: those without *.
-func (c *comparison) judge(list []expectedLine, whole bool) (wrong []string) {
+func (c *comparison) judge(whole bool) (wrong []string) {
+	list := c.suite.expected
 	used := make([]int, len(list))
 	for _, d := range c.differences {
 		found := false
@@ -103,15 +110,12 @@ func (c *comparison) isUnsteady(l expectedLine) bool {
 }
 
 // reasons counts the differences by their reason.
-func (c *comparison) reasons(list []expectedLine) map[string]int {
+func (c *comparison) reasons() map[string]int {
 	n := map[string]int{}
 	for _, d := range c.differences {
 		reason := "not expected"
-		for _, l := range list {
-			if l.match.MatchString(d.test) {
-				reason = l.reason
-				break
-			}
+		if i := lineOf(c.suite.expected, d.test); i >= 0 {
+			reason = c.suite.expected[i].reason
 		}
 		n[reason]++
 	}

@@ -24,6 +24,7 @@ type suite struct {
 	title, source   string // for the table
 	inside, outside place
 	units           []unit
+	expected        []expectedLine
 	until           time.Time // no unit is begun later; zero: all are
 	mustPass        bool      // a test that fails in both places is wrong too: its answer comes from us, not from the suite's owners
 }
@@ -61,6 +62,7 @@ func (s *suite) compare(ctx context.Context, workers int, progress io.Writer) (*
 	for range workers {
 		wg.Go(func() {
 			for u := range todo {
+				begun := time.Now()
 				in, out, unsteady, err := s.both(ctx, u)
 				if err != nil {
 					cancel(fmt.Errorf("%s: %s: %w", s.name, u.name, err))
@@ -70,8 +72,8 @@ func (s *suite) compare(ctx context.Context, workers int, progress io.Writer) (*
 				maps.Copy(c.inside, in)
 				maps.Copy(c.outside, out)
 				c.unsteady = append(c.unsteady, unsteady...)
-				fmt.Fprintf(progress, "%s %s: %d of %d pass inside, %d of %d outside, %d differ\n", s.name, u.name,
-					in.count(pass), len(in), out.count(pass), len(out), len(differences(in, out)))
+				fmt.Fprintf(progress, "%s %s: %d of %d pass inside, %d of %d outside, %d differ, %.1f s\n", s.name, u.name,
+					in.count(pass), len(in), out.count(pass), len(out), len(differences(in, out)), time.Since(begun).Seconds())
 				mu.Unlock()
 			}
 		})
@@ -90,7 +92,7 @@ func (s *suite) compare(ctx context.Context, workers int, progress io.Writer) (*
 	return c, context.Cause(ctx)
 }
 
-// both runs one unit in both places, and once more what differs.
+// both runs one unit in both places, and once more what differs and is not expected to.
 func (s *suite) both(ctx context.Context, u unit) (in, out results, unsteady []string, err error) {
 	if out, err = u.run(ctx, s.outside, nil); err != nil {
 		return nil, nil, nil, err
@@ -99,8 +101,8 @@ func (s *suite) both(ctx context.Context, u unit) (in, out results, unsteady []s
 		return nil, nil, nil, err
 	}
 	for range again {
-		differ := differences(in, out)
-		if len(differ) == 0 {
+		differ := slices.DeleteFunc(differences(in, out), func(d difference) bool { return lineOf(s.expected, d.test) >= 0 })
+		if len(differ) == 0 || in[u.name+" (module)"].Detail == gaveUp {
 			break
 		}
 		var only []string

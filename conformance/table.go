@@ -22,11 +22,11 @@ type row struct {
 	took                    time.Duration
 }
 
-func newRow(c *comparison, list []expectedLine, took time.Duration) row {
+func newRow(c *comparison, took time.Duration) row {
 	all := maps.Clone(c.inside)
 	maps.Copy(all, c.outside)
 	return row{name: c.suite.name, title: c.suite.title, source: c.suite.source, tests: len(all), passInside: c.inside.count(pass), passOutside: c.outside.count(pass),
-		differ: len(c.differences), reasons: c.reasons(list), unsteady: len(c.unsteady), took: took}
+		differ: len(c.differences), reasons: c.reasons(), unsteady: len(c.unsteady), took: took}
 }
 
 func (r row) summary() string {
