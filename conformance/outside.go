@@ -86,11 +86,14 @@ func (c *chroot) argv(words []string, l job.Limits) []string {
 	return argv
 }
 
+// environ puts the environment together. A value with a word in braces depends on a job's limits: outside there are none.
 func environ(maps ...map[string]string) []string {
 	env := []string{}
 	for _, m := range maps {
 		for k, v := range m {
-			env = append(env, k+"="+v)
+			if !strings.ContainsAny(v, "{}") {
+				env = append(env, k+"="+v)
+			}
 		}
 	}
 	return env
