@@ -58,9 +58,9 @@ func (c *chroot) run(ctx context.Context, p program) (ran, error) {
 	}
 	env := environ(c.language.Env, p.env)
 	if len(c.language.Compile) > 0 {
-		req.Steps = append(req.Steps, outsideStep{"compile", c.argv(c.language.Compile, job.DefaultCompile), environ(c.language.Env, nil)})
+		req.Steps = append(req.Steps, outsideStep{"compile", c.argv(c.language.Compile), environ(c.language.Env, nil)})
 	}
-	req.Steps = append(req.Steps, outsideStep{"run", append(c.argv(c.language.Run, p.limits.Fill(job.DefaultRun)), p.args...), env})
+	req.Steps = append(req.Steps, outsideStep{"run", append(c.argv(c.language.Run), p.args...), env})
 	body, err := json.Marshal(req)
 	if err != nil {
 		return ran{}, err
@@ -75,13 +75,14 @@ func (c *chroot) run(ctx context.Context, p program) (ran, error) {
 	return ran{report: answer.Report, stdout: stdout, stderr: stderr, end: answer.End, wall: answer.Wall}, nil
 }
 
-// argv puts in what the words in braces stand for; see job.Language.
-func (c *chroot) argv(words []string, l job.Limits) []string {
-	replace := strings.NewReplacer("{source}", c.language.SourceFile, "{class}", strings.TrimSuffix(c.language.SourceFile, ".java"),
-		"{memory75MiB}", fmt.Sprint(l.MemoryBytes/job.MiB*3/4))
-	argv := make([]string, len(words))
-	for i, w := range words {
-		argv[i] = replace.Replace(w)
+// argv puts in what the words in braces stand for, see job.Language, and leaves out arguments that depend on a job's limits.
+func (c *chroot) argv(words []string) []string {
+	replace := strings.NewReplacer("{source}", c.language.SourceFile, "{class}", strings.TrimSuffix(c.language.SourceFile, ".java"))
+	var argv []string
+	for _, w := range words {
+		if w = replace.Replace(w); !strings.ContainsAny(w, "{}") {
+			argv = append(argv, w)
+		}
 	}
 	return argv
 }
