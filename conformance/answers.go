@@ -59,8 +59,8 @@ func answerUnit(language, name, source string, args []string) unit {
 	}
 	name = strings.Join(append([]string{name}, args...), " ")
 	return unit{name, func(ctx context.Context, at place, _ []string) (results, error) {
-		out, err := at.run(ctx, program{language: language, source: source, args: args, wall: 20 * time.Second,
-			limits: job.Limits{CPUMs: 20_000, CPUMillicores: 2000}})
+		out, err := at.run(ctx, program{language: language, source: source, args: args, wall: time.Minute,
+			limits: job.Limits{CPUMs: job.MaxLimits.CPUMs, CPUMillicores: 2000}})
 		if err != nil {
 			return nil, err
 		}

@@ -111,8 +111,8 @@ public class Main {
 func generatedUnit(language, topic string, cases []answer, args ...string) unit {
 	name := strings.Join(append([]string{language, topic}, args...), " ")
 	return unit{name, func(ctx context.Context, where place, only []string) (results, error) {
-		p := program{language: language, source: sourceOf(language, cases), args: args, wall: 20 * time.Second,
-			limits: job.Limits{CPUMs: 20_000, CPUMillicores: 2000, OutputBytes: job.MaxLimits.OutputBytes}}
+		p := program{language: language, source: sourceOf(language, cases), args: args, wall: time.Minute,
+			limits: job.Limits{CPUMs: job.MaxLimits.CPUMs, CPUMillicores: 2000, OutputBytes: job.MaxLimits.OutputBytes}}
 		out, err := where.run(ctx, p)
 		if err != nil {
 			return nil, err

@@ -23,6 +23,7 @@ func (j *jail) run(ctx context.Context, p program) (ran, error) {
 		Source: p.source, Files: p.files, Args: p.args, Env: p.env, Run: p.limits,
 	}
 	spec.Run.WallMs = p.wall.Milliseconds()
+	spec.Compile = job.Limits{WallMs: job.MaxLimits.WallMs, CPUMs: job.MaxLimits.CPUMs}
 	if p.report != "" {
 		spec.OutputFiles = []string{p.report}
 	}
