@@ -9,6 +9,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LISTEN  ?= 127.0.0.1:8080
 IMAGES  ?= /var/lib/ccee/images
 DATA    ?= /var/lib/ccee
+# Images that carry the languages' own tests: a store of their own, so that no tenant is offered them.
+SELFTEST_IMAGES ?= /var/lib/ccee/selftest
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Static: one file that runs on any Linux and in an empty image. cgo is needed for sandbox-init (C) and libseccomp; netgo and
@@ -20,7 +22,7 @@ export CGO_ENABLED := 1
 # Root runs things as they are; others get there by sudo.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,GOPROXY,GOFLAGS,CCEE_CACHE,CCEE_DEBIAN_MIRROR,CCEE_DEBIAN_SECURITY_MIRROR,SANDBOX_SLOWNESS,CI_END,CCEE_VM)
 
-.PHONY: help deps test-deps build images run test test-vm vm lint fmt bench clean
+.PHONY: help deps test-deps build images selftest run test test-vm vm conformance lint fmt bench clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -38,17 +40,23 @@ build: ## build bin/ccee, one static binary
 images: deps build ## fill $(IMAGES) with the language images; does nothing when they are current
 	@$(AS_ROOT) bin/ccee image build --images $(IMAGES) --recipes images
 
+selftest: deps build ## fill $(SELFTEST_IMAGES) with the images that carry the languages' own tests
+	@$(AS_ROOT) bin/ccee image build --images $(SELFTEST_IMAGES) --recipes images/selftest
+
 run: deps build images ## start everything on $(LISTEN) with the key dev-local-key
 	@$(AS_ROOT) .ci/run-dev $(LISTEN) $(DATA) $(IMAGES)
 
-test: test-deps build images ## run all tests, those that need root, Redis and images included
-	@$(AS_ROOT) env SANDBOX_MUST_WORK=1 CCEE_IMAGES=$(IMAGES) .ci/test
+test: test-deps build images selftest ## run all tests, those that need root, Redis and images included
+	@$(AS_ROOT) env SANDBOX_MUST_WORK=1 CCEE_IMAGES=$(IMAGES) CCEE_SELFTEST_IMAGES=$(SELFTEST_IMAGES) .ci/test
 
 test-vm: test-deps build images ## run the tests of what depends on the kernel on pure cgroup v2, in a virtual machine
 	@$(AS_ROOT) env CCEE_IMAGES=$(IMAGES) .ci/vm
 
 vm: test-deps build images ## make that virtual machine in CCEE_VM, a directory, for a later test-vm
 	@$(AS_ROOT) env CCEE_IMAGES=$(IMAGES) .ci/vm --prepare $(CCEE_VM)
+
+conformance: test-deps build images selftest ## run the languages' own tests in jails and outside, compare, rewrite the table in docs/CONFORMANCE.md
+	@$(AS_ROOT) go run ./conformance -images $(IMAGES) -selftest-images $(SELFTEST_IMAGES) -table docs/CONFORMANCE.md
 
 lint: ## gofmt, go vet, staticcheck, style rules, C warnings
 	@.ci/deps --check || $(MAKE) --no-print-directory deps

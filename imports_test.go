@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"bench":             {"*"},
 	"bench/capacity":    {},
 	"patience":          {},
+	"conformance":       {"api/job", "daemon/client", "rootfs"},
 }
 
 // forTests are packages of ours that every test may import, and nothing else.
@@ -58,7 +59,7 @@ var hasHome = map[string][]string{
 	"github.com/google/go-containerregistry": {"rootfs"},
 	"github.com/klauspost/compress":          {"rootfs"},
 	"github.com/prometheus/client_golang":    {"api", "worker", "worker/archive", "daemon", "cmd/ccee"},
-	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e"},
+	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e", "conformance"},
 }
 
 func TestImports(t *testing.T) {

@@ -115,7 +115,7 @@ func (b *build) say(format string, args ...any) {
 // wrote to stdout.
 func (b *build) run(ctx context.Context, commands [][]string) ([]byte, error) {
 	dir := filepath.Join(b.tree, "workspace")
-	if err := os.CopyFS(dir, os.DirFS(b.dir)); err != nil {
+	if err := b.copyFiles(dir); err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
@@ -145,7 +145,7 @@ func (b *build) check(ctx context.Context) error {
 	if len(b.Check) == 0 {
 		return errors.New("recipe.json has no check: add the commands that run hello.*")
 	}
-	want, err := os.ReadFile(filepath.Join(b.dir, "hello.out"))
+	want, err := os.ReadFile(b.file("hello.out"))
 	if err != nil {
 		return err
 	}

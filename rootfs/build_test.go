@@ -55,13 +55,18 @@ func TestProjectRecipes(t *testing.T) {
 	if err != nil || len(recipes) < 3 {
 		t.Fatalf("recipes: %v, %v", recipes, err)
 	}
+	selftests, err := filepath.Glob("../images/selftest/*/recipe.json")
+	if err != nil || len(selftests) < 1 {
+		t.Fatalf("recipes for the languages' own tests: %v, %v", selftests, err)
+	}
+	recipes = append(recipes, selftests...)
 	for _, path := range recipes {
 		r, err := readRecipe(filepath.Dir(path))
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(r.dir, "hello.out")); err != nil || len(r.Check) == 0 {
+		if _, err := os.Stat(r.file("hello.out")); err != nil || len(r.Check) == 0 {
 			t.Errorf("%s has no check: %v", r.name, err)
 		}
 	}

@@ -27,6 +27,8 @@ const recipeVersion = "1"
 // recipe is images/<language>/recipe.json: how to make an image, in the order of the fields. Names and patterns are relative
 // to the image's root.
 type recipe struct {
+	// Extends is the directory of a recipe that this one adds to, relative to its own; see extend.
+	Extends string `json:"extends"`
 	// Packages of Debian that are unpacked, with what they depend on. Their maintainer scripts don't run.
 	Packages []string `json:"packages"`
 	// NPM packages to take files from, by architecture (GOARCH).
@@ -46,7 +48,8 @@ type recipe struct {
 
 	name     string                     // of the directory and the language
 	dir      string                     // where it was read
-	digest   string                     // of all files in dir
+	base     string                     // directory of the recipe that it extends, or ""
+	digest   string                     // of all files in dir and base
 	language map[string]json.RawMessage // language.json
 	env      map[string]string          // of language.json, but for those that depend on a job's limits
 }
@@ -59,8 +62,30 @@ type npmPackage struct {
 	Files     map[string]string `json:"files"`     // name in the package to name in the image
 }
 
-// readRecipe reads the recipe in dir.
+// readRecipe reads the recipe in dir and what it extends.
 func readRecipe(dir string) (*recipe, error) {
+	r, err := readOwn(dir)
+	if err == nil && r.Extends != "" {
+		err = r.extend()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Keep) == 0 || len(r.Packages) == 0 || len(r.Version) == 0 {
+		return nil, fmt.Errorf("recipe %s: recipe.json: packages, keep and version are required", r.dir)
+	}
+	if env, ok := r.language["env"]; ok {
+		if err := json.Unmarshal(env, &r.env); err != nil {
+			return nil, fmt.Errorf("recipe %s: language.json: env: %w", r.dir, err)
+		}
+	}
+	// A daemon fills these words in for each job; until there is one, there is no such variable.
+	maps.DeleteFunc(r.env, func(_, value string) bool { return strings.ContainsAny(value, "{}") })
+	return r, nil
+}
+
+// readOwn reads what is in dir alone.
+func readOwn(dir string) (*recipe, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -77,9 +102,6 @@ func readRecipe(dir string) (*recipe, error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(r); err != nil {
 		return nil, fmt.Errorf("recipe %s: recipe.json: %w", dir, err)
-	}
-	if len(r.Keep) == 0 || len(r.Packages) == 0 || len(r.Version) == 0 {
-		return nil, fmt.Errorf("recipe %s: recipe.json: packages, keep and version are required", dir)
 	}
 	if err := r.readLanguage(); err != nil {
 		return nil, fmt.Errorf("recipe %s: language.json: %w", dir, err)
@@ -103,13 +125,6 @@ func (r *recipe) readLanguage() error {
 	if err := json.Unmarshal(r.language["name"], &name); err != nil || name != r.name {
 		return fmt.Errorf("name is %q, the directory's is %q", name, r.name)
 	}
-	if env, ok := r.language["env"]; ok {
-		if err := json.Unmarshal(env, &r.env); err != nil {
-			return err
-		}
-	}
-	// A daemon fills these words in for each job; until there is one, there is no such variable.
-	maps.DeleteFunc(r.env, func(_, value string) bool { return strings.ContainsAny(value, "{}") })
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -48,7 +49,7 @@ func imageBuild(ctx context.Context, cmd *cli.Command, store *rootfs.Store) erro
 		Force: cmd.Bool("force"), Progress: cmd.Root().ErrWriter,
 	}
 	for _, dir := range dirs {
-		if _, err := readLanguage(filepath.Join(dir, "language.json")); err != nil {
+		if err := checkRecipeLanguage(dir); err != nil {
 			return err
 		}
 		start := time.Now()
@@ -63,6 +64,15 @@ func imageBuild(ctx context.Context, cmd *cli.Command, store *rootfs.Store) erro
 		}
 	}
 	return nil
+}
+
+// checkRecipeLanguage finds the faults of a language profile before an image is built for it.
+func checkRecipeLanguage(dir string) error {
+	profile, err := rootfs.RecipeLanguage(dir)
+	if err == nil {
+		_, err = decodeLanguage(filepath.Join(dir, "language.json"), bytes.NewReader(profile))
+	}
+	return err
 }
 
 // recipeDirs returns the named directories below parent, or all that hold a recipe.

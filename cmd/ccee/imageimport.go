@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"ccee/api/job"
@@ -65,8 +66,13 @@ func readLanguage(file string) (job.Language, error) {
 		return job.Language{}, err
 	}
 	defer f.Close()
+	return decodeLanguage(file, f)
+}
+
+// decodeLanguage reads a language profile; file is its name for errors.
+func decodeLanguage(file string, r io.Reader) (job.Language, error) {
 	var lang job.Language
-	d := json.NewDecoder(f)
+	d := json.NewDecoder(r)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&lang); err != nil {
 		return job.Language{}, fmt.Errorf("language profile %s: %w", file, err)
