@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,7 +83,7 @@ func TestNetworksAreApart(t *testing.T) {
 func TestSocketMemory(t *testing.T) {
 	b := withoutLandlock(t)
 	const limit = 16 << 20
-	for _, form := range []string{"tcp", "udp"} {
+	for _, form := range []string{"tcp", "udp", "backlog"} {
 		t.Run(form, func(t *testing.T) {
 			cfg, p := roomy(b.looped(), limit, "take", form, forever)
 			p.WallTime = 3 * time.Second
@@ -94,6 +95,13 @@ func TestSocketMemory(t *testing.T) {
 			}
 			if r.Usage.MemoryPeak > limit {
 				t.Errorf("memory peak %d, want at most %d", r.Usage.MemoryPeak, limit)
+			}
+			if form == "backlog" {
+				over := slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Source == "sockstat TCP inuse" && e.Value > e.Limit })
+				if r.Verdict != OOMKilled || !over {
+					t.Errorf("%+v, want OOMKilled for more sockets than its memory has room for", r)
+				}
+				return
 			}
 			if sb.cg.at.v2() {
 				return // it is in that
