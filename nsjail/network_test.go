@@ -82,18 +82,21 @@ func TestNetworksAreApart(t *testing.T) {
 // TestSocketMemory: what TCP and UDP sockets hold is bounded. The filter allows everything here.
 func TestSocketMemory(t *testing.T) {
 	b := withoutLandlock(t)
-	const limit = 16 << 20
+	const limit = 8 << 20
 	for _, form := range []string{"tcp", "udp", "backlog"} {
 		t.Run(form, func(t *testing.T) {
 			cfg, p := roomy(b.looped(), limit, "take", form, forever)
-			p.WallTime = 3 * time.Second
+			p.WallTime = 10 * time.Second
+			if form == "udp" {
+				p.WallTime = 2 * time.Second // it has all that it can have
+			}
 			sb := b.sandboxOf(t, cfg)
 			r := b.runStep(t, sb, p)
 			// A sender that is refused memory waits, or what it sends is lost.
 			if r.Verdict != OOMKilled && r.Verdict != WallTime {
 				t.Errorf("%+v, want OOMKilled or WallTime", r)
 			}
-			if r.Usage.MemoryPeak > limit {
+			if r.Usage.MemoryPeak > limit+limit/2 { // on v2 the one packet that each socket may have is in it
 				t.Errorf("memory peak %d, want at most %d", r.Usage.MemoryPeak, limit)
 			}
 			if form == "backlog" {
