@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func TestLoopback(t *testing.T) {
 		{[]string{"echo-udp", "::1", "53"}, "hello", "Permission denied"},
 		{[]string{"connect", "127.0.0.1", port}, "Connection refused", "Network is unreachable"}, // the host's
 		{[]string{"connect", "8.8.8.8", "53"}, "Network is unreachable", "Network is unreachable"},
-		{[]string{"connect", "2606:4700::1111", "53"}, "Network is unreachable", "Network is unreachable"},
+		{[]string{"connect", "2606:4700::1111", "53"}, "Network is unreachable", ""}, // older kernels: Cannot assign requested address
 	} {
 		for _, loopback := range []bool{false, true, true, false} { // each kind after each
 			cfg, want := b.config(), tt.none
@@ -46,7 +47,7 @@ func TestLoopback(t *testing.T) {
 			}
 			r := b.runIn(t, cfg, process(tt.args...))
 			got := strings.TrimSpace(string(r.Stdout.Data))
-			if !loopback && got == "Permission denied" {
+			if !loopback && (got == "Permission denied" || want == "" && got != "connected" && got != "hello") {
 				continue // Landlock knows TCP here, and says it first
 			}
 			if got != want {
@@ -81,19 +82,29 @@ func TestNetworksAreApart(t *testing.T) {
 // TestSocketMemory: what TCP and UDP sockets hold is bounded. The filter allows everything here.
 func TestSocketMemory(t *testing.T) {
 	b := withoutLandlock(t)
-	const limit = 16 << 20
-	for _, form := range []string{"tcp", "udp"} {
+	const limit = 8 << 20
+	for _, form := range []string{"tcp", "udp", "backlog"} {
 		t.Run(form, func(t *testing.T) {
 			cfg, p := roomy(b.looped(), limit, "take", form, forever)
-			p.WallTime = 3 * time.Second
+			p.WallTime = 10 * time.Second
+			if form == "udp" {
+				p.WallTime = 2 * time.Second // it has all that it can have
+			}
 			sb := b.sandboxOf(t, cfg)
 			r := b.runStep(t, sb, p)
 			// A sender that is refused memory waits, or what it sends is lost.
 			if r.Verdict != OOMKilled && r.Verdict != WallTime {
 				t.Errorf("%+v, want OOMKilled or WallTime", r)
 			}
-			if r.Usage.MemoryPeak > limit {
+			if r.Usage.MemoryPeak > limit+limit/2 { // on v2 the one packet that each socket may have is in it
 				t.Errorf("memory peak %d, want at most %d", r.Usage.MemoryPeak, limit)
+			}
+			if form == "backlog" {
+				over := slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Source == "sockstat TCP inuse" && e.Value > e.Limit })
+				if r.Verdict != OOMKilled || !over {
+					t.Errorf("%+v, want OOMKilled for more sockets than its memory has room for", r)
+				}
+				return
 			}
 			if sb.cg.at.v2() {
 				return // it is in that

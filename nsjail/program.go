@@ -213,7 +213,9 @@ func networkProgram(loopback bool) []op {
 	if loopback {
 		// Any port, as in a container of Docker: a port below 1024 proves nothing where nobody else is. Within a network namespace
 		// the file is that namespace's.
-		ops = append(ops, op{code: opLoopback}, op{code: opProcWrite, strs: []string{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"}})
+		ops = append(ops, op{code: opLoopback}, op{code: opProcWrite, strs: []string{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"}},
+			// What is left of a closed connection is charged to nobody, and by default there may be 131,072 of it for a minute.
+			op{code: opProcWrite, strs: []string{"/proc/sys/net/ipv4/tcp_max_tw_buckets", "1024"}})
 	}
 	return append(ops, op{code: opWait})
 }

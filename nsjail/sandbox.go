@@ -17,7 +17,8 @@ type Sandbox struct {
 	spawner *Spawner
 	cg      *cgroup
 	ctl     *control
-	pidfd   int  // of sandbox-init
+	pid     int // of sandbox-init, as long as pidfd says that it lives
+	pidfd   int
 	setup   []op // until it is known to be done
 	dir     int  // of Config.OpenDir, -1 until the set-up is done
 	steps   int  // begun

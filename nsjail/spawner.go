@@ -188,8 +188,8 @@ func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 	case r.code != replySpawned || pidfd < 0:
 		return 0, fmt.Errorf("the spawner sent reply %d, want SPAWNED", r.code)
 	}
-	sb.pidfd = pidfd
-	return int(r.arg[0]), finished
+	sb.pid, sb.pidfd = int(r.arg[0]), pidfd
+	return sb.pid, finished
 }
 
 // freshen has the spawner make the next sandbox's network namespace, unless it has one of that kind. s.mu must be held.

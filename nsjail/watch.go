@@ -23,7 +23,7 @@ type ending struct {
 	status unix.WaitStatus //
 	wall   time.Duration   //
 	output int64           // bytes of both streams
-	socket int64           // bytes of buffers, if they were too many
+	socket Evidence        // of too much in sockets
 	denied []Denied        //
 }
 
@@ -178,8 +178,8 @@ func (w *watch) checkCPU() {
 
 // checkSockets ends what has far more in sockets than may be.
 func (w *watch) checkSockets() {
-	if n := w.sb.cg.socketMemory(); n > socketKill && !w.end.killed {
-		w.end.socket = n
+	if e, over := w.sb.checkSockets(w.p); over && !w.end.killed {
+		w.end.socket = e
 		w.kill(OOMKilled)
 	}
 }

@@ -107,6 +107,25 @@ static long take_tcp(void)
 	return fill(client);
 }
 
+/* A connection that nobody accepts, and that its maker has closed. */
+static long take_backlog(void)
+{
+	static int server = -1, n;
+	static struct sockaddr_in to;
+	socklen_t size = sizeof to;
+	if (server < 0 || ++n % 4000 == 0) {
+		to = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		server = socket(AF_INET, SOCK_STREAM, 0);
+		if (server < 0 || bind(server, (struct sockaddr *)&to, size) < 0 || listen(server, 4096) < 0 || getsockname(server, (struct sockaddr *)&to, &size) < 0)
+			return -1;
+	}
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (client < 0 || (connect(client, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS))
+		return -1;
+	close(client);
+	return 2 * KIB;
+}
+
 /* A receiver that doesn't read; what it can't hold is lost without a word, so what counts is what one can by default. */
 static long take_udp(void)
 {
@@ -257,7 +276,8 @@ static const struct form {
 	long (*take)(void);
 } forms[] = {
 	{"anon", take_anon}, {"shared", take_shared}, {"workspace", take_workspace}, {"tmp", take_tmp}, {"shm", take_shm},
-	{"memfd", take_memfd}, {"pipe", take_pipe}, {"socket", take_socket}, {"tcp", take_tcp}, {"udp", take_udp}, {"eventfd", take_eventfd},
+	{"memfd", take_memfd}, {"pipe", take_pipe}, {"socket", take_socket}, {"tcp", take_tcp}, {"udp", take_udp}, {"backlog", take_backlog},
+	{"eventfd", take_eventfd},
 	{"timerfd", take_timerfd}, {"epoll", take_epoll}, {"open", take_open}, {"inode", take_inode}, {"sysv", take_sysv},
 	{"mqueue", take_mqueue}, {"thread", take_thread}, {"pagetable", take_pagetable}, {"vma", take_vma},
 	{"xattr", take_xattr},
