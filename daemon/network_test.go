@@ -69,7 +69,7 @@ datagram ping
 channel pong
 channel nio
 interfaces [lo] true
-name UnknownHostException: example.com: Temporary failure in name resolution
+name UnknownHostException: host.example: Temporary failure in name resolution
 address SocketException: Network is unreachable
 closed port ConnectException: Connection refused
 http ok

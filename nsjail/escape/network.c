@@ -248,7 +248,7 @@ const struct probe network_probes[] = {
 	PROTOCOL("SOCK_PACKET", 0, AF_INET, SOCK_PACKET, 0),
 	{"network", "netlink but for NETLINK_ROUTE", POLICY | FAST, NO_PROTOCOL, netlinks, 0, {0}},
 
-	ROUTE4("1.1.1.1", FAST),
+	ROUTE4("192.0.2.1", FAST),
 	ROUTE4("10.0.0.1", 0),
 	ROUTE4("169.254.169.254", FAST), /* the metadata service of clouds */
 	ROUTE4("169.254.170.2", 0),      /* and that of ECS */

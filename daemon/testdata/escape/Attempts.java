@@ -114,15 +114,15 @@ public class Attempts {
 
         refuse("a TCP connection", () -> new Socket("169.254.169.254", 80));
         refuse("a UDP datagram", () -> {
-            new DatagramSocket().send(new DatagramPacket(new byte[1], 1, InetAddress.getByName("1.1.1.1"), 53));
+            new DatagramSocket().send(new DatagramPacket(new byte[1], 1, InetAddress.getByName("192.0.2.1"), 53));
             return "sent";
         });
         refuse("a multicast group", () -> {
             new MulticastSocket(0).joinGroup(new InetSocketAddress("224.0.0.251", 0), NetworkInterface.getByName("lo"));
             return "joined";
         });
-        refuse("a channel", () -> SocketChannel.open(new InetSocketAddress("1.1.1.1", 53)));
-        refuse("a name", () -> InetAddress.getByName("example.com"));
+        refuse("a channel", () -> SocketChannel.open(new InetSocketAddress("192.0.2.1", 53)));
+        refuse("a name", () -> InetAddress.getByName("host.example"));
         refuse("the daemon's socket", () -> SocketChannel.open(UnixDomainSocketAddress.of(socket)));
         refuse("docker's socket", () -> SocketChannel.open(UnixDomainSocketAddress.of("/var/run/docker.sock")));
 

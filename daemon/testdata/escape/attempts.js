@@ -103,12 +103,12 @@ async function main() {
 
   await later('a TCP connection', (done) => net.connect(80, '169.254.169.254').on('connect', done).on('error', done), 'ENETUNREACH');
   await later('a TCP connection by IPv6', (done) => net.connect(80, 'fd00:ec2::254').on('connect', done).on('error', done), 'ENETUNREACH');
-  await later('a UDP datagram', (done) => dgram.createSocket('udp4').send('x', 53, '1.1.1.1', done), 'ENETUNREACH');
+  await later('a UDP datagram', (done) => dgram.createSocket('udp4').send('x', 53, '192.0.2.1', done), 'ENETUNREACH');
   await later('a multicast group', (done) => {
     const s = dgram.createSocket('udp4').bind(0, '127.0.0.1', () => { try { s.addMembership('224.0.0.251', '127.0.0.1'); done(); } catch (e) { done(e); } });
   }, 'ENODEV');
-  await later('a name', (done) => dns.lookup('example.com', done), 'EAI_AGAIN', 'ENOTFOUND', 'EAI_FAIL');
-  await later('a name server', (done) => dns.resolve4('example.com', done), 'ECONNREFUSED', 'ETIMEOUT');
+  await later('a name', (done) => dns.lookup('host.example', done), 'EAI_AGAIN', 'ENOTFOUND', 'EAI_FAIL');
+  await later('a name server', (done) => dns.resolve4('host.example', done), 'ECONNREFUSED', 'ETIMEOUT');
   await later('the daemon\'s socket', (done) => net.connect(socket).on('connect', done).on('error', done));
   await later('docker\'s socket', (done) => net.connect('/var/run/docker.sock').on('connect', done).on('error', done));
   await later('an abstract name of the host', (done) => net.connect('\0/tmp/.X11-unix/X0').on('connect', done).on('error', done), 'ECONNREFUSED');

@@ -49,8 +49,8 @@ public class Main {
             System.out.println("channel " + new String(b.array(), 0, b.position()));
         }
         System.out.println("interfaces " + NetworkInterface.networkInterfaces().map(NetworkInterface::getName).toList() + " " + NetworkInterface.getByName("lo").isUp());
-        System.out.println("name " + why(() -> InetAddress.getByName("example.com")));
-        System.out.println("address " + why(() -> new Socket("8.8.8.8", 53)));
+        System.out.println("name " + why(() -> InetAddress.getByName("host.example")));
+        System.out.println("address " + why(() -> new Socket("192.0.2.1", 53)));
         System.out.println("closed port " + why(() -> new Socket("127.0.0.1", 1)));
         ServerSocket server = new ServerSocket(0);
         ExecutorService pool = Executors.newVirtualThreadPerTaskExecutor();

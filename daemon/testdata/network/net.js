@@ -46,7 +46,7 @@ async function main() {
   child.process.kill();
   console.log('interfaces', Object.keys(os.networkInterfaces()), os.networkInterfaces().lo.map((a) => a.address));
   const why = async (f) => { try { await f(); return 'it worked'; } catch (e) { return e.cause?.code || e.code; } };
-  console.log('a name', await why(() => dns.promises.lookup('example.com')));
-  console.log('an address', await why(() => once(net.connect(53, '8.8.8.8'), 'connect')));
+  console.log('a name', await why(() => dns.promises.lookup('host.example')));
+  console.log('an address', await why(() => once(net.connect(53, '192.0.2.1'), 'connect')));
   console.log('a closed port', await why(() => once(net.connect(1, '127.0.0.1'), 'connect')));
 }

@@ -66,8 +66,8 @@ with xmlrpc.server.SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False) as se
 
 print("interfaces", socket.if_nameindex(), socket.if_nametoindex("lo"))
 print("localhost", sorted({a[4][0] for a in socket.getaddrinfo("localhost", 80)}))
-for what, call in (("a name", lambda: socket.getaddrinfo("example.com", 80)), ("an address", lambda: socket.create_connection(("8.8.8.8", 53), 5)),
-                   ("an address 6", lambda: socket.create_connection(("2001:4860:4860::8888", 53), 5)), ("a closed port", lambda: socket.create_connection(("127.0.0.1", 1))),
+for what, call in (("a name", lambda: socket.getaddrinfo("host.example", 80)), ("an address", lambda: socket.create_connection(("192.0.2.1", 53), 5)),
+                   ("an address 6", lambda: socket.create_connection(("2001:db8::1", 53), 5)), ("a closed port", lambda: socket.create_connection(("127.0.0.1", 1))),
                    ("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)), ("vsock", lambda: socket.socket(socket.AF_VSOCK)),
                    ("ping", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 1)),
                    ("group", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).setsockopt(0, 35, bytes([224, 1, 1, 1, 0, 0, 0, 0])))):
