@@ -118,8 +118,16 @@ func (s *served) runSpec(t *testing.T, spec job.Spec) job.Result {
 	}
 	ample(t, &spec.Compile, job.DefaultCompile)
 	ample(t, &spec.Run, job.DefaultRun)
-	if spec.Tests != nil { // which are bounded together
-		spec.Run.WallMs = min(spec.Run.WallMs, job.MaxTestsWallMs/10)
+	if tests := spec.Tests; tests != nil { // which are bounded together
+		share := job.MaxTestsWallMs / int64(2*len(tests.List))
+		spec.Run.WallMs = min(spec.Run.WallMs, share)
+		if tests.Checker != nil {
+			checker := *tests.Checker
+			ample(t, &checker.Run, job.DefaultRun)
+			checker.Run.WallMs = min(checker.Run.WallMs, share)
+			with := *tests
+			with.Checker, spec.Tests = &checker, &with
+		}
 	}
 	body, err := json.Marshal(spec)
 	if err != nil {
