@@ -25,6 +25,13 @@ import (
 
 // These tests run real programs in real sandboxes, through the socket. They need root and the language images.
 
+// TestMain has daemons allow more time on a slow machine than they do to anybody: a compiler may need it.
+func TestMain(m *testing.M) {
+	job.MaxLimits.WallMs *= patience.Slowness()
+	job.MaxLimits.CPUMs *= patience.Slowness()
+	os.Exit(m.Run())
+}
+
 // cannot skips the test, or fails it where SANDBOX_MUST_WORK=1 says that this machine can do it.
 func cannot(t testing.TB, format string, args ...any) {
 	t.Helper()
@@ -111,6 +118,17 @@ func (s *served) runSpec(t *testing.T, spec job.Spec) job.Result {
 	}
 	ample(t, &spec.Compile, job.DefaultCompile)
 	ample(t, &spec.Run, job.DefaultRun)
+	if tests := spec.Tests; tests != nil { // which are bounded together
+		share := job.MaxTestsWallMs / int64(2*len(tests.List))
+		spec.Run.WallMs = min(spec.Run.WallMs, share)
+		if tests.Checker != nil {
+			checker := *tests.Checker
+			ample(t, &checker.Run, job.DefaultRun)
+			checker.Run.WallMs = min(checker.Run.WallMs, share)
+			with := *tests
+			with.Checker, spec.Tests = &checker, &with
+		}
+	}
 	body, err := json.Marshal(spec)
 	if err != nil {
 		t.Fatal(err)

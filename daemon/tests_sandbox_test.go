@@ -40,6 +40,9 @@ class Adder { int add(int a, int b) { return a + b; } }`
 
 // TestTests has one program for each way that tests can go.
 func TestTests(t *testing.T) {
+	compile := job.DefaultCompile // which a checker has
+	t.Cleanup(func() { job.DefaultCompile = compile })
+	ample(t, &job.DefaultCompile, compile)
 	s := realDaemon(t, nil)
 	good, bad := expect("1 2\n", "3"), expect("2 2\n", "5")
 	for _, tt := range []struct {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"ccee/patience"
 )
 
 // container is how a container manager may set up the place that a daemon finds itself in: a cgroup namespace whose root is
@@ -115,7 +117,7 @@ func runContainer(t *testing.T, cg *cgroup, in container) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.v", "-test.run", "^Test(InContainer|Verdicts|Inside|NothingIsLeft|Sweep|Probe)$")
+	cmd := exec.CommandContext(patience.Context(t), "/proc/self/exe", "-test.v", "-test.run", "^Test(InContainer|Verdicts|Inside|NothingIsLeft|Sweep|Probe)$")
 	cmd.Env = append(os.Environ(), containerVar+"="+string(text), "SANDBOX_MUST_WORK=1", "SANDBOX_PROG="+shared.root+"/prog")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		UseCgroupFD: true, CgroupFD: cg.fd, Cloneflags: unix.CLONE_NEWPID,
