@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,8 +32,21 @@ func TestFleet(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
+	wantGauges(t, s, map[string]float64{"ccee_jobs_per_second": 0.1, "ccee_average_runtime_ms": 90, "ccee_failure_rate": 1.0 / 3, "ccee_queue_depth": 2,
+		"ccee_worker_utilization": 1.0 / 8, "ccee_worker_running": 1, "ccee_worker_desired": 1, "ccee_worker_pending": 0, "ccee_queue_active": 1, "ccee_queue_dead": 0})
 	if got := fmt.Sprint(a.at("metrics", "workerFleet")); got != "map[capacity:8 desired:1 pending:0 running:1]" {
 		t.Errorf("workerFleet %s", got)
+	}
+}
+
+// The gauges of the contract say the same as its JSON.
+func wantGauges(t *testing.T, s *stack, want map[string]float64) {
+	t.Helper()
+	_, _, text := metricsText(s, s.server, "/metrics")
+	for name, v := range want {
+		if line := "\n" + name + " " + strconv.FormatFloat(v, 'g', -1, 64) + "\n"; !strings.Contains(text, line) {
+			t.Errorf("no %q in\n%s", line, text)
+		}
 	}
 }
 

@@ -160,6 +160,21 @@ func TestUnknownJobs(t *testing.T) {
 	}
 }
 
+// Who asks for no number of jobs gets 20.
+func TestHistoryDefault(t *testing.T) {
+	s := newStack(t, nil)
+	for range 21 {
+		s.submit(helloPython)
+	}
+	a := s.get("/v1/jobs")
+	if items, _ := a.at("items").([]any); len(items) != 20 || a.at("nextCursor") == nil {
+		t.Errorf("%d jobs and the cursor %v, want 20 and one for the rest", len(items), a.at("nextCursor"))
+	}
+	if a := s.get("/v1/jobs?limit=100"); len(a.at("items").([]any)) != 21 || a.at("nextCursor") != nil {
+		t.Errorf("all of them: %.200s", a.raw)
+	}
+}
+
 func TestHistory(t *testing.T) {
 	s := newStack(t, nil)
 	s.get("/v1/jobs").want(t, 200, `{"tenantId":"`+s.tenant+`","traceId":"test-trace","items":[],"nextCursor":null}`)
