@@ -96,8 +96,8 @@ func TestLogsWithTails(t *testing.T) {
 func TestLogsBeforeAResult(t *testing.T) {
 	s := newStack(t, nil)
 	id := s.submit(helloPython)
-	a := s.get("/executions/" + id + "/logs")
-	a.want(t, 200, fmt.Sprintf(`{"executionId":%q,"traceId":"test-trace","status":"queued","logs":{"stdout":"","stderr":""},
+	a := s.do("GET", "/executions/"+id+"/logs", "", http.Header{"X-Request-Id": {"trace-of-the-reader"}}) // not the submission's
+	a.want(t, 200, fmt.Sprintf(`{"executionId":%q,"traceId":"trace-of-the-reader","status":"queued","logs":{"stdout":"","stderr":""},
 		"timedOut":false,"durationMs":null,"updatedAt":%q}`, id, a.at("updatedAt")))
 }
 
