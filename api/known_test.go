@@ -80,7 +80,7 @@ func TestAdminRoutes(t *testing.T) {
 			status int
 			code   string
 		}{"": {401, "admin_auth_missing"}, "tight-key": {403, "admin_forbidden"}, "unmapped-key": {403, "admin_key_not_mapped"}} {
-			trace := unique("trace")
+			trace := unique("admin-trace")
 			a := s.do(rt.method, rt.path, "", http.Header{"X-Api-Key": {key}, "X-Request-Id": {trace}})
 			a.want(t, tt.status, `{"error":"`+tt.code+`","traceId":"`+trace+`"}`)
 			events, err := s.queue.Events(t.Context(), "unknown", "", 100)
