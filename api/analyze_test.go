@@ -29,6 +29,7 @@ func TestAnalyze(t *testing.T) {
 	if err := complete(claim(t, s.queue), r); err != nil {
 		t.Fatal(err)
 	}
+	ended := s.get("/v1/jobs/" + id).at("updatedAt").(string)
 	a = s.post("/executions/"+id+"/analyze", `{}`)
 	if a.at("status") != "timed_out" || a.at("analysis", "summary") != "Execution timed out" || !strings.Contains(a.raw, "1234 ms") {
 		t.Errorf("%s", a.raw)
@@ -38,6 +39,9 @@ func TestAnalyze(t *testing.T) {
 	again, _ := json.Marshal(a.at("analysis"))
 	if string(said) != string(again) || j.at("analysisProvider") != "heuristic" || j.at("analysisFallbackReason") != "ai_provider_disabled" || j.at("analysisUpdatedAt") == nil {
 		t.Errorf("the job: %s", j.raw)
+	}
+	if at := j.at("updatedAt"); at != j.at("analysisUpdatedAt") || at.(string) < ended {
+		t.Errorf("updatedAt is %v after an analysis of %v, and was %v", at, j.at("analysisUpdatedAt"), ended)
 	}
 	events := s.get("/v1/audit?limit=1").at("events").([]any)[0].(map[string]any)
 	if events["action"] != "job_analyzed" || events["metadata"].(map[string]any)["summary"] != "Execution timed out" {

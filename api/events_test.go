@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"ccee/api/job"
 	"ccee/patience"
@@ -67,7 +68,9 @@ func listen(t *testing.T, url, id string, header http.Header) *listening {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { resp.Body.Close() })
+	// What never comes is a failure, and not the end of the whole package's time.
+	late := time.AfterFunc(30*time.Second, func() { resp.Body.Close() })
+	t.Cleanup(func() { late.Stop(); resp.Body.Close() })
 	return &listening{t: t, resp: resp, in: bufio.NewReader(resp.Body)}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,16 +24,30 @@ func TestFleet(t *testing.T) {
 	}
 	s.submit(helloPython)
 	claim(t, s.queue)
+	s.submit(helloPython) // so that no two of the numbers are the same
 	delay(t, s)
 	a := s.get("/v1/observability/summary")
-	for name, want := range map[string]any{"windowSeconds": 60.0, "jobsPerSecond": 6.0 / 60, "averageRuntimeMs": 90.0, "failureRate": 1.0 / 3, "queueDepth": 2.0,
-		"activeJobs": 1.0, "workerUtilization": 1.0 / 8, "submittedJobs": 6.0, "completedJobs": 3.0, "failedJobs": 1.0} {
+	for name, want := range map[string]any{"windowSeconds": 60.0, "jobsPerSecond": 7.0 / 60, "averageRuntimeMs": 90.0, "failureRate": 1.0 / 3, "queueDepth": 3.0,
+		"activeJobs": 1.0, "workerUtilization": 1.0 / 8, "submittedJobs": 7.0, "completedJobs": 3.0, "failedJobs": 1.0} {
 		if got := a.at("metrics", name); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
+	wantGauges(t, s, map[string]float64{"ccee_jobs_per_second": 7.0 / 60, "ccee_average_runtime_ms": 90, "ccee_failure_rate": 1.0 / 3, "ccee_queue_depth": 3,
+		"ccee_worker_utilization": 1.0 / 8, "ccee_worker_running": 1, "ccee_worker_desired": 1, "ccee_worker_pending": 0, "ccee_queue_active": 1, "ccee_queue_dead": 0})
 	if got := fmt.Sprint(a.at("metrics", "workerFleet")); got != "map[capacity:8 desired:1 pending:0 running:1]" {
 		t.Errorf("workerFleet %s", got)
+	}
+}
+
+// The gauges of the contract say the same as its JSON.
+func wantGauges(t *testing.T, s *stack, want map[string]float64) {
+	t.Helper()
+	_, _, text := metricsText(s, s.server, "/metrics")
+	for name, v := range want {
+		if line := "\n" + name + " " + strconv.FormatFloat(v, 'g', -1, 64) + "\n"; !strings.Contains(text, line) {
+			t.Errorf("no %q in\n%s", line, text)
+		}
 	}
 }
 

@@ -96,8 +96,8 @@ func TestLogsWithTails(t *testing.T) {
 func TestLogsBeforeAResult(t *testing.T) {
 	s := newStack(t, nil)
 	id := s.submit(helloPython)
-	a := s.get("/executions/" + id + "/logs")
-	a.want(t, 200, fmt.Sprintf(`{"executionId":%q,"traceId":"test-trace","status":"queued","logs":{"stdout":"","stderr":""},
+	a := s.do("GET", "/executions/"+id+"/logs", "", http.Header{"X-Request-Id": {"trace-of-the-reader"}}) // not the submission's
+	a.want(t, 200, fmt.Sprintf(`{"executionId":%q,"traceId":"trace-of-the-reader","status":"queued","logs":{"stdout":"","stderr":""},
 		"timedOut":false,"durationMs":null,"updatedAt":%q}`, id, a.at("updatedAt")))
 }
 
@@ -157,6 +157,21 @@ func TestUnknownJobs(t *testing.T) {
 	}
 	if a := s.get("/v1/jobs/" + id); a.at("status") != "queued" {
 		t.Errorf("another tenant changed the job: %s", a.raw)
+	}
+}
+
+// Who asks for no number of jobs gets 20.
+func TestHistoryDefault(t *testing.T) {
+	s := newStack(t, nil)
+	for range 21 {
+		s.submit(helloPython)
+	}
+	a := s.get("/v1/jobs")
+	if items, _ := a.at("items").([]any); len(items) != 20 || a.at("nextCursor") == nil {
+		t.Errorf("%d jobs and the cursor %v, want 20 and one for the rest", len(items), a.at("nextCursor"))
+	}
+	if a := s.get("/v1/jobs?limit=100"); len(a.at("items").([]any)) != 21 || a.at("nextCursor") != nil {
+		t.Errorf("all of them: %.200s", a.raw)
 	}
 }
 

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ccee/api/auth"
+	"ccee/worker/queue"
 )
 
 // answering is an Authenticator that says the same to everybody.
@@ -78,18 +80,29 @@ func TestAdminRoutes(t *testing.T) {
 			status int
 			code   string
 		}{"": {401, "admin_auth_missing"}, "tight-key": {403, "admin_forbidden"}, "unmapped-key": {403, "admin_key_not_mapped"}} {
-			a := s.do(rt.method, rt.path, "", http.Header{"X-Api-Key": {key}})
-			a.want(t, tt.status, `{"error":"`+tt.code+`","traceId":"test-trace"}`)
+			trace := unique("admin-trace")
+			a := s.do(rt.method, rt.path, "", http.Header{"X-Api-Key": {key}, "X-Request-Id": {trace}})
+			a.want(t, tt.status, `{"error":"`+tt.code+`","traceId":"`+trace+`"}`)
+			events, err := s.queue.Events(t.Context(), "unknown", "", 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			audited := slices.ContainsFunc(events, func(e queue.Event) bool { return strings.Contains(string(e.Metadata), `"`+trace+`"`) })
+			if want := tt.code != "admin_key_not_mapped"; audited != want {
+				t.Errorf("%s %s: %s is audited: %v, want %v", rt.method, rt.path, tt.code, audited, want)
+			}
 			if a.header.Get("X-Ratelimit-Limit") != "" {
 				t.Errorf("%s %s: an operator's route has rate headers", rt.method, rt.path)
 			}
 		}
 	}
 	s.submit(helloPython)
+	delay(t, s)
+	bury(t, s)
 	a := s.get("/v1/admin/metrics")
 	if a.status != 200 || a.at("status") != "ok" || a.at("ecs") != nil || a.at("updatedAt") == nil ||
-		!strings.Contains(a.raw, `"queue":{"pending":1,"counts":{"waiting":1,`) ||
-		!strings.Contains(a.raw, `"dlq":{"pending":0,"counts":{"waiting":0,"active":0,"delayed":0,"paused":0,"failed":0,"completed":0}}`) ||
+		!strings.Contains(a.raw, `"queue":{"pending":2,"counts":{"waiting":1,"active":0,"delayed":1,`) ||
+		!strings.Contains(a.raw, `"dlq":{"pending":1,"counts":{"waiting":1,"active":0,"delayed":0,"paused":0,"failed":0,"completed":0}}`) ||
 		!strings.Contains(a.raw, `"autoscaling":{"queueDepthTarget":25}`) {
 		t.Errorf("%d %s", a.status, a.raw)
 	}

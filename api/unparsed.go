@@ -51,14 +51,26 @@ func (c *jsonConn) Read(p []byte) (int, error) {
 // another order. In a body they can't be, for JSON has no bare line break.
 const refusalHeaders = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
-func (c *jsonConn) Write(p []byte) (int, error) {
-	line, _, isRefusal := bytes.Cut(p, []byte(refusalHeaders))
-	version, status, isStatus := bytes.Cut(line, []byte(" "))
-	if !isRefusal || !isStatus || string(version) != "HTTP/1.1" || bytes.ContainsAny(status, "\r\n") || len(status) < 3 {
-		return c.Conn.Write(p)
+// maxRefusal is longer than any of them, in bytes.
+const maxRefusal = 512
+
+// refusalStatus returns the status that p, what the server writes, refuses a request with; 0: it is an answer of ours.
+func refusalStatus(p []byte) int {
+	status, ours := bytes.CutPrefix(p, []byte("HTTP/1.1 "))
+	if !ours || len(p) > maxRefusal {
+		return 0
 	}
-	code, err := strconv.Atoi(string(status[:3]))
-	if err != nil {
+	status, _, is := bytes.Cut(status, []byte(refusalHeaders))
+	if !is || len(status) < 3 || bytes.ContainsAny(status, "\r\n") {
+		return 0
+	}
+	code, _ := strconv.Atoi(string(status[:3]))
+	return code
+}
+
+func (c *jsonConn) Write(p []byte) (int, error) {
+	code := refusalStatus(p)
+	if code == 0 {
 		return c.Conn.Write(p)
 	}
 	target, header := c.request()
