@@ -82,7 +82,7 @@ func networkSpec(t *testing.T, file, language string) job.Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return job.Spec{Language: language, Source: string(source), Run: job.Limits{CPUMillicores: 2000, CPUMs: 20_000, WallMs: 20_000}}
+	return job.Spec{Language: language, Source: string(source), Run: job.Limits{CPUMillicores: 1000, CPUMs: 20_000, WallMs: 20_000}}
 }
 
 // TestNetworkPrograms: what programs do with TCP, UDP and terminals works in a job as it does elsewhere, with a runtime that was started ahead
@@ -119,7 +119,7 @@ func TestNetworkPrograms(t *testing.T) {
 // none are programs that print why they get no socket.
 var none = map[string]string{
 	"python": "import socket\nfor f in socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK:\n  try: print(socket.socket(f, socket.SOCK_DGRAM))\n  except OSError as e: print(e.errno)\na, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))",
-	"javascript": "require('net').createServer().on('error', e => console.log(e.code)).listen(0, '127.0.0.1')\n" +
+	"javascript": "require('net').createServer().on('error', e => console.log(e.code)).listen(0, '127.0.0.1', function () { this.close() })\n" +
 		"require('net').connect(1, '::1').on('error', e => console.log(e.code))",
 	"java": "public class Main { public static void main(String[] a) throws Exception {\n" +
 		"try { new java.net.ServerSocket(0); } catch (java.io.IOException e) { System.out.println(e.getMessage().contains(\" family \")); } } }",
