@@ -56,7 +56,7 @@ vm: test-deps build images ## make that virtual machine in CCEE_VM, a directory,
 	@$(AS_ROOT) env CCEE_IMAGES=$(IMAGES) .ci/vm --prepare $(CCEE_VM)
 
 conformance: test-deps build images selftest ## run the languages' own tests in jails and outside, compare, rewrite the table in docs/CONFORMANCE.md
-	@$(AS_ROOT) go run ./conformance -images $(IMAGES) -selftest-images $(SELFTEST_IMAGES) -table docs/CONFORMANCE.md
+	@$(AS_ROOT) go run ./e2e/conformance -images $(IMAGES) -selftest-images $(SELFTEST_IMAGES) -table docs/CONFORMANCE.md
 
 lint: ## gofmt, go vet, staticcheck, style rules, C warnings
 	@.ci/deps --check || $(MAKE) --no-print-directory deps

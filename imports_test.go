@@ -35,12 +35,12 @@ var mayImport = map[string][]string{
 	"e2e":               {"*"},
 	"bench":             {"*"},
 	"bench/capacity":    {},
-	"patience":          {},
-	"conformance":       {"api/job", "daemon/client", "rootfs"},
+	"e2e/patience":      {},
+	"e2e/conformance":   {"api/job", "daemon/client", "rootfs"},
 }
 
 // forTests are packages of ours that every test may import, and nothing else.
-var forTests = []string{"patience"}
+var forTests = []string{"e2e/patience"}
 
 // hasHome lists the dependencies that have one home each.
 var hasHome = map[string][]string{
@@ -59,7 +59,7 @@ var hasHome = map[string][]string{
 	"github.com/google/go-containerregistry": {"rootfs"},
 	"github.com/klauspost/compress":          {"rootfs"},
 	"github.com/prometheus/client_golang":    {"api", "worker", "worker/archive", "daemon", "cmd/ccee"},
-	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e", "conformance"},
+	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 }
 
 func TestImports(t *testing.T) {

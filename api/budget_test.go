@@ -14,7 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // sized is a submission whose body has n bytes.

@@ -16,7 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/auth"
-	"ccee/patience"
+	"ccee/e2e/patience"
 	"ccee/worker/queue"
 )
 

@@ -14,7 +14,7 @@ import (
 	"context"
 
 	"ccee/api/webhook"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // hookServer is a receiver of webhooks; it answers with what status returns.

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 	"ccee/worker/queue"
 )
 

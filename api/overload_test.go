@@ -13,7 +13,7 @@ import (
 
 	"context"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // onSocket runs the server on a unix socket and returns how to connect.

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestRuntimes(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"ccee/api/auth"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestNewRefusesBadOptions(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestCancelByID(t *testing.T) {

@@ -15,9 +15,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
+	"ccee/e2e/patience"
 	"ccee/nsjail"
 	"ccee/nsjail/escape"
-	"ccee/patience"
 	"ccee/seccomp"
 )
 

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestPostRun(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestCancelRealJobs(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"ccee/api/job"
+	"ccee/e2e/patience"
 	"ccee/nsjail"
-	"ccee/patience"
 	"ccee/rootfs"
 	"ccee/seccomp"
 )

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // collected collects from an ordinary directory what globs match.

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ccee/api/job"
+	"ccee/e2e/patience"
 	"ccee/nsjail"
-	"ccee/patience"
 )
 
 // made is a sandbox that a pool made.

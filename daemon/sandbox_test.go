@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 const javaHello = `public class Hello { public static void main(String[] a) { System.out.println("hello from java"); } }`

@@ -18,7 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 type runFunc = func(context.Context, job.Spec, func(job.Event) error) (job.Result, error)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // ran is what one call of the binary did.

@@ -8,7 +8,7 @@ import (
 
 	"ccee/api/job"
 	"ccee/daemon/client"
-	"ccee/patience"
+	"ccee/e2e/patience"
 
 	"golang.org/x/sys/unix"
 )

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"ccee/api/contract"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // described is the contract.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // part is a process of its own: ccee daemon, worker or api, or a redis-server.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // process is one line of /proc.

@@ -20,7 +20,7 @@ import (
 
 	"ccee/api/job"
 	"ccee/daemon/client"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // hostile are programs that try to outlive, outgrow or confuse the daemon, with the verdicts that are right for them. Limits

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // serveDaemon answers the daemon's protocol on a socket of the test's own.

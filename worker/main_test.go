@@ -13,7 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 	"ccee/worker/queue"
 )
 

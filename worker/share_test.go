@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 	"ccee/worker/queue"
 )
 

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 	"ccee/worker/queue"
 )
 

@@ -21,7 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // provider is an identity provider with a key set over HTTP.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // TestCheckAOF: what a killed Redis wrote half of a transaction is cut off before it starts again. Redis 7.0 itself would keep that half, and

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // shell is a child that runs a script.

@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // daemon answers on a unix socket as the test says, and returns a client of it.

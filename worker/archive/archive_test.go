@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 	"ccee/worker/queue"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestOpenRefuses(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestCancelWaiting(t *testing.T) {

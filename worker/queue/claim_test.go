@@ -5,7 +5,7 @@ import (
 	"sync"
 	"testing"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestClaimGivesEachJobOnce(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // shortLease is long enough not to expire between two calls of a test, and short enough to wait for.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"ccee/api/job"
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // server is a redis-server of the tests' own on a unix socket.

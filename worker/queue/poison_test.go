@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestPoisonedPayload(t *testing.T) {

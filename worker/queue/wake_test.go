@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 func TestClaimIsWoken(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/patience"
+	"ccee/e2e/patience"
 )
 
 // hooked makes a finished job with a webhook.

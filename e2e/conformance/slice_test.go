@@ -45,11 +45,11 @@ func TestSlice(t *testing.T) {
 	}
 	cache := os.Getenv("CCEE_CACHE")
 	if cache == "" {
-		cache = "../.cache"
+		cache = "../../.cache"
 	}
 	for _, s := range slice {
 		t.Run(s.suite, func(t *testing.T) {
-			o := &options{binary: "../bin/ccee", images: images("CCEE_IMAGES", "/var/lib/ccee/images"), selftest: images("CCEE_SELFTEST_IMAGES", "/var/lib/ccee/selftest"),
+			o := &options{binary: "../../bin/ccee", images: images("CCEE_IMAGES", "/var/lib/ccee/images"), selftest: images("CCEE_SELFTEST_IMAGES", "/var/lib/ccee/selftest"),
 				cache: filepath.Join(cache, "conformance"), expected: "expected", seed: 1, only: regexp.MustCompile(s.run), share: s.share, log: testLog{t}}
 			made, stop, err := s.make(t.Context(), o)
 			if errors.Is(err, errSkipped) {

@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.images, "images", "/var/lib/ccee/images", "store with the images that tenants get")
 	flag.StringVar(&o.selftest, "selftest-images", "/var/lib/ccee/selftest", "store with the images that carry tests")
 	flag.StringVar(&o.cache, "cache", ".cache/conformance", "directory for what is downloaded")
-	flag.StringVar(&o.expected, "expected", "conformance/expected", "directory with the lists of expected differences")
+	flag.StringVar(&o.expected, "expected", "e2e/conformance/expected", "directory with the lists of expected differences")
 	flag.Int64Var(&o.seed, "seed", time.Now().UnixNano(), "of the generated programs")
 	flag.IntVar(&o.workers, "workers", 2, "programs at once")
 	suites := flag.String("suites", ".", "run the suites whose names match")
