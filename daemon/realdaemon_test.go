@@ -145,17 +145,19 @@ func (s *served) runSpec(t *testing.T, spec job.Spec) job.Result {
 }
 
 // ample gives a step of a job, where the test is not about its time, time that only a fault uses up; where it is, as many times more as
-// the machine is slower. The rate of CPU time, by default def's, grows with that.
+// the machine is slower. The rate of CPU time, by default def's, grows with that, but not to more processors: runtimes are told those when
+// they start.
 func ample(t testing.TB, l *job.Limits, def job.Limits) {
 	t.Helper()
 	slowness, most := patience.Slowness(), job.MaxLimits
+	processors := words("", "", job.Limits{CPUMillicores: cmp.Or(l.CPUMillicores, def.CPUMillicores)}).CPUs
 	for _, v := range []struct {
 		of            *int64
 		def, greatest int64
 	}{
 		{&l.WallMs, most.WallMs, most.WallMs},
 		{&l.CPUMs, most.CPUMs, most.CPUMs},
-		{&l.CPUMillicores, def.CPUMillicores, most.CPUMillicores},
+		{&l.CPUMillicores, def.CPUMillicores, max(l.CPUMillicores, 1000*processors)},
 	} {
 		*v.of = min(cmp.Or(*v.of, v.def)*slowness, v.greatest)
 	}
