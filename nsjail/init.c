@@ -147,11 +147,11 @@ static void ready(void)
 	tree.opened = -1;
 }
 
-static int write_proc(const char *path, const char *text)
+static int write_proc(const char *path, const char *text, int may_be_absent)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return -1;
+		return errno == ENOENT && may_be_absent ? 0 : -1;
 	return closing(fd, write(fd, text, strlen(text)) < 0 ? -1 : 0);
 }
 
@@ -496,7 +496,7 @@ static int obey(struct op *op)
 	case OP_CORE_COOKIE:
 		return prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD, 0);
 	case OP_PROC_WRITE:
-		return write_proc(string(op, 0), string(op, 1));
+		return write_proc(string(op, 0), string(op, 1), op->arg[0] == 1);
 	case OP_HOSTNAME:
 		return sethostname(string(op, 0), strlen(string(op, 0)));
 	case OP_LOOPBACK:

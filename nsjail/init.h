@@ -46,7 +46,7 @@ enum op_code {
 	OP_KEYRING,       /* a new session keyring */
 	OP_UNINHERIT,     /* session, priority, scheduler, I/O priority, timer slack, personality: as after boot */
 	OP_CORE_COOKIE,   /* a core-scheduling cookie of its own */
-	OP_PROC_WRITE,    /* "path" "text" */
+	OP_PROC_WRITE,    /* 1 if it may be absent; "path" "text" */
 	OP_HOSTNAME,      /* "name" */
 	OP_LOOPBACK,      /* the network namespace's loopback comes up */
 

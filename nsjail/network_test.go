@@ -100,7 +100,7 @@ func TestSocketMemory(t *testing.T) {
 				t.Errorf("memory peak %d, want at most %d", r.Usage.MemoryPeak, limit)
 			}
 			if form == "backlog" {
-				over := slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Source == "sockstat TCP inuse" && e.Value > e.Limit })
+				over := slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Source == "sockstat inuse" && e.Value > e.Limit })
 				if r.Verdict != OOMKilled || !over {
 					t.Errorf("%+v, want OOMKilled for more sockets than its memory has room for", r)
 				}

@@ -25,6 +25,14 @@ const (
 
 	// connectionBytes is less than what any kernel needs for a TCP socket. So many as fill the memory limit can't be had otherwise.
 	connectionBytes = 2048
+
+	// socketsMost bounds TCP and UDP sockets together: each may hold a queue that is charged to nobody (errors; data for a connection that nobody
+	// has accepted), closed ones count among the host's orphans (tcp_max_orphans), and a broadcast costs by their number.
+	socketsMost = 4096
+	// netlinkMost bounds what waits in netlink sockets, answers that nobody reads: no kernel charges it to anybody. Lists of interfaces need
+	// one socket for a moment.
+	netlinkMost  = 4 << 20 // bytes
+	netlinkCount = 96      // some 20 are the kernel's
 )
 
 // limitSockets bounds, on v1, the buffers of all sandboxes together, so that they never bring the host to where it holds everybody's
@@ -68,29 +76,32 @@ func (sb *Sandbox) socketChecks() *time.Ticker {
 
 // checkSockets says what is too much of what the sandbox has in sockets, if anything.
 func (sb *Sandbox) checkSockets(p Process) (Evidence, bool) {
-	if n, most := sb.connections(), p.Resources.MemoryMax/connectionBytes; n > most {
-		return Evidence{"sockstat TCP inuse", n, most, "sockets"}, true
+	net := fmt.Sprintf("/proc/%d/net/", sb.pid)
+	n := countSockets(net)
+	if most := min(p.Resources.MemoryMax/connectionBytes, socketsMost); n.tcp+n.udp > most {
+		return Evidence{"sockstat inuse", n.tcp + n.udp, most, "sockets"}, true
+	}
+	if rows, bytes := netlinkQueued(readList(net + "netlink")); rows > netlinkCount || bytes > netlinkMost {
+		return Evidence{"netlink Rmem", bytes, netlinkMost, "bytes"}, true
+	}
+	// The lists below are long to make, since the kernel looks through tables of all of the host's sockets.
+	if n.udp > 8 {
+		most := int64(socketKill)
+		if sb.cg.at.v2() { // where data is part of the memory, and only what came back as an error is not
+			most = max(most, p.Resources.MemoryMax)
+		}
+		if bytes := received(readList(net+"udp"), false) + received(readList(net+"udp6"), false); bytes > most {
+			return Evidence{"udp rx_queue", bytes, most, "bytes"}, true
+		}
+	}
+	if n.tcp > 32 && n.hostBytes > socketKill {
+		if bytes := received(readList(net+"tcp"), true) + received(readList(net+"tcp6"), true); bytes > socketKill {
+			return Evidence{"tcp rx_queue", bytes, socketKill, "bytes"}, true
+		}
 	}
 	if sb.cg.at.v2() {
 		return Evidence{}, false
 	}
-	n, err := readValue(sb.cg.at.memory, socketUsage, "") // a kernel without the limit has no such file
-	return Evidence{socketUsage, n, socketKill, "bytes"}, err == nil && n > socketKill
-}
-
-// connections is how many TCP sockets there are in the sandbox's network, accepted or not; 0 if sandbox-init is gone.
-func (sb *Sandbox) connections() (all int64) {
-	for file, format := range map[string]string{"sockstat": "TCP: inuse %d", "sockstat6": "TCP6: inuse %d"} {
-		text, err := readFile(fmt.Sprintf("/proc/%d/net", sb.pid), file)
-		if err != nil {
-			continue // no IPv6 in this kernel
-		}
-		for line := range strings.Lines(text) {
-			var n int64
-			if _, err := fmt.Sscanf(line, format, &n); err == nil {
-				all += n
-			}
-		}
-	}
-	return all
+	used, err := readValue(sb.cg.at.memory, socketUsage, "") // a kernel without the limit has no such file
+	return Evidence{socketUsage, used, socketKill, "bytes"}, err == nil && used > socketKill
 }

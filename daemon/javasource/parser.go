@@ -34,14 +34,25 @@ func parse(text string) *unit {
 	return p.unit
 }
 
-// imports reads an import declaration for whether it hides java.lang.String.
+// imports reads an import declaration (JLS 7.5) for whether it hides java.lang.String.
 func (p *parser) imports() {
 	p.advance()
-	if p.is("static") {
+	if p.is("static") || p.is("module") && p.ahead().sign == 0 { // else module is the first part of a name
 		p.advance()
 	}
+	defer p.through(';') // ".*"
 	if name := p.name(); name != "java.lang.String" && lastOf(name) == "String" && p.tok.sign == ';' {
 		p.unit.hidesString = true
+	}
+}
+
+// through skips what is left of a declaration up to its end, which a broken one may not have.
+func (p *parser) through(sign rune) {
+	for p.tok.sign != sign && p.tok.sign != end && p.tok.sign != '{' && p.tok.sign != '(' {
+		p.advance()
+	}
+	if p.tok.sign == sign {
+		p.advance()
 	}
 }
 

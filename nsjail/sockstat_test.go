@@ -1,0 +1,46 @@
+package nsjail
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// The lists are those of proc_pid_net(5).
+func TestSocketLists(t *testing.T) {
+	dir := t.TempDir() + "/"
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("sockstat", "sockets: used 11\nTCP: inuse 5 orphan 1 tw 2 alloc 9 mem 3\nUDP: inuse 2 mem 100\nUDPLITE: inuse 0\nRAW: inuse 7\n")
+	write("sockstat6", "TCP6: inuse 4\nUDP6: inuse 1\n")
+	if got, want := countSockets(dir), (sockets{9, 3, 3 * int64(os.Getpagesize())}); got != want {
+		t.Errorf("countSockets = %+v, want %+v", got, want)
+	}
+	if got := countSockets(dir + "none/"); got != (sockets{}) {
+		t.Errorf("of nothing: %+v", got)
+	}
+	rows, bytes := netlinkQueued("sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n" +
+		"00000000b1aa7e6d 0   0          00000000 5        0        0     2        0        4\n" +
+		"000000006278d4e8 0   21         00000000 4096     0        0     2        0        565\n" +
+		"000000006278d4e9 0   4294963200 00000000 100      0        0     2        0        566\n")
+	if rows != 3 || bytes != 4201 {
+		t.Errorf("netlink: %d sockets, %d bytes; want 3, 4201", rows, bytes)
+	}
+	const tcp = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n" +
+		"   0: 0100007F:07E8 0100007F:A000 01 00000010:00001000 00:00000000 00000000     0        0 0 1 0\n" +
+		"   1: 0100007F:07E8 0100007F:A001 01 00000010:00000001 00:00000000 00000000     0        0 77 1 0\n"
+	if all, nobodys := received(tcp, false), received(tcp, true); all != 4097 || nobodys != 4096 {
+		t.Errorf("TCP: %d bytes, %d of nobody; want 4097, 4096", all, nobodys)
+	}
+}
+
+func FuzzSocketLists(f *testing.F) {
+	f.Add("   0: 0100007F:07E8 0100007F:A000 01 00000010:00001000 00:00000000 00000000     0        0 0 1 0\n")
+	f.Fuzz(func(t *testing.T, list string) {
+		received(list, true)
+		netlinkQueued(list)
+	})
+}
