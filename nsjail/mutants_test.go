@@ -119,7 +119,7 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 			"syscall(SYS_prlimit64, 0, rlimits[i].resource, &rlimits[i].value, NULL) < 0", "0",
 			"syscall(SYS_unshare, op->arg[0])", "op->arg[0] & 0x20000 ? (int)syscall(SYS_unshare, 0x20000) : 0", // CLONE_NEWNS alone
 			".flags = op->arg[0] | CLONE_PIDFD", ".flags = (op->arg[0] & ~(uint64_t)CLONE_NEWIPC) | CLONE_PIDFD",
-			"write_proc(string(op, 0), string(op, 1))", `strstr(string(op, 0), "/user/") ? 0 : write_proc(string(op, 0), string(op, 1))`,
+			"write_proc(string(op, 0), string(op, 1), ", `strstr(string(op, 0), "/user/") ? 0 : write_proc(string(op, 0), string(op, 1), `,
 			"if (attributes && set_attributes(copy, 0, attributes, 0) < 0)", "if (attributes && 0)",
 			"(int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter_flags, &filter)", "0",
 		)

@@ -109,7 +109,7 @@ func requireHost(t *testing.T) {
 		}
 	}
 	if missing == "" {
-		build := exec.Command("make", "--no-print-directory", "-C", "..", "build")
+		build := exec.Command("make", "--no-print-directory", "-C", filepath.Join("..", ".."), "build")
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("make build: %v\n%s", err, out)
 		}
