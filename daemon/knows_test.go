@@ -35,33 +35,49 @@ subprocess.run([sys.executable, "-c", ask])`
 // rounded as each runtime does it. Heap: less than the job's memory, and at least what a program may expect of it: of a JVM's child a quarter
 // (the JVM's MaxRAMPercentage), of all others half.
 func TestRuntimesKnowTheirLimits(t *testing.T) {
-	cold := realDaemon(t, func(o *Options) { o.Ready = 0 })
-	warm := realDaemon(t, func(o *Options) { o.Ready, o.Warm = 2, true })
-	for _, tt := range []struct {
-		limits job.Limits
-		cpus   int
-		warm   bool
-	}{
-		{job.Limits{}, 1, true},
-		{job.Limits{CPUMillicores: 1024}, 1, true},
-		{job.Limits{CPUMillicores: 2000, MemoryBytes: 256 * job.MiB}, min(2, runtime.NumCPU()), false},
-		{job.Limits{CPUMillicores: 1000, MemoryBytes: 512 * job.MiB}, 1, true},
-	} {
-		tt.limits.WallMs = 60_000
-		for lang, source := range map[string]string{"javascript": nodeKnows, "python": pythonKnows, "java": javaKnows} {
-			spec := job.Spec{Language: lang, Source: source, Run: tt.limits}
-			name := fmt.Sprintf("%s, %d millicores, %d bytes", lang, tt.limits.CPUMillicores, tt.limits.MemoryBytes)
-			memory := tt.limits.Fill(job.DefaultRun).MemoryBytes / job.MiB
-			knows(t, name+", cold", lang, cold.runSpec(t, spec), tt.cpus, memory)
+	s := realDaemon(t, func(o *Options) { o.Ready = 0 })
+	for _, tt := range known {
+		for lang, source := range knowing {
+			knows(t, lang, s.runSpec(t, tt.spec(lang, source)), tt)
+		}
+	}
+}
+
+// A runtime that was started ahead knows them too.
+func TestRuntimesKnowTheirLimitsWarm(t *testing.T) {
+	s := realDaemon(t, func(o *Options) { o.Ready, o.Warm = 2, true })
+	for _, tt := range known {
+		for lang, source := range knowing {
 			if tt.warm {
-				warm.until(t, spec, "warm", func(r job.Result) { knows(t, name+", warm", lang, r, tt.cpus, memory) })
+				s.until(t, tt.spec(lang, source), "warm", func(r job.Result) { knows(t, lang, r, tt) })
 			}
 		}
 	}
 }
 
-func knows(t *testing.T, name, lang string, r job.Result, cpus int, memory int64) {
+var knowing = map[string]string{"javascript": nodeKnows, "python": pythonKnows, "java": javaKnows}
+
+type knownLimits struct {
+	limits job.Limits
+	cpus   int
+	warm   bool // there are such that were started ahead
+}
+
+var known = []knownLimits{
+	{job.Limits{}, 1, true},
+	{job.Limits{CPUMillicores: 1024}, 1, true},
+	{job.Limits{CPUMillicores: 2000, MemoryBytes: 256 * job.MiB}, min(2, runtime.NumCPU()), false},
+	{job.Limits{CPUMillicores: 1000, MemoryBytes: 512 * job.MiB}, 1, true},
+}
+
+func (k knownLimits) spec(lang, source string) job.Spec {
+	return job.Spec{Language: lang, Source: source, Run: k.limits}
+}
+
+func knows(t *testing.T, lang string, r job.Result, k knownLimits) {
 	t.Helper()
+	name := fmt.Sprintf("%s, %d millicores, %d bytes", lang, k.limits.CPUMillicores, k.limits.MemoryBytes)
+	cpus, memory := k.cpus, k.limits.Fill(job.DefaultRun).MemoryBytes/job.MiB
 	last := r.Steps[len(r.Steps)-1]
 	lines := strings.Split(strings.TrimSpace(string(last.Stdout.Data)), "\n")
 	if want := map[string]int{"javascript": 3, "python": 2, "java": 2}[lang]; r.Status != job.Succeeded || len(lines) != want {

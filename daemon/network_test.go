@@ -9,9 +9,19 @@ import (
 	"ccee/api/job"
 )
 
+type networkJob struct{ file, language, want string }
+
+func (j networkJob) check(t *testing.T, r job.Result) {
+	t.Helper()
+	step := last(t, r)
+	if got := string(step.Stdout.Data); !step.OK() || got != j.want {
+		t.Fatalf("got\n%s\nwant\n%s\n%s", got, j.want, describeStep(step))
+	}
+}
+
 // networkJobs are programs that talk to themselves, with what each language's documentation, socket(7) and getaddrinfo(3) say that they print
 // where there is a loopback and nothing else.
-var networkJobs = []struct{ file, language, want string }{
+var networkJobs = []networkJob{
 	{"web.py", "python", `you asked for /x
 you asked for /x
 you asked for /x
@@ -85,33 +95,21 @@ func networkSpec(t *testing.T, file, language string) job.Spec {
 	return job.Spec{Language: language, Source: string(source), Run: job.Limits{CPUMillicores: 1000, CPUMs: 20_000, WallMs: 20_000}}
 }
 
-// TestNetworkPrograms: what programs do with TCP, UDP and terminals works in a job as it does elsewhere, with a runtime that was started ahead
-// too, and what there is no way to says so at once.
+// TestNetworkPrograms: what programs do with TCP, UDP and terminals works in a job as it does elsewhere, and what there is no way to says so
+// at once.
 func TestNetworkPrograms(t *testing.T) {
-	cold := realDaemon(t, func(o *Options) { o.Ready = 0 })
-	warm := realDaemon(t, func(o *Options) { o.Ready, o.Warm = 2, true })
+	s := realDaemon(t, func(o *Options) { o.Ready = 0 })
 	for _, tt := range networkJobs {
-		spec := networkSpec(t, tt.file, tt.language)
-		check := func(t *testing.T, s *served) {
-			t.Helper()
-			step := last(t, s.runSpec(t, spec))
-			if got := string(step.Stdout.Data); !step.OK() || got != tt.want {
-				t.Errorf("got\n%s\nwant\n%s\n%s", got, tt.want, describeStep(step))
-			}
-		}
-		t.Run("cold "+tt.file, func(t *testing.T) { check(t, cold) })
-		t.Run("warm "+tt.file, func(t *testing.T) {
-			warm.runSpec(t, spec) // the first one finds none
-			warm.awaitReady(t, 1)
-			eventually(t, func() bool { // what is ready may be of another kind yet
-				was := warm.from(t, "warm")
-				check(t, warm)
-				if t.Failed() || warm.from(t, "warm") != was {
-					return true
-				}
-				warm.awaitReady(t, 1)
-				return false
-			})
+		t.Run(tt.file, func(t *testing.T) { tt.check(t, s.runSpec(t, networkSpec(t, tt.file, tt.language))) })
+	}
+}
+
+// TestNetworkProgramsWarm: with a runtime that was started ahead too.
+func TestNetworkProgramsWarm(t *testing.T) {
+	s := realDaemon(t, func(o *Options) { o.Ready, o.Warm = 2, true })
+	for _, tt := range networkJobs {
+		t.Run(tt.file, func(t *testing.T) {
+			s.until(t, networkSpec(t, tt.file, tt.language), "warm", func(r job.Result) { tt.check(t, r) })
 		})
 	}
 }
