@@ -6,7 +6,7 @@
 //
 //	this package   in the daemon: decides, measures, classifies, kills
 //	spawner        one sandbox-init process per daemon, root, single-threaded; clones sandboxes from a mount namespace
-//	               that holds nothing but the image store, a /dev and a /proc
+//	               that holds nothing but the image store, a /dev, a /proc and the jails' cgroups
 //	sandbox-init   PID 1 of each sandbox, a clone of the spawner; obeys ops, runs the programs, reaps, reports
 //
 // sandbox-init is C (init.c, tree.c, network.c), linked into the same binary and executed from a sealed memfd, so that no job can overwrite
