@@ -100,7 +100,6 @@ func TestRulesLeftOut(t *testing.T) {
 	self := newMutations(t)
 	unnoticed := map[string]string{ // by the first call of the rule
 		"open": "a tmpfs before Linux 6.6 refuses O_DIRECT itself", "openat": "the same",
-		"preadv2":     "a tmpfs refuses these flags itself",
 		"clone":       "max_user_namespaces is 0, and the other namespaces take a capability",
 		"clone3":      "the same",
 		"unshare":     "the same",

@@ -58,13 +58,15 @@ func keepCoreLimit(arch Arch, refusal uint32) prefix {
 	}
 	var p prefix
 	arg := func(i uint32) { p.add(bpfLoad, 0, 0, atArg0+argSize*i) }
+	p.add(bpfLoad, 0, 0, atNr) // first: all other calls come through here, when the kernel loads the filter too
+	p.add(bpfEqual, 0, 4, setrlimit)
 	p.add(bpfLoad, 0, 0, atArch)
 	p.add(bpfEqual, 0, 17, arch.audit()) // others are the rules' to refuse
-	p.add(bpfLoad, 0, 0, atNr)
-	p.add(bpfEqual, 0, 2, setrlimit)
 	arg(0)
-	p.add(bpfEqual, 12, 13, rlimitCore)
-	p.add(bpfEqual, 0, 12, prlimit64)
+	p.add(bpfEqual, 14, 15, rlimitCore)
+	p.add(bpfEqual, 0, 14, prlimit64)
+	p.add(bpfLoad, 0, 0, atArch)
+	p.add(bpfEqual, 0, 12, arch.audit())
 	arg(1)
 	p.add(bpfEqual, 0, 10, rlimitCore)
 	arg(2) // the new limit: NULL only asks

@@ -196,7 +196,7 @@ const struct probe flag_probes[] = {
 	{"disk", "past the page cache", POLICY, NO_DIRECT, open_direct, 0, {0}},
 	{"disk", "past the page cache by openat2", POLICY, REFUSED, open_how, 0, {0}},
 	{"disk", "past the page cache by fcntl", POLICY, NO_DIRECT, become_direct, 0, {0}},
-	{"disk", "out of the page cache again", POLICY, REFUSED " EOPNOTSUPP", read_flags, 0, {0x80 /* RWF_DONTCACHE */}},
+	{"disk", "out of the page cache again", POLICY, REFUSED, read_flags, 0, {0x80 /* RWF_DONTCACHE */}},
 	{"disk", "fsync", POLICY, REFUSED, flush, SYS_fsync, {0}},
 	{"disk", "fdatasync", POLICY, REFUSED, flush, SYS_fdatasync, {0}},
 	{"disk", "sync_file_range", POLICY, REFUSED, flush, SYS_sync_file_range, {0}},
@@ -208,13 +208,13 @@ const struct probe flag_probes[] = {
 	ADVICE("collapse pages", 25 /* MADV_COLLAPSE */),
 	{"memory", "a mapping that grows", POLICY, REFUSED " EINVAL", map_flags, 0, {MAP_GROWSDOWN}},
 	{"cpu", "a slice of its own", POLICY, REFUSED, slice, 0, {0}},
-	{"cpu", "interrupt other processes", POLICY, REFUSED " EINVAL", NULL, SYS_membarrier, {4 /* REGISTER_GLOBAL_EXPEDITED */, 0, 0}},
-	{"cpu", "interrupt those that want it", POLICY, REFUSED " EINVAL", NULL, SYS_membarrier, {2 /* GLOBAL_EXPEDITED */, 0, 0}},
+	{"cpu", "interrupt other processes", POLICY, REFUSED, NULL, SYS_membarrier, {4 /* REGISTER_GLOBAL_EXPEDITED */, 0, 0}},
+	{"cpu", "interrupt those that want it", POLICY, REFUSED, NULL, SYS_membarrier, {2 /* GLOBAL_EXPEDITED */, 0, 0}},
 	{"abi", "wait for a requeue with priority", POLICY, "ENOSYS", requeue, 0, {FUTEX_WAIT_REQUEUE_PI}},
 	{"abi", "requeue with priority", POLICY, "ENOSYS", requeue, 0, {FUTEX_CMP_REQUEUE_PI}},
 #ifdef __x86_64__
-	{"abi", "AMX", POLICY, REFUSED " EOPNOTSUPP", NULL, SYS_arch_prctl, {0x1023 /* ARCH_REQ_XCOMP_PERM */, 18}},
-	{"abi", "tags in addresses", POLICY, REFUSED " EINVAL", NULL, SYS_arch_prctl, {0x4002 /* ARCH_ENABLE_TAGGED_ADDR */, 6}},
+	{"abi", "AMX", POLICY, REFUSED, NULL, SYS_arch_prctl, {0x1023 /* ARCH_REQ_XCOMP_PERM */, 18}},
+	{"abi", "tags in addresses", POLICY, REFUSED, NULL, SYS_arch_prctl, {0x4002 /* ARCH_ENABLE_TAGGED_ADDR */, 6}},
 	{"abi", "the GS register", POLICY, REFUSED, NULL, SYS_arch_prctl, {0x1001 /* ARCH_SET_GS */, 0}},
 #endif
 
