@@ -60,8 +60,11 @@ func seccompExplain(_ context.Context, cmd *cli.Command) error {
 		return usageError{err}
 	}
 	comment := "no rule: the default"
-	if d.Rule >= 0 {
+	switch {
+	case d.Rule >= 0:
 		comment = p.Syscalls[d.Rule].Comment
+	case d.Rule == seccomp.CoreLimit:
+		comment = "no rule: the limit on core files stays 1, whatever a policy says, or a crash could start a program of the host; 0 is as if it were done"
 	}
 	out := cmd.Root().Writer
 	if cmd.Bool("json") {
@@ -69,7 +72,7 @@ func seccompExplain(_ context.Context, cmd *cli.Command) error {
 			Call     string         `json:"call"`
 			Action   seccomp.Action `json:"action"`
 			Decision string         `json:"decision"`
-			Rule     int            `json:"rule"` // -1: the default
+			Rule     int            `json:"rule"` // -1: the default; -2: the limit on core files, which is in every policy
 			Comment  string         `json:"comment"`
 		}{call.Name, d.Action, d.String(), d.Rule, comment})
 	}

@@ -250,9 +250,9 @@ static void no_core(const struct probe *p)
 	struct rlimit l;
 	if (getrlimit(RLIMIT_CORE, &l) < 0)
 		refused(p, errno);
-	if (l.rlim_max != 0)
-		escaped(p, "core files of %lu bytes", (unsigned long)l.rlim_max);
-	held(p, "core files are off");
+	if (l.rlim_cur != 1 || l.rlim_max != 1) /* for 0 too the kernel starts a handler of the host's, if there is one: core(5) */
+		escaped(p, "core files of %lu bytes, at most %lu", (unsigned long)l.rlim_cur, (unsigned long)l.rlim_max);
+	held(p, "core files and handlers are off");
 }
 
 #define STATUS(name, line, value, flags) {"identity", name, flags, REFUSED, status_is, 0, {PTR(line), PTR(value)}}
