@@ -1,6 +1,12 @@
 package nsjail
 
-import "testing"
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
 
 // TestLandlockVersions: a kernel is asked for all that it knows and for nothing that it doesn't; the numbers are those of the table of
 // ABI versions in landlock(7) and of linux/landlock.h.
@@ -30,5 +36,27 @@ func TestLandlockVersions(t *testing.T) {
 				t.Errorf("ABI %d: %v permits what is not handled", abi, o)
 			}
 		}
+	}
+}
+
+// TestLandlockFlags: the flags reach the kernel, which refuses one that it doesn't know.
+func TestLandlockFlags(t *testing.T) {
+	b := requireSandbox(t)
+	if b.spawner.host.landlock == 0 {
+		return
+	}
+	b = b.another(t)
+	b.spawner.program = func(cfg Config, h host) []op {
+		ops := sandboxProgram(cfg, h)
+		for i := range ops {
+			if ops[i].code == opLandlock {
+				ops[i].arg[3] |= 1 << 31
+			}
+		}
+		return ops
+	}
+	r := b.run(t, process())
+	if r.Verdict != StartFailed || !errors.Is(r.Err, unix.EINVAL) || !strings.Contains(r.Err.Error(), "landlock") {
+		t.Errorf("with a flag that there is not: %+v, want EINVAL", r)
 	}
 }

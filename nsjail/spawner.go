@@ -26,6 +26,7 @@ type Spawner struct {
 	roots   []string
 	cmd     *exec.Cmd
 	done    chan struct{} // closed when the process has ended
+	locks   lockWatch
 
 	mu    sync.Mutex // guards all below: one spawn at a time, a request and its reply
 	ctl   *control
