@@ -1,6 +1,7 @@
 package nsjail
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -8,28 +9,76 @@ import (
 
 // sockets are how many there are in a network namespace, accepted or not.
 type sockets struct {
+	used      int64 // by processes, of any family
 	tcp, udp  int64
 	hostBytes int64 // that TCP holds, for the whole host
 }
 
-// countSockets reads sockstat and sockstat6 below net, a directory like /proc/PID/net/. What can't be read is 0: sandbox-init is gone, or
-// the kernel has no IPv6.
-func countSockets(net string) (s sockets) {
-	for _, file := range []string{"sockstat", "sockstat6"} {
-		text, _ := readFile(net, file)
-		for line := range strings.Lines(text) {
-			words := strings.Fields(line)
-			if len(words) < 3 {
-				continue
-			}
-			n, _ := strconv.ParseInt(words[2], 10, 64) // of "inuse N"
-			switch words[0] {
-			case "TCP:", "TCP6:":
-				s.tcp += n
-				s.hostBytes = max(s.hostBytes, after(words, "mem")*int64(os.Getpagesize()))
-			case "UDP:", "UDP6:", "UDPLITE:", "UDPLITE6:":
-				s.udp += n
-			}
+// none tells if there is not even one that something could wait in.
+func (s sockets) none() bool { return s.used == 0 && s.tcp == 0 && s.udp == 0 }
+
+// netLists are lists of a network namespace, kept open: to find them anew below /proc/PID/net costs a hundred times what reading does.
+type netLists struct {
+	sockstat, sockstat6, netlink *os.File // nil where there is none
+}
+
+// openNetLists opens those of the process pid, which must be alive. A kernel without IPv6 has no sockstat6.
+func openNetLists(pid int) (netLists, error) {
+	dir := fmt.Sprintf("/proc/%d/net/", pid)
+	var l netLists
+	var err error
+	for name, file := range map[string]**os.File{"sockstat": &l.sockstat, "sockstat6": &l.sockstat6, "netlink": &l.netlink} {
+		f, failed := os.Open(dir + name)
+		if failed == nil {
+			*file = f
+		} else if name == "sockstat" {
+			err = failed
+		}
+	}
+	return l, err
+}
+
+// Close lets go of the namespace, which would live on as long.
+func (l netLists) Close() {
+	for _, f := range []*os.File{l.sockstat, l.sockstat6, l.netlink} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// count reads sockstat and sockstat6.
+func (l netLists) count() sockets { return countSockets(again(l.sockstat) + again(l.sockstat6)) }
+
+// again reads a list from its beginning; "" where there is none.
+func again(f *os.File) string {
+	var b []byte
+	for chunk := make([]byte, 4096); f != nil; {
+		n, err := f.ReadAt(chunk, int64(len(b)))
+		b = append(b, chunk[:n]...)
+		if err != nil { // io.EOF
+			break
+		}
+	}
+	return string(b)
+}
+
+// countSockets reads what is in sockstat and sockstat6.
+func countSockets(lists string) (s sockets) {
+	for line := range strings.Lines(lists) {
+		words := strings.Fields(line)
+		if len(words) < 3 {
+			continue
+		}
+		n, _ := strconv.ParseInt(words[2], 10, 64) // of "inuse N"
+		switch words[0] {
+		case "sockets:":
+			s.used = n
+		case "TCP:", "TCP6:":
+			s.tcp += n
+			s.hostBytes = max(s.hostBytes, after(words, "mem")*int64(os.Getpagesize()))
+		case "UDP:", "UDP6:", "UDPLITE:", "UDPLITE6:":
+			s.udp += n
 		}
 	}
 	return s

@@ -68,8 +68,8 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 	go w.sb.readReplies(messages)
 	oom, stop := w.sb.cg.oomEvents()
 	defer stop()
-	sockets := w.sb.socketChecks()
-	defer sockets.Stop()
+	sockets := w.sb.lookAtSockets()
+	defer sockets.Close()
 	locks, forget := w.sb.spawner.locks.add(w.sb)
 	defer forget()
 	cancelled := ctx.Done()
@@ -89,9 +89,7 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 		case <-oom:
 			w.kill(OOMKilled)
 		case <-sockets.C:
-			if e, over := w.sb.checkSockets(w.p); over {
-				w.killFor(e)
-			}
+			w.checkSockets(sockets)
 		case e := <-locks:
 			w.killFor(e)
 		case <-flood:
@@ -180,6 +178,18 @@ func (w *watch) checkCPU() {
 		return
 	}
 	w.cpu.Reset(cpuCheck(w.p, left))
+}
+
+// checkSockets ends what has far more in sockets than may be, or what can't be looked at.
+func (w *watch) checkSockets(l *socketLooks) {
+	e, over, err := l.look(w.p)
+	if over {
+		w.killFor(e)
+	}
+	if err != nil && !w.end.killed {
+		w.end.ours = err
+		w.kill(Internal)
+	}
 }
 
 // killFor ends what has far more than may be of what the kernel charges to nobody.

@@ -62,6 +62,7 @@ static void *outlive(void *count)
 	say("locks", 1);
 	for (;;)
 		pause();
+	return NULL;
 }
 
 /* locks HOW COUNT: holds that many, whoever is to be asked about them */
