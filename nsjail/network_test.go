@@ -212,3 +212,20 @@ func TestTableOfConnections(t *testing.T) {
 		}
 	}
 }
+
+// TestNetworkSettings: what the kernel keeps for a sandbox and charges to nobody is less than by default. 120,000 bytes are within the default of
+// Linux 6.7 and later.
+func TestNetworkSettings(t *testing.T) {
+	b := requireSandbox(t)
+	for _, cfg := range []Config{b.config(), b.looped()} {
+		for bytes, want := range map[string]string{"19000": "sent\n", "120000": "No buffer space available\n"} {
+			if got := string(b.runIn(t, cfg, process("control", bytes)).Stdout.Data); got != want {
+				t.Errorf("loopback %v: a control message of %s bytes: %q, want %q", cfg.Loopback, bytes, got, want)
+			}
+		}
+	}
+	const metrics = "/proc/sys/net/ipv4/tcp_no_metrics_save" // see ip-sysctl in the kernel's documentation
+	if got := strings.TrimSpace(string(b.runIn(t, b.looped(), process("show", metrics)).Stdout.Data)); got != "1" {
+		t.Errorf("%s is %q, want 1", metrics, got)
+	}
+}

@@ -69,7 +69,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &Spawner{cgroups: cgroups, host: h, program: sandboxProgram, roots: real, ctl: ctl, done: make(chan struct{}), fresh: true}
+	s := &Spawner{cgroups: cgroups, host: h, program: sandboxProgram, roots: real, ctl: ctl, done: make(chan struct{})}
 	end := os.NewFile(uintptr(remote), "control")
 	defer end.Close()
 	s.cmd = &exec.Cmd{

@@ -89,11 +89,28 @@ static int terminal(void)
 	return 0;
 }
 
+/* A control message of that many bytes, which no protocol knows. */
+static int control(size_t bytes)
+{
+	static char big[256 << 10];
+	int s[2];
+	struct cmsghdr *h = (struct cmsghdr *)(void *)big;
+	struct iovec v = {"x", 1};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = big, .msg_controllen = bytes};
+	*h = (struct cmsghdr){.cmsg_len = bytes, .cmsg_level = 1234};
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0 || sendmsg(s[0], &m, 0) < 0)
+		return fail();
+	printf("sent\n");
+	return 0;
+}
+
 int network(int argc, char **argv)
 {
 	const char *mode = argv[1];
 	if (strcmp(mode, "terminal") == 0)
 		return terminal();
+	if (argc == 3 && strcmp(mode, "control") == 0)
+		return control((size_t)atol(argv[2]));
 	if (argc < 4)
 		return -1;
 	if (strcmp(mode, "echo-tcp") == 0)
