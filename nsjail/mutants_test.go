@@ -64,7 +64,7 @@ func mutant(t *testing.T, replace ...string) *box {
 func withoutLandlock(t *testing.T) *box {
 	t.Helper()
 	b := requireSandbox(t).another(t)
-	b.spawner.host = host{}
+	b.spawner.host = host{orphans: b.spawner.host.orphans}
 	return b
 }
 

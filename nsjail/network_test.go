@@ -229,3 +229,32 @@ func TestNetworkSettings(t *testing.T) {
 		t.Errorf("%s is %q, want 1", metrics, got)
 	}
 }
+
+// TestOrphans: connections that are closed with data that nobody reads are the host's to count: when it has many, who has made them ends. In the
+// test a host has few.
+func TestOrphans(t *testing.T) {
+	b := requireSandbox(t).another(t)
+	for _, tt := range []struct {
+		name       string
+		host       int64 // tcp_max_orphans
+		count      int
+		want       Verdict
+		wallMillis int
+	}{
+		{"of a host that has room", 1 << 20, 2 * orphansMost, WallTime, 300},
+		{"few, of a host that has none", 4, orphansMost / 2, WallTime, 300},
+		{"many, of a host that has none", 4, 2 * orphansMost, OOMKilled, 60_000},
+	} {
+		b.spawner.host.orphans = tt.host
+		cfg, p := roomy(b.looped(), 64<<20, "orphans", fmt.Sprint(tt.count))
+		p.WallTime = slow(time.Duration(tt.wallMillis) * time.Millisecond)
+		r := b.runIn(t, cfg, p)
+		t.Logf("%s: %q, %+v", tt.name, r.Stdout.Data, r.Evidence)
+		if r.Verdict != tt.want {
+			t.Errorf("%s: %q, %+v, want verdict %d", tt.name, r.Stdout.Data, r, tt.want)
+		}
+		if over := slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Source == "tcp without a process" }); over != (tt.want == OOMKilled) {
+			t.Errorf("%s: evidence %+v", tt.name, r.Evidence)
+		}
+	}
+}

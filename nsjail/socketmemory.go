@@ -31,6 +31,9 @@ const (
 	// socketsMost bounds TCP and UDP sockets together: each may hold a queue that is charged to nobody (errors; data for a connection that nobody
 	// has accepted), closed ones count among the host's orphans (tcp_max_orphans), and a broadcast costs by their number.
 	socketsMost = 4096
+	// orphansMost bounds connections that no process has, accepted by none yet or closed with data that nobody reads. It is looked for them when the
+	// host has a quarter of all that it may have as orphans: at tcp_max_orphans the kernel drops those of everybody (tcp(7)).
+	orphansMost = 256
 	// netlinkMost bounds what waits in netlink sockets, answers that nobody reads: no kernel charges it to anybody. Lists of interfaces need
 	// one socket for a moment.
 	netlinkMost  = 4 << 20 // bytes
@@ -135,13 +138,18 @@ func (l *socketLooks) queues(p Process, n sockets) (Evidence, bool) {
 		if l.sb.cg.at.v2() { // where data is part of the memory, and only what came back as an error is not
 			most = max(most, p.Resources.MemoryMax)
 		}
-		if bytes := received(readList(net+"udp"), false) + received(readList(net+"udp6"), false); bytes > most {
+		if _, bytes := queued(readList(net+"udp")+readList(net+"udp6"), false); bytes > most {
 			return Evidence{"udp rx_queue", bytes, most, "bytes"}, true
 		}
 	}
-	if n.tcp > 32 && n.hostBytes > socketKill {
-		if bytes := received(readList(net+"tcp"), true) + received(readList(net+"tcp6"), true); bytes > socketKill {
+	crowded := n.orphans > l.sb.spawner.host.orphans/4
+	if n.tcp > 32 && (crowded || n.hostBytes > socketKill) {
+		rows, bytes := queued(readList(net+"tcp")+readList(net+"tcp6"), true)
+		switch {
+		case bytes > socketKill:
 			return Evidence{"tcp rx_queue", bytes, socketKill, "bytes"}, true
+		case crowded && rows > orphansMost:
+			return Evidence{"tcp without a process", rows, orphansMost, "sockets"}, true
 		}
 	}
 	return Evidence{}, false

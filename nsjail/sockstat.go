@@ -12,6 +12,7 @@ type sockets struct {
 	used      int64 // by processes, of any family
 	tcp, udp  int64
 	hostBytes int64 // that TCP holds, for the whole host
+	orphans   int64 // connections that are closed and not done with, of the whole host
 }
 
 // none tells if there is not even one that something could wait in.
@@ -76,6 +77,7 @@ func countSockets(lists string) (s sockets) {
 			s.used = n
 		case "TCP:", "TCP6:":
 			s.tcp += n
+			s.orphans = max(s.orphans, after(words, "orphan"))
 			s.hostBytes = max(s.hostBytes, after(words, "mem")*int64(os.Getpagesize()))
 		case "UDP:", "UDP6:", "UDPLITE:", "UDPLITE6:":
 			s.udp += n
@@ -109,9 +111,9 @@ func netlinkQueued(list string) (rows, bytes int64) {
 	return rows, bytes
 }
 
-// received is how many bytes wait to be read in the sockets of a list as /proc/net/tcp and udp are, or only in those that nobody has: the
-// fifth column is TX:RX, the tenth the inode.
-func received(list string, onlyNobodys bool) (bytes int64) {
+// queued is how many sockets are in a list as /proc/net/tcp and udp are, or only those that nobody has, and how many bytes wait in them to be
+// read: the fifth column is TX:RX, the tenth the inode.
+func queued(list string, onlyNobodys bool) (rows, bytes int64) {
 	for line := range strings.Lines(list) {
 		words := strings.Fields(line)
 		if len(words) < 10 || onlyNobodys && words[9] != "0" {
@@ -119,10 +121,10 @@ func received(list string, onlyNobodys bool) (bytes int64) {
 		}
 		if _, rx, ok := strings.Cut(words[4], ":"); ok {
 			n, _ := strconv.ParseInt(rx, 16, 64)
-			bytes += n
+			rows, bytes = rows+1, bytes+n
 		}
 	}
-	return bytes
+	return rows, bytes
 }
 
 // readList reads a list of any length, "" where there is none.

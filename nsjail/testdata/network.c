@@ -89,6 +89,27 @@ static int terminal(void)
 	return 0;
 }
 
+/* So many connections that their maker has closed while data waits that nobody reads. */
+static int orphans(int count)
+{
+	static char full[4 << 20];
+	int tiny = 4096, server = make("127.0.0.1", "0", SOCK_STREAM);
+	if (server < 0 || setsockopt(server, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof tiny) < 0 || bind(server, &at.any, size) < 0 ||
+	    listen(server, 64) < 0 || getsockname(server, &at.any, &size) < 0)
+		return fail();
+	for (int i = 0; i < count; i++) {
+		int client = socket(AF_INET, SOCK_STREAM, 0);
+		if (client < 0 || setsockopt(client, SOL_SOCKET, SO_SNDBUF, &tiny, sizeof tiny) < 0 || connect(client, &at.any, size) < 0 ||
+		    accept(server, NULL, NULL) < 0 || send(client, full, sizeof full, MSG_DONTWAIT) < 0)
+			return fail();
+		close(client);
+	}
+	printf("closed\n");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 /* A control message of that many bytes, which no protocol knows. */
 static int control(size_t bytes)
 {
@@ -109,6 +130,8 @@ int network(int argc, char **argv)
 	const char *mode = argv[1];
 	if (strcmp(mode, "terminal") == 0)
 		return terminal();
+	if (argc == 3 && strcmp(mode, "orphans") == 0)
+		return orphans(atoi(argv[2]));
 	if (argc == 3 && strcmp(mode, "control") == 0)
 		return control((size_t)atol(argv[2]));
 	if (argc < 4)
