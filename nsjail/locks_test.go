@@ -15,7 +15,7 @@ import (
 func TestFileLocks(t *testing.T) {
 	b := requireSandbox(t)
 	const want = 400_000 // 77 MB and more
-	for _, how := range []string{"plain", "dead", "thread"} {
+	for _, how := range []string{"plain", "dead", "thread", "flock"} {
 		t.Run(how, func(t *testing.T) {
 			cfg, p := roomy(b.config(), 64<<20, "locks", "plain", "1000") // a neighbour with as many as a database has
 			neighbour, holds, ended := b.sandboxOf(t, cfg), make(chan struct{}), make(chan Result, 1)
@@ -24,6 +24,7 @@ func TestFileLocks(t *testing.T) {
 			<-holds
 			before, stop := b.peakOfLocks(t)
 			cfg, p = roomy(b.config(), 64<<20, "locks", how, fmt.Sprint(want))
+			p.WallTime = slow(10 * time.Second) // long enough to take all that it wants
 			r := b.runIn(t, cfg, p)
 			peak := stop() - before
 			t.Logf("%d locks more on the host, CPU time %v, %+v", peak, r.Usage.User+r.Usage.System, r.Evidence)
@@ -37,9 +38,9 @@ func TestFileLocks(t *testing.T) {
 			case r := <-ended:
 				t.Errorf("the neighbour ended: %+v", r)
 			default:
+				neighbour.kill()
+				<-ended
 			}
-			neighbour.kill()
-			<-ended
 		})
 	}
 }

@@ -45,6 +45,28 @@ static void lock_many(long count)
 	}
 }
 
+/* One an open file, so many processes. */
+static void flock_many(long count)
+{
+	enum { EACH = 4000 };
+	for (; count > 0; count -= EACH) {
+		pid_t pid = fork();
+		if (pid < 0)
+			say("fork", 0);
+		if (pid > 0)
+			continue;
+		char name[64]; /* of its own: the kernel's time grows with how many a file has */
+		snprintf(name, sizeof name, "/workspace/%d", getpid());
+		for (int i = 0; i < EACH; i++) {
+			int fd = open(name, O_CREAT | O_RDONLY, 0600);
+			if (fd < 0 || flock(fd, LOCK_SH) < 0)
+				say("flock", 0);
+		}
+		for (;;)
+			pause();
+	}
+}
+
 static char stack[64 << 10] __attribute__((aligned(16)));
 
 static int locker(void *count)
@@ -71,6 +93,8 @@ static int mode_locks(const char *how, long count)
 	pthread_t t;
 	if (strcmp(how, "plain") == 0) {
 		lock_many(count);
+	} else if (strcmp(how, "flock") == 0) {
+		flock_many(count);
 	} else if (strcmp(how, "dead") == 0) { /* in a table that outlives the process that took them */
 		pid_t pid = clone(locker, stack + sizeof stack, CLONE_FILES | CLONE_VM | CLONE_VFORK | SIGCHLD, &count);
 		int status;
