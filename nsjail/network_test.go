@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -256,5 +257,39 @@ func TestOrphans(t *testing.T) {
 		if over := slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Source == "tcp without a process" }); over != (tt.want == OOMKilled) {
 			t.Errorf("%s: evidence %+v", tt.name, r.Evidence)
 		}
+	}
+}
+
+// TestAskingForInterfaces: answers of netlink are made under a lock that is one for the host, and network namespaces too. A job that asks without
+// end is no worse a neighbour than one that computes.
+func TestAskingForInterfaces(t *testing.T) {
+	b := requireSandbox(t)
+	beside := func(args ...string) time.Duration {
+		cfg, p := roomy(b.looped(), 64<<20, args...)
+		p.Resources.CPUMillicores = 500
+		busy, begun, ended := b.sandboxOf(t, cfg), make(chan struct{}), make(chan Result, 1)
+		var once sync.Once
+		p.OnStart = func() { once.Do(func() { close(begun) }) }
+		go func() { ended <- b.runStep(t, busy, p) }()
+		<-begun
+		var took []time.Duration
+		for range 41 {
+			started := time.Now()
+			if r := b.runIn(t, b.looped(), process()); r.Verdict != Exited {
+				t.Fatalf("%+v", r)
+			}
+			took = append(took, time.Since(started))
+		}
+		busy.kill()
+		if r := <-ended; len(r.Stdout.Data) == 0 && args[0] == "ask" {
+			t.Errorf("it did not ask: %+v", r)
+		}
+		slices.Sort(took)
+		t.Logf("beside %v: median %v, p90 %v", args, took[len(took)/2], took[len(took)*9/10])
+		return took[len(took)/2]
+	}
+	computes := beside("burn", "3600000", "20")
+	if asks := beside("ask", "20"); asks > 3*computes {
+		t.Errorf("a sandbox takes %v beside one that asks, %v beside one that computes", asks, computes)
 	}
 }
