@@ -30,8 +30,19 @@ const (
 type lockWatch struct {
 	mu      sync.Mutex
 	running map[*Sandbox]chan<- Evidence
-	looking bool  // look runs
-	seen    int64 // of the host's locks when it was looked last, or what was left of them since
+	count   *os.File // lockObjects, nil where there is none
+	looking bool     // look runs
+	seen    int64    // of the host's locks when it was looked last, or what was left of them since
+}
+
+// open must come before all else, if the kernel's count is to be known.
+func (l *lockWatch) open() { l.count, _ = os.Open(lockObjects) }
+
+// Close is for when nothing is watched any more.
+func (l *lockWatch) Close() {
+	if l.count != nil {
+		l.count.Close()
+	}
 }
 
 // add has sb watched until the function that it returns is called. What it holds too many of comes on the channel, at most once.
@@ -68,10 +79,6 @@ func (l *lockWatch) list() []*Sandbox {
 
 // look looks for as long as anything is watched.
 func (l *lockWatch) look() {
-	count, err := os.Open(lockObjects)
-	if err == nil {
-		defer count.Close()
-	}
 	for pause := lockLook; ; {
 		time.Sleep(pause)
 		list := l.list()
@@ -79,7 +86,7 @@ func (l *lockWatch) look() {
 			return
 		}
 		pause = lockLook
-		if n := firstNumber(count); l.grown(n) {
+		if n := firstNumber(l.count); l.grown(n) {
 			started := time.Now()
 			l.tell(list)
 			l.seen = n

@@ -70,6 +70,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		return nil, err
 	}
 	s := &Spawner{cgroups: cgroups, host: h, program: sandboxProgram, roots: real, ctl: ctl, done: make(chan struct{})}
+	s.locks.open()
 	end := os.NewFile(uintptr(remote), "control")
 	defer end.Close()
 	s.cmd = &exec.Cmd{
@@ -80,6 +81,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	}
 	if err := s.cmd.Start(); err != nil {
 		ctl.Close()
+		s.locks.Close()
 		return nil, fmt.Errorf("start sandbox-init: %w", err)
 	}
 	go func() {
@@ -241,5 +243,6 @@ func (s *Spawner) checkRoot(root string) error {
 func (s *Spawner) Close() error {
 	err := s.ctl.Close()
 	<-s.done
+	s.locks.Close()
 	return err
 }
