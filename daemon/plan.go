@@ -170,7 +170,7 @@ func environment(lang, spec map[string]string, w job.Words) []string {
 func (p plan) need() need {
 	var n need
 	for _, s := range p.steps {
-		n.memory = max(n.memory, s.limits.MemoryBytes)
+		n.memory = max(n.memory, s.limits.MemoryBytes+beside(s.limits))
 		n.millicores = max(n.millicores, s.limits.CPUMillicores)
 	}
 	return n

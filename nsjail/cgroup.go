@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -187,6 +188,22 @@ func (cg *cgroup) kill() error {
 		killMember(cg.at.pids, pid)
 	}
 	return nil
+}
+
+// threads lists the threads in the cgroup; what can't be read is left out, since it has ended.
+func (cg *cgroup) threads() []int {
+	file := "/tasks"
+	if cg.at.pids == cg.at.unified {
+		file = "/cgroup.threads"
+	}
+	text, _ := os.ReadFile(cg.at.pids + file)
+	var list []int
+	for word := range strings.FieldsSeq(string(text)) {
+		if tid, err := strconv.Atoi(word); err == nil {
+			list = append(list, tid)
+		}
+	}
+	return list
 }
 
 // killMember kills pid if it still is in dir: the pidfd is taken first, so that the number can't be reused in between.

@@ -12,9 +12,10 @@ import (
 
 // host is what sandboxes have that not every kernel or machine offers.
 type host struct {
-	landlock int  // ABI version, 0: none; see landlock(7)
-	smt      bool // cores have several threads, which sandboxes must not share
-	killable bool // a call that is being asked about can be interrupted by nothing but death; Linux 5.19
+	landlock int   // ABI version, 0: none; see landlock(7)
+	smt      bool  // cores have several threads, which sandboxes must not share
+	orphans  int64 // tcp_max_orphans, or the least that a kernel has by itself where it is not shown
+	killable bool  // a call that is being asked about can be interrupted by nothing but death; Linux 5.19
 
 	cgroups []cgroupDir // what a sandbox sees of them
 }
@@ -34,6 +35,10 @@ func findHost() (host, error) {
 	_, _, errno = unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
 		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0)
 	h.killable = errno == unix.EFAULT
+	var err error
+	if h.orphans, err = readValue("/proc/sys/net/ipv4", "tcp_max_orphans", ""); err != nil { // a container's network namespace doesn't show it
+		h.orphans = 4096
+	}
 	active, err := os.ReadFile("/sys/devices/system/cpu/smt/active")
 	if err != nil && !errors.Is(err, os.ErrNotExist) { // no such file: built without SMT
 		return h, fmt.Errorf("find out whether cores have several threads: %w", err)

@@ -234,7 +234,7 @@ static int become_program(struct op *op)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
 	stage = STAGE_LANDLOCK;
-	if (tree.landlock >= 0 && syscall(SYS_landlock_restrict_self, tree.landlock, 0) < 0)
+	if (tree.landlock >= 0 && syscall(SYS_landlock_restrict_self, tree.landlock, tree.landlock_flags) < 0)
 		return -1;
 	stage = STAGE_SECCOMP; /* last: nothing but execve and exit runs under the filter */
 	int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter_flags, &filter);

@@ -69,7 +69,7 @@ enum op_code {
 	OP_ARGS,    /* count; "argv[0]" ... */
 	OP_ENV,     /* count; "NAME=value" ... */
 	OP_SECCOMP, /* bytes, flags of seccomp(2); struct sock_filter[] */
-	OP_LANDLOCK, /* handled access to files, to networks, scopes: a new ruleset, for every EXEC to come */
+	OP_LANDLOCK, /* handled access to files, to networks, scopes, flags of landlock_restrict_self(2): a new ruleset, for every EXEC to come */
 	OP_PERMIT,   /* access to files; "target": a rule of that ruleset for what is beneath */
 };
 

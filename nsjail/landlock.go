@@ -13,6 +13,11 @@ const (
 		unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK |
 		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SYM
 	landlockDevices = unix.LANDLOCK_ACCESS_FS_MAKE_CHAR | unix.LANDLOCK_ACCESS_FS_MAKE_BLOCK // nobody gets these
+
+	// landlockSilent: what a domain denies is a record in the host's audit log, with no bound but a processor's speed, and a host may be set to
+	// panic where records are lost (auditctl -f 2). SAME_EXEC_OFF is for this domain until execve, after which it never logs; SUBDOMAINS_OFF
+	// is for domains that a program makes for itself. See landlock_restrict_self(2).
+	landlockSilent = unix.LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF | unix.LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF
 )
 
 // landlock repeats, independently of mounts and namespaces, what a program may do: a mount that came out too wide, or a path
@@ -22,7 +27,7 @@ func (h host) landlockProgram(cfg Config) []op {
 		return nil
 	}
 	read, write := uint64(landlockRead), uint64(landlockWrite)
-	var net, scopes uint64
+	var net, scopes, flags, control uint64
 	if h.landlock >= 2 {
 		write |= unix.LANDLOCK_ACCESS_FS_REFER
 	}
@@ -32,15 +37,24 @@ func (h host) landlockProgram(cfg Config) []op {
 	if h.landlock >= 4 && !cfg.Loopback { // it knows ports but no addresses: there is nowhere to go but the loopback
 		net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	}
+	if h.landlock >= 5 {
+		control = unix.LANDLOCK_ACCESS_FS_IOCTL_DEV // of the devices in /dev, terminals among them, and of none that is anywhere else
+	}
 	if h.landlock >= 6 {
 		scopes = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
 	}
+	if h.landlock >= 7 {
+		flags = landlockSilent
+	}
 	const execute = unix.LANDLOCK_ACCESS_FS_EXECUTE
-	all := read | write | execute
+	all := read | write | execute | landlockDevices | control
 	ops := []op{
-		{code: opLandlock, arg: [4]uint64{all | landlockDevices, net, scopes}, note: fmt.Sprintf("files %#x networks %#x scopes %#x", all|landlockDevices, net, scopes)},
+		{
+			code: opLandlock, arg: [4]uint64{all, net, scopes, flags},
+			note: fmt.Sprintf("files %#x networks %#x scopes %#x flags %#x", all, net, scopes, flags),
+		},
 		permit("", read|execute),
-		permit("dev", read|write&(unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_TRUNCATE)),
+		permit("dev", read|control|write&(unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_TRUNCATE)),
 		permit("proc", read|unix.LANDLOCK_ACCESS_FS_WRITE_FILE),
 	}
 	for _, m := range cfg.Mounts {

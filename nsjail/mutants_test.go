@@ -63,13 +63,19 @@ func mutant(t *testing.T, replace ...string) *box {
 // withoutLandlock is the same with nothing taken out of init.c.
 func withoutLandlock(t *testing.T) *box {
 	t.Helper()
-	b := requireSandbox(t)
+	b := requireSandbox(t).another(t)
+	b.spawner.host = host{orphans: b.spawner.host.orphans}
+	return b
+}
+
+// another is b with a spawner of its own.
+func (b *box) another(t *testing.T) *box {
+	t.Helper()
 	spawner, err := newSpawner("/proc/self/exe", b.cgroups, filepath.Dir(b.root))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { spawner.Close() })
-	spawner.host = host{}
 	return &box{b.root, b.cgroups, spawner}
 }
 
@@ -92,7 +98,7 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 		got := withoutLandlock(t).probe(t, "all", nil)
 		noticed(t, got, "keyrings/add_key", "keyrings/user keyring", "io_uring/setup", "userfaultfd/of its own faults",
 			"network/netlink but for NETLINK_ROUTE", "network/TCP_CONGESTION", "network/a filter on a port",
-			"network/SO_TIMESTAMP", "network/IP_OPTIONS", "network/a multicast group", "network/UDP_ENCAP", "files/inotify", "files/dnotify",
+			"network/SO_TIMESTAMP", "network/IP_OPTIONS", "network/a multicast group", "network/UDP_ENCAP", "files/inotify", "files/dnotify", "files/lock of an open file",
 			"files/name_to_handle_at", "bpf/a listening filter", "ptrace/be traced", "machine/sync",
 			"abi/personality without randomisation", "sockets/SO_ATTACH_FILTER", "inherited/core files", "ipc/POSIX queues",
 			"inherited/core limit by setrlimit", "inherited/core limit by prlimit", "disk/past the page cache by openat2", "disk/fsync", "disk/fdatasync",

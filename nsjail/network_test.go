@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // looped is a config with a loopback.
@@ -148,5 +152,144 @@ func TestTerminals(t *testing.T) {
 	b := requireSandbox(t)
 	if got, want := string(b.run(t, process("terminal")).Stdout.Data), "/dev/pts/0: hello\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestSocketLooksAreCheap: a look at a program without connections costs a fraction of what it costs to find its lists, however many other
+// sandboxes there are.
+func TestSocketLooksAreCheap(t *testing.T) {
+	b := requireSandbox(t)
+	for range 20 {
+		sb := b.sandboxOf(t, b.looped())
+		if err := sb.Ready(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sb := b.sandboxOf(t, b.looped())
+	if err := sb.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	l, p := sb.lookAtSockets(), process()
+	defer l.Close()
+	cost := func(what func()) time.Duration {
+		const times = 200
+		var before, after unix.Rusage
+		_ = unix.Getrusage(unix.RUSAGE_THREAD, &before)
+		started := time.Now()
+		for range times {
+			what()
+		}
+		_ = unix.Getrusage(unix.RUSAGE_THREAD, &after)
+		t.Logf("%v, of it %v of CPU time", time.Since(started)/times, time.Duration(after.Utime.Nano()+after.Stime.Nano()-before.Utime.Nano()-before.Stime.Nano())/times)
+		return time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	looks := cost(func() {
+		if e, over, err := l.look(p); over || err != nil {
+			t.Fatal(e, err)
+		}
+	})
+	anew := cost(func() {
+		net := fmt.Sprintf("/proc/%d/net/", sb.pid)
+		_, _, _ = readList(net+"sockstat"), readList(net+"sockstat6"), readList(net+"netlink")
+	})
+	if looks > anew/3 {
+		t.Errorf("200 looks take %v of CPU time, to find the lists anew %v", looks, anew)
+	}
+}
+
+// TestTableOfConnections: a sandbox with a loopback has its own, so that to look through it takes as long as it has connections, and nobody's
+// are among the host's. A kernel before Linux 6.1 has no word for it.
+func TestTableOfConnections(t *testing.T) {
+	b := requireSandbox(t)
+	const file = "/proc/sys/net/ipv4/tcp_ehash_entries" // negative: it is shared
+	if _, err := os.Stat("/proc/sys/net/ipv4/tcp_child_ehash_entries"); err != nil {
+		return
+	}
+	for range 2 { // the second namespace is made from the first
+		if got := strings.TrimSpace(string(b.runIn(t, b.looped(), process("show", file)).Stdout.Data)); got != "1024" {
+			t.Errorf("table of %q, want 1024", got)
+		}
+	}
+}
+
+// TestNetworkSettings: what the kernel keeps for a sandbox and charges to nobody is less than by default. 120,000 bytes are within the default of
+// Linux 6.7 and later.
+func TestNetworkSettings(t *testing.T) {
+	b := requireSandbox(t)
+	for _, cfg := range []Config{b.config(), b.looped()} {
+		for bytes, want := range map[string]string{"19000": "sent\n", "120000": "No buffer space available\n"} {
+			if got := string(b.runIn(t, cfg, process("control", bytes)).Stdout.Data); got != want {
+				t.Errorf("loopback %v: a control message of %s bytes: %q, want %q", cfg.Loopback, bytes, got, want)
+			}
+		}
+	}
+	const metrics = "/proc/sys/net/ipv4/tcp_no_metrics_save" // see ip-sysctl in the kernel's documentation
+	if got := strings.TrimSpace(string(b.runIn(t, b.looped(), process("show", metrics)).Stdout.Data)); got != "1" {
+		t.Errorf("%s is %q, want 1", metrics, got)
+	}
+}
+
+// TestOrphans: connections that are closed with data that nobody reads are the host's to count: when it has many, who has made them ends. In the
+// test a host has few.
+func TestOrphans(t *testing.T) {
+	b := requireSandbox(t).another(t)
+	for _, tt := range []struct {
+		name       string
+		host       int64 // tcp_max_orphans
+		count      int
+		want       Verdict
+		wallMillis int
+	}{
+		{"of a host that has room", 1 << 20, 2 * orphansMost, WallTime, 300},
+		{"few, of a host that has none", 4, orphansMost / 2, WallTime, 300},
+		{"many, of a host that has none", 4, 2 * orphansMost, OOMKilled, 60_000},
+	} {
+		b.spawner.host.orphans = tt.host
+		cfg, p := roomy(b.looped(), 64<<20, "orphans", fmt.Sprint(tt.count))
+		p.WallTime = slow(time.Duration(tt.wallMillis) * time.Millisecond)
+		r := b.runIn(t, cfg, p)
+		t.Logf("%s: %q, %+v", tt.name, r.Stdout.Data, r.Evidence)
+		if r.Verdict != tt.want {
+			t.Errorf("%s: %q, %+v, want verdict %d", tt.name, r.Stdout.Data, r, tt.want)
+		}
+		if over := slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Source == "tcp without a process" }); over != (tt.want == OOMKilled) {
+			t.Errorf("%s: evidence %+v", tt.name, r.Evidence)
+		}
+	}
+}
+
+// TestAskingForInterfaces: answers of netlink are made under a lock that is one for the host, and network namespaces too. A job that asks without
+// end is no worse a neighbour than one that computes.
+func TestAskingForInterfaces(t *testing.T) {
+	b := requireSandbox(t)
+	beside := func(args ...string) time.Duration {
+		cfg, p := roomy(b.looped(), 64<<20, args...)
+		p.Resources.CPUMillicores = 500
+		busy, begun, ended := b.sandboxOf(t, cfg), make(chan struct{}), make(chan Result, 1)
+		var once sync.Once
+		p.OnStart = func() { once.Do(func() { close(begun) }) }
+		go func() { ended <- b.runStep(t, busy, p) }()
+		<-begun
+		var took []time.Duration
+		for range 41 {
+			started := time.Now()
+			if r := b.runIn(t, b.looped(), process()); r.Verdict != Exited {
+				t.Fatalf("%+v", r)
+			}
+			took = append(took, time.Since(started))
+		}
+		busy.kill()
+		if r := <-ended; len(r.Stdout.Data) == 0 && args[0] == "ask" {
+			t.Errorf("it did not ask: %+v", r)
+		}
+		slices.Sort(took)
+		t.Logf("beside %v: median %v, p90 %v", args, took[len(took)/2], took[len(took)*9/10])
+		return took[len(took)/2]
+	}
+	computes := beside("burn", "3600000", "20")
+	if asks := beside("ask", "20"); asks > 3*computes {
+		t.Errorf("a sandbox takes %v beside one that asks, %v beside one that computes", asks, computes)
 	}
 }

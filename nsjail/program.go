@@ -12,7 +12,7 @@ import (
 )
 
 // This file is the set-up order. The order is the security: a change here changes a golden file in testdata, and the
-// commit that does it explains why.
+// commit that does it explains why. What is done to networks is in network.go.
 
 // cloneFlags are the namespaces that a sandbox is born into. Its cgroup namespace comes later, once it is in its cgroup; its
 // network namespace came before: see networkProgram.
@@ -205,24 +205,6 @@ func spawnProgram(cfg Config, withCgroup bool) []op {
 		o.arg[1] = 1
 	}
 	return []op{o}
-}
-
-// networkProgram takes the spawner into a fresh network namespace, for the next sandbox alone to inherit. That is a third of
-// what a clone costs, and it is spent when the sandbox before is done. The namespace belongs to the host's user
-// namespace, so not even a sandbox's root could bring its loopback up or down, or give it an address.
-func networkProgram(loopback bool) []op {
-	ops := []op{unshare(unix.CLONE_NEWNET, "network")}
-	if loopback {
-		// Any port, as in a container of Docker: a port below 1024 proves nothing where nobody else is. Within a network namespace
-		// the file is that namespace's.
-		ops = append(ops, op{code: opLoopback}, op{code: opProcWrite, strs: []string{"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"}},
-			// What is left of a closed connection is charged to nobody, and by default there may be 131,072 of it for a minute.
-			op{code: opProcWrite, strs: []string{"/proc/sys/net/ipv4/tcp_max_tw_buckets", "1024"}},
-			// A packet that is sent comes back into the queue of errors where its time is asked for (SO_TIMESTAMPING, by a control message
-			// too), and is charged to nobody there. Older kernels have this file for the host alone, where it is not seen from here.
-			op{code: opProcWrite, arg: [4]uint64{1}, strs: []string{"/proc/sys/net/core/tstamp_allow_data", "0"}, note: "if it is there"})
-	}
-	return append(ops, op{code: opWait})
 }
 
 // idMap is the text of /proc/PID/uid_map; see user_namespaces(7).

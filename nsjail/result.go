@@ -125,8 +125,8 @@ func classify(p Process, end ending, before, after counters) Result {
 func killEvidence(p Process, end ending, u Usage, counted bool) []Evidence {
 	switch end.cause {
 	case OOMKilled:
-		if end.socket != (Evidence{}) {
-			return []Evidence{end.socket}
+		if end.excess != (Evidence{}) {
+			return []Evidence{end.excess}
 		}
 		if !counted { // we were faster than the kernel
 			return []Evidence{{"memory.oom_control event", 1, p.Resources.MemoryMax, "bytes"}}

@@ -21,7 +21,9 @@ const (
 	// The kernel lets each socket have one packet each way in spite of the limit, so that all get on, and with thousands of them that is many
 	// times as much. No event tells of it, nor of connections that nobody accepts, so it is looked for.
 	socketKill = 2 * socketMax
-	socketLook = 50 * time.Millisecond // at the rate of two cores, 100 MB are taken in that time
+	socketLook = 20 * time.Millisecond // at the rate of two cores, 40 MB are taken in that time
+	// listRest is how many times as long as it took to make the lists of connections the next time waits at least: it is on nobody's bill.
+	listRest = 9
 
 	// connectionBytes is less than what any kernel needs for a TCP socket. So many as fill the memory limit can't be had otherwise.
 	connectionBytes = 2048
@@ -29,6 +31,9 @@ const (
 	// socketsMost bounds TCP and UDP sockets together: each may hold a queue that is charged to nobody (errors; data for a connection that nobody
 	// has accepted), closed ones count among the host's orphans (tcp_max_orphans), and a broadcast costs by their number.
 	socketsMost = 4096
+	// orphansMost bounds connections that no process has, accepted by none yet or closed with data that nobody reads. It is looked for them when the
+	// host has a quarter of all that it may have as orphans: at tcp_max_orphans the kernel drops those of everybody (tcp(7)).
+	orphansMost = 256
 	// netlinkMost bounds what waits in netlink sockets, answers that nobody reads: no kernel charges it to anybody. Lists of interfaces need
 	// one socket for a moment.
 	netlinkMost  = 4 << 20 // bytes
@@ -65,43 +70,87 @@ func writeSocketLimit(dir string, bytes int64) error {
 	return fmt.Errorf("limit the memory of sockets: %w", err)
 }
 
-// socketChecks ticks when it is time for checkSockets.
-func (sb *Sandbox) socketChecks() *time.Ticker {
-	t := time.NewTicker(socketLook)
-	if !sb.cfg.Loopback {
-		t.Stop()
-	}
-	return t
+// socketLooks looks 50 times a second at what a sandbox has in sockets.
+type socketLooks struct {
+	*time.Ticker
+	sb    *Sandbox
+	lists netLists  // open since the first look: most programs end before it
+	rest  time.Time // until which no list of connections is made
 }
 
-// checkSockets says what is too much of what the sandbox has in sockets, if anything.
-func (sb *Sandbox) checkSockets(p Process) (Evidence, bool) {
-	net := fmt.Sprintf("/proc/%d/net/", sb.pid)
-	n := countSockets(net)
+// lookAtSockets begins, where the sandbox has a loopback; Close must follow.
+func (sb *Sandbox) lookAtSockets() *socketLooks {
+	l := &socketLooks{Ticker: time.NewTicker(socketLook), sb: sb}
+	if !sb.cfg.Loopback {
+		l.Stop()
+	}
+	return l
+}
+
+func (l *socketLooks) Close() {
+	l.Stop()
+	l.lists.Close()
+}
+
+// look says what is too much of what the sandbox has in sockets, if anything. Of most programs it reads two lists of a few lines.
+func (l *socketLooks) look(p Process) (e Evidence, over bool, err error) {
+	if l.lists.sockstat == nil {
+		l.lists, err = openNetLists(l.sb.pid)
+	}
+	if err != nil && l.sb.Alive() { // else its end will be reported
+		return e, false, err
+	}
+	n := l.lists.count()
+	if n.none() {
+		return e, false, nil
+	}
+	e, over = l.excess(p, n)
+	return e, over, nil
+}
+
+func (l *socketLooks) excess(p Process, n sockets) (Evidence, bool) {
 	if most := min(p.Resources.MemoryMax/connectionBytes, socketsMost); n.tcp+n.udp > most {
 		return Evidence{"sockstat inuse", n.tcp + n.udp, most, "sockets"}, true
 	}
-	if rows, bytes := netlinkQueued(readList(net + "netlink")); rows > netlinkCount || bytes > netlinkMost {
-		return Evidence{"netlink Rmem", bytes, netlinkMost, "bytes"}, true
+	if n.used > 0 {
+		if rows, bytes := netlinkQueued(again(l.lists.netlink)); rows > netlinkCount || bytes > netlinkMost {
+			return Evidence{"netlink Rmem", bytes, netlinkMost, "bytes"}, true
+		}
 	}
-	// The lists below are long to make, since the kernel looks through tables of all of the host's sockets.
+	if e, over := l.queues(p, n); over || l.sb.cg.at.v2() {
+		return e, over
+	}
+	used, err := readValue(l.sb.cg.at.memory, socketUsage, "") // a kernel without the limit has no such file
+	return Evidence{socketUsage, used, socketKill, "bytes"}, err == nil && used > socketKill
+}
+
+// queues says what waits to be read, if it is too much. The lists are as long as a program has sockets, and before Linux 6.1 the kernel looks
+// through the host's table of connections for one.
+func (l *socketLooks) queues(p Process, n sockets) (Evidence, bool) {
+	started := time.Now()
+	if started.Before(l.rest) {
+		return Evidence{}, false
+	}
+	defer func() { l.rest = time.Now().Add(listRest * time.Since(started)) }()
+	net := fmt.Sprintf("/proc/%d/net/", l.sb.pid)
 	if n.udp > 8 {
 		most := int64(socketKill)
-		if sb.cg.at.v2() { // where data is part of the memory, and only what came back as an error is not
+		if l.sb.cg.at.v2() { // where data is part of the memory, and only what came back as an error is not
 			most = max(most, p.Resources.MemoryMax)
 		}
-		if bytes := received(readList(net+"udp"), false) + received(readList(net+"udp6"), false); bytes > most {
+		if _, bytes := queued(readList(net+"udp")+readList(net+"udp6"), false); bytes > most {
 			return Evidence{"udp rx_queue", bytes, most, "bytes"}, true
 		}
 	}
-	if n.tcp > 32 && n.hostBytes > socketKill {
-		if bytes := received(readList(net+"tcp"), true) + received(readList(net+"tcp6"), true); bytes > socketKill {
+	crowded := n.orphans > l.sb.spawner.host.orphans/4
+	if n.tcp > 32 && (crowded || n.hostBytes > socketKill) {
+		rows, bytes := queued(readList(net+"tcp")+readList(net+"tcp6"), true)
+		switch {
+		case bytes > socketKill:
 			return Evidence{"tcp rx_queue", bytes, socketKill, "bytes"}, true
+		case crowded && rows > orphansMost:
+			return Evidence{"tcp without a process", rows, orphansMost, "sockets"}, true
 		}
 	}
-	if sb.cg.at.v2() {
-		return Evidence{}, false
-	}
-	used, err := readValue(sb.cg.at.memory, socketUsage, "") // a kernel without the limit has no such file
-	return Evidence{socketUsage, used, socketKill, "bytes"}, err == nil && used > socketKill
+	return Evidence{}, false
 }

@@ -26,6 +26,7 @@ type Spawner struct {
 	roots   []string
 	cmd     *exec.Cmd
 	done    chan struct{} // closed when the process has ended
+	locks   lockWatch
 
 	mu    sync.Mutex // guards all below: one spawn at a time, a request and its reply
 	ctl   *control
@@ -68,7 +69,8 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	if err != nil {
 		return nil, err
 	}
-	s := &Spawner{cgroups: cgroups, host: h, program: sandboxProgram, roots: real, ctl: ctl, done: make(chan struct{}), fresh: true}
+	s := &Spawner{cgroups: cgroups, host: h, program: sandboxProgram, roots: real, ctl: ctl, done: make(chan struct{})}
+	s.locks.open()
 	end := os.NewFile(uintptr(remote), "control")
 	defer end.Close()
 	s.cmd = &exec.Cmd{
@@ -79,6 +81,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	}
 	if err := s.cmd.Start(); err != nil {
 		ctl.Close()
+		s.locks.Close()
 		return nil, fmt.Errorf("start sandbox-init: %w", err)
 	}
 	go func() {
@@ -240,5 +243,6 @@ func (s *Spawner) checkRoot(root string) error {
 func (s *Spawner) Close() error {
 	err := s.ctl.Close()
 	<-s.done
+	s.locks.Close()
 	return err
 }

@@ -23,7 +23,7 @@
 #define OPEN_TREE_CLOEXEC O_CLOEXEC
 #endif
 
-struct tree tree = {-1, -1, -1, -1, -1, -1};
+struct tree tree = {-1, -1, -1, -1, -1, -1, 0};
 
 static int beneath(const char *path, uint64_t flags)
 {
@@ -236,6 +236,7 @@ int make_ruleset(struct op *op)
 	/* As much of struct landlock_ruleset_attr as the kernel knows: what it doesn't know must be 0, and is. */
 	uint64_t attr[3] = {op->arg[0], op->arg[1], op->arg[2]};
 	size_t size = attr[2] ? sizeof attr : attr[1] ? 2 * sizeof *attr : sizeof *attr;
+	tree.landlock_flags = (unsigned)op->arg[3];
 	tree.landlock = (int)syscall(SYS_landlock_create_ruleset, attr, size, 0);
 	return tree.landlock;
 }

@@ -18,6 +18,7 @@ extern struct tree {
 	int dev_null, empty_dir; /* what OP_MASK binds, once opened */
 	int opened;              /* OP_OPEN, until READY has carried it */
 	int landlock;            /* the ruleset of OP_LANDLOCK */
+	unsigned landlock_flags; /* for landlock_restrict_self(2) */
 } tree;
 
 static inline size_t data_size(const struct op *op) { return op->size - sizeof *op; }

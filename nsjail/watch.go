@@ -23,7 +23,7 @@ type ending struct {
 	status unix.WaitStatus //
 	wall   time.Duration   //
 	output int64           // bytes of both streams
-	socket Evidence        // of too much in sockets
+	excess Evidence        // of too much that the kernel charges to nobody
 	denied []Denied        //
 }
 
@@ -68,8 +68,10 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 	go w.sb.readReplies(messages)
 	oom, stop := w.sb.cg.oomEvents()
 	defer stop()
-	sockets := w.sb.socketChecks()
-	defer sockets.Stop()
+	sockets := w.sb.lookAtSockets()
+	defer sockets.Close()
+	locks, forget := w.sb.spawner.locks.add(w.sb)
+	defer forget()
 	cancelled := ctx.Done()
 	for {
 		select {
@@ -87,7 +89,9 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 		case <-oom:
 			w.kill(OOMKilled)
 		case <-sockets.C:
-			w.checkSockets()
+			w.checkSockets(sockets)
+		case e := <-locks:
+			w.killFor(e)
 		case <-flood:
 			flood = nil
 			w.kill(OutputLimit)
@@ -176,10 +180,22 @@ func (w *watch) checkCPU() {
 	w.cpu.Reset(cpuCheck(w.p, left))
 }
 
-// checkSockets ends what has far more in sockets than may be.
-func (w *watch) checkSockets() {
-	if e, over := w.sb.checkSockets(w.p); over && !w.end.killed {
-		w.end.socket = e
+// checkSockets ends what has far more in sockets than may be, or what can't be looked at.
+func (w *watch) checkSockets(l *socketLooks) {
+	e, over, err := l.look(w.p)
+	if over {
+		w.killFor(e)
+	}
+	if err != nil && !w.end.killed {
+		w.end.ours = err
+		w.kill(Internal)
+	}
+}
+
+// killFor ends what has far more than may be of what the kernel charges to nobody.
+func (w *watch) killFor(e Evidence) {
+	if !w.end.killed {
+		w.end.excess = e
 		w.kill(OOMKilled)
 	}
 }

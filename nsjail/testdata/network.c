@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,11 +90,74 @@ static int terminal(void)
 	return 0;
 }
 
+/* So many connections that their maker has closed while data waits that nobody reads. */
+static int orphans(int count)
+{
+	static char full[4 << 20];
+	int tiny = 4096, server = make("127.0.0.1", "0", SOCK_STREAM);
+	if (server < 0 || setsockopt(server, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof tiny) < 0 || bind(server, &at.any, size) < 0 ||
+	    listen(server, 64) < 0 || getsockname(server, &at.any, &size) < 0)
+		return fail();
+	for (int i = 0; i < count; i++) {
+		int client = socket(AF_INET, SOCK_STREAM, 0);
+		if (client < 0 || setsockopt(client, SOL_SOCKET, SO_SNDBUF, &tiny, sizeof tiny) < 0 || connect(client, &at.any, size) < 0 ||
+		    accept(server, NULL, NULL) < 0 || send(client, full, sizeof full, MSG_DONTWAIT) < 0)
+			return fail();
+		close(client);
+	}
+	printf("closed\n");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+/* So many processes that ask for lists of interfaces without end. */
+static int ask(int processes)
+{
+	static char answer[64 << 10];
+	struct {
+		struct nlmsghdr head;
+		struct rtgenmsg body;
+	} q = {{sizeof q, RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 1, 0}, {AF_UNSPEC}};
+	while (--processes > 0 && fork() > 0)
+		;
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	if (fd < 0 || send(fd, &q, sizeof q, 0) < 0 || recv(fd, answer, sizeof answer, 0) <= 0)
+		return fail();
+	printf("asked\n");
+	fflush(stdout);
+	for (;;) {
+		send(fd, &q, sizeof q, 0); /* EBUSY until all of the last answer is read */
+		recv(fd, answer, sizeof answer, MSG_DONTWAIT);
+	}
+}
+
+/* A control message of that many bytes, which no protocol knows. */
+static int control(size_t bytes)
+{
+	static char big[256 << 10];
+	int s[2];
+	struct cmsghdr *h = (struct cmsghdr *)(void *)big;
+	struct iovec v = {"x", 1};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = big, .msg_controllen = bytes};
+	*h = (struct cmsghdr){.cmsg_len = bytes, .cmsg_level = 1234};
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0 || sendmsg(s[0], &m, 0) < 0)
+		return fail();
+	printf("sent\n");
+	return 0;
+}
+
 int network(int argc, char **argv)
 {
 	const char *mode = argv[1];
 	if (strcmp(mode, "terminal") == 0)
 		return terminal();
+	if (argc == 3 && strcmp(mode, "orphans") == 0)
+		return orphans(atoi(argv[2]));
+	if (argc == 3 && strcmp(mode, "ask") == 0)
+		return ask(atoi(argv[2]));
+	if (argc == 3 && strcmp(mode, "control") == 0)
+		return control((size_t)atol(argv[2]));
 	if (argc < 4)
 		return -1;
 	if (strcmp(mode, "echo-tcp") == 0)

@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 int limits(int argc, char **argv);  /* limits.c */
-int network(int argc, char **argv); /* network.c: -1 if it has no such mode */
+int locks(int argc, char **argv);   /* locks.c: -1 if it has no such mode */
+int network(int argc, char **argv); /* network.c: the same */
 
 static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
@@ -296,5 +297,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	int code = network(argc, argv);
+	if (code < 0)
+		code = locks(argc, argv);
 	return code < 0 ? limits(argc, argv) : code;
 }
