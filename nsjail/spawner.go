@@ -81,6 +81,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		ctl.Close()
 		return nil, fmt.Errorf("start sandbox-init: %w", err)
 	}
+	lowerDiskPriority(s.cmd.Process.Pid)
 	go func() {
 		_ = s.cmd.Wait() // its status says nothing: it ends when its socket does
 		close(s.done)
