@@ -86,6 +86,11 @@ func slotGauges(s *slots) []prometheus.Collector {
 			_, _, used := s.inUse()
 			return float64(used.millicores)
 		}),
+		gauge("ccee_daemon_pids", "Processes and threads that jobs may be promised.", func() float64 { return float64(s.total.pids) }),
+		gauge("ccee_daemon_pids_used", "Processes and threads promised to running jobs.", func() float64 {
+			_, _, used := s.inUse()
+			return float64(used.pids)
+		}),
 	}
 }
 

@@ -111,7 +111,7 @@ type cgroup struct {
 	name    string
 	at      hierarchies
 	disk    []write // limits of the disks, for a cgroup of any name
-	fd      int // of the v2 directory, or -1
+	fd      int     // of the v2 directory, or -1
 	written Resources
 	peak    *os.File // v2's memory.peak since resetPeak, or nil
 	oom     *os.File // v1's eventfd; see oom.go

@@ -40,21 +40,43 @@ func (c *Cgroups) LimitDisk(path string, rate DiskRate) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the disk of %s: %w", path, err)
 	}
-	one := DiskRate{rate.Bytes / diskPart, rate.Operations / diskPart}
 	c.disk = nil
+	var limited []string
+	var errs []error
 	for _, disk := range disks {
-		if c.at.ioV2() {
-			if err := rate.v2(disk).to(c.at.io); errors.Is(err, os.ErrNotExist) {
-				return nil, ErrNoDiskLimit
-			} else if err != nil {
-				return nil, fmt.Errorf("limit the disk %s: %w", disk, err)
-			}
-			c.disk = append(c.disk, one.v2(disk))
-		} else {
-			c.disk = append(c.disk, one.v1(disk)...)
+		writes, err := c.limitOne(disk, rate)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("limit the disk %s: %w", disk, err))
+			continue
 		}
+		c.disk, limited = append(c.disk, writes...), append(limited, disk)
 	}
-	return disks, c.tryDisk()
+	if limited == nil { // where any may be the one, some can't be limited that nothing lies on
+		return nil, errors.Join(errs...)
+	}
+	return limited, nil
+}
+
+// limitOne bounds a disk for all sandboxes, and returns what bounds it for each of them, once that was tried: no job shall be the first to
+// find out that it can't be written.
+func (c *Cgroups) limitOne(disk string, rate DiskRate) ([]write, error) {
+	one := DiskRate{rate.Bytes / diskPart, rate.Operations / diskPart}
+	cg := &cgroup{at: hierarchies{io: c.at.io + "/try-disk"}, disk: one.v1(disk), fd: -1}
+	var err error
+	if c.at.ioV2() {
+		cg.disk = []write{one.v2(disk)}
+		err = rate.v2(disk).to(c.at.io)
+	}
+	if err == nil {
+		err = os.Mkdir(cg.at.io, 0o755)
+	}
+	if err == nil {
+		err = errors.Join(cg.limitDisk(), cg.remove())
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		err = ErrNoDiskLimit
+	}
+	return cg.disk, err
 }
 
 // v2 is the line for io.max.
@@ -81,19 +103,6 @@ func (cg *cgroup) limitDisk() error {
 		}
 	}
 	return nil
-}
-
-// tryDisk finds out whether the limits can be written, before there are jobs that can't do without.
-func (c *Cgroups) tryDisk() error {
-	cg := &cgroup{at: hierarchies{io: c.at.io + "/try-disk"}, disk: c.disk, fd: -1}
-	if err := os.Mkdir(cg.at.io, 0o755); err != nil {
-		return fmt.Errorf("make cgroup: %w", err)
-	}
-	err := cg.limitDisk()
-	if errors.Is(err, os.ErrNotExist) {
-		err = ErrNoDiskLimit
-	}
-	return errors.Join(err, cg.remove())
 }
 
 // lowerDiskPriority gives a process and all its children the last place of those who want something from a disk, with schedulers that look at
