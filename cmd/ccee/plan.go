@@ -26,10 +26,6 @@ type plan struct {
 	redis                string // redis-server's path; "" with a REDIS_URL from outside
 }
 
-// upConcurrency is how many jobs the worker of ccee up has at once unless WORKER_CONCURRENCY is set. It must be well above
-// the default quota of unfinished jobs: else one tenant's slow jobs take every place and the others wait.
-const upConcurrency = 16
-
 // children returns the parts in the order of their start.
 func (u *plan) children() []child {
 	var cs []child
@@ -50,7 +46,7 @@ func (u *plan) daemonCommand() *exec.Cmd {
 func (u *plan) workerCommand() *exec.Cmd {
 	args := []string{"--socket", u.socket}
 	if os.Getenv("WORKER_CONCURRENCY") == "" {
-		args = append(args, "--concurrency", fmt.Sprint(upConcurrency))
+		args = append(args, "--concurrency", "0") // as many as the daemon has slots: it is the only worker
 	}
 	return u.reexec(workerCommand(), workerSecrets(), args...)
 }
