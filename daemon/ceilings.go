@@ -21,7 +21,8 @@ const (
 	// wait (see warmShare), for those that jobs go on with, and for what the kernel keeps of sandboxes that are gone.
 	spareShare = 10
 
-	defaultDiskBytes, defaultDiskOperations = 256 * job.MiB, 2048
+	// A cold start of the JVM reads 100 MiB in 200 reads, and takes no longer for this.
+	defaultDiskBytes, defaultDiskOperations = 512 * job.MiB, 2048
 )
 
 // readyPids is the part of Pids that no job is promised.

@@ -40,7 +40,7 @@ type Options struct {
 	Warm          bool          // with the runtime started in them, where the language has one that waits for its program
 
 	CPUWeight      int64 // of all jobs together, where a process or a cgroup beside theirs has 100; 100 a core, up to 1000
-	DiskBytes      int64 // that all jobs together read in a second from the disk of the images, and one job half of it; 256 MiB
+	DiskBytes      int64 // that all jobs together read in a second from the disk of the images, and one job half of it; 512 MiB
 	DiskOperations int64 // the same of reads, whatever their size; 2048
 
 	// Before it serves, a Server tries in a sandbox whether the controls hold, and New gives an error when one does not.

@@ -18,14 +18,12 @@ func (c *Cgroups) SetCeilings(v Ceilings) error {
 	if v.MemoryMax <= 0 || v.PidsMax <= 0 || v.CPUWeight <= 0 {
 		return fmt.Errorf("ceilings %+v: each must be set", v)
 	}
-	writes := []write{{c.at.pids, "pids.max", v.PidsMax}}
+	memory := "memory.limit_in_bytes"
+	var pages []write
 	if c.at.v2() {
-		writes = append(writes, write{c.at.memory, "memory.max", v.MemoryMax}, write{c.at.cpu, "cpu.weight", v.CPUWeight})
-		writes = append(writes, noHugePages(c.at.unified)...)
-	} else {
-		const usualShares, usualWeight = 1024, 100
-		writes = append(writes, write{c.at.memory, "memory.limit_in_bytes", v.MemoryMax}, write{c.at.cpu, "cpu.shares", v.CPUWeight * usualShares / usualWeight})
+		memory, pages = "memory.max", noHugePages(c.at.unified)
 	}
+	writes := append(pages, write{c.at.pids, "pids.max", v.PidsMax}, write{c.at.memory, memory, v.MemoryMax}, weightWrite(c.at.v2(), c.at.cpu, v.CPUWeight))
 	for _, w := range writes {
 		if err := w.to(w.dir); err != nil {
 			return fmt.Errorf("limit all sandboxes together to %v by %s: %w", w.value, w.file, err)

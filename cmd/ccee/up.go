@@ -42,6 +42,7 @@ func up(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer u.close()
+	u.favourServices()
 	s := newStack(newLogger("up", cmd.String("log-level")))
 	defer s.stop()
 	for _, c := range u.children() {
