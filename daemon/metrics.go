@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ccee/api/job"
+	"ccee/nsjail"
 )
 
 // metrics are what GET /metrics shows. Their names are part of the daemon's contract with operators.
@@ -22,6 +24,7 @@ type metrics struct {
 	lostSlots       prometheus.Counter
 	sandboxes       *prometheus.CounterVec // by where they came from
 	denied          *prometheus.CounterVec // syscall
+	starved         *prometheus.CounterVec // language
 }
 
 // fromHalfMs has buckets for what takes from half a millisecond to half a minute.
@@ -52,10 +55,13 @@ func newMetrics(s *slots) *metrics {
 	m.denied = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ccee_daemon_denied_syscalls_total", Help: "System calls that the seccomp policy refused.",
 	}, []string{"syscall"})
+	m.starved = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ccee_daemon_wall_limit_starved_total", Help: "Steps whose wall time passed while the host, busy with other things, kept them from running.",
+	}, []string{"language"})
 	m.sandboxes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ccee_daemon_sandboxes_total", Help: "Sandboxes given to jobs: ready, with the runtime started in it (warm), or made at once (cold).",
 	}, []string{"from"})
-	m.registry.MustRegister(m.sandboxes, m.denied, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
+	m.registry.MustRegister(m.sandboxes, m.denied, m.starved, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(slotGauges(s)...)
 	return m
@@ -99,6 +105,9 @@ func (m *metrics) finished(language string, res *job.Result) {
 	m.jobs.WithLabelValues(language, string(res.Verdict)).Inc()
 	for s := range res.EveryStep() {
 		m.stepSeconds.WithLabelValues(language, s.Name, string(s.Verdict)).Observe(s.Usage.WallMs / 1000)
+		if slices.ContainsFunc(s.Evidence, func(e job.Evidence) bool { return e.Source == nsjail.Starved }) {
+			m.starved.WithLabelValues(language).Inc()
+		}
 		for _, d := range s.DeniedSyscalls {
 			name := d.Name
 			if strings.HasPrefix(name, "syscall_") {

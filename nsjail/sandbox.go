@@ -87,6 +87,11 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 		return Result{}, err
 	}
 	r := classify(p, *end, before, after)
+	if r.Verdict == WallTime {
+		if e, ok := starved(p.Resources, r.Usage, sb.cg.pressure()-w.pressure); ok {
+			r.Evidence = append(r.Evidence, e)
+		}
+	}
 	sb.dead = end.killed || end.gone || r.Verdict == OOMKilled
 	r.Order, r.OrderTruncated = s.out.kept.finish()
 	r.Stdout, r.Stderr = s.out.kept.out[0], s.out.kept.out[1]

@@ -41,7 +41,8 @@ type watch struct {
 	denials   *denials
 	wall, cpu *time.Timer
 	started   bool
-	startNs   uint64 // CLOCK_MONOTONIC, by sandbox-init
+	startNs   uint64        // CLOCK_MONOTONIC, by sandbox-init
+	pressure  time.Duration // before it was started
 	end       ending
 }
 
@@ -153,6 +154,7 @@ func (w *watch) start(r reply) {
 	if w.p.OnStart != nil {
 		w.p.OnStart()
 	}
+	w.pressure = w.sb.cg.pressure()
 }
 
 // kill ends everything; the first cause stands.
