@@ -43,6 +43,14 @@ func TestServices(t *testing.T) {
 	if services, jails := weight(t, s.name+"-services"), weight(t, s.name); services < 4*jails || jails <= 0 {
 		t.Errorf("the services have the weight %d beside %d of all jobs", services, jails)
 	}
+	if err := s.down(); err != nil {
+		t.Error(err)
+	}
+	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
+		if left, _ := filepath.Glob(pattern + s.name + "*"); left != nil {
+			t.Errorf("cgroups are left: %v", left)
+		}
+	}
 }
 
 // spawner is the daemon's child that all sandboxes are cloned from.
