@@ -16,11 +16,9 @@ import (
 func TestManySlots(t *testing.T) {
 	const slots = 256
 	s := ownStack(t, fmt.Sprint("CCEE_SLOTS=", slots), "CCEE_READY=0", "CCEE_MILLICORES=100000", "CCEE_CPU_WEIGHT=10000",
-		"WORKER_TENANT_SHARE=100", "CCEE_DRAIN_MS=0")
+		"WORKER_TENANT_SHARE=100", "CCEE_DRAIN_MS=1")
 	for range slots {
-		b := python("import time; time.sleep(60)")
-		b["run"] = body{"wallMs": 60_000, "memoryBytes": 32 << 20, "pidsMax": 8}
-		s.submit(t, b)
+		s.submit(t, body{"language": "python", "sourceCode": "import time; time.sleep(60)", "run": body{"timeoutMs": 60_000, "memoryMb": 32, "pids": 8}})
 	}
 	patience.Until(t, "as many jobs run at once as there are slots", func() (bool, string) {
 		n := pidsIn(t, s.name)
