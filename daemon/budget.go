@@ -42,14 +42,18 @@ func machineMemory() (int64, error) {
 	return min(total, limit), nil
 }
 
-// machinePids is how many processes and threads there can be: the machine's numbers for them (proc_sys_kernel(5)), or less where a cgroup
-// above the daemon has a limit.
+// hostPids is what a container's limit of processes leaves to the services in it.
+const hostPids = 256
+
+// machinePids is how many processes and threads jobs may have: half of what the machine can have (proc_sys_kernel(5)), since the rest of it
+// makes processes too; or less where a cgroup above the daemon has a limit, which is the services' and the jobs' alone.
 func machinePids() (int64, error) {
-	lowest, err := cgroupLimit("/proc/self/cgroup", "/sys/fs/cgroup", "pids", "pids.max")
+	limit, err := cgroupLimit("/proc/self/cgroup", "/sys/fs/cgroup", "pids", "pids.max")
 	if err != nil {
 		return 0, err
 	}
-	return min(lowest, readLimit("/proc/sys/kernel/pid_max"), readLimit("/proc/sys/kernel/threads-max")), nil
+	machine := min(readLimit("/proc/sys/kernel/pid_max"), readLimit("/proc/sys/kernel/threads-max"))
+	return min(machine/2, max(limit-hostPids, limit/2)), nil
 }
 
 // memTotal reads the first line of proc_meminfo(5): "MemTotal:       24680124 kB".

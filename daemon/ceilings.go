@@ -12,7 +12,7 @@ import (
 const (
 	// onePids is what a sandbox that waits for its job may have of processes and threads, the runtime's that was started in it: the JVM has some
 	// 30. It is an estimate: nothing of a job runs there yet.
-	onePids = 64
+	onePids = 40
 
 	// oneBytes is more than the kernel needs for a sandbox beside what its memory limit counts.
 	oneBytes = job.MiB
@@ -38,6 +38,10 @@ func (o *Options) setCeilings(c *nsjail.Cgroups) error {
 	})
 	if err != nil {
 		return err
+	}
+	if jobs := (o.Pids - o.readyPids()) / (job.DefaultRun.PidsMax + 1); jobs < int64(o.Slots) {
+		o.Log.Warn().Int64("jobs", jobs).Int("slots", o.Slots).Int64("pids", o.Pids).
+			Msg("with the default pidsMax fewer jobs run at once than there are slots: raise kernel.pid_max, or pids.max of the container")
 	}
 	disks, err := c.LimitDisk(o.Store.Dir(), nsjail.DiskRate{
 		Bytes:      cmp.Or(o.DiskBytes, defaultDiskBytes),

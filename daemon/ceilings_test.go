@@ -34,9 +34,9 @@ func TestCeilings(t *testing.T) {
 	if !strings.Contains(s.log.String(), "what jobs read from disks is limited") {
 		t.Errorf("the log doesn't say that disks are limited: %s", s.log)
 	}
-	// 4 sandboxes that wait have 64 of the processes each, jobs the rest.
-	if n := s.slots.total.pids; n != 2000-4*64 {
-		t.Errorf("jobs are promised %d processes, want %d", n, 2000-4*64)
+	// 4 sandboxes that wait have 40 of the processes each, jobs the rest.
+	if n := s.slots.total.pids; n != 2000-4*40 {
+		t.Errorf("jobs are promised %d processes, want %d", n, 2000-4*40)
 	}
 }
 

@@ -31,7 +31,7 @@ type Options struct {
 	Slots         int           // jobs at once; 16 per core. Slot n owns the host ids 1879048192+2n and +2n+1
 	MemoryBytes   int64         // for all jobs together; 80 % of the machine's, or of the cgroup's that the daemon is in
 	CPUMillicores int64         // for all jobs together, as a sum of rates; four times the cores
-	Pids          int64         // processes and threads of all jobs together; half of what the machine, or its cgroup, can have
+	Pids          int64         // processes and threads of all jobs together; half of what the machine can have, or what the limit of the daemon's cgroup leaves
 	Queue         int           // jobs that may wait for a slot; 256
 	QueueWait     time.Duration // for how long; 10 s
 	Drain         time.Duration // for running jobs to finish when the server ends; 30 s
@@ -69,7 +69,7 @@ func (o Options) withDefaults() (Options, error) {
 		if err != nil {
 			return o, fmt.Errorf("find out how many processes there can be: %w", err)
 		}
-		o.Pids = pids / 2
+		o.Pids = pids
 	}
 	or := func(p *int, n int) {
 		if *p == 0 {

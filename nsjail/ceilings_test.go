@@ -1,9 +1,7 @@
 package nsjail
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"testing"
 )
@@ -11,21 +9,8 @@ import (
 // TestParentLimits: programs that each keep to their limits, whose sum is more than there is, are refused by what all may have together;
 // the host goes on to make processes. The ceilings here are small, so that nothing else comes near a limit.
 func TestParentLimits(t *testing.T) {
-	shared := requireSandbox(t)
-	cgroups, err := OpenCgroups(fmt.Sprintf("ccee-nsjail-parent-%d", os.Getpid()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	spawner, err := newSpawner("/proc/self/exe", cgroups, shared.root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(spawner.Close(), cgroups.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	b := &box{shared.root, cgroups, spawner}
+	b := apart(t, requireSandbox(t).root)
+	cgroups := b.cgroups
 	const all, each = 40, 32 // processes
 	if err := cgroups.SetCeilings(Ceilings{MemoryMax: 32 << 20, PidsMax: all, CPUWeight: 100}); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +20,11 @@ import (
 func onDisk(t *testing.T) *box {
 	t.Helper()
 	shared := requireSandbox(t)
-	dir, err := os.MkdirTemp("/var/tmp", "nsjail-disk-") // /tmp may be a tmpfs
+	const disk = "/var/tmp" // /tmp may be a tmpfs
+	if err := os.MkdirAll(disk, 0o1777); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(disk, "nsjail-disk-")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,20 +35,7 @@ func onDisk(t *testing.T) *box {
 		os.Chmod(root+"/prog", 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	cgroups, err := OpenCgroups(fmt.Sprintf("ccee-nsjail-%s-%d", strings.ToLower(t.Name()), os.Getpid()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	spawner, err := NewSpawner(cgroups, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(spawner.Close(), cgroups.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return &box{root, cgroups, spawner}
+	return apart(t, root)
 }
 
 // coldFile makes a file in the image that is on the disk and not in the page cache.

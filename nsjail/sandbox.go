@@ -87,10 +87,8 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 		return Result{}, err
 	}
 	r := classify(p, *end, before, after)
-	if r.Verdict == WallTime {
-		if e, ok := starved(p.Resources, r.Usage, sb.cg.pressure()-w.pressure); ok {
-			r.Evidence = append(r.Evidence, e)
-		}
+	if e, ok := starved(p, r.Usage, end.pressure); ok && r.Verdict == WallTime {
+		r.Evidence = append(r.Evidence, e)
 	}
 	sb.dead = end.killed || end.gone || r.Verdict == OOMKilled
 	r.Order, r.OrderTruncated = s.out.kept.finish()

@@ -45,10 +45,10 @@ func parsePressure(text string) time.Duration {
 
 // starved is the evidence that the host kept a program from running that has used u, and for the time of pressure was ready to, in vain. What
 // its own CPU rate kept it from is no fault of the host: who gets what the rate allows has missed nothing.
-func starved(r Resources, u Usage, pressure time.Duration) (Evidence, bool) {
-	millicores := min(r.CPUMillicores, 1000*int64(runtime.NumCPU()))
+func starved(p Process, u Usage, pressure time.Duration) (Evidence, bool) {
+	millicores := min(p.Resources.CPUMillicores, 1000*int64(runtime.NumCPU()))
 	got := (u.User + u.System) * 1000 / time.Duration(millicores)
-	missed := min(pressure, u.Wall-got)
-	least := u.Wall / starvedPart
+	missed := min(pressure, p.WallTime-got)
+	least := p.WallTime / starvedPart
 	return Evidence{Starved, missed.Milliseconds(), least.Milliseconds(), "ms"}, missed > 0 && missed >= least
 }

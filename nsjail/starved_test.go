@@ -1,9 +1,7 @@
 package nsjail
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -31,7 +29,7 @@ func TestStarvedSum(t *testing.T) {
 		{"sleeps and is kept waiting now and then", 1000, 4 * second, second, second / 2, 0},
 		{"just enough", 1000, 4 * second, second, second, second},
 	} {
-		e, ok := starved(Resources{CPUMillicores: tt.millicores}, Usage{Wall: tt.wall, User: tt.cpu}, tt.waited)
+		e, ok := starved(Process{WallTime: tt.wall, Resources: Resources{CPUMillicores: tt.millicores}}, Usage{User: tt.cpu}, tt.waited)
 		if ok != (tt.want > 0) || ok && e != (Evidence{Starved, tt.want.Milliseconds(), tt.wall.Milliseconds() / 4, "ms"}) {
 			t.Errorf("%s: %+v, %t, want %v", tt.name, e, ok, tt.want)
 		}
@@ -49,42 +47,29 @@ func TestStarvedSum(t *testing.T) {
 // crowded is a box of its own whose programs have that weight together, beside so many busy processes on each core.
 func crowded(t *testing.T, weight int64, busy int) *box {
 	t.Helper()
-	shared := requireSandbox(t)
-	cgroups, err := OpenCgroups(fmt.Sprintf("ccee-nsjail-crowd-%d", os.Getpid()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	spawner, err := newSpawner("/proc/self/exe", cgroups, shared.root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(spawner.Close(), cgroups.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := cgroups.SetCeilings(Ceilings{MemoryMax: 1 << 30, PidsMax: 1000, CPUWeight: weight}); err != nil {
+	b := apart(t, requireSandbox(t).root)
+	if err := b.cgroups.SetCeilings(Ceilings{MemoryMax: 1 << 30, PidsMax: 1000, CPUWeight: weight}); err != nil {
 		t.Fatal(err)
 	}
 	for range busy * runtime.NumCPU() {
-		cmd := exec.Command(shared.root+"/prog", "spin")
+		cmd := exec.Command(b.root+"/prog", "spin")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	}
-	return &box{shared.root, cgroups, spawner}
+	return b
 }
 
 // TestStarved: beside busy processes a wall limit that passes says whether the program wanted to run.
 func TestStarved(t *testing.T) {
-	b := crowded(t, 10, 2)
+	b := crowded(t, 100, 2)
 	for _, tt := range []struct {
 		program string
 		want    bool
 	}{{"spin", true}, {"sleep", false}} {
 		p := process(tt.program)
-		p.WallTime = 2 * time.Second
+		p.WallTime = 3 * time.Second
 		r := b.run(t, p)
 		i := slices.IndexFunc(r.Evidence, func(e Evidence) bool { return e.Source == Starved })
 		if r.Verdict != WallTime || (i >= 0) != tt.want {

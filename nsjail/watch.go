@@ -13,18 +13,19 @@ import (
 
 // ending is how a process came to its end, as far as sandbox-init and the timers know.
 type ending struct {
-	cause  Verdict         // why everything was killed, if killed
-	killed bool            //
-	gone   bool            // sandbox-init is gone too
-	failed error           // the program was not started
-	ours   error           // the same, and no fault of the program
-	exited bool            // status holds
-	paused bool            // by itself
-	status unix.WaitStatus //
-	wall   time.Duration   //
-	output int64           // bytes of both streams
-	socket Evidence        // of too much in sockets
-	denied []Denied        //
+	cause    Verdict         // why everything was killed, if killed
+	killed   bool            //
+	gone     bool            // sandbox-init is gone too
+	failed   error           // the program was not started
+	ours     error           // the same, and no fault of the program
+	exited   bool            // status holds
+	paused   bool            // by itself
+	status   unix.WaitStatus //
+	wall     time.Duration   //
+	output   int64           // bytes of both streams
+	pressure time.Duration   // from its start until its wall time was over
+	socket   Evidence        // of too much in sockets
+	denied   []Denied        //
 }
 
 // startWait bounds the time from the order to run until execve. It takes a millisecond, but a host that is drowning in forks
@@ -42,7 +43,7 @@ type watch struct {
 	wall, cpu *time.Timer
 	started   bool
 	startNs   uint64        // CLOCK_MONOTONIC, by sandbox-init
-	pressure  time.Duration // before it was started
+	pressure  time.Duration // until its start
 	end       ending
 }
 
@@ -82,6 +83,7 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 			if !w.started {
 				w.end.ours = fmt.Errorf("sandbox-init did not start the program within %v", startWait)
 			}
+			w.end.pressure = w.sb.cg.pressure() - w.pressure // not what it waits for while it dies
 			w.kill(WallTime)
 		case <-w.cpu.C:
 			w.checkCPU()
