@@ -43,7 +43,7 @@ func TestCeilings(t *testing.T) {
 // TestStarvedCounted: the metric counts the steps whose evidence says it, and no other wall limit.
 func TestStarvedCounted(t *testing.T) {
 	m := newMetrics(testSlots())
-	for _, evidence := range [][]job.Evidence{nil, {{Source: "timer wall"}}, {{Source: "timer wall"}, {Source: nsjail.Starved}}} {
+	for _, evidence := range [][]job.Evidence{nil, {{Source: "timer wall"}}, {{Source: "timer wall"}, {Source: nsjail.Starved, Value: 900}}} {
 		m.finished("python", &job.Result{Verdict: job.WallTime, Steps: []job.Step{{Name: "run", Verdict: job.WallTime, Evidence: evidence}}})
 	}
 	all, err := m.registry.Gather()

@@ -1,14 +1,12 @@
 package daemon
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ccee/api/job"
-	"ccee/nsjail"
 )
 
 // metrics are what GET /metrics shows. Their names are part of the daemon's contract with operators.
@@ -105,7 +103,7 @@ func (m *metrics) finished(language string, res *job.Result) {
 	m.jobs.WithLabelValues(language, string(res.Verdict)).Inc()
 	for s := range res.EveryStep() {
 		m.stepSeconds.WithLabelValues(language, s.Name, string(s.Verdict)).Observe(s.Usage.WallMs / 1000)
-		if slices.ContainsFunc(s.Evidence, func(e job.Evidence) bool { return e.Source == nsjail.Starved }) {
+		if s.Starved() > 0 {
 			m.starved.WithLabelValues(language).Inc()
 		}
 		for _, d := range s.DeniedSyscalls {
