@@ -15,6 +15,11 @@ import (
 // more weight against the jobs than these against the rest of the host.
 func TestServices(t *testing.T) {
 	s := ownStack(t)
+	place := cpuCgroup(t, os.Getpid()) // somebody's: they stay there
+	free := place == "/" || place == "/ccee-host"
+	if free {
+		place = "/" + s.name + "-services"
+	}
 	scores := map[int]int{s.cmd.Process.Pid: -900}
 	for part, want := range map[string]int{"daemon": -900, "redis": -800, "worker": -700, "api": -600} {
 		pid, err := s.child(part)
@@ -25,8 +30,8 @@ func TestServices(t *testing.T) {
 		if part == "daemon" {
 			scores[s.spawner(t, pid)] = -900
 		}
-		if cpu := cpuCgroup(t, pid); !strings.HasSuffix(cpu, "/"+s.name+"-services") {
-			t.Errorf("%s is in the cgroup %s, want %s-services", part, cpu, s.name)
+		if cpu := cpuCgroup(t, pid); cpu != place {
+			t.Errorf("%s is in the cgroup %s, want %s", part, cpu, place)
 		}
 	}
 	// To lower it takes CAP_SYS_RESOURCE, which not every container has.
@@ -40,7 +45,7 @@ func TestServices(t *testing.T) {
 			return err == nil && strings.TrimSpace(string(got)) == strconv.Itoa(want), fmt.Sprintf("%s, %v, want %d", got, err, want)
 		})
 	}
-	if services, jails := weight(t, s.name+"-services"), weight(t, s.name); services < 4*jails || jails <= 0 {
+	if services, jails := weight(t, s.name+"-services"), weight(t, s.name); free && services < 4*jails || jails <= 0 {
 		t.Errorf("the services have the weight %d beside %d of all jobs", services, jails)
 	}
 	if err := s.down(); err != nil {

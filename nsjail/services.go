@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,26 +15,30 @@ type Services struct{ dir string }
 // servicesWeight is four times what all jails have by default on a large machine: services need little, but what they need at once.
 const servicesWeight = 4000 // as cpu.weight
 
-// OpenServices makes, or finds, the cgroup for the services beside the parent cgroup of that name, and gives it its weight. It is nil where its
-// processes belong to somebody else's cgroup, systemd's for one: on cgroup v2 they would leave that one's limits and its supervision.
+// OpenServices makes, or finds, the cgroup for the services of the jails whose parent cgroup has that name, and gives it its weight. It is nil where
+// this process belongs to somebody else's cgroup, systemd's for one: its children would leave that one's limits and its supervision.
 func OpenServices(name string) (*Services, error) {
 	h, err := findHierarchies()
 	if err != nil {
 		return nil, err
 	}
+	self, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	controller := "cpu"
 	if h.v2() {
-		self, err := os.ReadFile("/proc/self/cgroup")
-		if err != nil {
-			return nil, err
-		}
-		if own := strings.TrimPrefix(strings.TrimSpace(string(self)), "0::"); own != "/" && own != "/"+hostLeaf {
-			return nil, nil
-		}
+		controller = ""
+	}
+	if own := ownCgroup(string(self), controller); own != "/" && own != "/"+hostLeaf {
+		return nil, nil
+	}
+	if h.v2() {
 		if err := enable(h.cpu, controllers...); err != nil {
 			return nil, err
 		}
 	}
-	s := &Services{filepath.Join(h.cpu, name+"-services")}
+	s := &Services{filepath.Join(h.cpu, strings.ReplaceAll(name, "/", "-")+"-services")}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make cgroup: %w", err)
 	}
@@ -41,6 +46,17 @@ func OpenServices(name string) (*Services, error) {
 		return nil, fmt.Errorf("set the weight of %s: %w", s.dir, err)
 	}
 	return s, nil
+}
+
+// ownCgroup is the path of the tree with that controller, "" for v2's, in the text of /proc/self/cgroup; see cgroups(7).
+func ownCgroup(text, controller string) string {
+	for line := range strings.Lines(text) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) == 3 && slices.Contains(strings.Split(f[1], ","), controller) {
+			return f[2]
+		}
+	}
+	return ""
 }
 
 // Join moves a process there.
