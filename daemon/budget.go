@@ -35,11 +35,25 @@ func machineMemory() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	limit, err := cgroupLimit("/proc/self/cgroup", "/sys/fs/cgroup")
+	limit, err := cgroupLimit("/proc/self/cgroup", "/sys/fs/cgroup", "memory", "memory.limit_in_bytes")
 	if err != nil {
 		return 0, err
 	}
 	return min(total, limit), nil
+}
+
+// hostPids is what a container's limit of processes leaves to the services in it.
+const hostPids = 256
+
+// machinePids is how many processes and threads jobs may have: half of what the machine can have (proc_sys_kernel(5)), since the rest of it
+// makes processes too; or less where a cgroup above the daemon has a limit, which is the services' and the jobs' alone.
+func machinePids() (int64, error) {
+	limit, err := cgroupLimit("/proc/self/cgroup", "/sys/fs/cgroup", "pids", "pids.max")
+	if err != nil {
+		return 0, err
+	}
+	machine := min(readLimit("/proc/sys/kernel/pid_max"), readLimit("/proc/sys/kernel/threads-max"))
+	return min(machine/2, max(limit-hostPids, limit/2)), nil
 }
 
 // memTotal reads the first line of proc_meminfo(5): "MemTotal:       24680124 kB".
@@ -63,9 +77,9 @@ func memTotal(file string) (int64, error) {
 // noLimit stands for "max" and for v1's PAGE_COUNTER_MAX.
 const noLimit = int64(1) << 62
 
-// cgroupLimit is the lowest memory limit from the cgroup that self (cgroups(7), /proc/pid/cgroup) names up to the root, on
-// v2 and on v1. A level that can't be read sets no limit: a container seldom sees the levels above its own.
-func cgroupLimit(self, mount string) (int64, error) {
+// cgroupLimit is the lowest limit of a controller from the cgroup that self (cgroups(7), /proc/pid/cgroup) names up to the root, on
+// v2, where it is controller.max, and on v1. A level that can't be read sets no limit: a container seldom sees the levels above its own.
+func cgroupLimit(self, mount, controller, v1 string) (int64, error) {
 	f, err := os.Open(self)
 	if err != nil {
 		return 0, err
@@ -78,10 +92,10 @@ func cgroupLimit(self, mount string) (int64, error) {
 		if len(parts) != 3 {
 			return 0, fmt.Errorf("read %s: a line is %q, want id:controllers:path", self, lines.Text())
 		}
-		dir, name := mount, "memory.max"
+		dir, name := mount, controller+".max"
 		switch {
-		case parts[1] == "memory":
-			dir, name = filepath.Join(mount, "memory"), "memory.limit_in_bytes"
+		case parts[1] == controller:
+			dir, name = filepath.Join(mount, controller), v1
 		case parts[1] != "":
 			continue
 		}

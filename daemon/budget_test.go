@@ -36,14 +36,27 @@ func TestCgroupLimit(t *testing.T) {
 		{"above the namespace", map[string]string{"self": "0::/../../x\n", "fs/x/memory.max": "77"}, 77},
 	} {
 		dir := tree(t, tt.files)
-		got, err := cgroupLimit(filepath.Join(dir, "self"), filepath.Join(dir, "fs"))
+		got, err := cgroupLimit(filepath.Join(dir, "self"), filepath.Join(dir, "fs"), "memory", "memory.limit_in_bytes")
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %d, %v, want %d", tt.name, got, err, tt.want)
 		}
 	}
 	dir := tree(t, map[string]string{"self": "nonsense"})
-	if _, err := cgroupLimit(filepath.Join(dir, "self"), dir); err == nil {
+	if _, err := cgroupLimit(filepath.Join(dir, "self"), dir, "memory", "memory.limit_in_bytes"); err == nil {
 		t.Error("a line without colons was taken")
+	}
+}
+
+// TestCgroupLimitOfProcesses: on v1 the file is called as on v2.
+func TestCgroupLimitOfProcesses(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"v2": {"self": "0::/a/b\n", "fs/a/b/pids.max": "max\n", "fs/a/pids.max": "500\n", "fs/a/memory.max": "1\n"},
+		"v1": {"self": "4:memory:/x\n3:pids:/x\n", "fs/pids/x/pids.max": "500\n", "fs/memory/x/memory.limit_in_bytes": "1\n"},
+	} {
+		dir := tree(t, files)
+		if got, err := cgroupLimit(filepath.Join(dir, "self"), filepath.Join(dir, "fs"), "pids", "pids.max"); err != nil || got != 500 {
+			t.Errorf("%s: %d, %v, want 500", name, got, err)
+		}
 	}
 }
 

@@ -150,10 +150,11 @@ type readiness struct {
 	Ready    bool     `json:"ready"`
 	Reasons  []string `json:"reasons,omitempty"`  // why not
 	Warnings []string `json:"warnings,omitempty"` // what is amiss all the same
+	Slots    int      `json:"slots"`              // jobs that run at once, as far as memory, CPU rates and processes go
 }
 
 func (s *Server) getReady(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	var state readiness
+	state := readiness{Slots: s.slots.total.slots}
 	if s.jobs.isDraining() {
 		state.Reasons = append(state.Reasons, errDraining().Message)
 	}

@@ -136,7 +136,7 @@ func TestLanguagesReadyMetrics(t *testing.T) {
 	if _, body := s.ask(t, "GET", "/v1/languages", "", ""); !strings.Contains(body, `"languages":[{"name":"python"`) || !strings.Contains(body, `"image":"sha256:p"`) {
 		t.Errorf("/v1/languages: %s", body)
 	}
-	if resp, body := s.ask(t, "GET", "/ready", "", ""); resp.StatusCode != 200 || !strings.Contains(body, `"ready":true`) {
+	if resp, body := s.ask(t, "GET", "/ready", "", ""); resp.StatusCode != 200 || !strings.Contains(body, `"ready":true,"slots":1`) {
 		t.Errorf("/ready: HTTP %d %s", resp.StatusCode, body)
 	}
 	if _, body := s.ask(t, "GET", "/metrics", "", ""); !strings.Contains(body, "ccee_daemon_slots 1\n") {

@@ -68,7 +68,7 @@ func idle(t *testing.T, s *served) {
 	t.Helper()
 	// With every slot asked for at once, the answer comes when the last one is free.
 	total := s.slots.total
-	all := need{memory: total.memory, millicores: total.millicores}
+	all := need{memory: total.memory, millicores: total.millicores, pids: total.pids}
 	ctx, cancel := context.WithTimeout(t.Context(), patience.Long())
 	defer cancel()
 	slot, err := s.slots.acquire(ctx, all)

@@ -23,4 +23,5 @@ func stepLimits(spec *job.Spec, lang *job.Language) (compile, run job.Limits, er
 type need struct {
 	memory     int64 // bytes
 	millicores int64
+	pids       int64 // processes and threads, sandbox-init with them
 }

@@ -23,6 +23,7 @@ type metrics struct {
 	lostSlots       prometheus.Counter
 	sandboxes       *prometheus.CounterVec // by where they came from
 	denied          *prometheus.CounterVec // syscall
+	starved         *prometheus.CounterVec // language
 }
 
 // fromHalfMs has buckets for what takes from half a millisecond to half a minute.
@@ -53,10 +54,13 @@ func newMetrics(s *slots) *metrics {
 	m.denied = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ccee_daemon_denied_syscalls_total", Help: "System calls that the seccomp policy refused.",
 	}, []string{"syscall"})
+	m.starved = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ccee_daemon_wall_limit_starved_total", Help: "Steps whose wall time passed while the host, busy with other things, kept them from running.",
+	}, []string{"language"})
 	m.sandboxes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ccee_daemon_sandboxes_total", Help: "Sandboxes given to jobs: ready, with the runtime started in it (warm), or made at once (cold).",
 	}, []string{"from"})
-	m.registry.MustRegister(m.sandboxes, m.denied, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
+	m.registry.MustRegister(m.sandboxes, m.denied, m.starved, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(slotGauges(s)...)
 	m.registry.MustRegister(version.NewCollector("ccee"))
@@ -88,6 +92,11 @@ func slotGauges(s *slots) []prometheus.Collector {
 			_, _, used := s.inUse()
 			return float64(used.millicores)
 		}),
+		gauge("ccee_daemon_pids", "Processes and threads that jobs may be promised.", func() float64 { return float64(s.total.pids) }),
+		gauge("ccee_daemon_pids_used", "Processes and threads promised to running jobs.", func() float64 {
+			_, _, used := s.inUse()
+			return float64(used.pids)
+		}),
 	}
 }
 
@@ -96,6 +105,9 @@ func (m *metrics) finished(language string, res *job.Result) {
 	m.jobs.WithLabelValues(language, string(res.Verdict)).Inc()
 	for s := range res.EveryStep() {
 		m.stepSeconds.WithLabelValues(language, s.Name, string(s.Verdict)).Observe(s.Usage.WallMs / 1000)
+		if s.Starved() > 0 {
+			m.starved.WithLabelValues(language).Inc()
+		}
 		for _, d := range s.DeniedSyscalls {
 			name := d.Name
 			if strings.HasPrefix(name, "syscall_") {

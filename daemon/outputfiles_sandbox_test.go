@@ -108,7 +108,7 @@ func twoSteps(t *testing.T) *Runner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sl := newSlots(budget{slots: 1, memory: 1 << 40, millicores: 1 << 20, machine: 1 << 20, queue: 1, wait: time.Minute})
+	sl := newSlots(budget{slots: 1, memory: 1 << 40, millicores: 1 << 20, pids: 1 << 20, machine: 1 << 20, queue: 1, wait: time.Minute})
 	r := &Runner{
 		tracer:     (&Options{}).tracer(),
 		languages:  offering(profiled("two", `{"name":"two","sourceFile":"first.py","compile":["/usr/bin/python3","first.py"],"run":["/usr/bin/python3","second.py"]}`, 1)),

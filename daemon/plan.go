@@ -172,6 +172,7 @@ func (p plan) need() need {
 	for _, s := range p.steps {
 		n.memory = max(n.memory, s.limits.MemoryBytes+beside(s.limits))
 		n.millicores = max(n.millicores, s.limits.CPUMillicores)
+		n.pids = max(n.pids, s.limits.PidsMax+1)
 	}
 	return n
 }

@@ -65,7 +65,7 @@ type rig struct {
 func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error)) *rig {
 	r := &rig{}
 	r.sb = &scripted{steps: steps, calls: &r.calls}
-	sl := newSlots(budget{slots: 1, memory: 1 << 40, millicores: 1 << 20, machine: 1 << 20, queue: 1, wait: time.Minute})
+	sl := newSlots(budget{slots: 1, memory: 1 << 40, millicores: 1 << 20, pids: 1 << 20, machine: 1 << 20, queue: 1, wait: time.Minute})
 	r.Runner = &Runner{
 		tracer: (&Options{}).tracer(),
 		languages: offering(

@@ -32,12 +32,17 @@ type Options struct {
 	Slots         int           // jobs at once; 16 per core. Slot n owns the host ids 1879048192+2n and +2n+1
 	MemoryBytes   int64         // for all jobs together; 80 % of the machine's, or of the cgroup's that the daemon is in
 	CPUMillicores int64         // for all jobs together, as a sum of rates; four times the cores
+	Pids          int64         // processes and threads of all jobs together; half of what the machine can have, or what the limit of the daemon's cgroup leaves
 	Queue         int           // jobs that may wait for a slot; 256
 	QueueWait     time.Duration // for how long; 10 s
 	Drain         time.Duration // for running jobs to finish when the server ends; 30 s
 	Network       string        // of jobs that don't say what they want, see job.Spec; job.NetworkLoopback
 	Ready         int           // sandboxes that are made ahead, for the kinds of jobs that there were of late
 	Warm          bool          // with the runtime started in them, where the language has one that waits for its program
+
+	CPUWeight      int64 // of all jobs together, where a process or a cgroup beside theirs has 100; 100 a core, up to 1000
+	DiskBytes      int64 // that all jobs together read in a second from the disk of the images, and one job half of it; 512 MiB
+	DiskOperations int64 // the same of reads, whatever their size; 2048
 
 	// Before it serves, a Server tries in a sandbox whether the controls hold, and New gives an error when one does not.
 	// With AllowDegraded it serves then, and every result says so: its tier is "jail-degraded".
@@ -60,6 +65,13 @@ func (o Options) withDefaults() (Options, error) {
 		}
 		o.MemoryBytes = memory / 10 * 8
 	}
+	if o.Pids == 0 {
+		pids, err := machinePids()
+		if err != nil {
+			return o, fmt.Errorf("find out how many processes there can be: %w", err)
+		}
+		o.Pids = pids
+	}
 	or := func(p *int, n int) {
 		if *p == 0 {
 			*p = n
@@ -74,6 +86,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.CPUMillicores == 0 {
 		o.CPUMillicores = 4 * 1000 * int64(cores())
 	}
+	if o.CPUWeight == 0 {
+		o.CPUWeight = min(1000, 100*int64(cores()))
+	}
 	if o.QueueWait == 0 {
 		o.QueueWait = 10 * time.Second
 	}
@@ -84,7 +99,10 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 func (o *Options) budget(firstSlot int) budget {
-	return budget{first: firstSlot, slots: o.Slots, memory: o.MemoryBytes, millicores: o.CPUMillicores, machine: 1000 * int64(cores()), queue: o.Queue, wait: o.QueueWait}
+	return budget{
+		first: firstSlot, slots: o.Slots, memory: o.MemoryBytes, millicores: o.CPUMillicores, machine: 1000 * int64(cores()),
+		pids: o.Pids - o.readyPids(), queue: o.Queue, wait: o.QueueWait,
+	}
 }
 
 // Server is the daemon: one unix socket, one parent cgroup, one spawner.
@@ -134,6 +152,9 @@ func New(o Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("open the cgroups: %w", err)
 	}
 	s.closers = append(s.closers, cgroups.Close)
+	if err := o.setCeilings(cgroups); err != nil {
+		return nil, err
+	}
 	empty, err := emptyRoot(rangeDir)
 	if err != nil {
 		return nil, err

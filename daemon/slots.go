@@ -15,6 +15,7 @@ type budget struct {
 	slots      int
 	memory     int64         // bytes: the sum of the running jobs' memory limits stays within it
 	millicores int64         // the same of their CPU rates
+	pids       int64         // the same of their processes and threads
 	machine    int64         // millicores that there are: what a job may have, and no more, is reserved for it
 	queue      int           // jobs that may wait
 	wait       time.Duration // for how long
@@ -39,14 +40,14 @@ type waiter struct {
 }
 
 func newSlots(b budget) *slots {
-	s := &slots{total: b, left: need{memory: b.memory, millicores: b.millicores}}
+	s := &slots{total: b, left: need{memory: b.memory, millicores: b.millicores, pids: b.pids}}
 	for n := range b.slots {
 		s.free = append(s.free, b.first+n)
 	}
 	return s
 }
 
-// acquire waits for a slot and for room in both budgets, and returns the slot's number. Its errors are *job.Error: EInvalid
+// acquire waits for a slot and for room in the budgets, and returns the slot's number. Its errors are *job.Error: EInvalid
 // for what could never fit, EBusy when the queue is full or the wait too long, EUnavailable when draining, ECancelled when
 // ctx ended.
 func (s *slots) acquire(ctx context.Context, n need) (int, error) {
@@ -81,6 +82,9 @@ func (s *slots) fits(n need) error {
 	}
 	if n.millicores > s.total.millicores {
 		return job.Invalid("run.cpuMillicores", "comes to %d for its largest step, all that this machine gives to jobs is %d", n.millicores, s.total.millicores)
+	}
+	if n.pids > s.total.pids {
+		return job.Invalid("run.pidsMax", "comes to %d for its largest step, all that this machine gives to jobs is %d", n.pids-1, s.total.pids-1)
 	}
 	return nil
 }
@@ -141,12 +145,13 @@ func (s *slots) close() {
 }
 
 func (s *slots) room(n need) bool {
-	return len(s.free) > 0 && n.memory <= s.left.memory && n.millicores <= s.left.millicores
+	return len(s.free) > 0 && n.memory <= s.left.memory && n.millicores <= s.left.millicores && n.pids <= s.left.pids
 }
 
 func (s *slots) take(n need) int {
 	s.left.memory -= n.memory
 	s.left.millicores -= n.millicores
+	s.left.pids -= n.pids
 	slot := s.free[0]
 	s.free = s.free[1:]
 	return slot
@@ -157,6 +162,7 @@ func (s *slots) take(n need) int {
 func (s *slots) put(slot int, n need) {
 	s.left.memory += n.memory
 	s.left.millicores += n.millicores
+	s.left.pids += n.pids
 	s.free = append(s.free, slot)
 	s.grant()
 }
@@ -179,7 +185,7 @@ func (s *slots) busy() bool {
 func (s *slots) inUse() (running, waiting int, used need) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	used = need{memory: s.total.memory - s.left.memory, millicores: s.total.millicores - s.left.millicores}
+	used = need{memory: s.total.memory - s.left.memory, millicores: s.total.millicores - s.left.millicores, pids: s.total.pids - s.left.pids}
 	return s.total.slots - len(s.free), len(s.waiting), used
 }
 

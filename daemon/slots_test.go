@@ -11,7 +11,7 @@ import (
 )
 
 func testSlots() *slots {
-	return newSlots(budget{slots: 2, memory: 100, millicores: 1000, machine: 10_000, queue: 3, wait: time.Minute})
+	return newSlots(budget{slots: 2, memory: 100, millicores: 1000, pids: 100, machine: 10_000, queue: 3, wait: time.Minute})
 }
 
 // try starts acquire and returns where its outcome will be.
@@ -73,6 +73,7 @@ func TestSlotsRefuse(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		settled(t, "too much memory", try(ctx, s, need{memory: 101}), job.EInvalid)
 		settled(t, "too much CPU", try(ctx, s, need{millicores: 1001}), job.EInvalid)
+		settled(t, "too many processes", try(ctx, s, need{pids: 101}), job.EInvalid)
 		settled(t, "the first", try(ctx, s, need{millicores: 1000}), "")
 
 		late := try(t.Context(), s, need{millicores: 1})
@@ -109,15 +110,33 @@ func TestSlotsLeavingHeadLetsOthersIn(t *testing.T) {
 	})
 }
 
+// TestSlotsOfProcesses: jobs whose processes would be more than there can be together wait for each other.
+func TestSlotsOfProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := testSlots()
+		first, err := s.acquire(t.Context(), need{pids: 60})
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := try(t.Context(), s, need{pids: 41})
+		pending(t, "the one that is one too many", second)
+		s.release(first, need{pids: 60})
+		settled(t, "the second", second, "")
+		if _, _, used := s.inUse(); used.pids != 41 {
+			t.Errorf("%d processes are promised, want 41", used.pids)
+		}
+	})
+}
+
 // Whatever comes together, no two jobs hold a slot at once, no budget is overdrawn, and all is given back.
 func TestSlotsUnderLoad(t *testing.T) {
-	s := newSlots(budget{slots: 5, memory: 100, millicores: 1000, machine: 10_000, queue: 1000, wait: time.Minute})
+	s := newSlots(budget{slots: 5, memory: 100, millicores: 1000, pids: 100, machine: 10_000, queue: 1000, wait: time.Minute})
 	var mu sync.Mutex
 	held := map[int]bool{}
 	var wg sync.WaitGroup
 	for i := range 400 {
 		wg.Go(func() {
-			n := need{memory: int64(i%40 + 1), millicores: int64(i%500 + 1)}
+			n := need{memory: int64(i%40 + 1), millicores: int64(i%500 + 1), pids: int64(i%50 + 1)}
 			ctx, cancel := context.WithCancel(t.Context())
 			if i%7 == 0 {
 				go cancel()
@@ -133,7 +152,7 @@ func TestSlotsUnderLoad(t *testing.T) {
 			}
 			held[slot] = true
 			mu.Unlock()
-			if _, _, used := s.inUse(); used.memory > 100 || used.millicores > 1000 {
+			if _, _, used := s.inUse(); used.memory > 100 || used.millicores > 1000 || used.pids > 100 {
 				t.Errorf("in use %+v, more than there is", used)
 			}
 			mu.Lock()

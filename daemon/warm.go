@@ -18,7 +18,8 @@ const (
 	warmShare = 20
 
 	warmRetry  = time.Minute      // after one that did not stop itself
-	warmTime   = 30 * time.Second // that a runtime may take until it stops itself
+	warmTime   = 30 * time.Second // of CPU that a runtime may take until it stops itself
+	warmWall   = 10 * time.Minute // the same of real time: what it gets is what nobody else wants, on a busy host next to nothing
 	warmOutput = 4 << 10          // bytes of what it says when it does not
 	warmFiles  = 64 << 10         // largest files of a job that a runtime started ahead compiles: see job.Language.WarmMemoryBytes
 )
@@ -83,7 +84,7 @@ func (p plan) ahead(f filter) *nsjail.Process {
 	proc.Files, proc.Stdin, proc.MayPause = nil, nil, true
 	proc.Resources.MemoryMax += p.lang.WarmMemoryBytes
 	proc.Resources.CPUMillicores, proc.Resources.Idle = 1000, true
-	proc.WallTime, proc.CPUTime = warmTime, warmTime
+	proc.WallTime, proc.CPUTime = warmWall, warmTime
 	proc.OutputMax, proc.OutputTail, proc.FloodMax = warmOutput, 0, 1<<20
 	return &proc
 }

@@ -17,6 +17,7 @@ import (
 // Cgroups is the parent cgroup below which each sandbox gets its own.
 type Cgroups struct {
 	at   hierarchies // of the parent
+	disk []write     // of each sandbox: see LimitDisk
 	lock *os.File    // held: one daemon per name
 	seq  atomic.Int64
 }
@@ -41,7 +42,7 @@ func OpenCgroups(name string) (*Cgroups, error) {
 		return nil, fmt.Errorf("cgroup %s: %w", c.at.memory, err)
 	}
 	if h.v2() {
-		err = enableDownTo(h.unified, name)
+		err = enableDownTo(h.unified, name, controllers...)
 	} else {
 		err = c.limitSockets()
 	}
@@ -52,6 +53,9 @@ func OpenCgroups(name string) (*Cgroups, error) {
 	if err := c.sweep(); err != nil {
 		c.lock.Close()
 		return nil, fmt.Errorf("sweep %s: %w", name, err)
+	}
+	if h.ioV2() && enableDownTo(h.unified, name, "io") != nil {
+		c.at.io = "" // LimitDisk says so
 	}
 	return c, nil
 }
@@ -107,7 +111,8 @@ func (c *Cgroups) Close() error {
 type cgroup struct {
 	name    string
 	at      hierarchies
-	fd      int // of the v2 directory, or -1
+	disk    []write // limits of the disks, for a cgroup of any name
+	fd      int     // of the v2 directory, or -1
 	written Resources
 	peak    *os.File // v2's memory.peak since resetPeak, or nil
 	oom     *os.File // v1's eventfd; see oom.go
@@ -117,7 +122,7 @@ type cgroup struct {
 // while the child is cloned.
 func (c *Cgroups) newCgroup() (*cgroup, error) {
 	name := "sb-" + strconv.FormatInt(c.seq.Add(1), 10)
-	cg := &cgroup{name: name, at: c.at.below(name), fd: -1}
+	cg := &cgroup{name: name, at: c.at.below(name), disk: c.disk, fd: -1}
 	if cg.at.unified == "" {
 		return cg, nil
 	}
@@ -152,6 +157,9 @@ func (cg *cgroup) finish(r Resources, sockets bool) error {
 		if err := writeSocketLimit(cg.at.memory, socketMax); err != nil {
 			return err
 		}
+	}
+	if err := cg.limitDisk(); err != nil {
+		return err
 	}
 	return cg.set(r)
 }

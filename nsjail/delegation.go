@@ -26,8 +26,7 @@ func checkDelegation(root string) error {
 	if err := unix.Access(root, unix.W_OK); errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("cgroup v2: %s is mounted read-only: start the container with --privileged", root)
 	}
-	b, err := os.ReadFile(root + "/cgroup.controllers")
-	if err != nil {
+	if _, err := os.Stat(root + "/cgroup.controllers"); err != nil {
 		return fmt.Errorf("cgroup v2: %w", err)
 	}
 	why := "is not there: boot without cgroup_disable=%[1]s, and mount no v1 tree that has it"
@@ -37,31 +36,37 @@ func checkDelegation(root string) error {
 	}
 	var errs []error
 	for _, c := range controllers {
-		if !slices.Contains(strings.Fields(string(b)), c) {
+		if !has(root, c) {
 			errs = append(errs, fmt.Errorf("cgroup v2 controller %[1]s "+why, c))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// enableDownTo turns the controllers on from root down to the cgroup of that name, for its children too.
-func enableDownTo(root, name string) error {
+// has reports whether dir, a cgroup of a v2 tree, can have that controller.
+func has(dir, controller string) bool {
+	b, err := os.ReadFile(dir + "/cgroup.controllers")
+	return err == nil && slices.Contains(strings.Fields(string(b)), controller)
+}
+
+// enableDownTo turns controllers on from root down to the cgroup of that name, for its children too.
+func enableDownTo(root, name string, controllers ...string) error {
 	dir := root
 	for _, part := range append([]string{""}, strings.Split(filepath.Clean(name), "/")...) {
 		dir = filepath.Join(dir, part)
-		if err := enable(dir); err != nil {
+		if err := enable(dir, controllers...); err != nil {
 			return fmt.Errorf("enable controllers in %s: %w", dir, err)
 		}
 	}
 	return nil
 }
 
-// enable turns the controllers on for the children of dir, a cgroup of a v2 tree.
-func enable(dir string) error {
+// enable turns controllers on for the children of dir, a cgroup of a v2 tree.
+func enable(dir string, controllers ...string) error {
 	const tries = 10 // a process that forks while it is moved may leave its child behind
 	var err, refused error
 	for range tries {
-		err = writeFile(dir, "cgroup.subtree_control", "+memory +cpu +pids")
+		err = writeFile(dir, "cgroup.subtree_control", "+"+strings.Join(controllers, " +"))
 		if !errors.Is(err, unix.EBUSY) {
 			return err
 		}

@@ -2,6 +2,7 @@ package nsjail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -154,6 +155,25 @@ func process(args ...string) Process {
 		Resources: testResources(),
 		WallTime:  patience.Long(), CPUTime: patience.Long(), OutputMax: 65536, FloodMax: 1 << 20,
 	}
+}
+
+// apart is a box with a parent cgroup of its own, for what holds for all sandboxes of one.
+func apart(t *testing.T, root string) *box {
+	t.Helper()
+	cgroups, err := OpenCgroups(fmt.Sprintf("ccee-nsjail-apart-%d", os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spawner, err := newSpawner("/proc/self/exe", cgroups, filepath.Dir(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(spawner.Close(), cgroups.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return &box{root, cgroups, spawner}
 }
 
 // slow is the time that a program needs here for what d is enough for on a fast machine.

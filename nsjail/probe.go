@@ -24,7 +24,7 @@ type Check struct {
 // Probe tries what the sandbox needs on this host, for ccee doctor and for readiness. It leaves
 // nothing behind but, in a container, the leaf that processes had to move to.
 func Probe() []Check {
-	checks := []Check{rootCheck(), kernelCheck(), cgroupCheck(), userNamespaces(), killCheck(), hostCheck(), coreCheck()}
+	checks := []Check{rootCheck(), kernelCheck(), cgroupCheck(), userNamespaces(), killCheck(), diskCheck(), hostCheck(), coreCheck()}
 	for _, c := range checks {
 		if c.Needed && !c.OK {
 			return checks

@@ -87,6 +87,9 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 		return Result{}, err
 	}
 	r := classify(p, *end, before, after)
+	if e, ok := starved(p, r.Usage, end.pressure); ok && r.Verdict == WallTime {
+		r.Evidence = append(r.Evidence, e)
+	}
 	sb.dead = end.killed || end.gone || r.Verdict == OOMKilled
 	r.Order, r.OrderTruncated = s.out.kept.finish()
 	r.Stdout, r.Stderr = s.out.kept.out[0], s.out.kept.out[1]

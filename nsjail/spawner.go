@@ -84,6 +84,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		s.locks.Close()
 		return nil, fmt.Errorf("start sandbox-init: %w", err)
 	}
+	lowerDiskPriority(s.cmd.Process.Pid)
 	go func() {
 		_ = s.cmd.Wait() // its status says nothing: it ends when its socket does
 		close(s.done)

@@ -13,18 +13,19 @@ import (
 
 // ending is how a process came to its end, as far as sandbox-init and the timers know.
 type ending struct {
-	cause  Verdict         // why everything was killed, if killed
-	killed bool            //
-	gone   bool            // sandbox-init is gone too
-	failed error           // the program was not started
-	ours   error           // the same, and no fault of the program
-	exited bool            // status holds
-	paused bool            // by itself
-	status unix.WaitStatus //
-	wall   time.Duration   //
-	output int64           // bytes of both streams
-	excess Evidence        // of too much that the kernel charges to nobody
-	denied []Denied        //
+	cause    Verdict         // why everything was killed, if killed
+	killed   bool            //
+	gone     bool            // sandbox-init is gone too
+	failed   error           // the program was not started
+	ours     error           // the same, and no fault of the program
+	exited   bool            // status holds
+	paused   bool            // by itself
+	status   unix.WaitStatus //
+	wall     time.Duration   //
+	output   int64           // bytes of both streams
+	pressure time.Duration   // from its start until its wall time was over
+	excess   Evidence        // of too much that the kernel charges to nobody
+	denied   []Denied        //
 }
 
 // startWait bounds the time from the order to run until execve. It takes a millisecond, but a host that is drowning in forks
@@ -41,7 +42,8 @@ type watch struct {
 	denials   *denials
 	wall, cpu *time.Timer
 	started   bool
-	startNs   uint64 // CLOCK_MONOTONIC, by sandbox-init
+	startNs   uint64        // CLOCK_MONOTONIC, by sandbox-init
+	pressure  time.Duration // until its start
 	end       ending
 }
 
@@ -83,6 +85,7 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 			if !w.started {
 				w.end.ours = fmt.Errorf("sandbox-init did not start the program within %v", startWait)
 			}
+			w.end.pressure = w.sb.cg.pressure() - w.pressure // not what it waits for while it dies
 			w.kill(WallTime)
 		case <-w.cpu.C:
 			w.checkCPU()
@@ -157,6 +160,7 @@ func (w *watch) start(r reply) {
 	if w.p.OnStart != nil {
 		w.p.OnStart()
 	}
+	w.pressure = w.sb.cg.pressure()
 }
 
 // kill ends everything; the first cause stands.

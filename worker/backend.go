@@ -16,4 +16,6 @@ type Backend interface {
 	Languages(ctx context.Context) ([]job.Language, error)
 	// Ready is nil when Run can run a job now.
 	Ready(ctx context.Context) error
+	// Slots is how many jobs Run can run at once, however little each of them needs; 0 when it doesn't say.
+	Slots(ctx context.Context) (int, error)
 }

@@ -58,3 +58,6 @@ func (l *Local) Languages(ctx context.Context) ([]job.Language, error) {
 
 // Ready is nil when the daemon can run jobs.
 func (l *Local) Ready(ctx context.Context) error { return l.daemon.Ready(ctx) }
+
+// Slots is how many jobs the daemon runs at once.
+func (l *Local) Slots(ctx context.Context) (int, error) { return l.daemon.Slots(ctx) }

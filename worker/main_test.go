@@ -84,6 +84,7 @@ type fake struct {
 	stream func(context.Context, job.Spec, func(job.Event)) (job.Result, error) // instead of run
 	run    func(context.Context, job.Spec) (job.Result, error)
 	ready  func() error
+	slots  int
 }
 
 func (f fake) Run(ctx context.Context, s job.Spec, on func(job.Event)) (job.Result, error) {
@@ -102,6 +103,8 @@ func (f fake) Ready(context.Context) error {
 	return f.ready()
 }
 
+func (f fake) Slots(context.Context) (int, error) { return f.slots, nil }
+
 // good is the result of a program that printed its source.
 func good(s job.Spec) job.Result {
 	zero := 0
@@ -112,7 +115,7 @@ func good(s job.Spec) job.Result {
 // startWorker runs a worker until the test, or the function returned, ends it.
 func startWorker(t *testing.T, q *queue.Queue, b Backend, opts Options) (stop func()) {
 	t.Helper()
-	if opts.Concurrency == 0 {
+	if f, ok := b.(fake); opts.Concurrency == 0 && !(ok && f.slots > 0) {
 		opts.Concurrency = 4
 	}
 	if opts.Drain == 0 {

@@ -13,8 +13,9 @@ import (
 // storeTime bounds how long a result is kept trying to be stored while Redis is away; its lease is over long before.
 const storeTime = time.Minute
 
-// run runs one job and settles it. jobs ends when the job must stop; store when nothing more can be written.
-func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
+// run runs one job and settles it. jobs ends when the job must stop; store when nothing more can be written. begun is called when the backend
+// has begun with it.
+func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) {
 	began := time.Now()
 	w.metrics.running.Inc()
 	defer w.metrics.running.Dec()
@@ -31,7 +32,10 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
 	})
 	told := &emitter{lease: l}
 	keeping.Go(func() { told.run(keep) })
-	res, err := w.backend.Run(ctx, w.withDefaults(l.Job), told.add)
+	res, err := w.backend.Run(ctx, w.withDefaults(l.Job), func(ev job.Event) {
+		begun()
+		told.add(ev)
+	})
 	endKeep()
 	keeping.Wait()
 

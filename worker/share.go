@@ -19,6 +19,13 @@ func newShare(slots, percent int) *share {
 	return &share{slots: slots, percent: percent, changed: make(chan struct{}, 1), running: map[string]int{}}
 }
 
+// part is a share of some of the slots: who waits for a change of s hears of it too.
+func (s *share) part(slots int) *share {
+	p := newShare(slots, s.percent)
+	p.changed = s.changed
+	return p
+}
+
 func (s *share) begin(tenant string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,17 +18,13 @@ import (
 	"ccee/worker/queue"
 )
 
-const (
-	// MaxConcurrency is the largest Options.Concurrency.
-	MaxConcurrency = 32
-	// storeGrace is what is left after the drain time to hand jobs back.
-	storeGrace = time.Second
-)
+// storeGrace is what is left after the drain time to hand jobs back.
+const storeGrace = time.Second
 
 // Options are a worker's settings.
 type Options struct {
 	ID          string        // unique among live workers; "" for the host's name and a random part
-	Concurrency int           // jobs at a time, 1 to MaxConcurrency
+	Concurrency int           // jobs at a time, up to MaxConcurrency; 0: as many as the backend has slots
 	TenantShare int           // percent of the jobs at a time, of those that other tenants leave, that one tenant may have; 0: all
 	Drain       time.Duration // how long running jobs may take to finish once Run is told to stop
 	OutputBytes int64         // kept of each stream of a step that says nothing of it; 0: what the language or the server has
@@ -46,13 +42,13 @@ type Worker struct {
 	metrics *metrics
 	tracer  trace.Tracer
 	gate    gate
-	share   *share
+	places  *places // since Run
 }
 
 // New returns a worker; Run starts it.
 func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
-	if opts.Concurrency < 1 || opts.Concurrency > MaxConcurrency {
-		return nil, fmt.Errorf("worker concurrency is %d, it must be 1 to %d", opts.Concurrency, MaxConcurrency)
+	if opts.Concurrency < 0 || opts.Concurrency > MaxConcurrency {
+		return nil, fmt.Errorf("worker concurrency is %d, it must be 0 to %d", opts.Concurrency, MaxConcurrency)
 	}
 	if opts.ID == "" {
 		host, err := os.Hostname()
@@ -76,7 +72,7 @@ func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
 	}
 	log := opts.Log.With().Str("worker", opts.ID).Logger()
 	return &Worker{queue: q, backend: b, opts: opts, log: log, metrics: m,
-		tracer: opts.Trace.Tracer("ccee-worker"), gate: newGate(b), share: newShare(opts.Concurrency, opts.TenantShare)}, nil
+		tracer: opts.Trace.Tracer("ccee-worker"), gate: newGate(b)}, nil
 }
 
 // Run takes and runs jobs until ctx ends. Then it waits for those that run, at most Options.Drain, hands back those that have
@@ -91,19 +87,20 @@ func (w *Worker) Run(ctx context.Context) error {
 	var announcing, running sync.WaitGroup
 	announcing.Go(func() { w.announce(ctx) })
 	defer announcing.Wait()
-	w.log.Info().Str("version", version.Version).Int("concurrency", w.opts.Concurrency).Msg("worker started")
+	if w.places = w.makePlaces(ctx); w.places == nil {
+		return nil
+	}
+	w.log.Info().Str("version", version.Version).Int("concurrency", cap(w.places.all)).Msg("worker started")
 
-	slots := make(chan struct{}, w.opts.Concurrency) // holds one value for each running job
-	for w.acquire(ctx, slots) {
+	for w.places.acquire(ctx) {
 		l := w.next(ctx)
 		if l == nil {
 			break
 		}
-		w.share.begin(l.Job.Tenant)
+		begun, end := w.places.take(l)
 		running.Go(func() {
-			defer func() { <-slots }()
-			defer w.share.end(l.Job.Tenant)
-			w.run(jobs, store, l)
+			defer end()
+			w.run(jobs, store, l, begun)
 		})
 	}
 
@@ -117,16 +114,6 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// acquire takes a slot; false when ctx has ended.
-func (w *Worker) acquire(ctx context.Context, slots chan<- struct{}) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case slots <- struct{}{}:
-		return ctx.Err() == nil
-	}
-}
-
 // next returns the next job once the backend is ready for it; nil when ctx has ended.
 func (w *Worker) next(ctx context.Context) *queue.Lease {
 	var b backoff
@@ -134,7 +121,7 @@ func (w *Worker) next(ctx context.Context) *queue.Lease {
 		if !w.gate.pass(ctx, w.log) {
 			return nil
 		}
-		l, err := w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Full: w.share.full, Changed: w.share.changed})
+		l, err := w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Full: w.places.full, Changed: w.places.share.changed})
 		switch {
 		case l != nil:
 			return l

@@ -244,6 +244,43 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 }
 
+// TestConcurrencyOfTheBackend: without a number of its own a worker has as many jobs at once as the backend has slots; of those that the backend has
+// not begun with there are never more than mostStarting, so that the rest waits where it is dealt out fairly.
+func TestConcurrencyOfTheBackend(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{})
+	const slots = 100
+	begin, given, begun, finish := make(chan struct{}), make(chan struct{}, slots), make(chan struct{}, slots), make(chan struct{})
+	startWorker(t, q, fake{slots: slots, stream: func(_ context.Context, s job.Spec, on func(job.Event)) (job.Result, error) {
+		given <- struct{}{}
+		<-begin
+		on(job.Event{Type: job.EventStarted, Step: "run"})
+		begun <- struct{}{}
+		<-finish
+		return good(s), nil
+	}}, Options{})
+	var list []string
+	for range slots + 5 {
+		list = append(list, enqueue(t, q))
+	}
+	for range mostStarting {
+		patience.Receive(t, given, "jobs are given to the backend")
+	}
+	begin <- struct{}{}
+	patience.Receive(t, begun, "one of them begins")
+	patience.Receive(t, given, "the next one is given to it")
+	if n := len(given); n != 0 {
+		t.Errorf("%d more jobs were given to the backend, beside %d that have not begun", n, mostStarting)
+	}
+	close(begin)
+	for range slots - 1 {
+		patience.Receive(t, begun, "as many jobs run as there are slots")
+	}
+	close(finish)
+	for _, id := range list {
+		wantEnd(t, q, id, queue.Succeeded)
+	}
+}
+
 func TestRedisKilledWhileJobsRun(t *testing.T) {
 	r := newRedis(t)
 	q := open(t, r, queue.Options{RetryBackoff: 10 * time.Millisecond})
@@ -277,8 +314,8 @@ func TestRedisKilledWhileJobsRun(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	for _, n := range []int{0, -1, 33} {
-		if _, err := New(nil, fake{}, Options{Concurrency: n}); err == nil || !strings.Contains(err.Error(), "1 to 32") {
+	for _, n := range []int{-1, 4097} {
+		if _, err := New(nil, fake{}, Options{Concurrency: n}); err == nil || !strings.Contains(err.Error(), "0 to 4096") {
 			t.Errorf("concurrency %d: %v, want an error that names the range", n, err)
 		}
 	}

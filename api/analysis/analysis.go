@@ -162,6 +162,10 @@ func timedOut(in Input, last *job.Step) Analysis {
 	switch {
 	case last.Verdict == job.CPUTime:
 		a.Explanation = fmt.Sprintf("The %s step used up its CPU time of %d ms.", last.Name, last.Limits.CPUMs)
+	case last.Starved() > 0:
+		a.Explanation = fmt.Sprintf("The %s step was killed at its deadline of %d ms. For %d ms it was ready to run and the server, busy with other things, had no CPU time for it.",
+			last.Name, limit(in, last), last.Starved())
+		a.Suggestions = append(a.Suggestions, "Run it again: on a server that is less busy it may end in time.")
 	case used < last.Usage.WallMs/10:
 		a.Explanation = fmt.Sprintf("The %s step was killed at its deadline of %d ms. It had used only %.0f ms of CPU: it waited for something.", last.Name, limit(in, last), used)
 		a.Suggestions = append(a.Suggestions, "See what it waits for: input that does not come, a lock, a sleep, or the network, which there is none of.")

@@ -76,8 +76,11 @@ func TestHeuristic(t *testing.T) {
 			code(0)(r, s)
 			s.DeniedSyscalls = []job.DeniedSyscall{{Name: "ptrace"}}
 		}), "Execution succeeded", high, "ptrace"},
-		"timed out, loop":      {with(ran(job.WallTime, func(_ *job.Result, s *job.Step) { s.Usage = job.Usage{WallMs: 3000, CPUUserMs: 2900} }), func(in *Input) { in.Source = "while True: pass" }), "Execution timed out", high, "unbounded loops"},
-		"timed out, names it":  {ran(job.WallTime, nil), "Execution timed out", high, "The timeout is 3000 ms"},
+		"timed out, loop":     {with(ran(job.WallTime, func(_ *job.Result, s *job.Step) { s.Usage = job.Usage{WallMs: 3000, CPUUserMs: 2900} }), func(in *Input) { in.Source = "while True: pass" }), "Execution timed out", high, "unbounded loops"},
+		"timed out, names it": {ran(job.WallTime, nil), "Execution timed out", high, "The timeout is 3000 ms"},
+		"timed out, starved": {ran(job.WallTime, func(_ *job.Result, s *job.Step) {
+			s.Usage, s.Evidence = job.Usage{WallMs: 3000, CPUUserMs: 9}, []job.Evidence{{Source: "timer wall"}, {Source: job.EvidenceStarved, Value: 2900}}
+		}), "Execution timed out", high, "For 2900 ms it was ready to run"},
 		"timed out, waiting":   {ran(job.WallTime, func(_ *job.Result, s *job.Step) { s.Usage = job.Usage{WallMs: 3000, CPUUserMs: 9} }), "Execution timed out", high, "it waited for something"},
 		"cpu time":             {ran(job.CPUTime, nil), "Execution timed out", high, "CPU time of 2000 ms"},
 		"traceback":            {ran(job.Exited, stderr(1, "Traceback (most recent call last):\n  File \"/workspace/main.py\", line 1, in <module>\n    f()\nValueError: no\n")), "Execution failed due to code error", high, "ValueError: no"},

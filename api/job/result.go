@@ -37,6 +37,10 @@ type Evidence struct {
 	Unit   string `json:"unit,omitempty"`  // "bytes", "ms", "signal", "syscall", ""
 }
 
+// EvidenceStarved is the Source of an Evidence that a wall limit passed because the host was busy: its Value is for how many milliseconds the
+// step was ready to run and got no CPU time.
+const EvidenceStarved = "cpu.pressure full"
+
 // DeniedSyscall is a system call that the seccomp policy refused, with the arguments of its first time.
 type DeniedSyscall struct {
 	Name   string   `json:"name"` // "ptrace"; "others" for what found no place in the list
@@ -97,6 +101,16 @@ type Step struct {
 
 // OK reports whether the step exited with 0.
 func (s *Step) OK() bool { return s.Verdict == Exited && s.ExitCode != nil && *s.ExitCode == 0 }
+
+// Starved is for how many milliseconds the host had no CPU time for the step, if that was a good part of its wall time and this has passed.
+func (s *Step) Starved() int64 {
+	for _, e := range s.Evidence {
+		if e.Source == EvidenceStarved {
+			return e.Value
+		}
+	}
+	return 0
+}
 
 // Result is the outcome of a job. Verdict, ExitCode and Signal are those of the last step that ran.
 type Result struct {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"ccee/api/job"
@@ -31,6 +32,10 @@ The socket is for root and the group ccee. SIGTERM: new jobs are refused, runnin
 			intFlag("slots", "CCEE_SLOTS", 0, 0, 4096, "jobs at once, 0 for 16 a core"),
 			intFlag("memory-mb", "CCEE_MEMORY_MB", 0, 0, 1<<24, "MiB for all jobs together, 0 for 80 % of the machine's"),
 			intFlag("millicores", "CCEE_MILLICORES", 0, 0, 1<<24, "sum of all jobs' CPU rates, 0 for four times the cores"),
+			intFlag("pids", "CCEE_PIDS", 0, 0, 1<<22, "processes and threads of all jobs together, 0 for half of what the machine can have"),
+			intFlag("cpu-weight", "CCEE_CPU_WEIGHT", 0, 0, 10_000, "weight of all jobs together, where another process or cgroup has 100; 0 for 100 a core, up to 1000"),
+			intFlag("disk-read-mb", "CCEE_DISK_READ_MB", 0, 0, 1<<20, "MiB a second that all jobs together read from disks, and one job half of it; 0 for 512"),
+			intFlag("disk-read-iops", "CCEE_DISK_READ_IOPS", 0, 0, 1<<24, "the same of operations; 0 for 2048"),
 			intFlag("queue", "CCEE_QUEUE", 256, 1, 100_000, "jobs that may wait for a slot"),
 			intFlag("queue-wait-ms", "CCEE_QUEUE_WAIT_MS", 10_000, 1, 600_000, "milliseconds that a job may wait"),
 			drainFlag(), allowDegradedFlag(),
@@ -94,11 +99,16 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer stop()
+	log := newLogger("daemon", cmd.String("log-level"))
+	if err := setOOMScore(os.Getpid(), oomDaemon); err != nil {
+		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
+	}
 	srv, err := daemon.New(daemon.Options{
 		Trace:  tracing,
 		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Policy: policy, Network: cmd.String("network"),
-		Cgroup: cmd.String("cgroup"), Log: newLogger("daemon", cmd.String("log-level")),
+		Cgroup: cmd.String("cgroup"), Log: log,
 		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), Warm: cmd.Bool("warm"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
+		Pids: cmd.Int64("pids"), CPUWeight: cmd.Int64("cpu-weight"), DiskBytes: cmd.Int64("disk-read-mb") * job.MiB, DiskOperations: cmd.Int64("disk-read-iops"),
 		Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: milliseconds(cmd, "drain-ms"),
 		AllowDegraded: cmd.Bool("allow-degraded"),
 	})

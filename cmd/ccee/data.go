@@ -66,7 +66,7 @@ func (u *plan) own(dir string) error {
 }
 
 func (u *plan) redisChild() child {
-	return child{name: "redis", prepare: u.checkAOF, command: u.redisCommand, cred: u.id.credential(), ready: redisAnswers, grace: 20 * time.Second}
+	return child{name: "redis", prepare: u.checkAOF, command: u.redisCommand, cred: u.id.credential(), ready: redisAnswers, grace: 20 * time.Second, started: u.place(oomRedis)}
 }
 
 // redisCommand: everything acknowledged is in the append-only file before the answer is sent, so a killed Redis or ccee

@@ -24,7 +24,8 @@ type child struct {
 	command func() *exec.Cmd
 	cred    *syscall.Credential // nil: as ccee itself
 	ready   func(context.Context) error
-	grace   time.Duration // from SIGTERM to SIGKILL
+	grace   time.Duration       // from SIGTERM to SIGKILL
+	started func(pid int) error // nil, or what makes its place on the host; that it fails is no reason to stop it
 }
 
 // keeper keeps one child running.
@@ -70,6 +71,11 @@ func (k *keeper) once(ctx context.Context) error {
 		return fmt.Errorf("start %s: %w", k.name, err)
 	}
 	k.log.Info().Str("child", k.name).Int("pid", cmd.Process.Pid).Msg("child started")
+	if k.started != nil {
+		if err := k.started(cmd.Process.Pid); err != nil {
+			k.log.Warn().Str("child", k.name).Err(err).Msg("child has not got its place")
+		}
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	select {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"ccee/daemon/client"
+	"ccee/nsjail"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
@@ -24,11 +26,9 @@ type plan struct {
 	listener             *net.TCPListener
 	lock                 *os.File
 	redis                string // redis-server's path; "" with a REDIS_URL from outside
+	services             *nsjail.Services
+	scores               bool // oom_score_adj can be lowered, which takes CAP_SYS_RESOURCE
 }
-
-// upConcurrency is how many jobs the worker of ccee up has at once unless WORKER_CONCURRENCY is set. It must be well above
-// the default quota of unfinished jobs: else one tenant's slow jobs take every place and the others wait.
-const upConcurrency = 16
 
 // children returns the parts in the order of their start.
 func (u *plan) children() []child {
@@ -37,10 +37,33 @@ func (u *plan) children() []child {
 		cs = append(cs, u.redisChild())
 	}
 	return append(cs,
-		child{name: "daemon", command: u.daemonCommand, ready: client.New(u.socket).Ready, grace: 20 * time.Second},
-		child{name: "worker", command: u.workerCommand, cred: u.id.credential(), ready: atOnce, grace: 20 * time.Second},
-		child{name: "api", command: u.apiCommand, cred: u.id.credential(), ready: u.apiReady, grace: 12 * time.Second},
+		child{name: "daemon", command: u.daemonCommand, ready: client.New(u.socket).Ready, grace: 20 * time.Second, started: u.place(oomDaemon)},
+		child{name: "worker", command: u.workerCommand, cred: u.id.credential(), ready: atOnce, grace: 20 * time.Second, started: u.place(oomWorker)},
+		child{name: "api", command: u.apiCommand, cred: u.id.credential(), ready: u.apiReady, grace: 12 * time.Second, started: u.place(oomAPI)},
 	)
+}
+
+// place has a service be killed late for memory, and run with the weight of all services: neither the jobs nor a host that is busy
+// otherwise are to keep it waiting.
+func (u *plan) place(oomScore int) func(pid int) error {
+	return func(pid int) error {
+		var err error
+		if u.scores {
+			err = setOOMScore(pid, oomScore)
+		}
+		return errors.Join(err, u.services.Join(pid))
+	}
+}
+
+// favourServices makes ready what place does. Without it the services run all the same.
+func (u *plan) favourServices() {
+	err := setOOMScore(os.Getpid(), oomDaemon) // they all die with this process
+	if u.scores = err == nil; !u.scores {
+		u.log.Warn().Err(err).Msg("the kernel may kill the services for memory")
+	}
+	if u.services, err = nsjail.OpenServices(u.cmd.String("cgroup")); err != nil {
+		u.log.Warn().Err(err).Msg("the services have no cgroup of their own: jobs may keep them waiting")
+	}
 }
 
 func (u *plan) daemonCommand() *exec.Cmd {
@@ -50,7 +73,7 @@ func (u *plan) daemonCommand() *exec.Cmd {
 func (u *plan) workerCommand() *exec.Cmd {
 	args := []string{"--socket", u.socket}
 	if os.Getenv("WORKER_CONCURRENCY") == "" {
-		args = append(args, "--concurrency", fmt.Sprint(upConcurrency))
+		args = append(args, "--concurrency", "0") // as many as the daemon has slots: it is the only worker
 	}
 	return u.reexec(workerCommand(), workerSecrets(), args...)
 }
@@ -116,6 +139,7 @@ func (u *plan) apiReady(ctx context.Context) error {
 
 func (u *plan) close() {
 	_ = u.listener.Close()
+	_ = u.services.Close() // what is left is used again
 	if u.lock != nil {
 		_ = u.lock.Close()
 	}

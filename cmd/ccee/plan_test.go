@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestUpConcurrency: the worker of ccee up has its own default, and WORKER_CONCURRENCY wins over it.
+// TestUpConcurrency: the worker of ccee up has as many jobs at once as the daemon has slots, and WORKER_CONCURRENCY wins over it.
 func TestUpConcurrency(t *testing.T) {
 	u := &plan{cmd: upCommand(), socket: "/run/x.sock"}
 	for _, tt := range []struct {
@@ -14,7 +14,7 @@ func TestUpConcurrency(t *testing.T) {
 		args []string // that are there, one after the other
 		env  bool     // WORKER_CONCURRENCY is handed on
 	}{
-		{"", []string{"--concurrency", "16"}, false},
+		{"", []string{"--concurrency", "0"}, false},
 		{"7", nil, true},
 	} {
 		t.Setenv("WORKER_CONCURRENCY", tt.set)

@@ -53,7 +53,7 @@ func TestContractSettings(t *testing.T) {
 		{worker, "JOB_TTL_SECONDS", "86400 1-31536000"},
 		{worker, "QUEUE_RETRY_BACKOFF_MS", "1000 1-60000"},
 		{worker, "QUEUE_RETRY_MAX_DELAY_MS", "60000 1-300000"},
-		{worker, "WORKER_CONCURRENCY", "4 1-32"},
+		{worker, "WORKER_CONCURRENCY", "4 0-4096"}, // 0, and more than 32: a worker fills the daemon beside it, whose slots follow the cores
 		{worker, "WORKER_TENANT_SHARE", "75 1-100"},
 		{worker, "MAX_STDIO_BYTES", "65536 1-1000000"},
 		{worker, "OTEL_SERVICE_NAME", "ccee-worker"},

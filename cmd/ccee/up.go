@@ -26,8 +26,8 @@ down with its reason. SIGTERM or Ctrl-C stops all: api, worker, daemon, redis.
    ccee up --dev                                        # key dev-local-key, loopback only
    TENANT_API_KEYS_JSON='{"KEY":{"tenantId":"acme"}}' ccee up --listen 0.0.0.0:8080
 
-Every environment variable of ccee daemon, worker and api is handed on to that part, and to no other. The worker has 16
-jobs at once unless WORKER_CONCURRENCY says otherwise.`,
+Every environment variable of ccee daemon, worker and api is handed on to that part, and to no other. The worker has as
+many jobs at once as the daemon has slots unless WORKER_CONCURRENCY says otherwise.`,
 		Flags: []cli.Flag{
 			devFlag(), listenFlag(), apiPortFlag(), socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
 			stringFlag("data", "CCEE_DATA", defaultData, "`DIR` for Redis's files"),
@@ -42,6 +42,7 @@ func up(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer u.close()
+	u.favourServices()
 	s := newStack(newLogger("up", cmd.String("log-level")))
 	defer s.stop()
 	for _, c := range u.children() {

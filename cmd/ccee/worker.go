@@ -26,7 +26,7 @@ running ones finish within --drain-ms, what is left goes back to the queue.
 		Flags: append(append(queueFlags(), tracingFlags("ccee-worker")...), socketFlag(), logLevelFlag(), drainFlag(),
 			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` for Prometheus (default: none)"),
 			intFlag("max-stdio-bytes", "MAX_STDIO_BYTES", 65_536, 1, 1_000_000, "bytes that are kept of each stream of a step, unless the job says otherwise"),
-			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 1, worker.MaxConcurrency, "jobs at once"),
+			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 0, worker.MaxConcurrency, "jobs at once, 0 for as many as the daemon has slots"),
 			intFlag("tenant-share", "WORKER_TENANT_SHARE", 75, 1, 100, "`PERCENT` of the jobs at once, of those that other tenants leave, that one tenant may have")),
 		Action: noArgs(runWorker),
 	}

@@ -32,8 +32,8 @@ func New(socket string) *Client {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},
-		MaxIdleConns:        256,
-		MaxIdleConnsPerHost: 256,
+		MaxIdleConns:        1024,
+		MaxIdleConnsPerHost: 1024,
 		IdleConnTimeout:     90 * time.Second, // less than the daemon's, so that it seldom closes one that is about to be used
 		DisableCompression:  true,
 	}}}
@@ -64,26 +64,40 @@ func (c *Client) Languages(ctx context.Context) ([]job.Language, error) {
 
 // Ready is nil when the daemon can run jobs, else an *job.Error with code EUnavailable that says why not.
 func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.ready(ctx)
+	return err
+}
+
+// Slots is how many jobs the daemon runs at once; 0 for one of an earlier version, which doesn't say. It can be asked as soon as it is ready.
+func (c *Client) Slots(ctx context.Context) (int, error) {
+	state, err := c.ready(ctx)
+	return state.Slots, err
+}
+
+// readiness is the daemon's answer to GET /ready.
+type readiness struct {
+	Ready   bool
+	Reasons []string
+	Slots   int
+	Error   *job.Error
+}
+
+func (c *Client) ready(ctx context.Context) (state readiness, err error) {
 	resp, err := c.send(ctx, "GET", "/ready", "application/json", nil)
 	if err != nil {
-		return err
+		return state, err
 	}
 	defer resp.Body.Close()
-	var state struct {
-		Ready   bool
-		Reasons []string
-		Error   *job.Error
-	}
 	if err := c.read(ctx, resp, &state); err != nil {
-		return err
+		return state, err
 	}
 	switch {
 	case state.Error != nil:
-		return state.Error
+		return state, state.Error
 	case !state.Ready:
-		return job.Errorf(job.EUnavailable, "the daemon on %s is not ready: %s", c.socket, strings.Join(state.Reasons, "; "))
+		return state, job.Errorf(job.EUnavailable, "the daemon on %s is not ready: %s", c.socket, strings.Join(state.Reasons, "; "))
 	}
-	return nil
+	return state, nil
 }
 
 // call makes one request and decodes its answer into out, unless that is nil.

@@ -381,6 +381,34 @@ static void mode_read(char **arg)
 	say("read", n == 0);
 }
 
+/* sparse FILE: a page in each 128 KiB, and nothing ahead */
+static void mode_sparse(char **arg)
+{
+	int fd = open(arg[0], O_RDONLY);
+	char page[4 * KIB];
+	ssize_t n = posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM) == 0 ? 1 : -1;
+	for (off_t at = 0; n > 0; at += 128 * KIB)
+		n = pread(fd, page, sizeof page, at);
+	say("sparse", n == 0);
+}
+
+/* hold COUNT: that many children, for good */
+static void mode_hold(char **arg)
+{
+	for (int i = 0; i < atoi(arg[0]); i++) {
+		pid_t pid = fork();
+		if (pid < 0)
+			say("hold", 0);
+		if (pid == 0)
+			for (;;)
+				pause();
+	}
+	printf("hold: OK\n");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
 /* inodes DIRECTORY COUNT: that many files */
 static void mode_inodes(char **arg)
 {
@@ -428,7 +456,7 @@ static const struct mode {
 	void (*run)(char **);
 } modes[] = {
 	{"take", 2, mode_take}, {"forked", 2, mode_forked}, {"adjust", 1, mode_adjust}, {"open", 1, mode_open},
-	{"fill", 2, mode_fill}, {"read", 1, mode_read}, {"inodes", 2, mode_inodes}, {"stack", 1, mode_stack}, {"burn", 2, mode_burn},
+	{"fill", 2, mode_fill}, {"read", 1, mode_read}, {"sparse", 1, mode_sparse}, {"hold", 1, mode_hold}, {"inodes", 2, mode_inodes}, {"stack", 1, mode_stack}, {"burn", 2, mode_burn},
 };
 
 int limits(int argc, char **argv)
