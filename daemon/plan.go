@@ -44,6 +44,7 @@ type step struct {
 	env    []string
 	stdin  []byte
 	files  []nsjail.File // written before the program starts
+	source int           // see nsjail.Process.Source
 	limits job.Limits
 
 	interleave bool
@@ -231,6 +232,7 @@ func (s step) process(f filter) nsjail.Process {
 		Seccomp:   f.bpf,
 		Decide:    f.decide,
 		Files:     s.files,
+		Source:    s.source,
 		Resources: resources(l),
 		WallTime:  time.Duration(l.WallMs) * time.Millisecond,
 		CPUTime:   time.Duration(l.CPUMs) * time.Millisecond,

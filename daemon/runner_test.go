@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
 
 	"ccee/api/job"
@@ -36,6 +35,10 @@ func (s *scripted) Run(ctx context.Context, p nsjail.Process) (nsjail.Result, er
 func (s *scripted) Ready() error { return nil }
 func (s *scripted) Alive() bool  { return true }
 func (s *scripted) Dir() int     { return -1 }
+
+func (s *scripted) Retire() {
+	*s.calls = append(*s.calls, "retire")
+}
 
 func (s *scripted) Close() error {
 	*s.calls = append(*s.calls, "close")
@@ -73,7 +76,6 @@ func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error
 			profiled("java", `{"name":"java","sourceFile":"Main.java","publicClass":true,"compile":["/javac","{source}"],"run":["/workspace/java","{class}"]}`, 1)),
 		unpack:     func(context.Context, rootfs.Image) (string, error) { return "/trees/x", nil },
 		newSandbox: func(context.Context, nsjail.Config) (sandbox, error) { return r.sb, nil },
-		built:      semaphore.NewWeighted(maxBuilt),
 		slots:      sl, filters: filters{none: filter{bpf: []byte("bpf")}}, metrics: newMetrics(sl), log: zerolog.New(io.Discard),
 	}
 	r.emit = func(ev job.Event) error {
