@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ccee/api/job"
@@ -31,11 +32,17 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease) {
 	})
 	told := &emitter{lease: l}
 	keeping.Go(func() { told.run(keep) })
-	res, err := w.backend.Run(ctx, w.withDefaults(l.Job), told.add)
+	var started atomic.Bool // a program of the job
+	res, err := w.backend.Run(ctx, w.withDefaults(l.Job), func(ev job.Event) {
+		if ev.Type == job.EventStarted {
+			started.Store(true)
+		}
+		told.add(ev)
+	})
 	endKeep()
 	keeping.Wait()
 
-	v := decide(res, err, context.Cause(ctx))
+	v := decide(res, err, context.Cause(ctx), started.Load())
 	switch job.ErrorCode(err) {
 	case job.EUnavailable:
 		w.gate.shut()
@@ -94,7 +101,11 @@ func apply(ctx context.Context, l *queue.Lease, v verdict) (state string, err er
 	case fail:
 		return string(queue.Failed), l.Fail(ctx, v.fault)
 	default:
-		return "released", l.Release(ctx)
+		s, err := l.Release(ctx, v.fault.Cause)
+		if s == queue.Queued || s == queue.Retrying {
+			return "released", err
+		}
+		return string(s), err
 	}
 }
 
