@@ -48,7 +48,8 @@ type step struct {
 	limits job.Limits
 
 	interleave bool
-	test       int // see job.Event
+	test       int  // see job.Event
+	after      bool // another step of the job, in the same sandbox
 
 	// Of a step that goes on as a program which was started ahead; see warm.go.
 	mayPause bool
@@ -85,7 +86,7 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 	p.steps = append(p.steps, p.run(&spec, run))
 	p.steps[0].files = files
 	for i := range p.steps {
-		p.steps[i].interleave = spec.Interleave
+		p.steps[i].interleave, p.steps[i].after = spec.Interleave, i > 0
 	}
 	return p, nil
 }

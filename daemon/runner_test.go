@@ -117,7 +117,7 @@ func TestRunSteps(t *testing.T) {
 			"[/javac answer close]", "started:compile exited:compile result", job.Failed},
 		{"run fails", []func(context.Context, nsjail.Process) (nsjail.Result, error){exits(0), ends(nsjail.Result{Verdict: nsjail.OOMKilled}, nil)},
 			"[/javac /workspace/java answer close]", "started:compile exited:compile started:run exited:run result", job.Failed},
-		{"start fails by the job", []func(context.Context, nsjail.Process) (nsjail.Result, error){exits(0), ends(nsjail.Result{Verdict: nsjail.StartFailed, Err: fmt.Errorf("execve: %w", unix.ENOENT)}, nil)},
+		{"start fails by the job", []func(context.Context, nsjail.Process) (nsjail.Result, error){exits(0), ends(nsjail.Result{Verdict: nsjail.StartFailed, Err: &nsjail.OpError{Stage: nsjail.StageExecve, What: "execve", Err: unix.ENOENT}}, nil)},
 			"[/javac /workspace/java answer close]", "started:compile exited:compile started:run exited:run result", job.Failed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestOurFaults(t *testing.T) {
 		{"an error", ends(nsjail.Result{}, errors.New("socket broke")), "run step: socket broke"},
 		{"internal", ends(nsjail.Result{Verdict: nsjail.Internal, Err: errors.New("init died")}, nil), "init died"},
 		{"internal without a cause", ends(nsjail.Result{}, nil), "internal"},
-		{"runtime missing in the image", ends(nsjail.Result{Verdict: nsjail.StartFailed, Err: fmt.Errorf("execve: %w", unix.ENOENT)}, nil), "execve"},
+		{"runtime missing in the image", ends(nsjail.Result{Verdict: nsjail.StartFailed, Err: &nsjail.OpError{Stage: nsjail.StageExecve, What: "execve", Err: unix.ENOENT}}, nil), "execve"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(tt.step)

@@ -81,8 +81,8 @@ var opNames = map[uint32]string{
 // execStages says which part of EXEC failed, by enum exec_stage.
 var execStages = map[uint64]string{
 	C.STAGE_FORK: "fork", C.STAGE_SETSID: "setsid", C.STAGE_STDIO: "dup2", C.STAGE_CLOSE_RANGE: "close_range",
-	C.STAGE_RLIMIT: "prlimit", C.STAGE_CAPABILITIES: "drop capabilities", C.STAGE_IDS: "setresuid", C.STAGE_CWD: "chdir",
-	C.STAGE_NO_NEW_PRIVS: "no_new_privs", C.STAGE_LANDLOCK: "landlock_restrict_self", C.STAGE_SECCOMP: "seccomp", C.STAGE_EXECVE: "execve",
+	C.STAGE_RLIMIT: "prlimit", C.STAGE_CAPABILITIES: "drop capabilities", C.STAGE_IDS: "setresuid", C.STAGE_CWD: StageChdir,
+	C.STAGE_NO_NEW_PRIVS: "no_new_privs", C.STAGE_LANDLOCK: "landlock_restrict_self", C.STAGE_SECCOMP: "seccomp", C.STAGE_EXECVE: StageExecve,
 	C.STAGE_CONTINUE: "continue",
 }
 
