@@ -18,7 +18,7 @@ import (
 
 // offer has s offer a language of the image of Python beside its own: its compile step is a Python program, the job's source, and run is
 // what that has left.
-func (s *served) offer(t *testing.T, name string, run ...string) {
+func (s *served) offer(t testing.TB, name string, run ...string) {
 	t.Helper()
 	images := s.languages.list
 	profile, err := json.Marshal(job.Language{

@@ -28,6 +28,7 @@ const (
 
 // plan is what a job comes to in kernel words, before anything is done. It is made by pure functions.
 type plan struct {
+	tenant  string // whose job it is
 	lang    job.Language
 	steps   []step
 	outputs job.Globs // of what is read when the last step is over; nil for nothing
@@ -74,7 +75,7 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{lang: lang, outputs: outputs, loopback: spec.Network == job.NetworkLoopback, source: source, class: class}
+	p := plan{tenant: spec.Tenant, lang: lang, outputs: outputs, loopback: spec.Network == job.NetworkLoopback, source: source, class: class}
 	if len(lang.Compile) > 0 {
 		p.steps = append(p.steps, step{
 			name:   "compile",
@@ -170,7 +171,7 @@ func environment(lang, spec map[string]string, w job.Words) []string {
 
 // need is what p takes out of the budgets.
 func (p plan) need() need {
-	var n need
+	n := need{tenant: p.tenant}
 	for _, s := range p.steps {
 		n.memory = max(n.memory, s.limits.MemoryBytes)
 		n.millicores = max(n.millicores, s.limits.CPUMillicores)

@@ -110,7 +110,7 @@ func newTest(spec *job.Spec, i int, p plan, kept int) (test, error) {
 
 // need is what t takes out of the budgets: what it runs, it runs one after the other, while what it has built so far lies there.
 func (t *trial) need() need {
-	var most need
+	most := need{tenant: t.program.tenant}
 	var kept int64
 	with := func(steps ...step) {
 		n := plan{steps: steps}.need()
