@@ -37,14 +37,6 @@ type ready struct {
 	kinds map[string]*readyKind
 }
 
-// readyOne is one of them.
-type readyOne struct {
-	sandbox
-	pool    *ready
-	slot    int
-	retired bool // its number is another's
-}
-
 // newReady starts a pool of that size, with so many slot numbers from first on; nil for none. Whoever knows that it is not busy any more nudges it.
 func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, numbers, most int, warm int64, log zerolog.Logger) *ready {
 	if most == 0 {
@@ -94,33 +86,6 @@ func (r *ready) nudge() {
 	case r.wake <- struct{}{}:
 	default:
 	}
-}
-
-// Retire retires the sandbox and gives its number back: the ids are free, however long its files are kept.
-func (o *readyOne) Retire() {
-	o.sandbox.Retire()
-	o.free()
-}
-
-// Close closes the sandbox and gives its number back. If it could not be torn down, its ids are not used again.
-func (o *readyOne) Close() error {
-	if err := o.sandbox.Close(); err != nil {
-		return err
-	}
-	o.free()
-	return nil
-}
-
-// free gives its number back, once.
-func (o *readyOne) free() {
-	if o.retired {
-		return
-	}
-	o.retired = true
-	o.pool.mu.Lock()
-	defer o.pool.mu.Unlock()
-	o.pool.free = append(o.pool.free, o.slot)
-	o.pool.nudge()
 }
 
 // run makes and unmakes sandboxes until ctx ends.

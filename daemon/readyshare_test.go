@@ -63,3 +63,38 @@ func TestReadySharesOfTenants(t *testing.T) {
 		}
 	}
 }
+
+// The number of a sandbox that is retired is another's at once, and is given back once.
+func TestReadyRetired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m maker
+		r := newReady(m.build, m.isBusy, 100, 2, 2, 0, zerolog.Nop())
+		defer r.close()
+		take(r, planOf(t, nil), "/a")
+		synctest.Wait()
+		one, two := take(r, planOf(t, nil), "/a").(*readyOne), take(r, planOf(t, nil), "/a").(*readyOne)
+		synctest.Wait()
+		if r.count() != 0 {
+			t.Fatalf("%d wait, though all numbers are taken", r.count())
+		}
+		one.Retire()
+		synctest.Wait()
+		if next := take(r, planOf(t, nil), "/a"); next == nil || next.(*readyOne).slot != one.slot {
+			t.Errorf("the next one is %v, want one with the number %d", next, one.slot)
+		}
+		if err := one.Close(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if r.count() != 0 {
+			t.Errorf("%d wait with a number that was given back twice", r.count())
+		}
+		if err := two.Close(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if r.count() != 1 {
+			t.Errorf("%d wait, want one", r.count())
+		}
+	})
+}
