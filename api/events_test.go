@@ -245,7 +245,7 @@ func TestEventsOfRetriedJob(t *testing.T) {
 	if d := l.want("stdout"); d["attempt"] != 1.0 {
 		t.Errorf("stdout %v", d)
 	}
-	if err := lease.Release(t.Context()); err != nil {
+	if _, err := lease.Release(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	lease = claim(t, s.queue)

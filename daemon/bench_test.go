@@ -3,10 +3,12 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"ccee/api/job"
 	"ccee/rootfs"
 )
 
@@ -44,6 +46,32 @@ func BenchmarkNoop(b *testing.B) {
 			for _, stage := range []string{"set_up", "tear_down", "step", "wait"} {
 				b.ReportMetric(mean(text, "ccee_daemon_"+stage+"_seconds")*1e3, stage+"-ms")
 			}
+		})
+	}
+}
+
+// BenchmarkTests is what a test of a program costs that was built once, for a small program and for a large one: all but the program's own time.
+func BenchmarkTests(b *testing.B) {
+	for _, size := range []int{1 << 10, 24 << 20} {
+		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {
+			s := realDaemon(b, nil)
+			s.offer(b, "true", "/bin/true")
+			spec := job.Spec{ID: "bench", Language: "true", Source: build("", size), Tests: &job.Tests{List: make([]job.Test, 20)}}
+			spec.Run.CPUMillicores = 1000
+			var each []float64
+			for b.Loop() {
+				res, err := s.run(context.Background(), spec, func(job.Event) error { return nil })
+				if err != nil || res.Status != job.Succeeded {
+					b.Fatal(res.Status, err)
+				}
+				own := res.Steps[0].Usage.WallMs
+				for _, one := range res.Tests.List {
+					own += one.Run.Usage.WallMs
+				}
+				each = append(each, (res.WallMs-own)/20)
+			}
+			slices.Sort(each)
+			b.ReportMetric(each[len(each)/2], "ms/test")
 		})
 	}
 }

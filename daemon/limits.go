@@ -21,6 +21,7 @@ func stepLimits(spec *job.Spec, lang *job.Language) (compile, run job.Limits, er
 
 // need is what a job takes out of the budgets while it runs: the larger of its steps, which never run together.
 type need struct {
+	tenant     string
 	memory     int64 // bytes
 	millicores int64
 	pids       int64 // processes and threads, sandbox-init with them

@@ -35,6 +35,7 @@ type search struct {
 	entries int  // that may still be noted
 	depth   int  // path elements that a name may have
 	inner   bool // names stay in here, so any will do
+	open    bool // directories are made such that everybody may pass them
 
 	found []found
 	bytes int64 // in found
@@ -83,6 +84,10 @@ func (s *search) walk(name string) {
 		return
 	}
 	defer d.Close()
+	if s.open && d.Chmod(0o755) != nil {
+		s.skip(name, job.SkipUnreadable, 0)
+		return
+	}
 	entries, reason := s.list(d, name)
 	if reason != "" {
 		s.skip(name, reason, 0)
@@ -178,6 +183,18 @@ func (s *search) file(name string, st *unix.Stat_t) {
 
 // read takes a file's bytes, no more than were found in it.
 func (s *search) read(f found) {
+	s.with(f, func(file *os.File, exec bool) error {
+		data := make([]byte, f.size)
+		_, err := io.ReadFull(file, data)
+		if err == nil {
+			s.out.Files = append(s.out.Files, job.File{Name: f.name, Data: data, Exec: exec})
+		}
+		return err
+	})
+}
+
+// with opens a file that was found for do. Where either doesn't work the file is skipped.
+func (s *search) with(f found, do func(file *os.File, exec bool) error) {
 	file, err := openBeneath(s.dir, f.name, 0)
 	if err != nil {
 		s.skip(f.name, job.SkipUnreadable, 0)
@@ -185,16 +202,9 @@ func (s *search) read(f found) {
 	}
 	defer file.Close()
 	st, err := file.Stat()
-	if err != nil || !st.Mode().IsRegular() {
+	if err != nil || !st.Mode().IsRegular() || do(file, st.Mode()&0o100 != 0) != nil {
 		s.skip(f.name, job.SkipUnreadable, 0)
-		return
 	}
-	data := make([]byte, f.size)
-	if _, err := io.ReadFull(file, data); err != nil {
-		s.skip(f.name, job.SkipUnreadable, 0)
-		return
-	}
-	s.out.Files = append(s.out.Files, job.File{Name: f.name, Data: data, Exec: st.Mode()&0o100 != 0})
 }
 
 func (s *search) skip(name string, reason job.SkipReason, bytes int64) {

@@ -28,6 +28,7 @@ const (
 
 // plan is what a job comes to in kernel words, before anything is done. It is made by pure functions.
 type plan struct {
+	tenant  string // whose job it is
 	lang    job.Language
 	steps   []step
 	outputs job.Globs // of what is read when the last step is over; nil for nothing
@@ -44,10 +45,12 @@ type step struct {
 	env    []string
 	stdin  []byte
 	files  []nsjail.File // written before the program starts
+	source int           // see nsjail.Process.Source
 	limits job.Limits
 
 	interleave bool
-	test       int // see job.Event
+	test       int  // see job.Event
+	after      bool // another step of the job, in the same sandbox
 
 	// Of a step that goes on as a program which was started ahead; see warm.go.
 	mayPause bool
@@ -72,7 +75,7 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{lang: lang, outputs: outputs, loopback: spec.Network == job.NetworkLoopback, source: source, class: class}
+	p := plan{tenant: spec.Tenant, lang: lang, outputs: outputs, loopback: spec.Network == job.NetworkLoopback, source: source, class: class}
 	if len(lang.Compile) > 0 {
 		p.steps = append(p.steps, step{
 			name:   "compile",
@@ -84,7 +87,7 @@ func newPlan(spec job.Spec, lang job.Language) (plan, error) {
 	p.steps = append(p.steps, p.run(&spec, run))
 	p.steps[0].files = files
 	for i := range p.steps {
-		p.steps[i].interleave = spec.Interleave
+		p.steps[i].interleave, p.steps[i].after = spec.Interleave, i > 0
 	}
 	return p, nil
 }
@@ -168,7 +171,7 @@ func environment(lang, spec map[string]string, w job.Words) []string {
 
 // need is what p takes out of the budgets.
 func (p plan) need() need {
-	var n need
+	n := need{tenant: p.tenant}
 	for _, s := range p.steps {
 		n.memory = max(n.memory, s.limits.MemoryBytes+beside(s.limits))
 		n.millicores = max(n.millicores, s.limits.CPUMillicores)
@@ -232,6 +235,7 @@ func (s step) process(f filter) nsjail.Process {
 		Seccomp:   f.bpf,
 		Decide:    f.decide,
 		Files:     s.files,
+		Source:    s.source,
 		Resources: resources(l),
 		WallTime:  time.Duration(l.WallMs) * time.Millisecond,
 		CPUTime:   time.Duration(l.CPUMs) * time.Millisecond,

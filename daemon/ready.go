@@ -37,13 +37,6 @@ type ready struct {
 	kinds map[string]*readyKind
 }
 
-// readyOne is one of them.
-type readyOne struct {
-	sandbox
-	pool *ready
-	slot int
-}
-
 // newReady starts a pool of that size, with so many slot numbers from first on; nil for none. Whoever knows that it is not busy any more nudges it.
 func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, numbers, most int, warm int64, log zerolog.Logger) *ready {
 	if most == 0 {
@@ -71,10 +64,10 @@ func (r *ready) take(p plan, root string, f filter) (sb sandbox, warm bool) {
 	cfg.Resources = resources(job.DefaultRun) // until there is a job, which has its own
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	k := r.want(cfg, program)
+	k := r.want(cfg, program, p.tenant)
 	one := r.pop(k)
 	if one == nil && !r.can(k) {
-		k = r.want(cfg, nil)
+		k = r.want(cfg, nil, p.tenant)
 		one = r.pop(k)
 	}
 	r.nudge()
@@ -93,18 +86,6 @@ func (r *ready) nudge() {
 	case r.wake <- struct{}{}:
 	default:
 	}
-}
-
-// Close closes the sandbox and gives its number back. If it could not be torn down, its ids are not used again.
-func (o *readyOne) Close() error {
-	if err := o.sandbox.Close(); err != nil {
-		return err
-	}
-	o.pool.mu.Lock()
-	defer o.pool.mu.Unlock()
-	o.pool.free = append(o.pool.free, o.slot)
-	o.pool.nudge()
-	return nil
 }
 
 // run makes and unmakes sandboxes until ctx ends.
@@ -188,10 +169,12 @@ func (r *ready) discard(one *readyOne) {
 }
 
 // next returns the kind that has the fewest of those that have too few, with a number for one more, which make must be called with. When as many
-// wait as may, a kind loses one that has more than its part, or the last one if nobody wanted it of late.
+// wait as may, a kind loses one that has more than its part, or one that it isn't sure of to a kind that is sure of it, or the last one if nobody
+// wanted it of late.
 func (r *ready) next() (*readyKind, int) {
 	r.mu.Lock()
-	least, victim := r.extremes()
+	shares := r.shares()
+	least, victim := r.extremes(shares)
 	if least == nil {
 		r.mu.Unlock()
 		return nil, 0
@@ -203,9 +186,11 @@ func (r *ready) next() (*readyKind, int) {
 		r.free = r.free[1:]
 		return least, slot
 	}
-	over := victim != nil && len(victim.list) > r.part(victim)
-	turn := victim != nil && len(least.list) == 0 && time.Since(victim.last()) >= readyTurn && victim.last().Before(least.last())
-	if !over && !turn {
+	over := victim != nil && len(victim.list) > r.part(victim, shares)
+	more := victim != nil && len(victim.list) > r.sure(victim, shares)
+	owed := more && len(least.list) < r.sure(least, shares)
+	turn := more && len(least.list) == 0 && time.Since(victim.last()) >= readyTurn && victim.last().Before(least.last())
+	if !over && !owed && !turn {
 		defer r.mu.Unlock()
 		least.making = false
 		return nil, 0

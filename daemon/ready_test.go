@@ -48,6 +48,7 @@ func (m *maker) ran() int {
 }
 
 func (m *made) Alive() bool  { return !m.dead }
+func (m *made) Retire()      {}
 func (m *made) Close() error { m.closes++; return m.closed }
 
 // maker makes them, and keeps count.

@@ -23,6 +23,7 @@ type sandbox interface {
 	Ready() error
 	Alive() bool
 	Dir() int
+	Retire()
 	Close() error
 }
 
@@ -51,7 +52,6 @@ type Runner struct {
 	tracer     trace.Tracer
 	log        zerolog.Logger
 	held       *semaphore.Weighted // bytes of output files
-	built      *semaphore.Weighted // bytes of programs that were built for tests
 	teardowns  sync.WaitGroup
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
 
 	"ccee/api/job"
@@ -36,6 +35,10 @@ func (s *scripted) Run(ctx context.Context, p nsjail.Process) (nsjail.Result, er
 func (s *scripted) Ready() error { return nil }
 func (s *scripted) Alive() bool  { return true }
 func (s *scripted) Dir() int     { return -1 }
+
+func (s *scripted) Retire() {
+	*s.calls = append(*s.calls, "retire")
+}
 
 func (s *scripted) Close() error {
 	*s.calls = append(*s.calls, "close")
@@ -73,7 +76,6 @@ func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error
 			profiled("java", `{"name":"java","sourceFile":"Main.java","publicClass":true,"compile":["/javac","{source}"],"run":["/workspace/java","{class}"]}`, 1)),
 		unpack:     func(context.Context, rootfs.Image) (string, error) { return "/trees/x", nil },
 		newSandbox: func(context.Context, nsjail.Config) (sandbox, error) { return r.sb, nil },
-		built:      semaphore.NewWeighted(maxBuilt),
 		slots:      sl, filters: filters{none: filter{bpf: []byte("bpf")}}, metrics: newMetrics(sl), log: zerolog.New(io.Discard),
 	}
 	r.emit = func(ev job.Event) error {
@@ -115,7 +117,7 @@ func TestRunSteps(t *testing.T) {
 			"[/javac answer close]", "started:compile exited:compile result", job.Failed},
 		{"run fails", []func(context.Context, nsjail.Process) (nsjail.Result, error){exits(0), ends(nsjail.Result{Verdict: nsjail.OOMKilled}, nil)},
 			"[/javac /workspace/java answer close]", "started:compile exited:compile started:run exited:run result", job.Failed},
-		{"start fails by the job", []func(context.Context, nsjail.Process) (nsjail.Result, error){exits(0), ends(nsjail.Result{Verdict: nsjail.StartFailed, Err: fmt.Errorf("execve: %w", unix.ENOENT)}, nil)},
+		{"start fails by the job", []func(context.Context, nsjail.Process) (nsjail.Result, error){exits(0), ends(nsjail.Result{Verdict: nsjail.StartFailed, Err: &nsjail.OpError{Stage: nsjail.StageExecve, What: "execve", Err: unix.ENOENT}}, nil)},
 			"[/javac /workspace/java answer close]", "started:compile exited:compile started:run exited:run result", job.Failed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -164,7 +166,7 @@ func TestOurFaults(t *testing.T) {
 		{"an error", ends(nsjail.Result{}, errors.New("socket broke")), "run step: socket broke"},
 		{"internal", ends(nsjail.Result{Verdict: nsjail.Internal, Err: errors.New("init died")}, nil), "init died"},
 		{"internal without a cause", ends(nsjail.Result{}, nil), "internal"},
-		{"runtime missing in the image", ends(nsjail.Result{Verdict: nsjail.StartFailed, Err: fmt.Errorf("execve: %w", unix.ENOENT)}, nil), "execve"},
+		{"runtime missing in the image", ends(nsjail.Result{Verdict: nsjail.StartFailed, Err: &nsjail.OpError{Stage: nsjail.StageExecve, What: "execve", Err: unix.ENOENT}}, nil), "execve"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(tt.step)

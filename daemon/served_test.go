@@ -26,10 +26,11 @@ type runFunc = func(context.Context, job.Spec, func(job.Event) error) (job.Resul
 // served is a Server on a real socket whose jobs are run by the test.
 type served struct {
 	*Server
-	http *http.Client
-	log  *syncBuffer
-	path string
-	stop func() error // ends Serve and returns what it did
+	http   *http.Client
+	log    *syncBuffer
+	path   string
+	cgroup string       // of a real daemon
+	stop   func() error // ends Serve and returns what it did
 }
 
 type syncBuffer struct {

@@ -171,7 +171,7 @@ func New(o Options) (_ *Server, err error) {
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
 		slots: s.slots, filters: filters, network: o.Network, degraded: degraded, metrics: s.metrics, log: o.Log,
-		held: semaphore.NewWeighted(maxHeld), built: semaphore.NewWeighted(maxBuilt), tracer: o.tracer(),
+		held: semaphore.NewWeighted(maxHeld), tracer: o.tracer(),
 	}
 	var warm int64
 	if o.Warm {

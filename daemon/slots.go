@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -21,16 +22,24 @@ type budget struct {
 	wait       time.Duration // for how long
 }
 
-// slots admits jobs: first come, first served. A large job at the head holds up small ones behind it; letting them pass
-// would make it wait for ever on a busy machine.
+// slots admits jobs: next is the tenant whose running jobs have least, by the budget of which they have most (Ghodsi et al., Dominant Resource
+// Fairness, 2011); of one tenant's jobs the one that came first. A large job whose turn it is holds up small ones; letting them pass would
+// make it wait for ever on a busy machine. But it is not the turn of a tenant who has much already, however long its jobs have waited.
 type slots struct {
 	total budget
 
 	mu      sync.Mutex // guards all below
 	free    []int
 	left    need
-	waiting []*waiter
+	held    map[string]held // by tenant
+	waiting []*waiter       // in the order in which they came
 	closed  bool
+}
+
+// held is what a tenant's running jobs have.
+type held struct {
+	need
+	slots int
 }
 
 // waiter is a job in the queue. granted is buffered: who grants never waits for one that is giving up at that moment.
@@ -40,7 +49,7 @@ type waiter struct {
 }
 
 func newSlots(b budget) *slots {
-	s := &slots{total: b, left: need{memory: b.memory, millicores: b.millicores, pids: b.pids}}
+	s := &slots{total: b, left: need{memory: b.memory, millicores: b.millicores, pids: b.pids}, held: map[string]held{}}
 	for n := range b.slots {
 		s.free = append(s.free, b.first+n)
 	}
@@ -98,11 +107,14 @@ func (s *slots) enter(n need) (*waiter, int, error) {
 		return nil, 0, errDraining()
 	case len(s.waiting) == 0 && s.room(n):
 		return nil, s.take(n), nil
-	case len(s.waiting) >= s.total.queue:
-		return nil, 0, job.Errorf(job.EBusy, "%d jobs are waiting already: try again later", len(s.waiting))
 	}
 	w := &waiter{need: n, granted: make(chan int, 1)}
 	s.waiting = append(s.waiting, w)
+	s.grant() // it may be the turn of w's tenant
+	if last := len(s.waiting) - 1; last >= s.total.queue && s.waiting[last] == w {
+		s.waiting = s.waiting[:last]
+		return nil, 0, job.Errorf(job.EBusy, "%d jobs are waiting already: try again later", last)
+	}
 	return w, 0, nil
 }
 
@@ -149,9 +161,7 @@ func (s *slots) room(n need) bool {
 }
 
 func (s *slots) take(n need) int {
-	s.left.memory -= n.memory
-	s.left.millicores -= n.millicores
-	s.left.pids -= n.pids
+	s.account(n, 1)
 	slot := s.free[0]
 	s.free = s.free[1:]
 	return slot
@@ -160,19 +170,55 @@ func (s *slots) take(n need) int {
 // put appends the slot at the end, so that a slot rests as long as it can: counters that the kernel keeps by user id and
 // clears late are then less likely to be seen by the next job.
 func (s *slots) put(slot int, n need) {
-	s.left.memory += n.memory
-	s.left.millicores += n.millicores
-	s.left.pids += n.pids
+	s.account(n, -1)
 	s.free = append(s.free, slot)
 	s.grant()
 }
 
+// account notes that a job has taken n, or with -1 that it has given it back.
+func (s *slots) account(n need, sign int) {
+	memory, millicores, pids := int64(sign)*n.memory, int64(sign)*n.millicores, int64(sign)*n.pids
+	s.left.memory -= memory
+	s.left.millicores -= millicores
+	s.left.pids -= pids
+	h := s.held[n.tenant]
+	h.memory += memory
+	h.millicores += millicores
+	h.pids += pids
+	h.slots += sign
+	if s.held[n.tenant] = h; h.slots == 0 {
+		delete(s.held, n.tenant)
+	}
+}
+
 func (s *slots) grant() {
-	for len(s.waiting) > 0 && s.room(s.waiting[0].need) {
-		w := s.waiting[0]
-		s.waiting = s.waiting[1:]
+	for len(s.waiting) > 0 {
+		next := s.next()
+		w := s.waiting[next]
+		if !s.room(w.need) {
+			return
+		}
+		s.waiting = slices.Delete(s.waiting, next, next+1)
 		w.granted <- s.take(w.need)
 	}
+}
+
+// next is the place in the queue of the job whose turn it is.
+func (s *slots) next() (place int) {
+	least := math.Inf(1)
+	for i, w := range s.waiting {
+		if share := s.share(w.need.tenant); share < least {
+			place, least = i, share
+		}
+	}
+	return place
+}
+
+// share is a tenant's part of the budget of which its running jobs have most.
+func (s *slots) share(tenant string) float64 {
+	h := s.held[tenant]
+	return max(float64(h.memory)/float64(s.total.memory), float64(h.millicores)/float64(s.total.millicores),
+		float64(h.pids)/float64(s.total.pids), float64(h.slots)/float64(s.total.slots))
 }
 
 // busy reports whether as many jobs run as there are cores.

@@ -67,6 +67,54 @@ func TestSlotsFirstComeFirstServed(t *testing.T) {
 	})
 }
 
+// One tenant's large jobs, some of which run, hold up nobody else's: the others are served before those that wait, however many they are and however
+// early they came. Among the others it goes by turns too.
+func TestSlotsOfTenants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ctx := newSlots(budget{slots: 8, memory: 100, millicores: 1000, machine: 10_000, queue: 4, wait: time.Minute}), t.Context()
+		first, err := s.acquire(ctx, need{tenant: "attacker", memory: 60})
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := try(ctx, s, need{tenant: "attacker", memory: 60})
+		pending(t, "the attacker's second", large)
+		larger := try(ctx, s, need{tenant: "attacker", memory: 90})
+		pending(t, "the attacker's third", larger)
+		settled(t, "the victim's", try(ctx, s, need{tenant: "victim", memory: 10}), "")
+		settled(t, "the victim's second", try(ctx, s, need{tenant: "victim", memory: 10}), "")
+		settled(t, "another's", try(ctx, s, need{tenant: "other", memory: 15}), "")
+		late := try(ctx, s, need{tenant: "victim", memory: 10})
+		pending(t, "what is more than there is", late)
+		later := try(ctx, s, need{tenant: "other", memory: 10})
+		pending(t, "the same of another", later)
+		settled(t, "one too many", try(ctx, s, need{tenant: "attacker"}), job.EBusy)
+		s.release(first, need{tenant: "attacker", memory: 60})
+		// The attacker has nothing now: it is its turn, and the rest follow.
+		pending(t, "the attacker's third", larger)
+		settled(t, "the attacker's second", large, "")
+		if running, waiting, used := s.inUse(); running != 4 || waiting != 3 || used.memory != 95 {
+			t.Errorf("in use: %d running, %d waiting, %v", running, waiting, used)
+		}
+	})
+}
+
+// A tenant that fills the queue keeps nobody out for whom there is room.
+func TestSlotsFullQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ctx := newSlots(budget{slots: 8, memory: 100, millicores: 1000, machine: 10_000, queue: 2, wait: time.Minute}), t.Context()
+		settled(t, "the first", try(ctx, s, need{tenant: "attacker", memory: 60}), "")
+		for range 2 {
+			pending(t, "one that waits", try(ctx, s, need{tenant: "attacker", memory: 60}))
+		}
+		settled(t, "one too many", try(ctx, s, need{tenant: "attacker", memory: 1}), job.EBusy)
+		settled(t, "the victim's", try(ctx, s, need{tenant: "victim", memory: 10}), "")
+		settled(t, "the victim's second, for which there is none", try(ctx, s, need{tenant: "victim", memory: 40}), job.EBusy)
+		if len(s.held) != 2 || s.share("victim") != 0.125 || s.share("attacker") != 0.6 {
+			t.Errorf("held %v", s.held)
+		}
+	})
+}
+
 func TestSlotsRefuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := testSlots()

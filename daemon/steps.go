@@ -105,13 +105,26 @@ func runStep(ctx context.Context, sb sandbox, s step, f filter, ev *events) (job
 	return got, nil
 }
 
-// causedByJob reports whether a program that could not be started has its job to blame, so that trying again is no use: its
-// files don't fit into the workspace, its arguments into the kernel's bound, or the program that the compile step was to
-// make in the workspace isn't there.
+// hosts are the errors that tell of the host's state and never of what a job has made. EIO is not among them: it is what execve says of a program whose
+// headers reach beyond its end, and a tmpfs has no other cause for it.
+var hosts = []unix.Errno{unix.ENOMEM, unix.EAGAIN, unix.ENFILE, unix.EMFILE}
+
+// causedByJob reports whether a program that could not be started has its job to blame, so that trying again is no use. What a step before has
+// left is in the way: the program that the compile step was to make in the workspace can't be executed, for whatever reason, or the workspace
+// is closed. Or the arguments are beyond the kernel's bound, or the files don't fit into the workspace, or not together: a checker's build may
+// have left something where its input goes.
 func causedByJob(s step, err error) bool {
-	theirs := []unix.Errno{unix.E2BIG, unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.ENAMETOOLONG}
-	if strings.HasPrefix(s.args[0], workDir+"/") {
-		theirs = append(theirs, unix.ENOENT, unix.ENOEXEC, unix.EACCES)
+	var at *nsjail.OpError
+	if !errors.As(err, &at) {
+		return false
 	}
-	return slices.ContainsFunc(theirs, func(e unix.Errno) bool { return errors.Is(err, e) })
+	switch at.Stage {
+	case nsjail.StageExecve:
+		return at.Err == unix.E2BIG || strings.HasPrefix(s.args[0], workDir+"/") && !slices.Contains(hosts, at.Err)
+	case nsjail.StageChdir:
+		return s.after && !slices.Contains(hosts, at.Err)
+	case nsjail.StageFiles:
+		return slices.Contains([]unix.Errno{unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.ENAMETOOLONG, unix.EEXIST, unix.ENOTDIR, unix.EISDIR}, at.Err)
+	}
+	return false
 }

@@ -8,19 +8,7 @@ import (
 	"time"
 
 	"ccee/api/job"
-	"ccee/nsjail"
 )
-
-const (
-	// maxBuilt bounds in bytes the programs of all jobs with tests that are held in memory between their runs, and maxProgram one.
-	maxBuilt   = 256 << 20
-	maxProgram = 32 << 20
-	maxBuiltBy = 4096 // files of one
-	builtDepth = 256  // path elements of their names: a package may be deep
-)
-
-// everything is what a build left.
-var everything = job.Globs{{"**", "*"}}
 
 // sitting is a job's slot while sandboxes follow each other in it. They have the same host ids, so each is gone before the next is made.
 type sitting struct {
@@ -29,7 +17,6 @@ type sitting struct {
 	slot int
 	lost bool // a sandbox could not be torn down
 	ev   *events
-	held int64 // bytes of built programs
 }
 
 // runTests builds the program of spec, whose plan is p, and runs it for each test.
@@ -46,7 +33,7 @@ func (r *Runner) runTests(ctx context.Context, spec *job.Spec, p plan, root stri
 	defer cancel(nil)
 	s := &sitting{Runner: r, trial: t, slot: slot, ev: &events{began: time.Now(), cancel: cancel, emit: emit}}
 	defer func() {
-		r.built.Release(s.held)
+		s.forget(ctx)
 		if !s.lost {
 			r.slots.release(slot, t.need())
 		}
@@ -101,73 +88,64 @@ func (s *sitting) quiet() *events {
 	return &events{began: s.ev.began, cancel: s.ev.cancel, emit: func(job.Event) error { return nil }}
 }
 
-// build builds p, if there is anything to build, and takes what it consists of then. A program that can't be taken has not been built: that
-// is up to whoever wrote it, so it is a result.
+// build builds p, if there is anything to build, and keeps the sandbox in which the parts are of which it consists then. A program that can't be
+// carried to the tests has not been built: that is up to whoever wrote it, so it is a result.
 func (s *sitting) build(ctx context.Context, p *program, ev *events) (*job.Step, error) {
 	if p == nil || p.build == nil {
 		return nil, nil
 	}
 	only := plan{lang: p.lang, loopback: p.loopback, steps: []step{*p.build}, outputs: everything}
-	why := ""
-	step, err := s.in(ctx, p, only, ev, func(dir int) (err error) {
-		p.files, why, err = s.take(dir)
-		return err
-	})
-	if why != "" {
+	sb, step, err := s.in(ctx, p, only, ev)
+	if err != nil || !step.OK() {
+		return &step, s.done(ctx, p, sb, err)
+	}
+	sb.Retire()
+	p.built = sb
+	var why string
+	if p.files, why = carried(sb.Dir()); why != "" {
 		step.Verdict, step.Message = job.StartFailed, why
 	}
-	return &step, err
+	return &step, nil
 }
 
-// in runs the one step of a plan of p in a fresh sandbox. then looks at what a step left that did well.
-func (s *sitting) in(ctx context.Context, p *program, only plan, ev *events, then func(dir int) error) (job.Step, error) {
+// forget gives up what was built.
+func (s *sitting) forget(ctx context.Context) {
+	for _, p := range []*program{&s.program, s.checker} {
+		if p != nil && p.built != nil {
+			_ = s.done(ctx, p, p.built, nil) // s.lost says it
+		}
+	}
+}
+
+// in runs the one step of a plan of p in a fresh sandbox, which done must be called with; it is nil if there is none.
+func (s *sitting) in(ctx context.Context, p *program, only plan, ev *events) (sandbox, job.Step, error) {
 	sb, only, err := s.setUp(ctx, only, p.root, s.slot)
 	if err != nil {
-		return job.Step{}, err
+		return nil, job.Step{}, err
 	}
 	name := only.steps[0].name
 	running := s.span(ctx, name)
 	got, err := runStep(ctx, sb, only.steps[0], s.filters.of(only), ev)
 	running.End()
-	if err == nil && then != nil && got.OK() {
-		err = then(sb.Dir())
+	if err != nil {
+		err = fmt.Errorf("%s step: %w", name, err)
 	}
-	if !s.tearDown(ctx, p.lang.Name, sb, s.slot) {
+	return sb, got, err
+}
+
+// done takes a sandbox down, and returns err, or why it could not.
+func (s *sitting) done(ctx context.Context, p *program, sb sandbox, err error) error {
+	if sb != nil && !s.tearDown(ctx, p.lang.Name, sb, s.slot) {
 		s.lost = true
 		err = cmp.Or(err, errors.New("a sandbox could not be torn down: the next one must not have its ids"))
 	}
-	if err != nil {
-		return job.Step{}, fmt.Errorf("%s step: %w", name, err)
-	}
-	return got, nil
+	return err
 }
 
-// take reads what a build left. It must be all of it: a program with a part missing would fail in ways that nobody could explain. If it can't
-// be, why says the reason.
-func (s *sitting) take(dir int) (files []nsjail.File, why string, err error) {
-	left := newSearch(dir, everything, job.Limits{OutputFilesMax: maxBuiltBy, OutputFileBytes: maxProgram, OutputFilesBytes: maxProgram})
-	left.depth, left.inner = builtDepth, true
-	if dir < 0 {
-		return nil, "", nil
-	}
-	left.walk("")
-	if !s.built.TryAcquire(left.bytes) {
-		return nil, "", job.Errorf(job.EBusy, "the compiled programs of other jobs take up %d MiB: try again later", maxBuilt/job.MiB)
-	}
-	s.held += left.bytes
-	left.readAll()
-	if skipped := left.out.Skipped; len(skipped) > 0 {
-		return nil, fmt.Sprintf("the compile step left %q, which can't be carried to the tests (%s): at most %d regular files of %d MiB together can",
-			skipped[0].Name, skipped[0].Reason, maxBuiltBy, maxProgram/job.MiB), nil
-	}
-	files = make([]nsjail.File, len(left.out.Files))
-	for i, f := range left.out.Files {
-		files[i] = nsjail.File{Name: f.Name, Data: f.Data, Mode: 0o644}
-		if f.Exec {
-			files[i].Mode = 0o755
-		}
-	}
-	return files, "", nil
+// once runs the one step of a plan of p in a sandbox that is gone then.
+func (s *sitting) once(ctx context.Context, p *program, only plan, ev *events) (job.Step, error) {
+	sb, got, err := s.in(ctx, p, only, ev)
+	return got, s.done(ctx, p, sb, err)
 }
 
 // runAll runs the tests. steps are those before.
@@ -223,7 +201,7 @@ func (s *sitting) results(done []job.TestResult) *job.TestResults {
 
 // test runs one test and judges it.
 func (s *sitting) test(ctx context.Context, t *test) (job.TestResult, error) {
-	got, err := s.in(ctx, &s.program, s.program.alone(t.step), s.ev, nil)
+	got, err := s.once(ctx, &s.program, s.program.alone(t.step), s.ev)
 	if err != nil {
 		return job.TestResult{}, err
 	}
@@ -259,7 +237,7 @@ func (s *sitting) test(ctx context.Context, t *test) (job.TestResult, error) {
 
 // check has the checker judge an output.
 func (s *sitting) check(ctx context.Context, t *test, output []byte, res *job.TestResult) error {
-	got, err := s.in(ctx, s.checker, s.checker.judge(t, output), s.quiet(), nil)
+	got, err := s.once(ctx, s.checker, s.checker.judge(t, output), s.quiet())
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type program struct {
 	root  string
 	build *step         // nil: there is nothing to build
 	files []nsjail.File // that it consists of; once it is built, all that the build left
+	built sandbox       // where the build left them, retired; nil if there is none
 }
 
 // test is one run of the program, with what is to come of it.
@@ -107,21 +108,35 @@ func newTest(spec *job.Spec, i int, p plan, kept int) (test, error) {
 	return t, nil
 }
 
-// need is what t takes out of the budgets: what it runs, it runs one after the other.
+// need is what t takes out of the budgets: what it runs, it runs one after the other, while what it has built so far lies there.
 func (t *trial) need() need {
-	all := plan{steps: append([]step{}, t.program.steps...)}
-	for i := range t.tests {
-		all.steps = append(all.steps, t.tests[i].step)
+	most := need{tenant: t.program.tenant}
+	var kept int64
+	with := func(steps ...step) {
+		n := plan{steps: steps}.need()
+		most.memory, most.millicores = max(most.memory, kept+n.memory), max(most.millicores, n.millicores)
+	}
+	for _, p := range []*program{&t.program, t.checker} {
+		if p != nil && p.build != nil {
+			with(*p.build)
+			kept += min(maxKept, p.build.limits.MemoryBytes)
+		}
 	}
 	if t.checker != nil {
-		all.steps = append(all.steps, t.checker.steps...)
+		with(t.checker.steps[len(t.checker.steps)-1])
 	}
-	return all.need()
+	for i := range t.tests {
+		with(t.tests[i].step)
+	}
+	return most
 }
 
 // alone is the plan of a sandbox for one run of s, a step of the program.
 func (p *program) alone(s step) plan {
 	s.files = append(p.files[:len(p.files):len(p.files)], s.files...)
+	if p.built != nil {
+		s.source = p.built.Dir()
+	}
 	return plan{lang: p.lang, loopback: p.loopback, steps: []step{s}}
 }
 

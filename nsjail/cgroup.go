@@ -20,6 +20,7 @@ type Cgroups struct {
 	disk []write     // of each sandbox: see LimitDisk
 	lock *os.File    // held: one daemon per name
 	seq  atomic.Int64
+	gone *dying
 }
 
 // OpenCgroups makes (or finds) the parent cgroup of that name in every hierarchy that is needed, enables the controllers,
@@ -33,6 +34,7 @@ func OpenCgroups(name string) (*Cgroups, error) {
 		return nil, err
 	}
 	c := &Cgroups{at: h.below(name)}
+	c.gone = &dying{at: c.at, most: maxDying}
 	for _, dir := range c.at.parents() {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make cgroup %s: %w (is this root, and is the cgroup tree writable?)", dir, err)
@@ -44,7 +46,7 @@ func OpenCgroups(name string) (*Cgroups, error) {
 	if h.v2() {
 		err = enableDownTo(h.unified, name, controllers...)
 	} else {
-		err = c.limitSockets()
+		err = errors.Join(c.limitSockets(), writeFile(c.at.memory, "memory.swappiness", "0")) // which its children have from it
 	}
 	if err != nil {
 		c.lock.Close()
@@ -92,7 +94,8 @@ func (c *Cgroups) sweep() error {
 	}
 	var errs []error
 	for name := range names {
-		cg := &cgroup{at: c.at.below(name), fd: -1}
+		cg := &cgroup{at: c.at.below(name), fd: -1, gone: c.gone}
+		c.gone.begin()
 		errs = append(errs, cg.kill(), cg.remove())
 	}
 	return errors.Join(errs...)
@@ -100,6 +103,7 @@ func (c *Cgroups) sweep() error {
 
 // Close removes the parent cgroup.
 func (c *Cgroups) Close() error {
+	c.gone.over.Wait()
 	var errs []error
 	for _, dir := range c.at.parents() {
 		errs = append(errs, os.Remove(dir))
@@ -116,13 +120,15 @@ type cgroup struct {
 	written Resources
 	peak    *os.File // v2's memory.peak since resetPeak, or nil
 	oom     *os.File // v1's eventfd; see oom.go
+	gone    *dying   // of its parent
 }
 
 // newCgroup makes what a child can be cloned into; the rest is finish's. The two are apart so that the rest can be made
 // while the child is cloned.
 func (c *Cgroups) newCgroup() (*cgroup, error) {
 	name := "sb-" + strconv.FormatInt(c.seq.Add(1), 10)
-	cg := &cgroup{name: name, at: c.at.below(name), disk: c.disk, fd: -1}
+	cg := &cgroup{name: name, at: c.at.below(name), disk: c.disk, fd: -1, gone: c.gone}
+	c.gone.begin()
 	if cg.at.unified == "" {
 		return cg, nil
 	}
@@ -247,6 +253,7 @@ func (cg *cgroup) remove() error {
 	for _, dir := range cg.at.all() {
 		errs = append(errs, removeDir(dir))
 	}
+	cg.gone.end()
 	return errors.Join(errs...)
 }
 

@@ -57,6 +57,9 @@ type File struct {
 	Name string // relative to Process.Cwd
 	Data []byte
 	Mode uint32 // 0o644
+	// Copy is how many bytes the file has that is beneath Process.Source under the same name: sandbox-init copies those, and there is no
+	// Data. Anybody must be allowed to read it there and to pass the directories above it: the reader is root of another user namespace.
+	Copy int64
 }
 
 // Process is one program run in a sandbox.
@@ -72,6 +75,7 @@ type Process struct {
 	// called from one goroutine. It must be set if there are any such calls, and execve must not be one of them.
 	Decide    func(Syscall) Answer
 	Files     []File
+	Source    int // descriptor of the directory for Files with Copy: Dir of a sandbox whose processes are gone
 	Resources Resources
 
 	WallTime  time.Duration // then everything is killed

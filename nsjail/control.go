@@ -112,24 +112,49 @@ func oneRight(oob []byte) (int, error) {
 
 func (c *control) Close() error { return c.f.Close() }
 
-// opError makes the sentence for a FAILED reply: "mount /tmp: no space left on device".
-func opError(ops []op, r reply) error {
-	errno := unix.Errno(r.arg[2])
+// Stages of starting a program at which what a job has left in its sandbox can be in the way; see OpError.
+const (
+	StageFiles  = "files" // Process.Files
+	StageChdir  = "chdir"
+	StageExecve = "execve"
+)
+
+// OpError says what sandbox-init could not do: "mount /tmp: no space left on device".
+type OpError struct {
+	Stage string // one of the above, another part of starting a program, or another op
+	What  string // "mount /tmp"
+	Err   unix.Errno
+}
+
+func (e *OpError) Error() string { return e.What + ": " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// opError makes the error of a FAILED reply.
+func opError(ops []op, r reply) *OpError {
+	e := &OpError{What: "sandbox-init", Err: unix.Errno(r.arg[2])}
 	if r.arg[0] >= uint64(len(ops)) {
-		return fmt.Errorf("sandbox-init: %w", errno)
+		return e
 	}
 	o := ops[r.arg[0]]
 	if o.code != opExec && o.code != opContinue {
-		return fmt.Errorf("%s: %w", o.subject(), errno)
+		e.Stage, e.What = opNames[o.code], o.subject()
+		switch o.code {
+		case opMkdir, opFile, opData, opCopy:
+			e.Stage = StageFiles
+		}
+		return e
 	}
-	stage := execStages[r.arg[1]]
-	switch stage {
-	case "chdir":
-		stage += " " + o.strs[0]
-	case "execve":
-		stage += " " + programName(ops)
+	e.Stage = execStages[r.arg[1]]
+	e.What = e.Stage
+	switch e.Stage {
+	case StageChdir:
+		e.What += " " + o.strs[0]
+	case StageExecve:
+		e.What += " " + programName(ops)
 	}
-	return fmt.Errorf("%s: %w", stage, errno)
+	return e
 }
 
 func programName(ops []op) string {

@@ -20,15 +20,7 @@ import (
 func onDisk(t *testing.T) *box {
 	t.Helper()
 	shared := requireSandbox(t)
-	const disk = "/var/tmp" // /tmp may be a tmpfs
-	if err := os.MkdirAll(disk, 0o1777); err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp(disk, "nsjail-disk-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := dirOnDisk(t)
 	root := filepath.Join(dir, "image")
 	prog, err := os.ReadFile(shared.root + "/prog")
 	if err := errors.Join(err, os.Chmod(dir, 0o755), os.CopyFS(root, os.DirFS(shared.root)), os.WriteFile(root+"/prog", prog, 0o755),

@@ -328,18 +328,20 @@ static void follow(pid_t pid, int may_pause)
 	reply(reap(pid, may_pause), -1);
 }
 
-static void close_file(void)
+static void close_files(void)
 {
 	if (tree.file >= 0)
 		close(tree.file); /* what is open for writing can't be executed (ETXTBSY) */
-	tree.file = -1;
+	if (tree.source >= 0)
+		close(tree.source);
+	tree.file = tree.source = -1;
 }
 
 static void do_exec(struct op *op, uint64_t index)
 {
 	failure = 0;
 	stage = STAGE_FORK;
-	close_file();
+	close_files();
 	pid_t pid = start_program(op);
 	if (pid < 0)
 		failure = errno;
@@ -376,7 +378,7 @@ static void do_continue(struct op *op, uint64_t index)
 {
 	pid_t pid = paused;
 	paused = 0;
-	close_file();
+	close_files();
 	stage = STAGE_CONTINUE;
 	if (pid == 0)
 		errno = ESRCH;
@@ -406,7 +408,7 @@ static void become_init(void)
 	if (dup3(fds[0], CONTROL_FD, O_CLOEXEC) < 0 || syscall(SYS_close_range, CONTROL_FD + 1, ~0U, 0) < 0)
 		die();
 	nfds = 0;
-	tree.base = tree.file = tree.landlock = tree.dev_null = tree.empty_dir = -1;
+	tree.base = tree.file = tree.source = tree.landlock = tree.dev_null = tree.empty_dir = -1;
 	signal(SIGCHLD, SIG_DFL);
 }
 
@@ -450,6 +452,17 @@ static int add_rlimit(struct op *op)
 	if (nrlimits == RLIMITS_MAX)
 		return errno = E2BIG, -1;
 	rlimits[nrlimits++] = (struct rlimit_row){(int)op->arg[0], {op->arg[1], op->arg[2]}};
+	return 0;
+}
+
+/* Takes the packet's last descriptor. */
+static int set_source(void)
+{
+	if (nfds == 0)
+		return errno = EINVAL, -1;
+	if (tree.source >= 0)
+		close(tree.source);
+	tree.source = fds[--nfds];
 	return 0;
 }
 
@@ -525,6 +538,10 @@ static int obey(struct op *op)
 		return make_file(op);
 	case OP_DATA:
 		return more_data(op);
+	case OP_SOURCE:
+		return set_source();
+	case OP_COPY:
+		return copy_file(op);
 	case OP_RLIMIT:
 		return add_rlimit(op);
 	case OP_ARGS:

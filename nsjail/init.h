@@ -24,7 +24,7 @@
 
 enum {
 	PACKET_MAX = 160 * 1024, /* bytes; below the default net.core.wmem_max of 208 KiB */
-	PACKET_FDS = 3,
+	PACKET_FDS = 4,
 	RLIMITS_MAX = 16,
 	STRINGS_MAX = 1024, /* argv and envp entries, the closing NULL included */
 	CONTROL_FD = 3,
@@ -65,6 +65,8 @@ enum op_code {
 	/* files, and what EXEC will use */
 	OP_FILE,    /* mode, uid, gid, bytes; "target", data */
 	OP_DATA,    /* bytes; data: more for the last file */
+	OP_SOURCE,  /* the packet's last descriptor, a directory, is what OP_COPY copies from until the next EXEC or CONTINUE */
+	OP_COPY,    /* mode, uid, gid, bytes; "target" "source": a file with the bytes of one beneath that directory */
 	OP_RLIMIT,  /* resource, soft, hard */
 	OP_ARGS,    /* count; "argv[0]" ... */
 	OP_ENV,     /* count; "NAME=value" ... */

@@ -26,7 +26,7 @@ func TestSanitized(t *testing.T) {
 	if out, err := cc.CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}
-	cmd := exec.Command(os.Args[0], "-test.v", "-test.run", "Verdicts|Steps|Inside|Escape|Errors|Stdin|Dir")
+	cmd := exec.Command(os.Args[0], "-test.v", "-test.run", "Verdicts|Steps|Inside|Escape|Errors|Stdin|Dir|Copy")
 	cmd.Env = append(os.Environ(), "SANDBOX_INIT="+init, "SANDBOX_MUST_WORK=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

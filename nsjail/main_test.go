@@ -64,17 +64,23 @@ func runTests(m *testing.M) int {
 	return code
 }
 
-func newBox(dir string) (*box, error) {
-	root := filepath.Join(dir, "image")
+// makeImage makes an image in dir.
+func makeImage(dir string) (root string, err error) {
+	root = filepath.Join(dir, "image")
 	for _, d := range []string{"proc", "dev", "sys", "tmp", "workspace", "etc"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
-		return nil, err
+		return "", err
 	}
-	if err := makeProgram(filepath.Join(root, "prog")); err != nil {
+	return root, makeProgram(filepath.Join(root, "prog"))
+}
+
+func newBox(dir string) (*box, error) {
+	root, err := makeImage(dir)
+	if err != nil {
 		return nil, err
 	}
 	cgroups, err := OpenCgroups(fmt.Sprintf("ccee-nsjail-test-%d", os.Getpid()))

@@ -37,6 +37,13 @@ func (w *packets) addTogether(ops []op) {
 }
 
 func (w *packets) addFile(name string, f File, uid, gid uint32) {
+	if f.Copy > 0 {
+		w.add(op{
+			code: opCopy, arg: [4]uint64{uint64(f.Mode), uint64(uid), uint64(gid), uint64(f.Copy)},
+			strs: []string{name, f.Name}, note: fmt.Sprintf("%o %d:%d, %d bytes", f.Mode, uid, gid, f.Copy),
+		})
+		return
+	}
 	head, rest := f.Data[:min(len(f.Data), fileChunk)], f.Data[min(len(f.Data), fileChunk):]
 	w.add(op{
 		code: opFile, arg: [4]uint64{uint64(f.Mode), uint64(uid), uint64(gid), uint64(len(head))},

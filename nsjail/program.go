@@ -169,6 +169,9 @@ func one(b bool) uint64 {
 // filesProgram writes a step's files and sets its limits.
 func filesProgram(p Process) *packets {
 	w := &packets{}
+	if p.copies() {
+		w.add(op{code: opSource})
+	}
 	made := map[string]bool{"": true, rel(p.Cwd): true}
 	for _, f := range p.Files {
 		name := path.Join(rel(p.Cwd), f.Name)

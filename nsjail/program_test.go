@@ -22,6 +22,8 @@ func TestProgram(t *testing.T) {
 	v1 := hierarchies{memory: "/m/ccee", cpu: "/c/ccee", pids: "/p/ccee", cpuset: "/s/ccee", cpuacctShown: "/a/ccee"}.view()
 	p := process("echo", "hello")
 	p.Files = []File{{Name: "main.py", Data: []byte("print()\n"), Mode: 0o644}, {Name: "pkg/a/b.py", Mode: 0o644}, {Name: "pkg/c.py", Data: make([]byte, 200_000), Mode: 0o755}}
+	copying := process("echo", "hello")
+	copying.Files = []File{{Name: "Main.class", Mode: 0o644, Copy: 1_000_000}, {Name: "empty", Mode: 0o644}, {Name: "pkg/A.class", Mode: 0o755, Copy: 10}}
 	for _, tt := range []struct {
 		name    string
 		packets [][]op
@@ -33,6 +35,7 @@ func TestProgram(t *testing.T) {
 		{"sandbox", [][]op{sandboxProgram(cfg, host{landlock: 7, smt: true, cgroups: v2})}},
 		{"sandbox-plain", [][]op{sandboxProgram(cfg, host{cgroups: v1})}},
 		{"process", processProgram(p, host{killable: true})},
+		{"copy", processProgram(copying, host{killable: true})},
 		{"continue", continueProgram(p)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

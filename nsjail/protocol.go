@@ -40,6 +40,8 @@ const (
 	opOpen        = C.OP_OPEN
 	opFile        = C.OP_FILE
 	opData        = C.OP_DATA
+	opSource      = C.OP_SOURCE
+	opCopy        = C.OP_COPY
 	opRlimit      = C.OP_RLIMIT
 	opArgs        = C.OP_ARGS
 	opEnv         = C.OP_ENV
@@ -72,15 +74,15 @@ var opNames = map[uint32]string{
 	opUninherit: "inherit nothing", opCoreCookie: "core scheduling cookie",
 	opProcWrite: "write", opHostname: "hostname", opLoopback: "loopback up", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
 	opMknod: "mknod", opSymlink: "symlink", opMount: "mount", opBind: "bind", opMask: "mask", opPivot: "pivot_root", opOpen: "open",
-	opFile: "write file", opData: "write more", opRlimit: "rlimit", opArgs: "args", opEnv: "env", opSeccomp: "seccomp",
+	opFile: "write file", opData: "write more", opSource: "copy from", opCopy: "copy file", opRlimit: "rlimit", opArgs: "args", opEnv: "env", opSeccomp: "seccomp",
 	opLandlock: "landlock", opPermit: "permit",
 }
 
 // execStages says which part of EXEC failed, by enum exec_stage.
 var execStages = map[uint64]string{
 	C.STAGE_FORK: "fork", C.STAGE_SETSID: "setsid", C.STAGE_STDIO: "dup2", C.STAGE_CLOSE_RANGE: "close_range",
-	C.STAGE_RLIMIT: "prlimit", C.STAGE_CAPABILITIES: "drop capabilities", C.STAGE_IDS: "setresuid", C.STAGE_CWD: "chdir",
-	C.STAGE_NO_NEW_PRIVS: "no_new_privs", C.STAGE_LANDLOCK: "landlock_restrict_self", C.STAGE_SECCOMP: "seccomp", C.STAGE_EXECVE: "execve",
+	C.STAGE_RLIMIT: "prlimit", C.STAGE_CAPABILITIES: "drop capabilities", C.STAGE_IDS: "setresuid", C.STAGE_CWD: StageChdir,
+	C.STAGE_NO_NEW_PRIVS: "no_new_privs", C.STAGE_LANDLOCK: "landlock_restrict_self", C.STAGE_SECCOMP: "seccomp", C.STAGE_EXECVE: StageExecve,
 	C.STAGE_CONTINUE: "continue",
 }
 
@@ -115,7 +117,7 @@ func (o op) subject() string {
 		return name + " /" + strings.TrimPrefix(o.strs[1], "/")
 	case opProcWrite:
 		return name + " " + o.strs[0]
-	case opMkdir, opMknod, opSymlink, opMask, opOpen, opFile, opPermit:
+	case opMkdir, opMknod, opSymlink, opMask, opOpen, opFile, opCopy, opPermit:
 		return name + " /" + o.strs[0]
 	case opBase:
 		return "open " + o.strs[0]

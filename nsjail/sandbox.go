@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -198,6 +198,9 @@ func (sb *Sandbox) send(p Process, s *streams, before counters) ([]op, *ending) 
 		if last {
 			fds = s.its
 		}
+		if i == 0 && p.copies() { // the last one, where OP_SOURCE takes it from
+			fds = append(slices.Clip(fds), p.Source)
+		}
 		if err := sb.ctl.send(ops, fds...); err != nil {
 			if failed := sb.Ready(); failed != nil { // that is why it is gone
 				return nil, &ending{ours: failed, gone: true}
@@ -225,12 +228,14 @@ func (sb *Sandbox) kill() {
 	_ = sb.cg.kill() // the same once more, for what the kernel may know only by the cgroup
 }
 
-// Close kills what is left, waits for it, and removes the cgroup.
-func (sb *Sandbox) Close() error {
+// Retire kills all that is in sb and waits until it is gone. What is left until Close is what Dir shows, with the cgroup that is charged for
+// it: the host ids are free for another sandbox.
+func (sb *Sandbox) Retire() {
 	sb.spawner.ahead()
 	sb.kill()
 	if sb.ctl != nil {
 		sb.ctl.Close()
+		sb.ctl = nil
 	}
 	if sb.paused != nil {
 		sb.paused.Close()
@@ -241,6 +246,11 @@ func (sb *Sandbox) Close() error {
 		unix.Close(sb.pidfd)
 		sb.pidfd = -1
 	}
+}
+
+// Close kills what is left, waits for it, and removes the cgroup.
+func (sb *Sandbox) Close() error {
+	sb.Retire()
 	if sb.dir >= 0 {
 		unix.Close(sb.dir)
 		sb.dir = -1
@@ -256,39 +266,4 @@ func awaitExit(pidfd int) {
 			return
 		}
 	}
-}
-
-func hostID(maps []configs.IDMap, id uint32) int {
-	for _, m := range maps {
-		if d := int64(id) - m.ContainerID; d >= 0 && d < m.Size {
-			return int(m.HostID + d)
-		}
-	}
-	return -1
-}
-
-// check refuses a Process that would not be bounded, or that the maps don't cover.
-func (p *Process) check(cfg Config) error {
-	bad := func(format string, args ...any) error { return fmt.Errorf("sandbox process: "+format, args...) }
-	switch {
-	case len(p.Args) == 0 || len(p.Args) >= stringsMax:
-		return bad("%d arguments, want 1 to %d", len(p.Args), stringsMax-1)
-	case len(p.Env) >= stringsMax:
-		return bad("%d environment entries, want at most %d", len(p.Env), stringsMax-1)
-	case len(p.Rlimits) > rlimitsMax:
-		return bad("%d rlimits, want at most %d", len(p.Rlimits), rlimitsMax)
-	case len(p.Seccomp) == 0:
-		return bad("no seccomp filter")
-	case p.WallTime <= 0 || p.CPUTime <= 0 || p.OutputMax <= 0 || p.FloodMax <= 0:
-		return bad("wall time %v, CPU time %v, output %d, flood %d: each must be set", p.WallTime, p.CPUTime, p.OutputMax, p.FloodMax)
-	case p.OutputTail < 0 || p.OutputTail > p.OutputMax:
-		return bad("output tail %d, want 0 to %d", p.OutputTail, p.OutputMax)
-	case p.Resources.MemoryMax <= 0 || p.Resources.PidsMax <= 0 || p.Resources.CPUMillicores <= 0:
-		return bad("limits %+v: each must be set", p.Resources)
-	case p.MayPause && (p.Interleave || len(p.Stdin) > 0):
-		return bad("a program that may pause has neither Stdin nor Interleave")
-	case hostID(cfg.UIDMappings, p.UID) < 0 || hostID(cfg.GIDMappings, p.GID) < 0:
-		return bad("uid %d gid %d is not mapped", p.UID, p.GID)
-	}
-	return nil
 }

@@ -14,7 +14,8 @@
 /* Descriptors that live from one op to the next, or -1. */
 extern struct tree {
 	int base;                /* O_PATH: where targets are resolved */
-	int file;                /* the last OP_FILE */
+	int file;                /* the last OP_FILE or OP_COPY */
+	int source;              /* OP_SOURCE */
 	int dev_null, empty_dir; /* what OP_MASK binds, once opened */
 	int opened;              /* OP_OPEN, until READY has carried it */
 	int landlock;            /* the ruleset of OP_LANDLOCK */
@@ -74,6 +75,7 @@ int do_pivot(void);
 int open_directory(struct op *op);
 int make_file(struct op *op);
 int more_data(struct op *op);
+int copy_file(struct op *op);
 int make_ruleset(struct op *op);
 int permit(struct op *op);
 

@@ -25,7 +25,7 @@ const (
 type verdict struct {
 	do     action
 	result job.Result  // for complete
-	fault  queue.Fault // for retry and fail
+	fault  queue.Fault // for retry and fail, and the cause for release
 }
 
 // What tenants are told of faults of ours.
@@ -35,8 +35,8 @@ const (
 )
 
 // decide says what to do when a run has ended: res and err are the backend's answer, stopped is why the worker stopped the run, nil
-// if it did not.
-func decide(res job.Result, err, stopped error) verdict {
+// if it did not; began says that a program of the job was started.
+func decide(res job.Result, err, stopped error, began bool) verdict {
 	if errors.Is(stopped, queue.ErrLeaseLost) {
 		return verdict{do: nothing}
 	}
@@ -50,20 +50,23 @@ func decide(res job.Result, err, stopped error) verdict {
 		}
 		return verdict{do: complete, result: res}
 	case stopped != nil:
-		return verdict{do: release}
+		return verdict{do: release, fault: queue.Fault{Cause: stopped.Error()}}
 	case err == nil:
 		return verdict{do: retry, fault: queue.Fault{Message: sayInternal, Cause: cause(res)}}
 	}
-	return decideError(err)
+	return decideError(err, began)
 }
 
 // decideError is decide for a backend that refused or broke down.
-func decideError(err error) verdict {
+func decideError(err error, began bool) verdict {
 	switch job.ErrorCode(err) {
 	case job.EInvalid, job.ETooLarge, job.ENotFound:
 		return verdict{do: fail, fault: queue.Fault{Message: err.Error(), Cause: err.Error()}}
-	case job.EBusy: // nothing was started
-		return verdict{do: release}
+	case job.EBusy:
+		if !began { // else it has had its share of the machine: that is an attempt, or it would have it again and again
+			return verdict{do: release, fault: queue.Fault{Cause: err.Error()}}
+		}
+		fallthrough
 	case job.EUnavailable:
 		return verdict{do: retry, fault: queue.Fault{Message: sayUnavailable, Cause: err.Error()}}
 	default:

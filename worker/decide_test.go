@@ -19,37 +19,40 @@ func TestDecide(t *testing.T) {
 		err, stopped error
 		want         action
 		message      string
+		began        bool
 	}{
-		{"result", done, nil, nil, complete, ""},
-		{"result, though cancelled meanwhile", done, nil, queue.ErrCancelRequested, complete, ""},
-		{"result, though draining", done, nil, errDraining, complete, ""},
-		{"result, but the lease is lost", done, nil, fmt.Errorf("x: %w", queue.ErrLeaseLost), nothing, ""},
-		{"cancelled as asked", cancelled, nil, queue.ErrCancelRequested, complete, ""},
-		{"cancelled as asked, no result", job.Result{}, job.Errorf(job.ECancelled, "x"), queue.ErrCancelRequested, complete, ""},
-		{"cancelled for draining", cancelled, nil, errDraining, release, ""},
-		{"broken off for draining", job.Result{}, errors.New("context canceled"), errDraining, release, ""},
-		{"cancelled by nobody", cancelled, nil, nil, retry, sayInternal},
-		{"sandbox fault", internal, nil, nil, retry, sayInternal},
-		{"invalid", job.Result{}, job.Invalid("language", "cobol is unknown"), nil, fail, "language cobol is unknown"},
-		{"too large", job.Result{}, job.Errorf(job.ETooLarge, "too large"), nil, fail, "too large"},
-		{"not found", job.Result{}, job.Errorf(job.ENotFound, "no language cobol"), nil, fail, "no language cobol"},
-		{"busy", job.Result{}, job.Errorf(job.EBusy, "full"), nil, release, ""},
-		{"unavailable", job.Result{}, job.Errorf(job.EUnavailable, "no daemon on /run/x.sock"), nil, retry, sayUnavailable},
-		{"conflict", job.Result{}, job.Errorf(job.EConflict, "it runs"), nil, retry, sayInternal},
-		{"any other", job.Result{}, errors.New("disk on fire"), nil, retry, sayInternal},
+		{"result", done, nil, nil, complete, "", false},
+		{"result, though cancelled meanwhile", done, nil, queue.ErrCancelRequested, complete, "", false},
+		{"result, though draining", done, nil, errDraining, complete, "", false},
+		{"result, but the lease is lost", done, nil, fmt.Errorf("x: %w", queue.ErrLeaseLost), nothing, "", false},
+		{"cancelled as asked", cancelled, nil, queue.ErrCancelRequested, complete, "", false},
+		{"cancelled as asked, no result", job.Result{}, job.Errorf(job.ECancelled, "x"), queue.ErrCancelRequested, complete, "", false},
+		{"cancelled for draining", cancelled, nil, errDraining, release, "", false},
+		{"broken off for draining", job.Result{}, errors.New("context canceled"), errDraining, release, "", false},
+		{"cancelled by nobody", cancelled, nil, nil, retry, sayInternal, false},
+		{"sandbox fault", internal, nil, nil, retry, sayInternal, false},
+		{"invalid", job.Result{}, job.Invalid("language", "cobol is unknown"), nil, fail, "language cobol is unknown", false},
+		{"too large", job.Result{}, job.Errorf(job.ETooLarge, "too large"), nil, fail, "too large", false},
+		{"not found", job.Result{}, job.Errorf(job.ENotFound, "no language cobol"), nil, fail, "no language cobol", false},
+		{"busy", job.Result{}, job.Errorf(job.EBusy, "full"), nil, release, "", false},
+		{"busy after work", job.Result{}, job.Errorf(job.EBusy, "full"), nil, retry, sayUnavailable, true},
+		{"draining after work", job.Result{}, job.Errorf(job.EBusy, "full"), errDraining, release, "", true},
+		{"unavailable", job.Result{}, job.Errorf(job.EUnavailable, "no daemon on /run/x.sock"), nil, retry, sayUnavailable, false},
+		{"conflict", job.Result{}, job.Errorf(job.EConflict, "it runs"), nil, retry, sayInternal, false},
+		{"any other", job.Result{}, errors.New("disk on fire"), nil, retry, sayInternal, false},
 	} {
-		v := decide(tt.res, tt.err, tt.stopped)
+		v := decide(tt.res, tt.err, tt.stopped, tt.began)
 		if v.do != tt.want || v.fault.Message != tt.message {
 			t.Errorf("%s: action %d, message %q, want %d, %q", tt.name, v.do, v.fault.Message, tt.want, tt.message)
 		}
 		if v.do == complete && v.result.Status == "" {
 			t.Errorf("%s: to be stored: %+v, want a result", tt.name, v.result)
 		}
-		if (v.do == retry || v.do == fail) && v.fault.Cause == "" {
+		if (v.do == retry || v.do == fail || v.do == release) && v.fault.Cause == "" {
 			t.Errorf("%s: no cause for operators", tt.name)
 		}
 	}
-	if got, want := decide(internal, nil, nil).fault.Cause, "step run: mount /proc: EPERM"; got != want {
+	if got, want := decide(internal, nil, nil, true).fault.Cause, "step run: mount /proc: EPERM"; got != want {
 		t.Errorf("cause %q, want %q", got, want)
 	}
 }

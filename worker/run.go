@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ccee/api/job"
@@ -32,14 +33,18 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) 
 	})
 	told := &emitter{lease: l}
 	keeping.Go(func() { told.run(keep) })
+	var started atomic.Bool // a program of the job
 	res, err := w.backend.Run(ctx, w.withDefaults(l.Job), func(ev job.Event) {
 		begun()
+		if ev.Type == job.EventStarted {
+			started.Store(true)
+		}
 		told.add(ev)
 	})
 	endKeep()
 	keeping.Wait()
 
-	v := decide(res, err, context.Cause(ctx))
+	v := decide(res, err, context.Cause(ctx), started.Load())
 	switch job.ErrorCode(err) {
 	case job.EUnavailable:
 		w.gate.shut()
@@ -98,7 +103,11 @@ func apply(ctx context.Context, l *queue.Lease, v verdict) (state string, err er
 	case fail:
 		return string(queue.Failed), l.Fail(ctx, v.fault)
 	default:
-		return "released", l.Release(ctx)
+		s, err := l.Release(ctx, v.fault.Cause)
+		if s == queue.Queued || s == queue.Retrying {
+			return "released", err
+		}
+		return string(s), err
 	}
 }
 

@@ -97,6 +97,39 @@ func TestFaultsOfOurs(t *testing.T) {
 	}
 }
 
+// A backend that has run a program of the job and has no room then has done an attempt, or a job would have its share of the machine again and again.
+func TestBusyAfterWork(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{RetryBackoff: time.Millisecond})
+	var compiled atomic.Int64
+	startWorker(t, q, fake{stream: func(_ context.Context, _ job.Spec, on func(job.Event)) (job.Result, error) {
+		compiled.Add(1)
+		on(job.Event{Type: job.EventStarted, Step: "compile"})
+		return job.Result{}, job.Errorf(job.EBusy, "full")
+	}}, Options{})
+	r := wantEnd(t, q, enqueue(t, q), queue.Failed)
+	if compiled.Load() != 3 || r.AttemptsMade != 3 || r.DeadLetteredAt.IsZero() || r.Error != sayUnavailable {
+		t.Errorf("compiled %d times, %+v, want 3 attempts", compiled.Load(), r)
+	}
+	wantNoneActive(t, q)
+}
+
+// Nothing goes round for ever.
+func TestBusyWithoutEnd(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{RetryBackoff: time.Millisecond, RetryMaxDelay: time.Millisecond})
+	var runs atomic.Int64
+	for range 8 { // each pauses after a job for which there is no room
+		startWorker(t, q, fake{run: func(context.Context, job.Spec) (job.Result, error) {
+			runs.Add(1)
+			return job.Result{}, job.Errorf(job.EBusy, "full")
+		}}, Options{})
+	}
+	r := wantEnd(t, q, enqueue(t, q), queue.Failed)
+	if runs.Load() != 101 || r.Error != "no worker had room for the job in 101 tries" || r.DeadLetteredAt.IsZero() {
+		t.Errorf("%d runs, %+v", runs.Load(), r)
+	}
+	wantNoneActive(t, q)
+}
+
 func TestNothingIsClaimedWhileTheBackendIsAway(t *testing.T) {
 	q := open(t, newRedis(t), queue.Options{})
 	asked := make(chan struct{}, 100)

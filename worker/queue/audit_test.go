@@ -114,7 +114,7 @@ func TestAuditOfCancelling(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := l.Release(t.Context()); err != nil {
+	if _, err := l.Release(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	id = enqueue(t, q, tenant)

@@ -40,7 +40,7 @@ func TestCancelRequestOutlivesTheWorker(t *testing.T) {
 	q, tenant := newQueue(t, Options{Lease: shortLease}), unique("tenant")
 	for name, end := range map[string]func(*Lease) error{
 		"expiry":  func(*Lease) error { return nil },
-		"release": func(l *Lease) error { return l.Release(t.Context()) },
+		"release": func(l *Lease) error { _, err := l.Release(t.Context(), "x"); return err },
 		"retry":   func(l *Lease) error { _, err := l.Retry(t.Context(), Fault{}); return err },
 	} {
 		id := enqueue(t, q, tenant)

@@ -136,8 +136,22 @@ func (l *Lease) fail(ctx context.Context, f Fault, bury bool) error {
 	return l.end(ctx, l.q.steps.fail, "fail", f.Message, f.Cause, flag)
 }
 
-// Release hands the job back: it waits again at its old place, and the attempt is not counted.
-func (l *Lease) Release(ctx context.Context) error { return l.end(ctx, l.q.steps.release, "release") }
+const (
+	releasesMax  = 100             // how often a job may be handed back
+	releasePause = 5 * time.Second // the longest until it is tried again
+)
+
+// Release hands the job back: it waits again at its old place, and the attempt is not counted. cause is for operators. It returns the job's state then:
+// Queued, or Retrying where an attempt was made before; Failed (it was handed back too often: the job is in the dead-letter list) or Cancelled
+// (the tenant had taken it back). From the ninth time on it comes back after a delay, which grows.
+func (l *Lease) Release(ctx context.Context, cause string) (State, error) {
+	o := &l.q.opts
+	s, err := l.q.word(ctx, l.q.steps.release, l.what("release"), l.args(o.RetryBackoff.Milliseconds(), min(o.RetryMaxDelay, releasePause).Milliseconds(), cause)...)
+	if err != nil {
+		return "", err
+	}
+	return State(s), lostUnless(s)
+}
 
 // end takes a step that answers 'ok' or 'lost'.
 func (l *Lease) end(ctx context.Context, step *redis.Script, verb string, args ...any) error {

@@ -66,7 +66,7 @@ func TestExpiredLeaseIsTakenOver(t *testing.T) {
 		"complete": func() error { return first.Complete(t.Context(), outcome("first")) },
 		"retry":    func() error { _, err := first.Retry(t.Context(), Fault{}); return err },
 		"fail":     func() error { return first.Fail(t.Context(), Fault{}) },
-		"release":  func() error { return first.Release(t.Context()) },
+		"release":  func() error { _, err := first.Release(t.Context(), "x"); return err },
 	} {
 		if err := call(); !errors.Is(err, ErrLeaseLost) {
 			t.Errorf("%s with an old claim = %v, want ErrLeaseLost", name, err)
@@ -186,7 +186,7 @@ func TestReleaseKeepsPlaceAndAttempt(t *testing.T) {
 	q, tenant := newQueue(t, Options{}), unique("tenant")
 	first, second := enqueue(t, q, tenant), enqueue(t, q, tenant)
 	l := claim(t, q, "stopping")
-	if err := l.Release(t.Context()); err != nil {
+	if _, err := l.Release(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	if r := wantState(t, q, tenant, first, Queued); r.AttemptsMade != 0 || r.CurrentAttempt != 1 || !r.StartedAt.IsZero() {
@@ -265,7 +265,7 @@ func TestKeep(t *testing.T) {
 		q, tenant := newQueue(t, Options{Lease: shortLease}), unique("tenant")
 		enqueue(t, q, tenant)
 		l := claim(t, q, "w")
-		if err := l.Release(t.Context()); err != nil {
+		if _, err := l.Release(t.Context(), "x"); err != nil {
 			t.Fatal(err)
 		}
 		if err := l.Keep(patience.Context(t)); !errors.Is(err, ErrLeaseLost) {

@@ -1,6 +1,6 @@
 -- What several steps share. Each paragraph is a definition, and a step has those that it uses (link.go), behind the key names (keys.go)
 -- and before its own file. JOB_TTL, DEAD_TTL, DAILY_TTL,
--- COST_TTL and ARCHIVE_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, MAX_BLOCK and TALLY (ms) and TALLY_TTL are fixed.
+-- COST_TTL and ARCHIVE_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, RELEASES_MAX, MAX_BLOCK and TALLY (ms) and TALLY_TTL are fixed.
 
 local floor = math.floor
 

@@ -1,20 +1,32 @@
--- Hands a job back that its worker can't finish (it is stopping): it waits again, at its old place, and the attempt is not
--- counted. The claim stays counted, so this worker's late writes are fenced off.
+-- Hands a job back that its worker can't finish (it is stopping, or there was no room): it waits again, at its old place, and the attempt is not
+-- counted. The claim stays counted, so this worker's late writes are fenced off; and so does the release. From the ninth on the job comes back after
+-- a pause that grows, and after RELEASES_MAX it is dead: what nobody has room for must not go round for ever.
 -- KEYS  none: names come from keys.go
--- ARGV  id, tenant, claim
--- returns 'ok' or 'lost'
+-- ARGV  id, tenant, claim, first pause (ms), longest pause (ms), cause (for operators)
+-- returns 'queued' or 'retrying'; 'cancelled' (the tenant had asked for it), 'failed' (dead-lettered) or 'lost'
 
-local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
+local id, tenant, claim, pause, longest, cause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 if not held(id, claim) then return 'lost' end
 local at = now()
 if redis.call('HEXISTS', jobKey(id), 'cancelRequestedAt') == 1 then
   cancelled(id, tenant, at, 'worker')
-  return 'ok'
+  return 'cancelled'
 end
 local made = redis.call('HINCRBY', jobKey(id), 'attemptsMade', -1)
-redis.call('HSET', jobKey(id), 'status', made > 0 and 'retrying' or 'queued', 'currentAttempt', made + 1, 'updatedAt', iso(at))
+local times = redis.call('HINCRBY', jobKey(id), 'releases', 1)
+if times > RELEASES_MAX then
+  bury(id, tenant, at, 'no worker had room for the job in ' .. times .. ' tries', cause)
+  return 'failed'
+end
+local state = made > 0 and 'retrying' or 'queued'
+redis.call('HSET', jobKey(id), 'status', state, 'currentAttempt', made + 1, 'updatedAt', iso(at))
 redis.call('HDEL', jobKey(id), 'worker', 'startedAt')
 redis.call('ZREM', LEASES, entry(id, tenant))
 redis.call('PUBLISH', CHANGED, id)
-push(id, tenant, redis.call('HGET', jobKey(id), 'order'))
-return 'ok'
+if times <= 8 then
+  push(id, tenant, redis.call('HGET', jobKey(id), 'order'))
+else
+  redis.call('ZADD', DELAYED, at + math.min(longest, pause * 2 ^ (times - 9)), entry(id, tenant))
+  nudge(WAKE) -- so that a waiting worker learns of the new deadline
+end
+return state

@@ -11,7 +11,7 @@ redis.call('ZREM', DEAD, entry(id, tenant))
 redis.call('HSET', jobKey(id), 'status', 'queued', 'attemptsMade', '0', 'currentAttempt', '1', 'maxAttempts', maxAttempts,
   'updatedAt', iso(at))
 redis.call('HDEL', jobKey(id), 'error', 'cause', 'failureCategory', 'completedAt', 'startedAt', 'deadLetteredAt', 'retryScheduledAt',
-  'cancelRequestedAt', 'estimatedCostUsd', 'billableDurationMs', 'costModelVersion')
+  'cancelRequestedAt', 'releases', 'estimatedCostUsd', 'billableDurationMs', 'costModelVersion')
 redis.call('PERSIST', jobKey(id))
 redis.call('SADD', activeIDs(tenant), id)
 redis.call('SET', activeJobs(tenant), redis.call('SCARD', activeIDs(tenant)))

@@ -31,7 +31,7 @@ func newSteps(k keys, o Options) steps {
 		{"JOB_TTL", seconds(o.JobTTL)}, {"DEAD_TTL", seconds(o.DeadLetterTTL)}, {"DAILY_TTL", seconds(o.DailyQuotaTTL)},
 		{"COST_TTL", seconds(costTTL)}, {"ARCHIVE_TTL", seconds(archiveTTL)}, {"LEASE", o.Lease.Milliseconds()}, {"MAX_BLOCK", maxBlock.Milliseconds()},
 		{"HISTORY_MAX", int64(o.HistoryMax)}, {"AUDIT_MAX", int64(o.AuditMax)}, {"AUDIT_ALL_MAX", int64(o.AuditAllMax)},
-		{"EVENTS_MAX", eventsMax}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
+		{"EVENTS_MAX", eventsMax}, {"RELEASES_MAX", releasesMax}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
 	}
 	library := strings.ReplaceAll(k.lua(), "\n", "\n\n")
 	for _, c := range constants {
