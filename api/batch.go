@@ -31,6 +31,8 @@ type batchItem struct {
 	StatusURL  string `json:"statusUrl,omitempty"`
 	Error      string `json:"error,omitempty"`
 	Reason     string `json:"reason,omitempty"`
+
+	Ignored []string `json:"ignored,omitempty"` // members of the job that mean nothing
 }
 
 // createBatch submits several jobs: POST /v1/batch. A batch that is wrong anywhere is refused as a whole; of one that is right
@@ -49,9 +51,12 @@ func (s *Server) createBatch(c *call) {
 		return
 	}
 	iss := newIssues()
-	key := c.idempotencyKey(iss)
+	strict, key := c.strict(iss), c.idempotencyKey(iss)
 	subs := s.decodeBatch(c.body, c.who.Tenant, known, iss)
 	for i := range subs {
+		if strict && subs[i].ignored != nil {
+			iss.field("jobs", fmt.Sprintf("[%d]: %s", i, msgUnknown(subs[i].ignored)))
+		}
 		if big := s.tooLarge(subs[i]); big != nil && !iss.any() {
 			iss.field("jobs", fmt.Sprintf("[%d].%s: has %d bytes, %d are allowed", i, big.Field, big.Bytes, big.MaxBytes))
 		}
@@ -67,6 +72,7 @@ func (s *Server) createBatch(c *call) {
 			sub.key, sub.digest = fmt.Sprintf("%s batch %d", key, i), sum
 		}
 		answer.Items[i] = s.submitItem(c, sub)
+		answer.Items[i].Ignored = sub.ignored
 		if answer.Items[i].JobID != "" {
 			answer.Accepted++
 		} else {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/common/version"
+
 	"ccee/worker/queue"
 )
 
@@ -11,9 +13,10 @@ import (
 type health struct {
 	Status  string `json:"status"`
 	Service string `json:"service"`
+	Version string `json:"version"`
 }
 
-func (s *Server) getHealth(c *call) { c.json(http.StatusOK, health{"ok", "api"}) }
+func (s *Server) getHealth(c *call) { c.json(http.StatusOK, health{"ok", "api", version.Version}) }
 
 // readiness is the answer of GET /ready.
 type readiness struct {

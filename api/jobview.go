@@ -38,6 +38,8 @@ type jobView struct {
 
 	Priority          string `json:"priority"`
 	CancelRequestedAt *stamp `json:"cancelRequestedAt"`
+
+	Ignored []string `json:"ignored,omitempty"` // members of the submission that mean nothing; only in the answer to it
 }
 
 type requestView struct {

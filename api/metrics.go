@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/collectors/version"
 
 	"ccee/worker/queue"
 )
@@ -54,7 +55,7 @@ func newAPIMetrics(s *Server) *metrics {
 		defer s.streams.mu.Unlock()
 		return float64(s.streams.all)
 	})
-	both := []prometheus.Collector{m.requests, m.seconds, m.submissions, m.authFailures, m.webhooks, streams, &fleetCollector{s}}
+	both := []prometheus.Collector{m.requests, m.seconds, m.submissions, m.authFailures, m.webhooks, streams, &fleetCollector{s}, version.NewCollector("ccee")}
 	m.public.MustRegister(both...)
 	m.internal.MustRegister(both...)
 	m.internal.MustRegister(m.tenantJobs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

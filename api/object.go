@@ -172,16 +172,10 @@ func (o *object) element(name string, i int, raw json.RawMessage) *object {
 // only notes members that are not known. The objects that we added to the contract are strict, so a misspelled limit is
 // an error; the body itself ignores what it doesn't know, as the contract says.
 func (o *object) only(known ...string) {
-	var unknown []string
-	for name := range o.members {
-		if !slices.Contains(known, name) {
-			unknown = append(unknown, name)
-		}
-	}
+	unknown := o.unknown(known)
 	if unknown == nil {
 		return
 	}
-	slices.Sort(unknown)
 	message := msgUnknown(unknown)
 	if o.root == "" {
 		o.iss.form(message)
@@ -191,6 +185,18 @@ func (o *object) only(known ...string) {
 		message = o.path[:len(o.path)-1] + ": " + message
 	}
 	o.iss.field(o.root, message)
+}
+
+// unknown returns the names of the members that are not known, in order.
+func (o *object) unknown(known []string) []string {
+	var names []string
+	for name := range o.members {
+		if !slices.Contains(known, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // utf16Len is the length of s in UTF-16 code units: what JavaScript calls its length, and the contract its characters.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/prometheus/common/version"
 )
 
 // The bounds of one connection. A slow client holds a goroutine and a socket, nothing else, and not for long.
@@ -35,6 +37,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:          stdlog.New(s.opts.Log.With().Str("component", "http").Logger(), "", 0),
 	}
 	srv.RegisterOnShutdown(s.drain)
+	s.opts.Log.Info().Str("version", version.Version).Str("address", l.Addr().String()).Msg("serving")
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { s.deliver(working) })

@@ -26,6 +26,31 @@ type submission struct {
 	webhook  queue.Webhook
 
 	key, digest string // of its Idempotency-Key, "" for none
+
+	ignored []string // names of members of the body that mean nothing here; at most maxIgnored, each cut
+}
+
+// submissionMembers are the members of a submission. Others are ignored, as the contract says, and reported: a misspelt limit would not be
+// in force, and nobody would see it.
+var submissionMembers = []string{"language", "sourceCode", "stdin", "stdinBase64", "files", "args", "env", "outputFiles", "timeoutMs", "memoryMb", "cpuMillicores",
+	"compile", "run", "interleave", "network", "priority", "webhook", "tests", "compare", "checker", "stopOnFailure"}
+
+// What is reported of ignored members: so many, with so many bytes of each name.
+const (
+	maxIgnored      = 20
+	maxIgnoredBytes = 64
+)
+
+// ignored returns the names of members that mean nothing.
+func (o *object) ignored() []string {
+	names := o.unknown(submissionMembers)
+	names = names[:min(len(names), maxIgnored)]
+	for i, name := range names {
+		if len(name) > maxIgnoredBytes {
+			names[i] = strings.ToValidUTF8(name[:maxIgnoredBytes], "") + "..."
+		}
+	}
+	return names
 }
 
 // decodeSubmission reads the body of a POST /v1/jobs. It is pure: known are the languages that there are, hooks where webhooks may go. When the issues
@@ -41,7 +66,7 @@ func decodeSubmission(b body, id, tenant string, known []job.Language, hooks web
 
 // submission reads the members of a submission.
 func (o *object) submission(id, tenant string, known []job.Language, hooks webhook.Policy) submission {
-	sub := submission{spec: job.Spec{ID: id, Tenant: tenant}}
+	sub := submission{spec: job.Spec{ID: id, Tenant: tenant}, ignored: o.ignored()}
 	lang := o.language(known)
 	spec := &sub.spec
 	spec.Language = lang.Name

@@ -20,6 +20,8 @@ type accepted struct {
 	Status       string `json:"status"`
 	StatusURL    string `json:"statusUrl"`
 	ExecutionURL string `json:"executionUrl"`
+
+	Ignored []string `json:"ignored,omitempty"` // members of the body that mean nothing
 }
 
 // maxKeyBytes bounds an Idempotency-Key.
@@ -49,11 +51,14 @@ func (s *Server) createJob(c *call) {
 		c.w.Header().Set("Idempotent-Replayed", "true")
 	}
 	answer := c.accepted(admitted.ID)
+	answer.Ignored = sub.ignored
 	if q.wait > 0 || admitted.Replayed {
 		// The job is accepted whatever becomes of the waiting.
 		if rec, err := s.await(c, admitted.ID, q.wait); err == nil {
 			if q.wait > 0 && rec.Status.Final() {
-				c.json(http.StatusOK, viewSingle(rec, q.coded))
+				view := viewSingle(rec, q.coded)
+				view.Ignored = sub.ignored
+				c.json(http.StatusOK, view)
 				return
 			}
 			answer.Status = publicStatus(rec)
@@ -83,9 +88,13 @@ func (s *Server) readSubmission(c *call) (sub submission, q jobQuery, refuse fun
 	}
 	iss := newIssues()
 	q = parseJobQuery(c.query(), iss)
+	strict := c.strict(iss)
 	key := c.idempotencyKey(iss)
 	if !iss.any() {
 		sub, iss = decodeSubmission(c.body, uuid.NewString(), c.who.Tenant, known, s.opts.Webhooks)
+		if strict && sub.ignored != nil {
+			iss.form(msgUnknown(sub.ignored))
+		}
 	}
 	if iss.any() {
 		return sub, q, func() { c.invalid(iss) }
@@ -95,6 +104,11 @@ func (s *Server) readSubmission(c *call) (sub submission, q jobQuery, refuse fun
 		return sub, q, func() { s.refuseSize(c, big) }
 	}
 	return sub, q, nil
+}
+
+// strict reports whether the caller wants members that mean nothing to be refused.
+func (c *call) strict(iss *issues) bool {
+	return queryEnum(c.query().Values, "strict", []string{"0", "1"}, iss) == "1"
 }
 
 // idempotencyKey reads the header of that name, as draft-ietf-httpapi-idempotency-key-header has it; "" when it isn't there.

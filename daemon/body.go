@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -25,6 +27,12 @@ const (
 	bodyWait = 30 * time.Second
 	// roomWait is how long a request may wait for room for its body.
 	roomWait = 5 * time.Second
+)
+
+// ignoredHeader names a member of the request that means nothing here, with at most maxIgnored bytes of its name.
+const (
+	ignoredHeader = "Ccee-Ignored"
+	maxIgnored    = 64
 )
 
 // readSpec reads the request once there is room for it, under a deadline of its own. The deadline is taken back at once:
@@ -50,9 +58,12 @@ func (s *Server) readSpec(w http.ResponseWriter, r *http.Request) (job.Spec, err
 	if err != nil {
 		return job.Spec{}, err
 	}
-	spec, err := decodeSpec(b)
+	spec, ignored, err := decodeSpec(b)
 	if err != nil {
 		return job.Spec{}, err
+	}
+	if ignored != "" {
+		w.Header().Set(ignoredHeader, strings.Trim(strconv.QuoteToASCII(ignored[:min(len(ignored), maxIgnored)]), `"`))
 	}
 	return spec, ctl.SetReadDeadline(time.Time{})
 }

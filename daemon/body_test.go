@@ -112,3 +112,17 @@ func TestNoRoomOnTheWire(t *testing.T) {
 	}
 	s.bodies.Release(maxBodies)
 }
+
+// A member that means nothing here is named in the answer, so that a misspelt limit is seen. Its name can't forge a header.
+func TestIgnoredOnTheWire(t *testing.T) {
+	s := serve(t, 0, prints)
+	for member, want := range map[string]string{
+		`"run":{"wallMs":1000}`: "", `"run":{"wallms_":1000}`: "wallms_", `"x\r\nRetry-After: 1":1`: `x\r\nRetry-After: 1`,
+		`"` + strings.Repeat("é", 60) + `":1`: strings.Repeat(`\u00e9`, 32),
+	} {
+		resp, answer := s.ask(t, "POST", "/v1/run", `{"id":"j","language":"python","sourceCode":"x",`+member+`}`, "*/*")
+		if got := resp.Header.Get("Ccee-Ignored"); resp.StatusCode != 200 || got != want || resp.Header.Get("Retry-After") != "" {
+			t.Errorf("%s: HTTP %d, ignored %q, want %q: %s", member, resp.StatusCode, got, want, answer)
+		}
+	}
+}

@@ -5,29 +5,47 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"ccee/api/job"
 )
 
-// decodeSpec decodes a Spec and validates it. Members that it doesn't know are ignored: the caller may be newer. Its errors
-// are *job.Error and name the member at fault.
-func decodeSpec(b []byte) (job.Spec, error) {
+// decodeSpec decodes a Spec and validates it. Members that it doesn't know are ignored, as the caller may be newer; ignored is the first
+// of them, "" for none. Its errors are *job.Error and name the member at fault.
+func decodeSpec(b []byte) (_ job.Spec, ignored string, _ error) {
 	// encoding/json would put U+FFFD for what UTF-8 can't say, and another program would be run than was sent.
 	if !utf8.Valid(b) {
-		return job.Spec{}, job.Errorf(job.EInvalid, "the body is not UTF-8: give a source file in another encoding as one of files")
+		return job.Spec{}, "", job.Errorf(job.EInvalid, "the body is not UTF-8: give a source file in another encoding as one of files")
 	}
-	var spec job.Spec
-	if err := json.Unmarshal(b, &spec); err != nil {
-		return job.Spec{}, decodeError(b, err)
+	spec, ignored, err := unmarshalSpec(b)
+	if err != nil {
+		return job.Spec{}, "", decodeError(b, err)
 	}
 	if job.LoneSurrogate(b) {
-		return job.Spec{}, job.Errorf(job.EInvalid, "the body has half of a surrogate pair, such as \\ud800, which UTF-8 can't say")
+		return job.Spec{}, "", job.Errorf(job.EInvalid, "the body has half of a surrogate pair, such as \\ud800, which UTF-8 can't say")
 	}
 	if err := spec.Validate(); err != nil {
-		return job.Spec{}, err
+		return job.Spec{}, "", err
 	}
-	return spec, nil
+	return spec, ignored, nil
+}
+
+// unmarshalSpec is json.Unmarshal, which also tells the first member that is not known.
+func unmarshalSpec(b []byte) (spec job.Spec, ignored string, _ error) {
+	strict := json.NewDecoder(bytes.NewReader(b))
+	strict.DisallowUnknownFields()
+	err := strict.Decode(&spec)
+	if err == nil && len(bytes.TrimSpace(b[strict.InputOffset():])) == 0 {
+		return spec, "", nil
+	}
+	spec = job.Spec{}
+	lenient := json.Unmarshal(b, &spec)
+	if name, ok := strings.CutPrefix(fmt.Sprint(err), "json: unknown field "); ok && lenient == nil {
+		ignored, _ = strconv.Unquote(name)
+	}
+	return spec, ignored, lenient
 }
 
 // decodeError says what is wrong with b in the words of JSON, not of Go.

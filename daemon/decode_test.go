@@ -11,10 +11,13 @@ import (
 )
 
 func TestDecodeSpec(t *testing.T) {
-	spec, err := decodeSpec([]byte(`{"id":"a-1","language":"python","sourceCode":"é","stdin":"AP8=","unknown":{"x":1},
+	spec, ignored, err := decodeSpec([]byte(`{"id":"a-1","language":"python","sourceCode":"é","stdin":"AP8=","unknown":{"x":1},
 		"files":[{"name":"a/b","data":"eA==","exec":true}],"run":{"wallMs":5},"env":{"A":"b"}}`))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if ignored != "unknown" {
+		t.Errorf("ignored %q, want unknown", ignored)
 	}
 	if spec.Source != "é" || !bytes.Equal(spec.Stdin, []byte{0, 255}) || spec.Run.WallMs != 5 || spec.Files[0].Name != "a/b" || spec.Env["A"] != "b" {
 		t.Errorf("decoded %+v", spec)
@@ -48,7 +51,7 @@ func TestDecodeSpecRefuses(t *testing.T) {
 		{`{"id":"a b","language":"x","sourceCode":"x"}`, "id", "characters"},
 		{`{"id":"a","language":"x","sourceCode":"x","files":[{"name":"../x"}]}`, "files", "climb"},
 	} {
-		_, err := decodeSpec([]byte(tt.body))
+		_, _, err := decodeSpec([]byte(tt.body))
 		e, ok := err.(*job.Error)
 		if !ok || e.Code != job.EInvalid || e.Field != tt.field || !strings.Contains(e.Message, tt.says) {
 			t.Errorf("decodeSpec(%s) = %#v, want EInvalid, field %q, saying %q", tt.body, err, tt.field, tt.says)
@@ -82,7 +85,7 @@ func FuzzSpecDecode(f *testing.F) {
 	f.Add([]byte(`{"id":"a","language":"java","sourceCode":"package a; public class B { \"} '"}`))
 	f.Add([]byte(`{"stdin":"?","files":[{"data":1}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		spec, err := decodeSpec(body)
+		spec, _, err := decodeSpec(body)
 		if err != nil {
 			if e, ok := err.(*job.Error); !ok || e.Message == "" {
 				t.Errorf("%q: %#v, want a *job.Error with a message", body, err)

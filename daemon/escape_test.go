@@ -108,7 +108,7 @@ func TestEscape(t *testing.T) {
 		})
 	}
 	// Python ignores two signals, which an executed program would inherit.
-	const run = "import os, signal\nfor s in (signal.SIGPIPE, signal.SIGXFSZ): signal.signal(s, signal.SIG_DFL)\nos.execv('./probe', ['./probe', 'sandbox-probe', 'all'])"
+	const run = "import os, signal\nfor s in (signal.SIGPIPE, signal.SIGXFSZ): signal.signal(s, signal.SIG_DFL)\nos.execv('./probe', ['./probe', 'sandbox-probe', 'job'])"
 	try("probes", 300, job.Spec{Language: "python", Source: run, Files: []job.File{{Name: "probe", Data: probeProgram(t), Exec: true}}})
 	args := []string{secret, s.path}
 	try("python", 50, job.Spec{Language: "python", Source: testFile(t, "attempts.py"), Args: args})
@@ -126,7 +126,7 @@ func TestEscapeWarm(t *testing.T) {
 	const secret = "planted-5f0c3a"
 	t.Setenv("CCEE_TEST_SECRET", secret)
 	s := realDaemon(t, func(o *Options) { o.Ready, o.Warm = 2, true })
-	const run = "import os, signal\nfor s in (signal.SIGPIPE, signal.SIGXFSZ): signal.signal(s, signal.SIG_DFL)\nos.execv('./probe', ['./probe', 'sandbox-probe', 'all'])"
+	const run = "import os, signal\nfor s in (signal.SIGPIPE, signal.SIGXFSZ): signal.signal(s, signal.SIG_DFL)\nos.execv('./probe', ['./probe', 'sandbox-probe', 'job'])"
 	for name, spec := range map[string]job.Spec{
 		"probes":     {Language: "python", Source: run, Files: []job.File{{Name: "probe", Data: probeProgram(t), Exec: true}}},
 		"python":     {Language: "python", Source: fmt.Sprintf("import sys; sys.argv += [%q, %q]\n", secret, s.path) + testFile(t, "attempts.py")},

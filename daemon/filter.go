@@ -17,7 +17,7 @@ import (
 type filter struct {
 	bpf    []byte
 	decide func(nsjail.Syscall) nsjail.Answer // for the calls that bpf asks about
-	name   func(nr int32) string
+	name   func(nsjail.Syscall) string
 }
 
 // filters are what a policy comes to for jobs with a loopback, and for those without.
@@ -52,14 +52,17 @@ func newFilter(program seccomp.Asking) filter {
 	return filter{
 		bpf: program.BPF,
 		decide: func(c nsjail.Syscall) nsjail.Answer {
-			// Numbers of other architectures never get here: the filter kills for them.
-			d, odd := program.Answer(c.Nr, c.Args), !seccomp.Known(c.Nr, program.Target.Arch)
+			d := program.Answer(c.Arch, c.Nr, c.Args)
+			_, known := program.Target.NameOn(c.Arch, c.Nr)
 			if d.Action == seccomp.ActErrno {
-				return nsjail.Answer{Errno: d.Errno, Odd: odd}
+				return nsjail.Answer{Errno: d.Errno, Odd: !known}
 			}
-			return nsjail.Answer{Kill: true, Odd: odd}
+			return nsjail.Answer{Kill: true, Odd: !known}
 		},
-		name: func(nr int32) string { return seccomp.Name(nr, program.Target.Arch) },
+		name: func(c nsjail.Syscall) string {
+			name, _ := program.Target.NameOn(c.Arch, c.Nr)
+			return name
+		},
 	}
 }
 
@@ -85,7 +88,7 @@ func (f filter) lenient() filter {
 func (f filter) denied(r nsjail.Result) []job.DeniedSyscall {
 	var out []job.DeniedSyscall
 	for _, d := range r.Denied {
-		s := job.DeniedSyscall{Name: f.name(d.Nr), Nr: d.Nr, Count: d.Count, Killed: d.Kill}
+		s := job.DeniedSyscall{Name: f.name(d.Syscall), Nr: d.Nr, Count: d.Count, Killed: d.Kill}
 		for _, a := range d.Args {
 			s.Args = append(s.Args, "0x"+strconv.FormatUint(a, 16))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/julienschmidt/httprouter"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/version"
 
 	"ccee/api/job"
 )
@@ -141,7 +142,7 @@ func (s *Server) getLanguages(w http.ResponseWriter, r *http.Request, _ httprout
 }
 
 func (s *Server) getHealth(w http.ResponseWriter, _ *http.Request, _ httprouter.Params) {
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok", "version": version.Version})
 }
 
 // readiness is the answer of GET /ready.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/collectors/version"
 
 	"ccee/api/job"
 )
@@ -58,6 +59,7 @@ func newMetrics(s *slots) *metrics {
 	m.registry.MustRegister(m.sandboxes, m.denied, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(slotGauges(s)...)
+	m.registry.MustRegister(version.NewCollector("ccee"))
 	return m
 }
 

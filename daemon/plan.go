@@ -254,7 +254,9 @@ func rlimits(l job.Limits) []nsjail.Rlimit {
 	}
 	return []nsjail.Rlimit{
 		fixed(unix.RLIMIT_NOFILE, l.OpenFiles),
-		fixed(unix.RLIMIT_CORE, 0),
+		// 1 and not 0: no file is made for either, but a handler of the host (a core_pattern with a |) is started for all but 1; see
+		// fs/coredump.c. The filter keeps it so.
+		fixed(unix.RLIMIT_CORE, 1),
 		fixed(unix.RLIMIT_FSIZE, l.FileSizeBytes),
 		// Above pids.max, which counts every process of the job and leaves evidence when it refuses one.
 		fixed(unix.RLIMIT_NPROC, l.PidsMax+16),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,10 +68,11 @@ func (o Options) isDegraded(t selfTest) (bool, error) {
 		return false, nil
 	}
 	began := time.Now()
-	err := t.check(context.Background())
+	tried, err := t.check(context.Background())
 	switch {
 	case err == nil:
-		o.Log.Info().Dur("took", time.Since(began)).Msg("self-test: all controls hold")
+		o.Log.Info().Dur("took", time.Since(began)).Int("attempts", len(tried)).Strs("controls", groups(tried)).
+			Msg("self-test: what it tried was refused; ccee doctor --escape tries all")
 		return false, nil
 	case !o.AllowDegraded:
 		return false, err
@@ -79,11 +81,22 @@ func (o Options) isDegraded(t selfTest) (bool, error) {
 	return true, nil
 }
 
+// groups are the controls that were tried, in order.
+func groups(outcomes []escape.Outcome) []string {
+	var all []string
+	for _, o := range outcomes {
+		if !slices.Contains(all, o.Group) {
+			all = append(all, o.Group)
+		}
+	}
+	return all
+}
+
 // check is for the start of a daemon: an error says what did not hold.
-func (t selfTest) check(ctx context.Context) error {
+func (t selfTest) check(ctx context.Context) ([]escape.Outcome, error) {
 	outcomes, err := t.run(ctx, escape.Fast)
 	if err != nil {
-		return fmt.Errorf("self-test: %w", err)
+		return nil, fmt.Errorf("self-test: %w", err)
 	}
 	var lost []string
 	for _, o := range outcomes {
@@ -92,9 +105,9 @@ func (t selfTest) check(ctx context.Context) error {
 		}
 	}
 	if lost != nil {
-		return fmt.Errorf("self-test: jobs could get through here: %s; ccee doctor --escape says what to do", strings.Join(lost, "; "))
+		return outcomes, fmt.Errorf("self-test: jobs could get through here: %s; ccee doctor --escape says what to do", strings.Join(lost, "; "))
 	}
-	return nil
+	return outcomes, nil
 }
 
 // run tries those of set in a sandbox as most jobs have it, and then what must hold in one without network.
@@ -150,6 +163,9 @@ func emptyRoot(dir string) (string, error) {
 	return root, nil
 }
 
+// ErrDynamic is why no probe can be run by a binary that needs a dynamic loader.
+var ErrDynamic = errors.New("this ccee is linked dynamically, so its probes can't run in an empty jail: build it with make build")
+
 // checkStatic refuses a binary that needs a dynamic loader, which the empty root has not.
 func checkStatic(path string) error {
 	f, err := elf.Open(path)
@@ -159,7 +175,7 @@ func checkStatic(path string) error {
 	defer f.Close()
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
-			return errors.New("this ccee is linked dynamically, so its probes can't run in an empty jail: build it with make build")
+			return ErrDynamic
 		}
 	}
 	return nil

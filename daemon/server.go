@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/common/version"
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
@@ -200,7 +201,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(s.socket.listener) }()
-	s.log.Info().Str("socket", s.socket.listener.Addr().String()).Int("slots", s.slots.total.slots).
+	s.log.Info().Str("version", version.Version).Str("socket", s.socket.listener.Addr().String()).Int("slots", s.slots.total.slots).
 		Int64("memoryBytes", s.slots.total.memory).Int64("cpuMillicores", s.slots.total.millicores).Msg("serving")
 
 	var err error

@@ -84,6 +84,14 @@ func TestOperatorCommands(t *testing.T) {
 	if whole.code != 0 || !strings.Contains(whole.stdout, "e2e: ok, ") {
 		t.Fatalf("audit verify: %+v", whole)
 	}
+	// What was not looked at is neither ok nor broken.
+	if got := ccee(t, "", env, "audit", "verify", "e2e", "nosuchtenant"); got.code != 125 || !strings.Contains(got.stdout, "nosuchtenant: NOT CHECKED: there is no audit trail") {
+		t.Errorf("audit verify of a tenant that is none: %+v", got)
+	}
+	if got := ccee(t, "", []string{"REDIS_URL=redis://127.0.0.1:1"}, "audit", "verify", "e2e"); got.code != 125 || !strings.Contains(got.stdout, "e2e: NOT CHECKED: ") ||
+		!strings.Contains(got.stdout, "connection refused") {
+		t.Errorf("audit verify without Redis: %+v", got)
+	}
 	// One who can write to Redis takes an entry out.
 	cli := func(args ...string) string {
 		t.Helper()
@@ -96,7 +104,7 @@ func TestOperatorCommands(t *testing.T) {
 	const trail = "tenant:e2e:audit"
 	entries := strings.Split(cli("XRANGE", trail, "-", "+", "COUNT", "2"), "\n") // an id and its fields and values, then the next
 	cli("XDEL", trail, entries[len(entries)/2])
-	if got := ccee(t, "", env, "audit", "verify", "e2e"); got.code != 1 || !strings.Contains(got.stdout, "BROKEN") {
+	if got := ccee(t, "", env, "audit", "verify", "e2e"); got.code != 1 || !strings.Contains(got.stdout, "e2e: BROKEN") {
 		t.Errorf("audit verify without an entry: %+v", got)
 	}
 }

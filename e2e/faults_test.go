@@ -39,6 +39,11 @@ func TestFaults(t *testing.T) {
 		{"bad address", nil, append(up, "--listen", "8080"), 2, "must be HOST:PORT"},
 		{"no key", nil, []string{"up", "--images", images()}, 1, "TENANT_API_KEYS_JSON is not set"},
 		{"bad keys", []string{"TENANT_API_KEYS_JSON=[]"}, up, 1, "TENANT_API_KEYS_JSON: is not a JSON object"},
+		{"a misspelt quota", []string{`TENANT_API_KEYS_JSON={"k":{"tenantId":"t","maxConcurrentJob":5}}`}, up, 1, `there is no member "maxConcurrentJob"`},
+		{"an operator of no tenant", []string{`ADMIN_API_KEYS_JSON=["nokey"]`}, append(up, "--dev"), 1, "are keys of no tenant"},
+		{"a key that expired", nil, []string{"key", "new", "--tenant", "t", "--days", "-3"}, 2, "from 1 to 36500"},
+		{"no days", nil, []string{"key", "new", "--tenant", "t", "--days", "0"}, 2, "from 1 to 36500"},
+		{"a short key", nil, []string{"key", "hash", "--tenant", "t"}, 2, "there was none"},
 		{"no images", nil, append(up, "--images", none), 1, "no language images at " + none + ": run make images"},
 		{"no redis-server", []string{"PATH=/nonexistent"}, up, 1, "redis-server is not installed"},
 		{"data is a file", nil, append(up, "--data", py), 1, "choose another with --data"},
@@ -83,6 +88,10 @@ func TestNotRoot(t *testing.T) {
 	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "ccee"), bytes, 0o755)); err != nil {
 		t.Fatal(err)
 	}
+	policy := filepath.Join(dir, "policy.json")
+	if err := os.WriteFile(policy, []byte(ccee(t, "", nil, "seccomp", "show").stdout), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	program := filepath.Join(dir, "a.py")
 	if err := os.WriteFile(program, []byte("print(1)"), 0o644); err != nil {
 		t.Fatal(err)
@@ -98,6 +107,7 @@ func TestNotRoot(t *testing.T) {
 			": run this as root or as a member of the group ccee"},
 		{[]string{"doctor", "--images", images()}, 1, "unknown  language images          uid 65534 can't read the directory " + images()},
 		{[]string{"doctor", "--socket", s.socket()}, 1, "unknown  daemon                   uid 65534 may not use"},
+		{[]string{"seccomp", "check", policy}, 0, "not tried in a sandbox: that needs root"},
 	} {
 		cmd := exec.Command(filepath.Join(dir, "ccee"), tt.args...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}

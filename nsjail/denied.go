@@ -186,7 +186,7 @@ func send(fd int, r notifResponse) bool {
 
 func (d *denials) count(call Syscall, a Answer) {
 	for i := range d.list {
-		if have := &d.list[i]; have.Answer == a && (have.Nr == call.Nr || a.Odd) {
+		if have := &d.list[i]; have.Answer == a && (have.Nr == call.Nr && have.Arch == call.Arch || a.Odd) {
 			have.Count++
 			return
 		}

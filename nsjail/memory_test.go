@@ -8,8 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ccee/e2e/patience"
 )
 
 const forever = "1099511627776" // bytes; more than there is
@@ -28,23 +31,7 @@ func TestInitMemory(t *testing.T) {
 	if err := sb.Ready(); err != nil {
 		t.Fatal(err)
 	}
-	var charged int64
-	add := func(file, key string) {
-		v, err := readValue(sb.cg.at.memory, file, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		charged += v
-	}
-	if sb.cg.at.v2() {
-		add("memory.stat", "anon")
-		add("memory.stat", "kernel")
-	} else {
-		if err := writeFile(sb.cg.at.memory, "memory.force_empty", "0"); err != nil { // gives back what is charged ahead
-			t.Fatal(err)
-		}
-		add("memory.usage_in_bytes", "")
-	}
+	charged := chargedAlone(t, sb)
 	t.Logf("sandbox-init is charged %d bytes", charged)
 	if charged < initMemory/4 || charged > initMemory {
 		t.Errorf("sandbox-init is charged %d bytes, want at most %d, and not much less", charged, initMemory)
@@ -55,6 +42,31 @@ func TestInitMemory(t *testing.T) {
 	b.runStep(t, sb, p)
 	if more := anonymous(t, sb) - before; more > 32<<10 {
 		t.Errorf("after a program with large files sandbox-init has %d bytes more", more)
+	}
+}
+
+// chargedAlone is what a sandbox in which nothing runs is charged, without what the kernel charged ahead. On v1 the kernel gives that back
+// when it is told to, but on each CPU when that CPU comes to it, and not at all while it is busy giving back another cgroup's: so tell it until
+// the figure stands still at what a sandbox may have, or for long.
+func chargedAlone(t *testing.T, sb *Sandbox) int64 {
+	t.Helper()
+	read := func(file, key string) int64 {
+		v, err := readValue(sb.cg.at.memory, file, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	if sb.cg.at.v2() {
+		return read("memory.stat", "anon") + read("memory.stat", "kernel")
+	}
+	for end := time.Now().Add(patience.Long()); ; runtime.Gosched() {
+		if err := writeFile(sb.cg.at.memory, "memory.force_empty", "0"); err != nil {
+			t.Fatal(err)
+		}
+		if v := read("memory.usage_in_bytes", ""); v <= initMemory || time.Now().After(end) {
+			return v
+		}
 	}
 }
 

@@ -100,7 +100,11 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 			"network/netlink but for NETLINK_ROUTE", "network/TCP_CONGESTION", "network/a filter on a port",
 			"network/SO_TIMESTAMP", "network/IP_OPTIONS", "network/a multicast group", "network/UDP_ENCAP", "files/inotify", "files/dnotify", "files/lock of an open file",
 			"files/name_to_handle_at", "bpf/a listening filter", "ptrace/be traced", "machine/sync",
-			"abi/personality without randomisation", "sockets/SO_ATTACH_FILTER", "inherited/core files", "ipc/POSIX queues")
+			"abi/personality without randomisation", "sockets/SO_ATTACH_FILTER", "inherited/core files", "ipc/POSIX queues",
+			"inherited/core limit by setrlimit", "inherited/core limit by prlimit", "disk/past the page cache by openat2", "disk/fsync", "disk/fdatasync",
+			"disk/sync_file_range", "disk/msync", "memory/age pages", "memory/a mapping that grows", "cpu/a slice of its own",
+			"cpu/interrupt other processes", "abi/requeue with priority", "sockets/a pipe of notifications", "sockets/send MSG_OOB",
+			"sockets/sendmsg MSG_OOB", "sockets/recv MSG_OOB", "sockets/send MSG_FASTOPEN")
 	})
 	t.Run("masks", func(t *testing.T) {
 		b := mutant(t, writableProc...)
@@ -166,6 +170,10 @@ func TestProbesSeeWhatIsMissing(t *testing.T) {
 			"ptrace/seize init", "ptrace/read init's memory", "ptrace/limits of init", "ptrace/kcmp with init", "fds/take init's socket",
 			"proc/init's maps", "proc/init's root", "proc/init's executable", "proc/init's mem", "files/give a file capabilities",
 			"sockets/say that it is init", "sockets/say that it is root")
+	})
+	t.Run("core filter", func(t *testing.T) {
+		b := mutant(t, "write_proc(string(op, 0), string(op, 1), ", `strstr(string(op, 0), "coredump") ? 0 : write_proc(string(op, 0), string(op, 1), `)
+		noticed(t, b.probe(t, "fast", nil), "inherited/core filter")
 	})
 	t.Run("terminals", func(t *testing.T) {
 		b := mutant(t, "string(op, i)[0]; i += 2", `string(op, i)[0] && strcmp(string(op, i), "max"); i += 2`)

@@ -24,7 +24,7 @@ type Check struct {
 // Probe tries what the sandbox needs on this host, for ccee doctor and for readiness. It leaves
 // nothing behind but, in a container, the leaf that processes had to move to.
 func Probe() []Check {
-	checks := []Check{rootCheck(), kernelCheck(), cgroupCheck(), userNamespaces(), killCheck(), hostCheck()}
+	checks := []Check{rootCheck(), kernelCheck(), cgroupCheck(), userNamespaces(), killCheck(), hostCheck(), coreCheck()}
 	for _, c := range checks {
 		if c.Needed && !c.OK {
 			return checks
@@ -93,6 +93,33 @@ func killCheck() Check {
 		if len(here)+len(below) > 0 {
 			c.OK, c.Detail = true, "there"
 		}
+	}
+	return c
+}
+
+// coreCheck looks at what becomes of crashes on this host.
+func coreCheck() Check {
+	b, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+	if errors.Is(err, os.ErrNotExist) { // built without core dumps
+		return Check{Name: "crashes", OK: true, Detail: "the kernel dumps none"}
+	}
+	if err != nil {
+		return Check{Name: "crashes", Detail: err.Error(), Fix: "see the detail"}
+	}
+	return judgeCores(strings.TrimSpace(string(b)))
+}
+
+// judgeCores judges a core_pattern; see core(5).
+func judgeCores(pattern string) Check {
+	c := Check{
+		Name: "crashes", OK: true, Detail: fmt.Sprintf("core_pattern is %q, which starts nothing", pattern),
+		Fix: "sysctl kernel.core_pattern=core, and keep apport and systemd-coredump from setting it again",
+	}
+	switch {
+	case strings.HasPrefix(pattern, "|"):
+		c.OK, c.Detail = false, fmt.Sprintf("core_pattern is %q: that program is not started for jobs, but each crash of one is a line in the kernel's log", pattern)
+	case strings.HasPrefix(pattern, "@"):
+		c.OK, c.Detail = false, fmt.Sprintf("core_pattern is %q: each crash of a job reaches the program at that socket, outside of the job's limits", pattern)
 	}
 	return c
 }

@@ -34,6 +34,8 @@ const newRoot = "newroot"
 func stageProgram(roots []string, h host) []op {
 	ops := []op{
 		{code: opUninherit}, // once for all sandboxes
+		// Inherited by all to come, through execve too: should a crash be dumped on this host, nothing of a job's memory is in it.
+		{code: opProcWrite, arg: [4]uint64{1}, strs: []string{"/proc/self/coredump_filter", "0"}, note: "if it is there"},
 		unshare(unix.CLONE_NEWNS|unix.CLONE_NEWNET, "mount network"),
 		{code: opBase, strs: []string{"/"}},
 		{code: opPrivate},

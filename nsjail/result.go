@@ -19,7 +19,7 @@ const (
 	WallTime                   // the timer fired
 	CPUTime                    // cpu.stat passed the limit
 	OutputLimit                // bytes counted passed FloodMax
-	BadSyscall                 // wait status SIGSYS, or an Answer that kills
+	BadSyscall                 // an Answer that kills
 	FileSize                   // wait status SIGXFSZ
 	PidsLimit                  // it failed, and pids.events max rose
 	Signaled                   // wait status
@@ -176,8 +176,6 @@ func verdict(end ending, r Result, oom, refused bool) (Verdict, error) {
 		return Paused, nil
 	case !end.exited:
 		return Internal, errors.New("sandbox-init ended before the program did")
-	case r.Signal == unix.SIGSYS:
-		return BadSyscall, nil
 	case r.Signal == unix.SIGXFSZ:
 		return FileSize, nil
 	case refused && (r.Signal != 0 || r.ExitCode != 0):

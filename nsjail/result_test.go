@@ -25,7 +25,7 @@ func TestClassify(t *testing.T) {
 		{"exit 0", exited(exitStatus(0)), counters{}, Exited},
 		{"exit 137 is no proof of a kill", exited(exitStatus(137)), counters{}, Exited},
 		{"own SIGKILL is no proof of a limit", exited(signalStatus(unix.SIGKILL)), counters{}, Signaled},
-		{"SIGSYS", exited(signalStatus(unix.SIGSYS)), counters{}, BadSyscall},
+		{"SIGSYS", exited(signalStatus(unix.SIGSYS)), counters{}, Signaled},
 		{"SIGXFSZ", exited(signalStatus(unix.SIGXFSZ)), counters{}, FileSize},
 		{"a child was OOM-killed, the parent went on", exited(exitStatus(0)), oom, OOMKilled},
 		{"OOM killed everything", ending{gone: true}, oom, OOMKilled},

@@ -3,6 +3,7 @@ package rootfs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -15,13 +16,10 @@ type ImportOptions struct {
 	Language []byte
 }
 
-// Import stores the image in src under that name, replacing an image of the name. src is an OCI image layout as a directory
+// Import stores the image in src under that name, replacing an image of the name; "" is the name of the language in its profile. src is an OCI image layout as a directory
 // or a tar archive, or what "docker save" writes; archives may be compressed with gzip or zstd. Of several images in src,
 // the one for this machine is taken, which must be one. All digests are checked.
 func (s *Store) Import(ctx context.Context, src, name string, o ImportOptions) (Image, error) {
-	if !validName.MatchString(name) {
-		return Image{}, fmt.Errorf("import %s: %q can't be an image's name: it must match %s", src, name, validName)
-	}
 	if o.Language != nil && !json.Valid(o.Language) {
 		return Image{}, fmt.Errorf("import %s: the language profile is not JSON", src)
 	}
@@ -39,10 +37,33 @@ func (s *Store) Import(ctx context.Context, src, name string, o ImportOptions) (
 			return Image{}, fmt.Errorf("import %s: %w", src, err)
 		}
 	}
+	if name, err = chooseName(name, image); err != nil {
+		return Image{}, fmt.Errorf("import %s: %w", src, err)
+	}
 	if err := s.putImage(ctx, w, name, image); err != nil {
 		return Image{}, fmt.Errorf("import %s: %w", src, err)
 	}
 	return s.Get(ctx, name)
+}
+
+// chooseName is the name that was asked for, or that of the image's language.
+func chooseName(asked string, image v1.Image) (string, error) {
+	name := asked
+	if name == "" {
+		file, err := image.ConfigFile()
+		if err != nil {
+			return "", err
+		}
+		var profile struct{ Name string }
+		if err := json.Unmarshal([]byte(file.Config.Labels[LabelLanguage]), &profile); err != nil || profile.Name == "" {
+			return "", errors.New("the image has no language profile that names it: give it a name with --name, or a profile with --language FILE")
+		}
+		name = profile.Name
+	}
+	if !validName.MatchString(name) {
+		return "", fmt.Errorf("%q can't be an image's name: it must match %s", name, validName)
+	}
+	return name, nil
 }
 
 // withLabel returns the image with a label set in its config.

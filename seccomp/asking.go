@@ -17,9 +17,10 @@ type Asking struct {
 	offline bool // see WithoutNetwork
 }
 
-// Values of linux/seccomp.h. The marker is a trace message that asked-about calls carry through libseccomp, which has no
+// Values of linux/seccomp.h, and the marker. The marker is a trace message that asked-about calls carry through libseccomp, which has no
 // notification as a default action, nor any on old kernels. Policies can't have it: theirs end at 4094.
 const (
+	retErrno  = 0x00050000
 	retTrace  = 0x7ff00000
 	retNotify = 0x7fc00000
 	marker    = 0x5ee5
@@ -59,11 +60,23 @@ func (p *Policy) compileAsking(t Target) (Asking, error) {
 	return Asking{Program: plain, rules: rs}, nil
 }
 
-// Answer says what the policy does to a call that the filter asked about.
-func (a *Asking) Answer(nr int32, args [6]uint64) Decision {
+// refusal is what a filter returns for what is refused with EPERM.
+func (rs *ruleset) refusal() uint32 {
+	if rs.asking {
+		return retTrace | marker
+	}
+	return retErrno | uint32(syscall.EPERM)
+}
+
+// Answer says what the policy does to a call that the filter asked about. audit is its AUDIT_ARCH_*: calls of an ABI other than the
+// target's kill.
+func (a *Asking) Answer(audit uint32, nr int32, args [6]uint64) Decision {
+	if a.Target.foreign(audit, nr) {
+		return Decision{Action: ActKillProcess, Rule: NoRule}
+	}
 	c := Call{Arch: a.Target.Arch, Name: Name(nr, a.Target.Arch), Args: args}
 	if a.offline && isNetwork(c) {
-		return Decision{Action: ActErrno, Errno: syscall.EAFNOSUPPORT, Rule: -1}
+		return Decision{Action: ActErrno, Errno: syscall.EAFNOSUPPORT, Rule: NoRule}
 	}
 	return a.rules.decide(c)
 }
@@ -89,7 +102,7 @@ func (rs *ruleset) marked() *ruleset {
 		}
 		return d
 	}
-	out := &ruleset{target: rs.target, fallback: mark("", rs.fallback), names: rs.names, rules: map[string][]rule{}}
+	out := &ruleset{target: rs.target, fallback: mark("", rs.fallback), asking: true, names: rs.names, rules: map[string][]rule{}}
 	for name, rules := range rs.rules {
 		for _, r := range rules {
 			r.Decision = mark(name, r.Decision)
@@ -111,7 +124,7 @@ func ask(program []byte) []byte {
 	return program
 }
 
-// Name returns the name of the system call nr, or "syscall_NR" where there is none.
+// Name returns the name of the system call nr on arch, or "syscall_NR" where there is none.
 func Name(nr int32, arch Arch) string {
 	if name, ok := lookup(nr, arch); ok {
 		return name

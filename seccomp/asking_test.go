@@ -38,10 +38,10 @@ func TestAsking(t *testing.T) {
 						want = retNotify
 						asked++
 					}
-					if got := run(t, a.BPF, nr, audit(arch), args); got != want {
+					if got := run(t, a.BPF, nr, arch.audit(), args); got != want {
 						t.Errorf("%s%#x on %s: the program returns %#x, want %#x", name, args, arch, got, want)
 					}
-					if got := a.Answer(nr, args); !got.same(plain) {
+					if got := a.Answer(arch.audit(), nr, args); !got.same(plain) {
 						t.Errorf("%s%#x on %s: the answer is %s, want %s", name, args, arch, got, plain)
 					}
 				}
@@ -49,9 +49,19 @@ func TestAsking(t *testing.T) {
 			if asked < 50 {
 				t.Errorf("only %d calls were asked about", asked)
 			}
-			const killProcess, x32Bit = 0x80000000, 0x40000000
-			if got := run(t, a.BPF, x32Bit|39, auditX86_64, [6]uint64{}); arch == X86_64 && got != killProcess {
-				t.Errorf("x32: the program returns %#x, want %#x", got, uint32(killProcess))
+			for _, foreign := range []struct {
+				audit uint32
+				nr    int32
+			}{{auditI386, 20}, {auditARM, 20}, {auditX86_64, x32Bit | 39}, {auditAARCH64, 172}, {auditX86_64, 39}, {0x1234, 1}} {
+				if foreign.audit == arch.audit() && foreign.nr < x32Bit {
+					continue
+				}
+				if got := run(t, a.BPF, foreign.nr, foreign.audit, [6]uint64{}); got != retNotify {
+					t.Errorf("call %#x of %#x on %s: the program returns %#x, want that it asks", foreign.nr, foreign.audit, arch, got)
+				}
+				if got := a.Answer(foreign.audit, foreign.nr, [6]uint64{}); got.Action != ActKillProcess {
+					t.Errorf("call %#x of %#x on %s: the answer is %s, want that it kills", foreign.nr, foreign.audit, arch, got)
+				}
 			}
 		}
 	}
@@ -87,6 +97,32 @@ func TestName(t *testing.T) {
 	} {
 		if got := Name(tt.nr, tt.arch); got != tt.want {
 			t.Errorf("Name(%d, %s) = %q, want %q", tt.nr, tt.arch, got, tt.want)
+		}
+	}
+}
+
+// TestNameOn: a call of a foreign ABI is named with it. The numbers are those of the kernel's tables (syscall_64.tbl, syscall_32.tbl, arm's).
+func TestNameOn(t *testing.T) {
+	for _, tt := range []struct {
+		arch  Arch
+		audit uint32
+		nr    int32
+		want  string
+		known bool
+	}{
+		{X86_64, auditX86_64, 39, "getpid", true},
+		{X86_64, auditX86_64, x32Bit | 39, "getpid (x32)", true},
+		{X86_64, auditI386, 20, "getpid (i386)", true},
+		{X86_64, auditX86_64, 9999, "syscall_9999", false},
+		{X86_64, auditX86_64, -1, "syscall_-1", false}, // what a tracer left out, not x32's
+		{X86_64, auditI386, 9999, "syscall_9999 (i386)", false},
+		{X86_64, 0x1234, 1, "syscall_1 (architecture 0x1234)", false},
+		{AARCH64, auditAARCH64, 172, "getpid", true},
+		{AARCH64, auditARM, 20, "getpid (arm)", true},
+		{AARCH64, auditAARCH64, x32Bit | 39, "syscall_1073741863", false}, // no x32 there
+	} {
+		if name, known := (Target{Arch: tt.arch}).NameOn(tt.audit, tt.nr); name != tt.want || known != tt.known {
+			t.Errorf("NameOn(%#x, %#x) on %s = %q, %v, want %q, %v", tt.audit, tt.nr, tt.arch, name, known, tt.want, tt.known)
 		}
 	}
 }

@@ -10,15 +10,8 @@ import (
 	libseccomp "github.com/seccomp/libseccomp-golang"
 )
 
-// Values of linux/bpf_common.h, linux/seccomp.h and linux/audit.h.
-const (
-	auditX86_64  = 0xc000003e
-	auditAARCH64 = 0xc00000b7
-	auditI386    = 0x40000003
-
-	bpfLoad, bpfAnd, bpfRet                  = 0x20, 0x54, 0x06
-	bpfJump, bpfJEQ, bpfJGT, bpfJGE, bpfJSET = 0x05, 0x15, 0x25, 0x35, 0x45
-)
+// More values of linux/bpf_common.h.
+const bpfAnd, bpfJump, bpfJGT, bpfJGE, bpfJSET = 0x54, 0x05, 0x25, 0x35, 0x45
 
 // run is the kernel's interpreter for as much of classic BPF as libseccomp writes. It returns SECCOMP_RET_*.
 func run(t *testing.T, program []byte, nr int32, arch uint32, args [6]uint64) uint32 {
@@ -41,12 +34,12 @@ func run(t *testing.T, program []byte, nr int32, arch uint32, args [6]uint64) ui
 		case bpfAnd:
 			acc &= k
 			continue
-		case bpfRet:
+		case bpfReturn:
 			return k
 		case bpfJump:
 			pc += int(k)
 			continue
-		case bpfJEQ:
+		case bpfEqual:
 			taken = acc == k
 		case bpfJGT:
 			taken = acc > k
@@ -97,13 +90,6 @@ func numberOn(arch Arch, name string) (int32, bool) {
 	return int32(nr), nr >= 0
 }
 
-func audit(arch Arch) uint32 {
-	if arch == AARCH64 {
-		return auditAARCH64
-	}
-	return auditX86_64
-}
-
 // TestDefaultProgram holds the compiled default policy to the model: every call there is, with arguments around every value
 // that the policy compares with.
 func TestDefaultProgram(t *testing.T) {
@@ -129,7 +115,7 @@ func TestDefaultProgram(t *testing.T) {
 				}
 				for _, args := range interesting(rs.rules[name]) {
 					want := rs.decide(Call{arch, name, args})
-					if got := run(t, prog.BPF, nr, audit(arch), args); got != ret(want) {
+					if got := run(t, prog.BPF, nr, arch.audit(), args); got != ret(want) {
 						t.Errorf("%s%#x: the program returns %#x, Decide says %s", name, args, got, want)
 					}
 				}
@@ -142,17 +128,28 @@ func TestDefaultProgram(t *testing.T) {
 func interesting(rules []rule) [][6]uint64 {
 	list := [][6]uint64{{}}
 	for _, r := range rules {
-		base := [6]uint64{}
+		var values, matching [6]uint64 // at what each test names, and what all of them hold of
 		for _, a := range r.args {
-			base[a.Index] = a.Value
+			values[a.Index], matching[a.Index] = a.Value, a.Value
+			if a.Op == OpMaskedEqual {
+				matching[a.Index] = a.ValueTwo
+			}
 		}
-		for _, a := range r.args {
-			for _, v := range []uint64{a.Value, a.Value - 1, a.Value + 1, a.ValueTwo, ^a.Value, 0, 1, 1<<64 - 1} {
-				for _, upper := range []uint64{0, 1 << 32, 0xffffffff << 32} {
-					args := base
-					args[a.Index] = v ^ upper
-					list = append(list, args)
-				}
+		list = append(list, around(values, r.args)...)
+		list = append(list, around(matching, r.args)...)
+	}
+	return list
+}
+
+// around varies, one at a time, the arguments that are tested.
+func around(base [6]uint64, tested []Arg) [][6]uint64 {
+	list := [][6]uint64{base}
+	for _, a := range tested {
+		for _, v := range []uint64{a.Value, a.Value - 1, a.Value + 1, a.ValueTwo, a.ValueTwo - 1, a.ValueTwo + 1, ^a.Value, 0, 1, 1<<64 - 1} {
+			for _, upper := range []uint64{0, 1 << 32, 0xffffffff << 32} {
+				args := base
+				args[a.Index] = v ^ upper
+				list = append(list, args)
 			}
 		}
 	}
@@ -170,7 +167,7 @@ func TestForeignArch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const killProcess, allow, x32Bit = 0x80000000, 0x7fff0000, 0x40000000
+	const killProcess, allow = 0x80000000, 0x7fff0000
 	for _, tt := range []struct {
 		name string
 		nr   int32
@@ -217,7 +214,7 @@ func TestRandomPolicies(t *testing.T) {
 			nr, _ := numberOn(target.Arch, name)
 			for _, args := range interesting(rs.rules[name]) {
 				want := rs.decide(Call{target.Arch, name, args})
-				if got := run(t, prog.BPF, nr, audit(target.Arch), args); got != ret(want) {
+				if got := run(t, prog.BPF, nr, target.Arch.audit(), args); got != ret(want) {
 					t.Fatalf("%s%#x: the program returns %#x, Decide says %s\n%+v", name, args, got, want, p.Syscalls)
 				}
 			}

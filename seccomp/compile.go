@@ -76,7 +76,8 @@ func compileRules(rs *ruleset) (Program, error) {
 		return Program{}, fmt.Errorf("this libseccomp can't refuse %v on %s; update it, compile on such a host, or make the default action refuse",
 			prog.Unknown, rs.target.Arch)
 	}
-	prog.BPF, err = export(f)
+	program, err := export(f)
+	prog.BPF = slices.Concat(keepCoreLimit(rs.target.Arch, rs.refusal()), program)
 	return prog, err
 }
 
@@ -105,14 +106,15 @@ func newFilter(rs *ruleset) (*libseccomp.ScmpFilter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("libseccomp: new filter: %w", err)
 	}
-	if err := setUp(f, rs.target.Arch.scmp()); err != nil {
+	if err := setUp(f, rs); err != nil {
 		f.Release()
 		return nil, fmt.Errorf("libseccomp: %w", err)
 	}
 	return f, nil
 }
 
-func setUp(f *libseccomp.ScmpFilter, arch libseccomp.ScmpArch) error {
+func setUp(f *libseccomp.ScmpFilter, rs *ruleset) error {
+	arch := rs.target.Arch.scmp()
 	native, err := libseccomp.GetNativeArch()
 	if err != nil {
 		return err
@@ -126,7 +128,11 @@ func setUp(f *libseccomp.ScmpFilter, arch libseccomp.ScmpArch) error {
 		}
 	}
 	// A program that makes calls of another architecture looks for a way round the filter.
-	if err := f.SetBadArchAction(libseccomp.ActKillProcess); err != nil {
+	bad := libseccomp.ActKillProcess
+	if rs.asking { // the kernel would write in its log for each, and the call would have no name
+		bad = libseccomp.ActTrace.SetReturnCode(marker)
+	}
+	if err := f.SetBadArchAction(bad); err != nil {
 		return fmt.Errorf("bad-architecture action: %w", err)
 	}
 	// A binary tree over the numbers: about 10 steps to any call instead of up to 300. The kernel walks the program once for
@@ -226,8 +232,9 @@ func export(f *libseccomp.ScmpFilter) ([]byte, error) {
 	if n == 0 || len(program)%instructionSize != 0 {
 		return nil, fmt.Errorf("libseccomp: export BPF: %d bytes are not a program", len(program))
 	}
-	if n > maxInstructions {
-		return nil, fmt.Errorf("the filter has %d instructions, the kernel takes %d: use fewer conditions on arguments", n, maxInstructions)
+	if n > maxInstructions-prefixMax {
+		return nil, fmt.Errorf("the filter has %d instructions, the kernel takes %d less %d of ours: use fewer conditions on arguments",
+			n, maxInstructions, prefixMax)
 	}
 	return program, nil
 }

@@ -9,8 +9,9 @@
 //
 // What is stricter here than in a container runtime:
 //
-//   - Only the target's own 64-bit architecture is compiled. Calls of any other (i386, x32, 32-bit ARM) kill the process,
-//     also when archMap lists them as sub-architectures.
+//   - Only the target's own 64-bit architecture is compiled. Calls of any other (i386, x32, 32-bit ARM) kill the process, or
+//     ask where refused calls do, also when archMap lists them as sub-architectures.
+//   - No program changes its limit on core files: see keepCoreLimit.
 //   - The program never holds a capability: "includes": {"caps": ...} never applies, "excludes": {"caps": ...} never keeps a
 //     rule from applying.
 //   - A misspelt member or name is an error. A name that this libseccomp is too old to know is compiled by number.

@@ -93,6 +93,8 @@ func TestDefaultOnKernel(t *testing.T) {
 		eperm, enosys, enomem, einval, eafnosupport = "errno 1001", "errno 1038", "errno 1012", "errno 1022", "errno 1097"
 		eopnotsupp, enoprotoopt                     = "errno 1095", "errno 1092"
 		eprotonosupport, esocktnosupport, enodev    = "errno 1093", "errno 1094", "errno 1019"
+		done                                        = "errno 1000" // 0: as if it were
+		direct                                      = syscall.O_DIRECT
 	)
 	try, program := newTryer(t), mustCompile(t, marked(Default()))
 	for _, tt := range []struct {
@@ -104,6 +106,70 @@ func TestDefaultOnKernel(t *testing.T) {
 		{"getpid", "getpid", nil, allowed},
 		{"futex", "futex", nil, allowed},
 		{"new call that glibc probes", "mseal", nil, allowed},
+		{"openat", "openat", []uint64{0, 0, syscall.O_RDWR | syscall.O_CREAT | syscall.O_SYNC | syscall.O_DIRECTORY | syscall.O_TRUNC}, allowed},
+		{"openat O_DIRECT", "openat", []uint64{0, 0, direct}, einval},
+		{"openat O_DIRECT with upper bits", "openat", []uint64{0, 0, upper | direct | syscall.O_CLOEXEC}, einval},
+		{"openat2", "openat2", nil, enosys},
+		{"F_SETFL", "fcntl", []uint64{99, syscall.F_SETFL, syscall.O_NONBLOCK | syscall.O_APPEND}, allowed},
+		{"F_SETFL O_DIRECT", "fcntl", []uint64{99, syscall.F_SETFL, direct | syscall.O_NONBLOCK}, einval},
+		{"F_SETFL O_DIRECT with upper bits", "fcntl", []uint64{99, upper | syscall.F_SETFL, upper | direct}, einval},
+		{"F_GETFL", "fcntl", []uint64{99, syscall.F_GETFL, direct}, allowed},
+		{"preadv2 RWF_HIPRI|RWF_NOWAIT", "preadv2", []uint64{99, 0, 0, 0, 0, 9}, allowed},
+		{"pwritev2 RWF_DSYNC|RWF_SYNC|RWF_APPEND", "pwritev2", []uint64{99, 0, 0, 0, 0, 0x16}, allowed},
+		{"preadv2 RWF_DONTCACHE", "preadv2", []uint64{99, 0, 0, 0, 0, 0x80}, enosys},
+		{"preadv2 RWF_DONTCACHE with upper bits", "preadv2", []uint64{99, 0, 0, 0, 0, upper | 0x89}, enosys},
+		{"pwritev2 RWF_ATOMIC", "pwritev2", []uint64{99, 0, 0, 0, 0, 0x40}, enosys},
+		{"fsync", "fsync", []uint64{1}, done},
+		{"fsync with upper bits", "fsync", []uint64{upper | 1}, done},
+		{"fsync of -1", "fsync", []uint64{1<<64 - 1}, "errno 9"}, // EBADF, from the kernel
+		{"fdatasync", "fdatasync", []uint64{1}, done},
+		{"sync_file_range", "sync_file_range", []uint64{1, 0, 0, 7}, done},
+		{"MS_ASYNC", "msync", []uint64{0x10000, 4096, 1}, allowed},
+		{"MS_SYNC", "msync", []uint64{0x10000, 4096, 4}, done},
+		{"MS_SYNC with upper bits", "msync", []uint64{0x10000, 4096, upper | 6}, done},
+		{"MS_SYNC within a page", "msync", []uint64{0x10800, 4096, 4}, enosys},
+		{"sync", "sync", nil, enosys},
+		{"O_NOTIFICATION_PIPE", "pipe2", []uint64{0, 0x80}, einval},
+		{"pipe2 O_CLOEXEC|O_NONBLOCK|O_DIRECT", "pipe2", []uint64{0, syscall.O_CLOEXEC | syscall.O_NONBLOCK | direct}, allowed},
+		{"MADV_DONTNEED", "madvise", []uint64{0, 4096, 4}, allowed},
+		{"MADV_FREE", "madvise", []uint64{0, 4096, 8}, allowed},
+		{"MADV_HUGEPAGE", "madvise", []uint64{0, 4096, 14}, allowed},
+		{"MADV_GUARD_INSTALL", "madvise", []uint64{0, 4096, 102}, allowed},
+		{"MADV_MERGEABLE", "madvise", []uint64{0, 4096, 12}, einval},
+		{"MADV_MERGEABLE with upper bits", "madvise", []uint64{0, 4096, upper | 12}, einval},
+		{"MADV_COLD", "madvise", []uint64{0, 4096, 20}, einval},
+		{"MADV_PAGEOUT", "madvise", []uint64{0, 4096, 21}, einval},
+		{"MADV_COLLAPSE", "madvise", []uint64{0, 4096, 25}, einval},
+		{"MADV_SOFT_OFFLINE", "madvise", []uint64{0, 4096, 101}, enosys},
+		{"MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED", "membarrier", []uint64{16}, allowed},
+		{"MEMBARRIER_CMD_GLOBAL_EXPEDITED", "membarrier", []uint64{2}, enosys},
+		{"MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED", "membarrier", []uint64{upper | 4}, enosys},
+		{"FUTEX_LOCK_PI_PRIVATE", "futex", []uint64{0, 134}, allowed},
+		{"FUTEX_WAIT_BITSET by the clock of day", "futex", []uint64{0, 9 | 128 | 256}, allowed},
+		{"FUTEX_LOCK_PI2", "futex", []uint64{0, 13}, allowed},
+		{"FUTEX_WAIT_REQUEUE_PI", "futex", []uint64{0, 11 | 128}, enosys},
+		{"FUTEX_CMP_REQUEUE_PI", "futex", []uint64{0, upper | 12}, enosys},
+		{"sched_setattr", "sched_setattr", nil, enosys},
+		{"send", "sendto", []uint64{99, 0, 0, 0xc840}, allowed},
+		{"send MSG_OOB", "sendto", []uint64{99, 0, 0, 1}, eopnotsupp},
+		{"send MSG_OOB with upper bits", "sendto", []uint64{99, 0, 0, upper | 0x4001}, eopnotsupp},
+		{"send MSG_FASTOPEN", "sendto", []uint64{99, 0, 0, 0x20000000}, eopnotsupp},
+		{"send MSG_FASTOPEN|MSG_OOB", "sendto", []uint64{99, 0, 0, 0x20000001}, eopnotsupp},
+		{"sendmsg MSG_OOB", "sendmsg", []uint64{99, 0, 1}, eopnotsupp},
+		{"sendmsg MSG_FASTOPEN", "sendmsg", []uint64{99, 0, 0x20000000}, eopnotsupp},
+		{"sendmmsg MSG_OOB", "sendmmsg", []uint64{99, 0, 0, 1}, eopnotsupp},
+		{"recv", "recvfrom", []uint64{99, 0, 0, 0x142}, allowed},
+		{"recv MSG_OOB", "recvfrom", []uint64{99, 0, 0, 1}, eopnotsupp},
+		{"recv MSG_OOB|MSG_PEEK with upper bits", "recvfrom", []uint64{99, 0, 0, upper | 3}, eopnotsupp},
+		{"recvmsg MSG_OOB", "recvmsg", []uint64{99, 0, 1}, eopnotsupp},
+		{"recvmsg MSG_CMSG_CLOEXEC", "recvmsg", []uint64{99, 0, 0x40000000}, allowed},
+		{"recvmmsg MSG_OOB", "recvmmsg", []uint64{99, 0, 0, 1}, eopnotsupp},
+		{"MAP_GROWSDOWN", "mmap", []uint64{0, 4096, 3, 0x122, 1<<64 - 1, 0}, einval},
+		{"mq_open", "mq_open", nil, enosys},
+		{"tee", "tee", nil, enosys},
+		{"RLIMIT_CORE", "prlimit64", []uint64{0, 4, 0x7000_0000_0000, 0}, "= 0"},
+		{"RLIMIT_CORE and what it was", "prlimit64", []uint64{0, 4, 0x7000_0000_0000, 0x7000_0000_0000}, "errno 1"},
+		{"RLIMIT_NOFILE", "prlimit64", []uint64{0, 7, 0, 0}, allowed},
 		{"AF_UNIX", "socket", []uint64{1, 1, 0}, allowed},
 		{"AF_UNIX with upper bits", "socket", []uint64{upper | 1, 1, 0}, allowed},
 		{"AF_UNSPEC", "socket", []uint64{0, 1, 0}, eafnosupport},
@@ -318,6 +384,34 @@ func TestActionsOnKernel(t *testing.T) {
 		nr, _ := numberOn(hostArch(t), "getuid")
 		if got := try.call(t, mustCompile(t, p), "native", nr); got != want {
 			t.Errorf("%s: %s, want %s", tt.action, got, want)
+		}
+	}
+}
+
+// TestDefaultOnX86 is of the calls that only x86_64 has.
+func TestDefaultOnX86(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("only x86_64 has open and arch_prctl")
+	}
+	try, program := newTryer(t), mustCompile(t, marked(Default()))
+	const open, archPrctl, setrlimit = 2, 158, 160
+	for _, tt := range []struct {
+		name string
+		nr   int32
+		args []uint64
+		want string
+	}{
+		{"open", open, []uint64{0, syscall.O_RDONLY | syscall.O_DIRECTORY}, "errno 14"}, // EFAULT, from the kernel
+		{"open O_DIRECT", open, []uint64{0, upper | syscall.O_DIRECT}, "errno 1022"},
+		{"ARCH_SET_FS above user space", archPrctl, []uint64{0x1002, 1 << 63}, "errno 1"}, // EPERM, from the kernel
+		{"ARCH_REQ_XCOMP_PERM", archPrctl, []uint64{0x1023, 18}, "errno 1038"},
+		{"ARCH_ENABLE_TAGGED_ADDR", archPrctl, []uint64{upper | 0x4002, 6}, "errno 1038"},
+		{"ARCH_SET_GS", archPrctl, []uint64{0x1001, 0}, "errno 1038"},
+		{"ARCH_CET_STATUS", archPrctl, []uint64{0x3001, 0}, "errno 22"}, // EINVAL, from the kernel
+		{"setrlimit of core files", setrlimit, []uint64{4, 0x7000_0000_0000}, "= 0"},
+	} {
+		if got := try.call(t, program, "native", tt.nr, tt.args...); got != tt.want {
+			t.Errorf("%s%#x: %s, want %s", tt.name, tt.args, got, tt.want)
 		}
 	}
 }

@@ -10,8 +10,14 @@ import (
 type Decision struct {
 	Action Action
 	Errno  syscall.Errno // of ActErrno; the message of ActTrace
-	Rule   int           // index in Policy.Syscalls, or -1: the default, or a foreign architecture
+	Rule   int           // index in Policy.Syscalls, or one of those below
 }
+
+// What decides where no rule of the policy does.
+const (
+	NoRule    = -1 // the default, or that the architecture is a foreign one
+	CoreLimit = -2 // the limit on core files stays, whatever the policy says: else a crash could start a program of the host
+)
 
 func decision(a Action, errno *uint16, rule int) Decision {
 	d := Decision{Action: a, Rule: rule}
@@ -46,6 +52,7 @@ type rule struct {
 type ruleset struct {
 	target   Target
 	fallback Decision
+	asking   bool     // what is refused is marked; see CompileAsking
 	names    []string // in the policy's order
 	rules    map[string][]rule
 }
@@ -54,7 +61,7 @@ func (p *Policy) ruleset(t Target) (*ruleset, error) {
 	if err := p.checkTarget(t); err != nil {
 		return nil, err
 	}
-	rs := &ruleset{target: t, fallback: decision(p.DefaultAction, p.DefaultErrno, -1), rules: map[string][]rule{}}
+	rs := &ruleset{target: t, fallback: decision(p.DefaultAction, p.DefaultErrno, NoRule), rules: map[string][]rule{}}
 	for i, s := range p.Syscalls {
 		if !s.holdsOn(t) {
 			continue
@@ -135,7 +142,10 @@ func (rs *ruleset) effective(name string) []rule {
 
 func (rs *ruleset) decide(c Call) Decision {
 	if c.Arch != rs.target.Arch {
-		return Decision{Action: ActKillProcess, Rule: -1}
+		return Decision{Action: ActKillProcess, Rule: NoRule}
+	}
+	if d, ok := coreLimit(c); ok {
+		return d
 	}
 	for _, r := range rs.rules[c.Name] {
 		if r.matches(c.Args) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/version"
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
@@ -90,7 +91,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var announcing, running sync.WaitGroup
 	announcing.Go(func() { w.announce(ctx) })
 	defer announcing.Wait()
-	w.log.Info().Int("concurrency", w.opts.Concurrency).Msg("worker started")
+	w.log.Info().Str("version", version.Version).Int("concurrency", w.opts.Concurrency).Msg("worker started")
 
 	slots := make(chan struct{}, w.opts.Concurrency) // holds one value for each running job
 	for w.acquire(ctx, slots) {

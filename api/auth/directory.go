@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ type Sources struct {
 // their SHA-256.
 type Directory struct {
 	keys     map[digest]entry
-	admins   map[digest]bool
+	admins   map[digest]string // fingerprints
 	policies map[string]Policy
 }
 
@@ -67,7 +68,7 @@ func digestOfKey(key string) digest { return digestOf(sha256.Sum256([]byte(key))
 
 // NewDirectory reads the sources. Errors name the source, and an entry by its place and fingerprint, never by the key.
 func NewDirectory(s Sources) (*Directory, error) {
-	d := &Directory{keys: map[digest]entry{}, admins: map[digest]bool{}, policies: map[string]Policy{}}
+	d := &Directory{keys: map[digest]entry{}, admins: map[digest]string{}, policies: map[string]Policy{}}
 	for _, part := range []struct {
 		name string
 		read func() error
@@ -82,6 +83,18 @@ func NewDirectory(s Sources) (*Directory, error) {
 		}
 	}
 	return d, nil
+}
+
+// Unmapped returns the fingerprints of the keys in ADMIN_API_KEYS_JSON that are keys of no tenant: they open nothing.
+func (d *Directory) Unmapped() []string {
+	var all []string
+	for at, fingerprint := range d.admins {
+		if _, known := d.keys[at]; !known {
+			all = append(all, fingerprint)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // Empty reports whether nobody could use the API with a key of this directory.
@@ -112,5 +125,5 @@ func (d *Directory) lookup(key string, now time.Time) (Principal, bool) {
 // admin returns whom a key of an operator belongs to. operator says whether it is one at all.
 func (d *Directory) admin(key string, now time.Time) (who Principal, operator, mapped bool) {
 	who, mapped = d.lookup(key, now)
-	return who, d.admins[digestOfKey(key)] || who.Scopes.Has(Admin), mapped
+	return who, d.admins[digestOfKey(key)] != "" || who.Scopes.Has(Admin), mapped
 }

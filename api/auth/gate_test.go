@@ -136,7 +136,8 @@ func TestFileRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.content, err, tt.want)
 		}
 	}
-	for _, s := range []Sources{{PoliciesJSON: "[]"}, {PoliciesJSON: `{"t":{"maxDailyJobs":0}}`}, {AdminsJSON: "{}"}, {AdminsJSON: `[""]`}, {AdminsJSON: `[" x"]`}} {
+	for _, s := range []Sources{{PoliciesJSON: "[]"}, {PoliciesJSON: `{"t":{"maxDailyJobs":0}}`}, {PoliciesJSON: `{"t":{"maxDailyJob":1}}`},
+		{PoliciesJSON: `{} {}`}, {AdminsJSON: "{}"}, {AdminsJSON: `[""]`}, {AdminsJSON: `[" x"]`}} {
 		if _, err := NewDirectory(s); err == nil {
 			t.Errorf("%+v was taken", s)
 		}

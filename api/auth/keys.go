@@ -70,7 +70,9 @@ func (d *Directory) readKey(key string, dec *json.Decoder) error {
 		return errors.New("its value is not JSON")
 	}
 	var e keyEntry
-	if err := json.Unmarshal(raw, &e); err != nil || raw[0] != '{' {
+	if err := strict(raw, &e); errors.As(err, new(*unknownMember)) {
+		return err
+	} else if err != nil || raw[0] != '{' {
 		return errors.New(`its value must be an object with a string tenantId`)
 	}
 	if strings.TrimSpace(key) != key || key == "" {
@@ -106,7 +108,9 @@ func (d *Directory) readPolicies(text []byte) error {
 		return nil
 	}
 	var entries map[string]policyEntry
-	if err := json.Unmarshal(text, &entries); err != nil {
+	if err := strict(text, &entries); errors.As(err, new(*unknownMember)) {
+		return err
+	} else if err != nil {
 		return errors.New(`is not a JSON object: write {"<tenantId>":{"maxConcurrentJobs":5,"maxDailyJobs":1000}}`)
 	}
 	for tenant, e := range entries {
@@ -135,7 +139,7 @@ func (d *Directory) readAdmins(text string) error {
 		if key == "" || strings.TrimSpace(key) != key {
 			return errors.New("a key must not be empty or have white space around it")
 		}
-		d.admins[digestOfKey(key)] = true
+		d.admins[digestOfKey(key)] = Fingerprint(key)
 	}
 	return nil
 }
@@ -205,6 +209,29 @@ func (d *Directory) readEntry(e fileEntry) error {
 	}
 	who := principal(e.TenantID, hex.EncodeToString(sum[:8]), e.Scopes, p)
 	return d.add(digestOf([sha256.Size]byte(sum)), entry{who: who, expires: e.ExpiresAt, revoked: e.Revoked})
+}
+
+// unknownMember is the error of a member that nobody reads: a misspelt quota would be the default, and nobody would see it.
+type unknownMember struct{ name string }
+
+func (e *unknownMember) Error() string {
+	return fmt.Sprintf("there is no member %s: tenantId, maxConcurrentJobs and maxDailyJobs are known", e.name)
+}
+
+// strict is json.Unmarshal for settings: a member that is not known is an *unknownMember.
+func strict(raw []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+			return &unknownMember{name}
+		}
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("has something behind it")
+	}
+	return nil
 }
 
 // count reads a number, or a number in a string as deployment tools like to write them, between 1 and max.

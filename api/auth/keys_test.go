@@ -70,6 +70,7 @@ func TestKeysJSONRefuses(t *testing.T) {
 		{"a tenant that is no string", `{"secret":{"tenantId":7}}`, "must be an object with a string tenantId"},
 		{"an empty tenant", `{"secret":{"tenantId":""}}`, "tenantId must be"},
 		{"a long tenant", `{"secret":{"tenantId":"` + strings.Repeat("x", 129) + `"}}`, "1 to 128"},
+		{"a misspelt quota", `{"secret":{"tenantId":"t","maxConcurrentJob":5}}`, `no member "maxConcurrentJob"`},
 		{"no concurrency", `{"secret":{"tenantId":"t","maxConcurrentJobs":0}}`, "maxConcurrentJobs is 0"},
 		{"too much of it", `{"secret":{"tenantId":"t","maxConcurrentJobs":1001}}`, "from 1 to 1000"},
 		{"half a job", `{"secret":{"tenantId":"t","maxDailyJobs":1.5}}`, "maxDailyJobs is 1.5"},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"ccee/worker/queue"
@@ -16,8 +17,9 @@ func auditCommand() *cli.Command {
 		Usage: "show the audit, and check that nobody changed it",
 		Commands: []*cli.Command{auditListCommand(), {
 			Name: "verify", Usage: "hold a tenant's trail to its hash chain", ArgsUsage: "TENANT...",
-			Description: `Reads the trails in Redis and says of each whether an entry was changed, left out or cut off; exits with 1 if so. Keep the hash
-that it prints somewhere else: that the whole trail was written anew shows only by it.
+			Description: `Reads the trails in Redis and says of each: ok; BROKEN, when an entry was changed, left out or cut off; or NOT CHECKED, when the trail
+could not be read or there is none of that name. The exit code is 1 if one is broken, else 125 if one was not checked, else 0. Keep
+the hash that it prints somewhere else: that the whole trail was written anew shows only by it.
 
    ccee audit verify acme
    ccee audit verify --expect 1234:8f0c... acme      # entry 1234 must still have this hash
@@ -31,10 +33,18 @@ that it prints somewhere else: that the whole trail was written anew shows only 
 	}
 }
 
+// The outcomes of a verification.
+const (
+	trailOK         = "ok"
+	trailBroken     = "broken"
+	trailNotChecked = "not_checked"
+)
+
 // verified is what was found of one trail.
 type verified struct {
 	TenantID string `json:"tenantId"`
 	OK       bool   `json:"ok"`
+	Outcome  string `json:"outcome"`
 	Events   int64  `json:"events"`
 	First    int64  `json:"first"`
 	Last     int64  `json:"last"`
@@ -53,22 +63,35 @@ func auditVerify(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer done()
-	broken := 0
+	count := map[string]int{}
 	for _, tenant := range tenants {
 		c, err := trails.Verify(ctx, tenant, expect)
-		v := verified{TenantID: tenant, OK: err == nil, Events: c.Events, First: c.First, Last: c.Last, Hash: c.Hash}
+		v := verified{TenantID: tenant, OK: err == nil, Outcome: outcomeOf(err), Events: c.Events, First: c.First, Last: c.Last, Hash: c.Hash}
+		count[v.Outcome]++
 		if err != nil {
-			broken++
 			v.Error = err.Error()
 		}
 		if err := v.print(cmd); err != nil {
 			return err
 		}
 	}
-	if broken > 0 {
-		return fmt.Errorf("%d of %d trails could not be verified", broken, len(tenants))
+	switch broken, unread := count[trailBroken], count[trailNotChecked]; {
+	case broken > 0:
+		return fmt.Errorf("%d of %d trails broken, %d not checked", broken, len(tenants), unread)
+	case unread > 0:
+		return exit{codeOurs, fmt.Errorf("%d of %d trails not checked", unread, len(tenants))}
 	}
 	return nil
+}
+
+func outcomeOf(err error) string {
+	switch {
+	case err == nil:
+		return trailOK
+	case errors.Is(err, queue.ErrBroken):
+		return trailBroken
+	}
+	return trailNotChecked
 }
 
 // trails are where audits are kept: Redis or the archive.
@@ -99,11 +122,15 @@ func (v *verified) print(cmd *cli.Command) error {
 	if cmd.Bool("json") {
 		return json.NewEncoder(out).Encode(v)
 	}
-	if !v.OK {
-		_, err := fmt.Fprintf(out, "%s: BROKEN after %d good entries: %s\n", v.TenantID, v.Events, v.Error)
-		return err
+	var err error
+	switch v.Outcome {
+	case trailBroken:
+		_, err = fmt.Fprintf(out, "%s: BROKEN after %d good entries: %s\n", v.TenantID, v.Events, v.Error)
+	case trailNotChecked:
+		_, err = fmt.Fprintf(out, "%s: NOT CHECKED: %s\n", v.TenantID, v.Error)
+	default:
+		_, err = fmt.Fprintf(out, "%s: ok, %d entries (%d to %d), head %d:%s\n", v.TenantID, v.Events, v.First, v.Last, v.Last, v.Hash)
 	}
-	_, err := fmt.Fprintf(out, "%s: ok, %d entries (%d to %d), head %d:%s\n", v.TenantID, v.Events, v.First, v.Last, v.Last, v.Hash)
 	return err
 }
 

@@ -40,7 +40,6 @@ func TestImageRefuses(t *testing.T) {
 		{"no recipes", []string{"build", "--recipes", t.TempDir()}, 1, "--recipes"},
 		{"no such recipe", []string{"build", "--recipes", recipes, "python", "nope"}, 1, `there is no recipe "nope" in ` + recipes + ": there are java, python"},
 		{"import nothing", []string{"import"}, 2, "name one source"},
-		{"import without a name", []string{"import", "x.tar"}, 2, "--name"},
 		{"misspelt profile", []string{"import", "--language", profile, "x.tar"}, 1, "sourceFil"},
 		{"no such archive", []string{"import", "--name", "x", "/nonexistent.tar"}, 1, "no such file"},
 	}

@@ -38,15 +38,9 @@ func imageImport(ctx context.Context, cmd *cli.Command, store *rootfs.Store) err
 		if err != nil {
 			return err
 		}
-		if name == "" {
-			name = lang.Name
-		}
 		if o.Language, err = json.Marshal(lang); err != nil {
 			return err
 		}
-	}
-	if name == "" {
-		return usageError{errors.New("give the image a name: --name NAME")}
 	}
 	img, err := store.Import(ctx, cmd.Args().First(), name, o)
 	if err != nil {

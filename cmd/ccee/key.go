@@ -44,10 +44,15 @@ func entryFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "tenant", Required: true, Usage: "`NAME` of the tenant"},
 		&cli.StringFlag{Name: "scopes", Value: "submit,read", Usage: "`LIST` of submit, read, admin"},
-		&cli.IntFlag{Name: "days", Usage: "the key expires after so many `DAYS` (default: never)"},
+		&rangedFlag{Name: "days", Usage: fmt.Sprintf("the key expires after so many `DAYS`, 1 to %d (default: never)", maxKeyDays), HideDefault: true, Config: span{1, maxKeyDays}},
 		&cli.StringFlag{Name: "comment", Usage: "`TEXT` for those who read the file"},
 	}
 }
+
+const (
+	maxKeyDays  = 36_500
+	minKeyBytes = 16 // of a key that somebody made up; 128 bits, if its bytes are random
+)
 
 // keyEntry is an entry of AUTH_FILE.
 type keyEntry struct {
@@ -78,13 +83,16 @@ func keyHash(_ context.Context, cmd *cli.Command) error {
 	if key == "" {
 		return usageError{errors.New("ccee key hash reads the key on standard input, and there was none")}
 	}
+	if len(key) < minKeyBytes {
+		return usageError{fmt.Errorf("the key has %d bytes, it must have at least %d, or it can be guessed: ccee key new makes one", len(key), minKeyBytes)}
+	}
 	return printEntry(cmd, key)
 }
 
 func printEntry(cmd *cli.Command, key string) error {
 	sum := sha256.Sum256([]byte(key))
 	e := keyEntry{SHA256: hex.EncodeToString(sum[:]), TenantID: cmd.String("tenant"), Scopes: splitList(cmd.String("scopes")), Comment: cmd.String("comment")}
-	if days := cmd.Int("days"); days > 0 {
+	if days := cmd.Value("days").(int64); days > 0 {
 		at := time.Now().UTC().Add(time.Duration(days) * 24 * time.Hour).Truncate(time.Second)
 		e.ExpiresAt = &at
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"ccee/api/auth"
 
@@ -44,7 +45,16 @@ func liveKeys(dev bool, file string) (*auth.Live, error) {
 			s.AdminsJSON = auth.DevAdminKeysJSON
 		}
 	}
-	return auth.NewLive(s, file)
+	live, err := auth.NewLive(s, file)
+	if err != nil {
+		return nil, err
+	}
+	// Only at the start: later, a key that is taken out of the file must go, whatever the settings say of it.
+	if keys := live.Directory().Unmapped(); keys != nil {
+		return nil, fmt.Errorf("ADMIN_API_KEYS_JSON: the keys with these fingerprints are keys of no tenant, so they would open nothing: %s; "+
+			"put them into TENANT_API_KEYS_JSON or AUTH_FILE too", strings.Join(keys, ", "))
+	}
+	return live, nil
 }
 
 // checkKeys is what ccee up can say of the keys before it starts an api.

@@ -9,14 +9,23 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
+	"time"
 
+	common "github.com/prometheus/common/version"
+	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 )
 
 // version is set by the linker: make build.
 var version = "dev"
 
-func main() { os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr)) }
+func main() {
+	common.Version = version // from where all parts tell it: in their metrics (ccee_build_info), when they start, and in /health
+	// Times in logs are UTC with milliseconds: the lines of one job lie within a few of them.
+	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
+	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
+}
 
 // run runs one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

@@ -91,16 +91,23 @@ func advise(err error) error {
 	return exit{codeOurs, err}
 }
 
+// advice is what the reader of a refusal can do. The same status has several reasons.
 func advice(e *client.Error) string {
+	switch e.Code {
+	case "not_found":
+		return ": there is no such job of yours, or not any more; see ccee history"
+	case "job_finished":
+		return ": it is over already; ccee job shows how it ended"
+	case "job_unfinished":
+		return ": wait for its end, or ccee cancel it"
+	}
 	switch e.Status {
 	case http.StatusUnauthorized:
 		return ": CCEE_API_KEY is no key of this API"
 	case http.StatusForbidden:
 		return ": the key may not do this; ask the operator for another scope"
 	case http.StatusNotFound:
-		return ": there is no such job of yours, or not any more; see ccee history"
-	case http.StatusConflict:
-		return ": wait for its end, or ccee cancel it"
+		return ": is that the address of an API of ccee? --url or CCEE_URL names it, without a path"
 	case http.StatusTooManyRequests:
 		if e.RetryAfter > 0 {
 			return fmt.Sprintf(": try again in %v; see ccee quota", e.RetryAfter.Round(time.Second))

@@ -50,6 +50,15 @@ func standIn(t *testing.T) string {
 			w.Header().Set("Retry-After", "7")
 			w.WriteHeader(http.StatusTooManyRequests)
 			fmt.Fprint(w, `{"error":"rate_limited"}`)
+		case r.Method == "DELETE" && r.URL.Path == "/v1/jobs/done": // as api/cancel.go has it
+			w.WriteHeader(http.StatusConflict)
+			fmt.Fprint(w, `{"error":"job_finished","status":"failed"}`)
+		case r.Method == "DELETE" && r.URL.Path == "/v1/jobs/waiting/data":
+			w.WriteHeader(http.StatusConflict)
+			fmt.Fprint(w, `{"error":"job_unfinished","reason":"cancel_it_first"}`)
+		case strings.HasPrefix(r.URL.Path, "/docs/"):
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"message":"Route GET:/docs/v1/jobs/done not found","error":"Not Found","statusCode":404}`)
 		case !known:
 			w.WriteHeader(http.StatusNotFound)
 			fmt.Fprint(w, `{"error":"not_found"}`)
@@ -89,6 +98,9 @@ func TestRemote(t *testing.T) {
 		{"logs waiting", 0, "", "--follow waits for it"},
 		{"logs --follow done", 3, "live\n", ""},
 		{"cancel waiting", 0, "waiting is cancelled\n", ""},
+		{"cancel done", 125, "", "it is over already; ccee job shows"},
+		{"delete waiting", 125, "", "wait for its end, or ccee cancel it"},
+		{"job --url " + os.Getenv("CCEE_URL") + "/docs done", 125, "", "is that the address of an API"},
 		{"rerun done", 0, "again\n", ""},
 		{"delete done", 0, "deleted done\n", ""},
 		{"analyze done", 0, "It \uFFFD[31mfailed (heuristic, confidence high)\nBecause.\n- Do this.\n", ""},

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 
-	"ccee/daemon"
 	"ccee/seccomp"
 
 	"github.com/urfave/cli/v3"
@@ -26,8 +24,7 @@ their results (deniedSyscalls), in the daemon's log and in ccee_daemon_denied_sy
    ccee seccomp explain --seccomp mine.json clone 0x10000000`,
 		Commands: []*cli.Command{
 			{Name: "show", Usage: "print the built-in policy", Action: noArgs(seccompShow)},
-			{Name: "check", Usage: "say whether a daemon would take a policy, and what it compiles to", ArgsUsage: "FILE", Action: seccompCheck,
-				Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}}},
+			seccompCheckCommand(),
 			{Name: "explain", Usage: "say what a policy does to a call, and by which rule", ArgsUsage: "SYSCALL [ARGUMENT]...", Action: seccompExplain,
 				Flags: []cli.Flag{seccompFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}}},
 		},
@@ -39,39 +36,6 @@ func seccompShow(_ context.Context, cmd *cli.Command) error {
 	enc.SetIndent("", "\t")
 	enc.SetEscapeHTML(false)
 	return enc.Encode(seccomp.Default())
-}
-
-func seccompCheck(_ context.Context, cmd *cli.Command) error {
-	if cmd.Args().Len() != 1 {
-		return usageError{errors.New("ccee seccomp check needs one FILE: see ccee seccomp --help")}
-	}
-	p, err := seccomp.Load(cmd.Args().First())
-	if err != nil {
-		return err
-	}
-	if err := daemon.CheckPolicy(p); err != nil {
-		return err
-	}
-	program, err := p.Compile()
-	if err != nil {
-		return err
-	}
-	const instruction = 8 // bytes of a struct sock_filter
-	found := struct {
-		Digest       string   `json:"digest"`
-		Rules        int      `json:"rules"`
-		Instructions int      `json:"instructions"`
-		Unknown      []string `json:"unknownSyscalls"`
-	}{program.Digest, len(p.Syscalls), len(program.BPF) / instruction, program.Unknown}
-	out := cmd.Root().Writer
-	if cmd.Bool("json") {
-		return json.NewEncoder(out).Encode(found)
-	}
-	fmt.Fprintf(out, "ok: %d rules, %d instructions, %s\n", found.Rules, found.Instructions, found.Digest)
-	for _, name := range found.Unknown {
-		fmt.Fprintf(out, "%s is not known here: it gets the default action\n", name)
-	}
-	return nil
 }
 
 func seccompExplain(_ context.Context, cmd *cli.Command) error {
@@ -96,8 +60,11 @@ func seccompExplain(_ context.Context, cmd *cli.Command) error {
 		return usageError{err}
 	}
 	comment := "no rule: the default"
-	if d.Rule >= 0 {
+	switch {
+	case d.Rule >= 0:
 		comment = p.Syscalls[d.Rule].Comment
+	case d.Rule == seccomp.CoreLimit:
+		comment = "no rule: the limit on core files stays 1, whatever a policy says, or a crash could start a program of the host; 0 is as if it were done"
 	}
 	out := cmd.Root().Writer
 	if cmd.Bool("json") {
@@ -105,7 +72,7 @@ func seccompExplain(_ context.Context, cmd *cli.Command) error {
 			Call     string         `json:"call"`
 			Action   seccomp.Action `json:"action"`
 			Decision string         `json:"decision"`
-			Rule     int            `json:"rule"` // -1: the default
+			Rule     int            `json:"rule"` // -1: the default; -2: the limit on core files, which is in every policy
 			Comment  string         `json:"comment"`
 		}{call.Name, d.Action, d.String(), d.Rule, comment})
 	}

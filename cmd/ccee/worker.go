@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	buildinfo "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/urfave/cli/v3"
 )
@@ -46,7 +47,7 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 	}
 	defer stop()
 	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildinfo.NewCollector("ccee"))
 	if err := serveMetrics(ctx, cmd.String("metrics-listen"), promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})); err != nil {
 		return err
 	}

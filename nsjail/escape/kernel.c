@@ -186,8 +186,8 @@ const struct probe kernel_probes[] = {
 	CALL("abi", "personality of 32 bits", POLICY, SYS_personality, {8}),
 	CALL("abi", "filters", POLICY, SYS_seccomp, {2 /* SECCOMP_GET_ACTION_AVAIL */, 0, PTR(&(uint32_t){SECCOMP_RET_ALLOW})}),
 #ifdef __x86_64__
-	{"abi", "x32", POLICY | FAST, REFUSED, x32_call, 0, {SYS_getpid}},
-	{"abi", "i386", POLICY | FAST, REFUSED " SIGSEGV", i386_call, 0, {20}},
+	{"abi", "x32", POLICY | FAST | FATAL, REFUSED, x32_call, 0, {SYS_getpid}},
+	{"abi", "i386", POLICY | FAST | FATAL, REFUSED " SIGSEGV", i386_call, 0, {20}},
 	CALL("abi", "iopl", 0, SYS_iopl, {3}),
 	CALL("abi", "ioperm", 0, SYS_ioperm, {0x80, 1, 1}),
 	CALL("abi", "modify_ldt", POLICY, SYS_modify_ldt, {0, PTR(&(long){0}), 8}),

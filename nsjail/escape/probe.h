@@ -11,6 +11,7 @@ enum {
 	FAST = 1,    /* one of the few that a daemon tries at each start */
 	POLICY = 2,  /* held by the system call policy or the limits of the daemon alone; without them it may succeed */
 	OFFLINE = 4, /* for a sandbox without network, and for no other */
+	FATAL = 8,   /* ends the whole job where the policy is not lenient */
 };
 
 struct probe {
@@ -43,6 +44,6 @@ const char *status_line(const char *name);
 int is_null(int fd);
 
 extern const struct probe mount_probes[], proc_probes[], process_probes[], kernel_probes[], resource_probes[], socket_probes[], network_probes[],
-	terminal_probes[];
+	terminal_probes[], flag_probes[];
 
 #endif

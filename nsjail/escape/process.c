@@ -250,9 +250,9 @@ static void no_core(const struct probe *p)
 	struct rlimit l;
 	if (getrlimit(RLIMIT_CORE, &l) < 0)
 		refused(p, errno);
-	if (l.rlim_max != 0)
-		escaped(p, "core files of %lu bytes", (unsigned long)l.rlim_max);
-	held(p, "core files are off");
+	if (l.rlim_cur != 1 || l.rlim_max != 1) /* for 0 too the kernel starts a handler of the host's, if there is one: core(5) */
+		escaped(p, "core files of %lu bytes, at most %lu", (unsigned long)l.rlim_cur, (unsigned long)l.rlim_max);
+	held(p, "core files and handlers are off");
 }
 
 #define STATUS(name, line, value, flags) {"identity", name, flags, REFUSED, status_is, 0, {PTR(line), PTR(value)}}
@@ -278,10 +278,10 @@ const struct probe process_probes[] = {
 
 	/* SEIZE does not stop: nothing happens when it works. */
 	{"ptrace", "seize init", FAST, REFUSED, NULL, SYS_ptrace, {PTRACE_SEIZE, 1, 0, 0}},
-	{"ptrace", "be traced", POLICY, REFUSED, NULL, SYS_ptrace, {PTRACE_TRACEME, 0, 0, 0}},
+	{"ptrace", "be traced", POLICY | FAST, REFUSED, NULL, SYS_ptrace, {PTRACE_TRACEME, 0, 0, 0}},
 	{"ptrace", "suspend the filter", 0, REFUSED, suspend_filter, 0, {0}},
 	{"ptrace", "read init's memory", FAST, REFUSED, vm_access, SYS_process_vm_readv, {0}},
-	{"ptrace", "write init's memory", 0, REFUSED, vm_access, SYS_process_vm_writev, {0}},
+	{"ptrace", "write init's memory", FAST, REFUSED, vm_access, SYS_process_vm_writev, {0}},
 	{"ptrace", "kcmp with init", 0, REFUSED, NULL, SYS_kcmp, {1, 1, KCMP_FILE, 0, 0}},
 	{"ptrace", "robust list of init", 0, REFUSED, robust_list, 0, {0}},
 	{"ptrace", "limits of init", FAST, REFUSED, limits_of_init, 0, {0}},

@@ -1,4 +1,4 @@
-/* Runs the probes: PROGRAM sandbox-probe all|bare|fast, or in a sandbox without network offline|offline-bare */
+/* Runs the probes: PROGRAM sandbox-probe all|job|bare|fast, or in a sandbox without network offline|offline-bare */
 #define _GNU_SOURCE
 #include "probe.h"
 
@@ -170,7 +170,8 @@ static int run_all(unsigned with, unsigned without)
 {
 	/* Mounts last: one that gets through changes what the others would see. */
 	static const struct probe *const tables[] = {
-		proc_probes, process_probes, kernel_probes, resource_probes, socket_probes, network_probes, terminal_probes, mount_probes,
+		proc_probes, process_probes, kernel_probes, resource_probes, socket_probes, network_probes, terminal_probes, flag_probes,
+		mount_probes,
 	};
 	int count = 0;
 	for (unsigned t = 0; t < sizeof tables / sizeof tables[0]; t++)
@@ -199,6 +200,8 @@ __attribute__((constructor)) static void take_over(int argc, char **args)
 	int count = -1;
 	if (strcmp(args[2], "all") == 0)
 		count = run_all(0, OFFLINE);
+	else if (strcmp(args[2], "job") == 0)
+		count = run_all(0, OFFLINE | FATAL);
 	else if (strcmp(args[2], "bare") == 0)
 		count = run_all(0, POLICY | OFFLINE);
 	else if (strcmp(args[2], "fast") == 0)

@@ -141,5 +141,12 @@ func VerifyArchived(anchor Anchor, each func(func(Event) error) error) (Chain, e
 		}
 		return nil
 	})
+	switch {
+	case err != nil:
+	case c.Events == 0:
+		err = anchor.missing()
+	case anchor.Number > c.Last:
+		err = fmt.Errorf("%w: it ends with entry %d, there was one with number %d", ErrBroken, c.Last, anchor.Number)
+	}
 	return c, err
 }

@@ -103,8 +103,12 @@ type Anchor struct {
 // verifyPage is how many entries Verify reads at once.
 const verifyPage = 500
 
-// ErrBroken is what the error of Verify wraps when the trail is not what was written.
-var ErrBroken = errors.New("the audit trail was changed")
+// What the errors of Verify wrap when the trail could be read: it is not what was written, or there is none of that name. Any other error
+// says that nothing was verified.
+var (
+	ErrBroken  = errors.New("the audit trail was changed")
+	ErrNoTrail = errors.New("there is no audit trail of that tenant")
+)
 
 // Verify reads a tenant's whole trail and holds it to its hashes: an entry that was changed, left out or put in, and an end that was
 // cut off, is told as an error that wraps ErrBroken. It can't tell that somebody wrote the whole trail anew; an anchor, kept
@@ -138,6 +142,9 @@ func (q *Queue) Verify(ctx context.Context, tenant string, anchor Anchor) (Chain
 			break
 		}
 	}
+	if c.Events == 0 && seq == 0 {
+		return c, anchor.missing()
+	}
 	if !headSeen {
 		return c, fmt.Errorf("%w: its head is entry %d with hash %s, which is not in the trail", ErrBroken, seq, text(head[1]))
 	}
@@ -145,6 +152,14 @@ func (q *Queue) Verify(ctx context.Context, tenant string, anchor Anchor) (Chain
 		return c, fmt.Errorf("%w: it ends with entry %d, there was one with number %d", ErrBroken, c.Last, anchor.Number)
 	}
 	return c, nil
+}
+
+// missing is the error of a trail without any entry: where there was one once, it was taken away.
+func (a Anchor) missing() error {
+	if a.Number > 0 {
+		return fmt.Errorf("%w: it has no entry, there was one with number %d", ErrBroken, a.Number)
+	}
+	return ErrNoTrail
 }
 
 // add holds the next entry to those before it.
