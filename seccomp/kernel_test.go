@@ -114,7 +114,6 @@ func TestDefaultOnKernel(t *testing.T) {
 		{"F_SETFL O_DIRECT", "fcntl", []uint64{99, syscall.F_SETFL, direct | syscall.O_NONBLOCK}, einval},
 		{"F_SETFL O_DIRECT with upper bits", "fcntl", []uint64{99, upper | syscall.F_SETFL, upper | direct}, einval},
 		{"F_GETFL", "fcntl", []uint64{99, syscall.F_GETFL, direct}, allowed},
-		{"F_OFD_SETLKW", "fcntl", []uint64{99, 38, 0}, allowed},
 		{"preadv2 RWF_HIPRI|RWF_NOWAIT", "preadv2", []uint64{99, 0, 0, 0, 0, 9}, allowed},
 		{"pwritev2 RWF_DSYNC|RWF_SYNC|RWF_APPEND", "pwritev2", []uint64{99, 0, 0, 0, 0, 0x16}, allowed},
 		{"preadv2 RWF_DONTCACHE", "preadv2", []uint64{99, 0, 0, 0, 0, 0x80}, enosys},

@@ -405,7 +405,7 @@ const struct probe mount_probes[] = {
 	{"files", "fanotify of contents", 0, REFUSED, NULL, SYS_fanotify_init, {FAN_CLASS_CONTENT, O_RDONLY}},
 	{"files", "fanotify of names", POLICY, REFUSED, NULL, SYS_fanotify_init, {FAN_REPORT_FID, O_RDONLY}},
 	{"files", "inotify", POLICY, REFUSED, NULL, SYS_inotify_init1, {0}},
-	{"files", "lock of an open file", POLICY, REFUSED, watch_inode, 0, {PTR("/dev/null"), F_OFD_SETLK, PTR(&one_byte)}},
+	{"files", "lock of an open file", POLICY, REFUSED " EINVAL", watch_inode, 0, {PTR("/dev/null"), F_OFD_SETLK, PTR(&one_byte)}},
 	{"files", "dnotify", POLICY, REFUSED, watch_inode, 0, {PTR("/"), F_NOTIFY, 4}},
 	{"files", "lease", POLICY, REFUSED, watch_inode, 0, {PTR("/proc/self/exe"), F_SETLEASE, F_RDLCK}},
 	{"files", "quotactl", 0, REFUSED " ENOENT ENOTBLK", NULL, SYS_quotactl, {0x80000700, PTR("/dev/vda"), 0, 0}},
