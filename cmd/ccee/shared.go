@@ -8,8 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"ccee/daemon"
@@ -35,6 +37,7 @@ func doctorShared(ctx context.Context, cmd *cli.Command) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		dir = os.TempDir()
 	}
+	signal.Ignore(syscall.SIGPIPE) // a reader that has seen enough is an error of ours to print, and what was made is removed
 	out := cmd.Root().Writer
 	asJSON := cmd.Bool("json")
 	var all []shared.Outcome
