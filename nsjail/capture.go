@@ -178,33 +178,6 @@ func (c *capture) hear(ready *[]int) bool {
 	return true
 }
 
-// inOrder returns the outputs that have something to read in the order in which they got it; none after end.
-func (c *capture) inOrder() (ready []int) {
-	for {
-		if ready = c.order.listed(); len(ready) == 0 && c.resized() {
-			return []int{0, 1}
-		}
-		if len(ready) > 0 {
-			return ready
-		}
-		if !c.order.wait() {
-			return nil
-		}
-	}
-}
-
-// resized says whether the program changed its pipe's capacity. Then there can be more in it than the one packet that epoll
-// told of, and to wait for the next news could be for ever: the order is given up.
-func (c *capture) resized() bool {
-	for _, fd := range c.fds {
-		if n, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err != nil || n != os.Getpagesize() {
-			c.kept.ordered = false
-			return true
-		}
-	}
-	return false
-}
-
 // take reads what is in a pipe, or in the exact way one packet of it. What is written meanwhile has to wait for its turn.
 func (c *capture) take(i int) (got int) {
 	for got < c.size[i] {
@@ -258,19 +231,6 @@ func (c *capture) openNull() bool {
 		c.null, _ = unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	}
 	return c.null >= 0
-}
-
-// relax goes over from the exact way to the usual one.
-func (c *capture) relax() {
-	c.exact = false
-	for i, fd := range c.ends {
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err == nil {
-			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags&^unix.O_DIRECT)
-		}
-		_, _ = unix.FcntlInt(uintptr(c.fds[i]), unix.F_SETPIPE_SZ, pipeSize)
-		unix.Close(fd)
-		c.ends[i] = -1
-	}
 }
 
 // leftover reads what is in the pipes when nobody can write any more.

@@ -66,3 +66,43 @@ func (o *ordered) Close() {
 	unix.Close(o.epoll)
 	unix.Close(o.stop)
 }
+
+// inOrder returns the outputs that have something to read in the order in which they got it; none after end.
+func (c *capture) inOrder() (ready []int) {
+	for {
+		if ready = c.order.listed(); len(ready) == 0 && c.resized() {
+			return []int{0, 1}
+		}
+		if len(ready) > 0 {
+			return ready
+		}
+		if !c.order.wait() {
+			return nil
+		}
+	}
+}
+
+// resized says whether the program changed its pipe's capacity. Then there can be more in it than the one packet that epoll
+// told of, and to wait for the next news could be for ever: the order is given up.
+func (c *capture) resized() bool {
+	for _, fd := range c.fds {
+		if n, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err != nil || n != os.Getpagesize() {
+			c.kept.ordered = false
+			return true
+		}
+	}
+	return false
+}
+
+// relax goes over from the exact way to the usual one.
+func (c *capture) relax() {
+	c.exact = false
+	for i, fd := range c.ends {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err == nil {
+			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags&^unix.O_DIRECT)
+		}
+		_, _ = unix.FcntlInt(uintptr(c.fds[i]), unix.F_SETPIPE_SZ, pipeSize)
+		unix.Close(fd)
+		c.ends[i] = -1
+	}
+}
