@@ -24,10 +24,11 @@ var mayImport = map[string][]string{
 	"worker":            {"api/job", "worker/queue", "daemon/client"},
 	"worker/queue":      {"api/job"},
 	"worker/archive":    {"api/job", "worker/queue"},
-	"daemon":            {"api/job", "daemon/javasource", "nsjail", "nsjail/escape", "seccomp", "rootfs"},
+	"daemon":            {"api/job", "daemon/javasource", "nsjail", "nsjail/escape", "nsjail/shared", "seccomp", "rootfs"},
 	"daemon/client":     {"api/job"},
 	"daemon/javasource": {},
 	"nsjail/escape":     {},
+	"nsjail/shared":     {},
 	"nsjail":            {},
 	"seccomp":           {},
 	"rootfs":            {},
@@ -60,7 +61,7 @@ var hasHome = map[string][]string{
 	"github.com/klauspost/compress":          {"rootfs"},
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "worker/archive", "daemon", "cmd/ccee"},
-	"golang.org/x/sys":                       {"nsjail", "rootfs", "daemon", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
+	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 }
 
 func TestImports(t *testing.T) {

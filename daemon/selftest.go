@@ -35,31 +35,40 @@ type selfTest struct {
 }
 
 // SelfTest runs the probes of set under policy, for ccee doctor. It needs root.
-func SelfTest(ctx context.Context, policy *seccomp.Policy, set escape.Set) (_ []escape.Outcome, err error) {
-	filters, err := newFilters(policy, zerolog.Nop())
-	if err != nil {
-		return nil, err
-	}
-	first, claim, err := claimRange(rangeDir)
-	if err != nil {
-		return nil, err
-	}
-	defer claim.Close()
+func SelfTest(ctx context.Context, policy *seccomp.Policy, set escape.Set) (outcomes []escape.Outcome, err error) {
 	root, err := emptyRoot(rangeDir)
 	if err != nil {
 		return nil, err
 	}
+	err = withSelfTest(policy, root, func(t selfTest) (err error) {
+		outcomes, err = t.run(ctx, set)
+		return err
+	})
+	return outcomes, err
+}
+
+// withSelfTest has do use sandboxes with that root, which are no daemon's.
+func withSelfTest(policy *seccomp.Policy, root string, do func(selfTest) error) (err error) {
+	filters, err := newFilters(policy, zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	first, claim, err := claimRange(rangeDir)
+	if err != nil {
+		return err
+	}
+	defer claim.Close()
 	cgroups, err := nsjail.OpenCgroups(fmt.Sprintf("ccee-selftest-%d", os.Getpid()))
 	if err != nil {
-		return nil, fmt.Errorf("open the cgroups: %w", err)
+		return fmt.Errorf("open the cgroups: %w", err)
 	}
 	defer func() { err = errors.Join(err, cgroups.Close()) }()
 	sandboxes, err := newSpawner(cgroups, root)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer sandboxes.close()
-	return selfTest{sandboxes.new, root, first, filters}.run(ctx, set)
+	return do(selfTest{sandboxes.new, root, first, filters})
 }
 
 // isDegraded runs the self-test of a daemon that starts.
@@ -155,12 +164,17 @@ func (t selfTest) try(ctx context.Context, cfg nsjail.Config, p nsjail.Process) 
 // spawner that is started later needs it too, and all daemons of a host can share it.
 func emptyRoot(dir string) (string, error) {
 	root := filepath.Join(dir, "empty")
+	return root, mountPoints(root)
+}
+
+// mountPoints makes what a root must have.
+func mountPoints(root string) error {
 	for _, d := range []string{"proc", "dev", "sys", "tmp", workDir} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
-			return "", fmt.Errorf("make an empty root: %w", err)
+			return fmt.Errorf("make an empty root: %w", err)
 		}
 	}
-	return root, nil
+	return nil
 }
 
 // ErrDynamic is why no probe can be run by a binary that needs a dynamic loader.

@@ -11,6 +11,7 @@ import (
 func BenchmarkNoop(b *testing.B) {
 	x := requireSandbox(b)
 	var build, run, remove time.Duration
+	before := ownCPU()
 	for b.Loop() {
 		t0 := time.Now()
 		sb, err := x.spawner.New(context.Background(), x.config())
@@ -31,6 +32,7 @@ func BenchmarkNoop(b *testing.B) {
 	b.ReportMetric(float64(build.Microseconds())/float64(b.N), "us-new")
 	b.ReportMetric(float64(run.Microseconds())/float64(b.N), "us-run")
 	b.ReportMetric(float64(remove.Microseconds())/float64(b.N), "us-close")
+	b.ReportMetric(float64((ownCPU()-before).Microseconds())/float64(b.N), "us-cpu-daemon")
 }
 
 func BenchmarkForkExec(b *testing.B) {

@@ -2,9 +2,9 @@ package nsjail
 
 import (
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,27 +12,27 @@ import (
 
 // capture reads the two outputs of a program, in one of two ways.
 //
-// The usual one: what is in the pipes is read, then nothing is for a while, and the kernel isn't even asked to tell of more.
-// A program that writes single bytes pays for them itself, and one that writes fast fills a large pipe for each of our reads:
-// either costs us a bounded part of one CPU.
+// The usual one: what is in the pipes is read, then nothing is for a while. The kernel is asked to tell of more (see news) only when
+// there was nothing after that while. A program that writes single bytes pays for them itself, and one that writes fast fills
+// a large pipe for each of our reads: either costs us a bounded part of one CPU.
 //
-// The exact one, for Process.Interleave. Two pipes don't tell which of them was written to first, but epoll does: it lists
-// them in the order in which they got something to read, and puts them on that list within the write itself. So that each
-// entry stands for one write, the pipes have room for one packet, of up to 4096 bytes (O_DIRECT, see pipe(2)): a second write
-// to the same pipe waits until the first was read.
+// The exact one, for Process.Interleave, reads in the order in which was written; see ordered. So that each entry of its list stands
+// for one write, the pipes have room for one packet, of up to 4096 bytes (O_DIRECT, see pipe(2)): a second write to the same
+// pipe waits until the first was read.
 type capture struct {
 	kept     *kept
 	floodMax int64
 	total    atomic.Int64  // bytes of both outputs
 	flood    chan struct{} // closed when total passes floodMax
 
-	epoll int
-	file  *os.File        // epoll, for Go to wait for it
-	conn  syscall.RawConn // of file
-	fds   [2]int          // our ends of the pipes
-	gone  [2]bool         // nobody can write to it any more
-	size  [2]int          // their capacities
-	large int             // the capacity of one that was found more than half full
+	news  *news
+	key   uint64   // of ours
+	told  chan int // outputs that have something to read
+	order *ordered // in the exact way, else nil
+	fds   [2]int   // our ends of the pipes
+	gone  [2]bool  // nobody can write to it any more
+	size  [2]int   // their capacities
+	large int      // the capacity of one that was found more than half full
 	exact bool
 	ends  [2]int // the program's, in the exact way; else -1
 	null  int    // /dev/null, when there is something to drop; else -1
@@ -53,24 +53,18 @@ func newCapture(p Process) (*capture, error) {
 	c := &capture{
 		kept: newKept(p), floodMax: p.FloodMax, flood: make(chan struct{}), ended: make(chan struct{}), exact: p.Interleave,
 		large: largePipe(p.Resources.MemoryMax), size: [2]int{pipeSize, pipeSize},
-		fds: [2]int{-1, -1}, ends: [2]int{-1, -1}, null: -1, buf: make([]byte, pipeSize),
+		fds: [2]int{-1, -1}, ends: [2]int{-1, -1}, null: -1, buf: make([]byte, pipeSize), told: make(chan int, 2),
 	}
 	var err error
-	if c.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
-	}
-	err = os.NewSyscallError("fcntl", unix.SetNonblock(c.epoll, true)) // by that os.NewFile knows what can be waited for
-	c.file = os.NewFile(uintptr(c.epoll), "epoll")
-	if err == nil {
-		c.conn, err = c.file.SyscallConn()
-	}
-	if err == nil {
-		err = c.file.SetReadDeadline(time.Time{}) // says whether it does
-	}
-	if err != nil {
-		c.Close()
+	if c.news, err = theNews(); err != nil {
 		return nil, err
 	}
+	if c.exact {
+		if c.order, err = newOrdered(); err != nil {
+			return nil, err
+		}
+	}
+	c.key = c.news.subscribe(c.told)
 	return c, nil
 }
 
@@ -94,7 +88,7 @@ func (c *capture) open(i, uid, gid int) (its int, err error) {
 		err = os.NewSyscallError("fcntl", err)
 	}
 	if err == nil {
-		err = c.arm(unix.EPOLL_CTL_ADD, i)
+		err = c.arm(i)
 	}
 	if err != nil {
 		unix.Close(its)
@@ -104,90 +98,84 @@ func (c *capture) open(i, uid, gid int) (its int, err error) {
 }
 
 // arm asks for news of output i: one, or in the exact way all.
-func (c *capture) arm(op, i int) error {
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: int32(i)}
+func (c *capture) arm(i int) error {
 	if c.exact {
-		ev.Events = unix.EPOLLIN | unix.EPOLLET
+		return c.order.add(c.fds[i], i)
 	}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(c.epoll, op, c.fds[i], &ev))
+	return c.news.arm(c.fds[i], i, c.key)
 }
 
 // run reads until end is called.
 func (c *capture) run() {
+	var ready []int
+	for c.exact {
+		if ready = c.inOrder(); len(ready) == 0 {
+			break
+		}
+		for _, i := range ready {
+			c.take(i)
+		}
+		if !c.kept.exact() {
+			c.relax()
+			ready = []int{0, 1}
+		}
+	}
+	if !c.exact {
+		c.inPauses(ready)
+	}
+	c.leftover()
+}
+
+// inPauses is the usual way. It begins with a look at the outputs in ready.
+func (c *capture) inPauses(ready []int) {
 	pause := minPause / 2
 	timer := time.NewTimer(maxPause)
 	defer timer.Stop()
-	for {
-		ready := c.wait()
-		if len(ready) == 0 {
-			c.leftover()
-			return
-		}
-		pause = min(2*pause, maxPause)
-		for _, i := range ready {
-			if c.take(i) > c.size[i]/2 {
-				pause = minPause
+	for c.hear(&ready) {
+		full := false
+		ready = slices.DeleteFunc(ready, func(i int) bool {
+			got := c.take(i)
+			if got > c.size[i]/2 {
+				full = true
 				c.enlarge(i)
 			}
-		}
-		if c.exact && c.kept.exact() {
+			if got == 0 && !c.gone[i] {
+				_ = c.arm(i)
+			}
+			return got == 0
+		})
+		if len(ready) == 0 {
 			continue
 		}
-		if c.exact {
-			c.relax()
-			ready = []int{0, 1}
+		if pause = min(2*pause, maxPause); full {
+			pause = minPause
 		}
 		timer.Reset(pause)
 		select {
 		case <-timer.C:
 		case <-c.ended:
 		}
-		for _, i := range ready {
-			if !c.gone[i] {
-				_ = c.arm(unix.EPOLL_CTL_MOD, i)
-			}
-		}
 	}
 }
 
-// wait returns the outputs that have something to read, in the order in which they got it; none after end.
-func (c *capture) wait() (ready []int) {
-	err := c.conn.Read(func(uintptr) bool {
-		if ready = c.listed(); len(ready) == 0 && c.exact && c.resized() {
-			ready = []int{0, 1}
-		}
-		return len(ready) > 0
-	})
-	if err != nil {
-		return nil
-	}
-	return ready
-}
-
-// resized says whether the program changed its pipe's capacity. Then there can be more in it than the one packet that epoll
-// told of, and to wait for the next news could be for ever: the order is given up.
-func (c *capture) resized() bool {
-	for _, fd := range c.fds {
-		if n, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err != nil || n != os.Getpagesize() {
-			c.kept.ordered = false
-			return true
+// hear adds to ready the outputs of which the kernel tells, and waits for one if there is none. It says false after end.
+func (c *capture) hear(ready *[]int) bool {
+	for len(*ready) == 0 {
+		select {
+		case i := <-c.told:
+			*ready = append(*ready, i)
+		case <-c.ended:
+			return false
 		}
 	}
-	return false
-}
-
-// listed returns what is on epoll's list.
-func (c *capture) listed() []int {
-	var events [2]unix.EpollEvent
-	n, err := unix.EpollWait(c.epoll, events[:], 0)
-	if err != nil {
-		return nil
+	select {
+	case i := <-c.told:
+		*ready = append(*ready, i)
+	case <-c.ended:
+		return false
+	default:
 	}
-	var ready []int
-	for _, ev := range events[:n] {
-		ready = append(ready, int(ev.Fd))
-	}
-	return ready
+	return true
 }
 
 // take reads what is in a pipe, or in the exact way one packet of it. What is written meanwhile has to wait for its turn.
@@ -245,19 +233,6 @@ func (c *capture) openNull() bool {
 	return c.null >= 0
 }
 
-// relax goes over from the exact way to the usual one.
-func (c *capture) relax() {
-	c.exact = false
-	for i, fd := range c.ends {
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err == nil {
-			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags&^unix.O_DIRECT)
-		}
-		_, _ = unix.FcntlInt(uintptr(c.fds[i]), unix.F_SETPIPE_SZ, pipeSize)
-		unix.Close(fd)
-		c.ends[i] = -1
-	}
-}
-
 // leftover reads what is in the pipes when nobody can write any more.
 func (c *capture) leftover() {
 	for _, fd := range c.ends {
@@ -265,8 +240,10 @@ func (c *capture) leftover() {
 			c.kept.ordered = false // the program has taken it away: what was read at once were several writes
 		}
 	}
-	for _, i := range c.listed() { // the rest of the order
-		c.read(i)
+	if c.exact {
+		for _, i := range c.order.listed() { // the rest of the order
+			c.read(i)
+		}
 	}
 	for i := range c.fds {
 		for c.read(i) > 0 {
@@ -277,12 +254,17 @@ func (c *capture) leftover() {
 // end has run return.
 func (c *capture) end() {
 	close(c.ended)
-	_ = c.file.SetReadDeadline(time.Unix(1, 0))
+	if c.order != nil {
+		c.order.end()
+	}
 }
 
 // Close releases the descriptors.
 func (c *capture) Close() {
-	c.file.Close()
+	c.news.unsubscribe(c.key)
+	if c.order != nil {
+		c.order.Close()
+	}
 	for _, fd := range []int{c.fds[0], c.fds[1], c.ends[0], c.ends[1], c.null} {
 		if fd >= 0 {
 			unix.Close(fd)

@@ -22,6 +22,7 @@ type Syscall struct {
 type Answer struct {
 	Errno unix.Errno // what the call returns
 	Kill  bool       // the sandbox is killed, the verdict is BadSyscall
+	Allow bool       // the call is made, only late when there are many: it must be allowed whatever its arguments, which can change meanwhile
 	Odd   bool       // no kernel has the call: all such are counted as one
 }
 
@@ -35,7 +36,7 @@ type Denied struct {
 // deniedMax bounds the list of calls. There are fewer numbers that a kernel has.
 const deniedMax = 512
 
-// The first askFree refused calls of a program are answered at once, later ones one every askPause, whoever made them: so a
+// The first askFree calls of a program that are asked about are answered at once, later ones one every askPause, whoever made them: so a
 // flood of them costs the program its time and the daemon next to nothing. All are looked at when they come, lest a signal
 // takes one back before that.
 const (
@@ -143,12 +144,14 @@ func (d *denials) takeOne(fd int) (ready, gone bool) {
 	}
 	call := Syscall{Nr: n.nr, Arch: n.arch, Args: n.args}
 	a := d.decide(call)
-	if a.Errno == 0 {
-		a.Kill = true
-	}
-	d.count(call, a)
-	d.taken++
 	r := notifResponse{id: n.id, err: -int32(a.Errno)}
+	if a.Allow {
+		r.err, r.flags = 0, unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
+	} else {
+		a.Kill = a.Kill || a.Errno == 0
+		d.count(call, a)
+	}
+	d.taken++
 	switch {
 	case a.Kill: // unanswered: it waits until it is dead
 		d.once.Do(func() { close(d.killed) })

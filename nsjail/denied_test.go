@@ -85,6 +85,26 @@ func TestDeniedFlood(t *testing.T) {
 	}
 }
 
+// TestPaced: calls that are allowed, but paced, are made, and are not among the refused. Many of them take their time: pauses are never shorter than
+// asked for.
+func TestPaced(t *testing.T) {
+	b := requireSandbox(t)
+	affinity := func(times int) Process {
+		p := process("call", strconv.Itoa(unix.SYS_SCHED_SETAFFINITY), strconv.Itoa(times), "1")
+		p.Seccomp = askAbout(unix.SYS_SCHED_SETAFFINITY)
+		p.Decide = func(Syscall) Answer { return Answer{Allow: true} }
+		return p
+	}
+	if r := b.run(t, affinity(1)); r.Verdict != Exited || r.Denied != nil || string(r.Stdout.Data) != "-1 Bad address\n" { // of the mask, says the kernel
+		t.Errorf("one: %+v, %q", r, r.Stdout.Data)
+	}
+	const more = 100
+	r := b.run(t, affinity(askFree+more))
+	if least := (more - 1) * askPause; r.Verdict != Exited || r.Denied != nil || r.Usage.Wall < least {
+		t.Errorf("many: %+v, want at least %v", r, least)
+	}
+}
+
 // TestDeniedSteps: each step has a listener of its own, and none is left open.
 func TestDeniedSteps(t *testing.T) {
 	b := requireSandbox(t)

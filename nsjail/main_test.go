@@ -109,7 +109,7 @@ func makeProgram(to string) error {
 		return os.WriteFile(to, b, 0o755)
 	}
 	var sources []string
-	for _, pattern := range []string{"testdata/*.c", "escape/*.c"} {
+	for _, pattern := range []string{"testdata/*.c", "escape/*.c", "shared/*.c"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			return err

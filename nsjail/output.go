@@ -92,7 +92,7 @@ func (s *streams) again(p Process) error {
 	s.out.Close()
 	s.out = out
 	for i := range out.fds {
-		if err := out.arm(unix.EPOLL_CTL_ADD, i); err != nil {
+		if err := out.arm(i); err != nil {
 			return err
 		}
 	}

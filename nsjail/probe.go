@@ -24,7 +24,7 @@ type Check struct {
 // Probe tries what the sandbox needs on this host, for ccee doctor and for readiness. It leaves
 // nothing behind but, in a container, the leaf that processes had to move to.
 func Probe() []Check {
-	checks := []Check{rootCheck(), kernelCheck(), cgroupCheck(), userNamespaces(), killCheck(), diskCheck(), hostCheck(), coreCheck()}
+	checks := []Check{rootCheck(), kernelCheck(), cgroupCheck(), userNamespaces(), killCheck(), diskCheck(), hostCheck(), coreCheck(), watchesCheck()}
 	for _, c := range checks {
 		if c.Needed && !c.OK {
 			return checks
@@ -122,6 +122,20 @@ func judgeCores(pattern string) Check {
 		c.OK, c.Detail = false, fmt.Sprintf("core_pattern is %q: each crash of a job reaches the program at that socket, outside of the job's limits", pattern)
 	}
 	return c
+}
+
+// watchesCheck looks at how much one user, which is one job, can have waiting in epolls.
+func watchesCheck() Check {
+	const most = 65536
+	path := "/proc/sys/fs/epoll/max_user_watches"
+	v, err := readValue(filepath.Dir(path), filepath.Base(path), "")
+	if err != nil {
+		return Check{Name: "epoll watches", Detail: err.Error(), Fix: "see the detail"}
+	}
+	return Check{
+		Name: "epoll watches", OK: v <= most, Detail: fmt.Sprintf("fs.epoll.max_user_watches is %d", v),
+		Fix: fmt.Sprintf("sysctl fs.epoll.max_user_watches=%d bounds what a job can make whoever nests epolls on this host wait for", most),
+	}
 }
 
 // sandboxCheck builds a real sandbox, as far as that goes without an image.

@@ -55,6 +55,9 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		}
 		real[i] = p
 	}
+	if _, err := theNews(); err != nil { // now and not at the first program
+		return nil, err
+	}
 	h, err := findHost()
 	if err != nil {
 		return nil, err

@@ -4,13 +4,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	libseccomp "github.com/seccomp/libseccomp-golang"
 )
 
 // Asking is a policy compiled so that the filter asks its listener about each call that the policy refuses, instead of
-// refusing it itself. So the refused calls become known, by name and with their arguments; see seccomp_unotify(2).
+// refusing it itself. So the refused calls become known, by name and with their arguments; see seccomp_unotify(2). It asks about
+// some allowed calls too: paced ones, for which the answer, ActAllow, is to be late when there are many.
 type Asking struct {
 	Program
 	rules   *ruleset
@@ -25,6 +27,10 @@ const (
 	retNotify = 0x7fc00000
 	marker    = 0x5ee5
 )
+
+// paced are calls that few programs make, and those seldom, and that cost the host more than who makes them: each sched_setaffinity may wake
+// a thread of the kernel (migration/N) that comes before all others on its CPU and whose time is charged to nobody.
+var paced = []string{"sched_setaffinity"}
 
 // CompileAsking compiles the policy for the machine that we run on. It is an error if the policy can't run anything: a
 // program that asks about its own execve would wait for ever.
@@ -81,13 +87,15 @@ func (a *Asking) Answer(audit uint32, nr int32, args [6]uint64) Decision {
 	return a.rules.decide(c)
 }
 
-// asks tells if the filter asks about calls that get d. Not about those that only seem to work, not about SCMP_ACT_TRAP,
+// asks tells if the filter asks about calls that get d: those that are refused, and paced ones. Not about those that only seem to work, not about SCMP_ACT_TRAP,
 // which programs handle themselves, and not about clone3 that isn't there: libc tries it once in every process and falls
 // back on clone.
 func (rs *ruleset) asks(name string, d Decision) bool {
 	switch d.Action {
 	case ActKillProcess, ActKillThread:
 		return true
+	case ActAllow, ActLog:
+		return slices.Contains(paced, name)
 	case ActErrno:
 		return d.Errno != 0 && !(name == "clone3" && d.Errno == syscall.ENOSYS)
 	}
@@ -107,6 +115,12 @@ func (rs *ruleset) marked() *ruleset {
 		for _, r := range rules {
 			r.Decision = mark(name, r.Decision)
 			out.rules[name] = append(out.rules[name], r)
+		}
+	}
+	for _, name := range paced {
+		if len(rs.rules[name]) == 0 && rs.asks(name, rs.fallback) { // the default allows it
+			out.names = append(slices.Clip(out.names), name)
+			out.rules[name] = []rule{{Decision: mark(name, rs.fallback)}}
 		}
 	}
 	return out

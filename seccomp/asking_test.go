@@ -67,6 +67,30 @@ func TestAsking(t *testing.T) {
 	}
 }
 
+// TestAskingPaces: calls that cost the host are asked about although they are allowed, by a rule or by default, and the answer is that they are.
+func TestAskingPaces(t *testing.T) {
+	open, err := Parse([]byte(`{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "bpf", "action": "SCMP_ACT_ERRNO"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*Policy{Default(), open} {
+		a, err := p.compileAsking(Target{X86_64, Kernel{6, 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const affinity, getpid, retAllow = 203, 39, 0x7fff0000 // of x86_64
+		if got := run(t, a.BPF, affinity, auditX86_64, [6]uint64{}); got != retNotify {
+			t.Errorf("sched_setaffinity: the program returns %#x, want %#x", got, uint32(retNotify))
+		}
+		if got := a.Answer(auditX86_64, affinity, [6]uint64{}); got.Action != ActAllow {
+			t.Errorf("sched_setaffinity: the answer is %s, want that it is allowed", got)
+		}
+		if got := run(t, a.BPF, getpid, auditX86_64, [6]uint64{}); got != retAllow {
+			t.Errorf("getpid: the program returns %#x, want %#x", got, retAllow)
+		}
+	}
+}
+
 func contains(list []string, s string) bool {
 	for _, e := range list {
 		if e == s {

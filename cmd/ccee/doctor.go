@@ -22,11 +22,15 @@ needed is missing.
 
    ccee doctor
    ccee doctor --escape                              # does every control hold? in a real jail, harmless if not
+   ccee doctor --shared                              # can one job hold up all others? takes some minutes, best on an idle host
+   ccee doctor --shared --only fsync --json          # one of these alone
    ccee doctor --json | jq '.checks[] | select(.ok | not)'`,
 		Flags: []cli.Flag{
 			socketFlag(), imagesFlag(), seccompFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print the checks as JSON"},
 			&cli.BoolFlag{Name: "escape", Usage: "try to get out of a jail of this host, some 400 ways, instead"},
+			&cli.BoolFlag{Name: "shared", Usage: "have a jail abuse what this host has once (locks, disk, tables), and time what that does to others, instead"},
+			&cli.StringFlag{Name: "only", Usage: "with --shared, the one `ABUSE` to try"},
 		},
 		Action: noArgs(doctor),
 	}
@@ -35,6 +39,9 @@ needed is missing.
 func doctor(ctx context.Context, cmd *cli.Command) error {
 	if cmd.Bool("escape") {
 		return doctorEscape(ctx, cmd)
+	}
+	if cmd.Bool("shared") {
+		return doctorShared(ctx, cmd)
 	}
 	var checks []check
 	for _, c := range append(nsjail.Probe(), checkRedisServer(), checkUser()) {
