@@ -26,6 +26,8 @@ type verdict struct {
 	do     action
 	result job.Result  // for complete
 	fault  queue.Fault // for retry and fail
+	cause  string      // of a release, for operators
+	doubt  bool        // whether the backend can run jobs is to be asked before another one is taken
 }
 
 // What tenants are told of faults of ours.
@@ -50,22 +52,31 @@ func decide(res job.Result, err, stopped error) verdict {
 		}
 		return verdict{do: complete, result: res}
 	case stopped != nil:
-		return verdict{do: release}
+		return verdict{do: release, cause: stopped.Error()}
+	case err == nil && res.Status == job.Cancelled: // not at our wish: the daemon is stopping
+		return verdict{do: release, cause: "the backend stopped the job, and nobody had asked for it", doubt: true}
 	case err == nil:
 		return verdict{do: retry, fault: queue.Fault{Message: sayInternal, Cause: cause(res)}}
 	}
 	return decideError(err)
 }
 
-// decideError is decide for a backend that refused or broke down.
+// decideError is decide for a backend that refused or broke down. A job that was not begun is handed back, and that costs it no attempt. One
+// that may have been begun costs an attempt: it may be what broke the backend, and must not do so for ever.
 func decideError(err error) verdict {
-	switch job.ErrorCode(err) {
-	case job.EInvalid, job.ETooLarge, job.ENotFound:
+	var e *job.Error
+	code := job.ErrorCode(err)
+	switch {
+	case code == job.EInvalid && errors.As(err, &e) && e.Field == "language": // it was offered when the job was taken
+		return verdict{do: release, cause: err.Error(), doubt: true}
+	case code == job.EInvalid, code == job.ETooLarge, code == job.ENotFound:
 		return verdict{do: fail, fault: queue.Fault{Message: err.Error(), Cause: err.Error()}}
-	case job.EBusy: // nothing was started
-		return verdict{do: release}
-	case job.EUnavailable:
-		return verdict{do: retry, fault: queue.Fault{Message: sayUnavailable, Cause: err.Error()}}
+	case code == job.EBusy:
+		return verdict{do: release, cause: err.Error()}
+	case code == job.EUnavailable && !errors.Is(err, ErrBroken):
+		return verdict{do: release, cause: err.Error(), doubt: true}
+	case code == job.EUnavailable:
+		return verdict{do: retry, fault: queue.Fault{Message: sayUnavailable, Cause: err.Error()}, doubt: true}
 	default:
 		return verdict{do: retry, fault: queue.Fault{Message: sayInternal, Cause: err.Error()}}
 	}
@@ -73,9 +84,6 @@ func decideError(err error) verdict {
 
 // cause tells operators why a result is none.
 func cause(res job.Result) string {
-	if res.Status == job.Cancelled {
-		return "the backend cancelled the job, and nobody had asked for it"
-	}
 	if s := res.Last(); s != nil && s.Message != "" {
 		return "step " + s.Name + ": " + s.Message
 	}

@@ -16,5 +16,5 @@ redis.call('HSET', jobKey(id), 'status', made > 0 and 'retrying' or 'queued', 'c
 redis.call('HDEL', jobKey(id), 'worker', 'startedAt')
 redis.call('ZREM', LEASES, entry(id, tenant))
 redis.call('PUBLISH', CHANGED, id)
-push(id, tenant, redis.call('HGET', jobKey(id), 'order'))
+push(id, tenant, redis.call('HGET', jobKey(id), 'order'), at)
 return 'ok'
