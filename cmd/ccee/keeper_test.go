@@ -75,7 +75,7 @@ func TestGrace(t *testing.T) {
 	defer st.close()
 	k := keeper{child: c, starter: st, log: zerolog.Nop()}
 	ended := make(chan error, 1)
-	go func() { ended <- k.once(ctx) }()
+	go func() { ended <- k.once(ctx, false) }()
 	said.line(t)
 	cancel()
 	if err := patience.Receive(t, ended, "the child is gone"); err == nil || err.Error() != "signal: killed" {
