@@ -66,9 +66,11 @@ func (k *keeper) keep(ctx context.Context) error {
 			return nil
 		case <-time.After(backoff):
 		}
-		if backoff = min(2*backoff, maxBackoff); patient && quick >= maxQuickDeaths {
-			backoff = min(time.Duration(quick)*maxBackoff/2, patientBackoff)
+		longest := maxBackoff
+		if patient {
+			longest = patientBackoff
 		}
+		backoff = min(2*backoff, longest)
 	}
 }
 
