@@ -66,8 +66,8 @@ func TestFailingProgramIsAResult(t *testing.T) {
 	}
 }
 
-// brokenDown is what a backend that dies with a job leaves.
-var brokenDown = fmt.Errorf("%w: %w", ErrBroken, job.Errorf(job.EUnavailable, "gone"))
+// errBrokenDown is what a backend that dies with a job leaves.
+var errBrokenDown = fmt.Errorf("%w: %w", ErrBroken, job.Errorf(job.EUnavailable, "gone"))
 
 func TestFaultsOfOurs(t *testing.T) {
 	for _, tt := range []struct {
@@ -79,8 +79,8 @@ func TestFaultsOfOurs(t *testing.T) {
 	}{
 		{"internal once", []error{errors.New("disk on fire")}, queue.Succeeded, 2, 2, ""},
 		{"unavailable uses no attempt", []error{job.Errorf(job.EUnavailable, "gone"), job.Errorf(job.EUnavailable, "gone"), job.Errorf(job.EUnavailable, "gone")}, queue.Succeeded, 4, 1, ""},
-		{"broken down twice", []error{brokenDown, brokenDown}, queue.Succeeded, 3, 3, ""},
-		{"it breaks the backend each time", []error{brokenDown, brokenDown, brokenDown}, queue.Failed, 3, 3, sayUnavailable},
+		{"broken down twice", []error{errBrokenDown, errBrokenDown}, queue.Succeeded, 3, 3, ""},
+		{"it breaks the backend each time", []error{errBrokenDown, errBrokenDown, errBrokenDown}, queue.Failed, 3, 3, sayUnavailable},
 		{"for ever", []error{errors.New("a"), errors.New("b"), errors.New("c")}, queue.Failed, 3, 3, "internal error"},
 		{"invalid", []error{job.Invalid("run.wallMs", "is 5, at least 50 is needed")}, queue.Failed, 1, 1, "run.wallMs is 5, at least 50 is needed"},
 		{"busy uses no attempt", []error{job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full")}, queue.Succeeded, 4, 1, ""},
