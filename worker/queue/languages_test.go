@@ -67,6 +67,10 @@ func TestClaimSkipsLanguages(t *testing.T) {
 	if c, err := q.Counts(t.Context()); err != nil || c.Waiting != 1 || c.Stuck != 0 {
 		t.Errorf("counts %+v, %v, want one that waits and is not stuck", c, err)
 	}
+	publish(t, q, "w", time.Hour) // its daemon is away
+	if f, err := q.Fleet(t.Context()); err != nil || !slices.Equal(f.Stuck, []string{"ruby"}) {
+		t.Errorf("fleet %+v, %v, want ruby stuck at once", f, err)
+	}
 	if got := claimIn(t, q, "ruby"); got != ruby {
 		t.Errorf("claimed %q, want %q", got, ruby)
 	}
