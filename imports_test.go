@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"nsjail":            {},
 	"seccomp":           {},
 	"rootfs":            {},
+	"images":            {},
 	"cmd/ccee":          {"*"},
 	"e2e":               {"*"},
 	"bench":             {"*"},

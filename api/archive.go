@@ -11,6 +11,7 @@ import (
 // Archive has what Redis no longer has; package archive is one. An error that is not queue.ErrNotFound says that it can't be asked. Each
 // answers within a few seconds.
 type Archive interface {
+	Ping(ctx context.Context) error
 	Get(ctx context.Context, tenant, id string) (queue.Record, error)
 	Source(ctx context.Context, tenant, id string) (string, error)
 	Submitted(ctx context.Context, tenant, id string) (queue.Submission, error)

@@ -19,6 +19,8 @@ type fakeArchive struct {
 	asked   string // the tenant of the last question
 }
 
+func (a *fakeArchive) Ping(context.Context) error { return a.err }
+
 func (a *fakeArchive) Get(_ context.Context, tenant, _ string) (queue.Record, error) {
 	a.asked = tenant
 	if a.err != nil {

@@ -65,7 +65,11 @@ func (c *call) end() {
 	}
 	c.count.answered(c)
 	c.endSpan()
-	c.log.Info().Str("traceId", c.trace).Str("tenantId", c.who.Tenant).Str("subject", c.who.Subject).
+	line := c.log.Info()
+	if (c.route == "/health" || c.route == "/ready") && c.status < 500 { // load balancers and pages ask again and again
+		line = c.log.Debug()
+	}
+	line.Str("traceId", c.trace).Str("tenantId", c.who.Tenant).Str("subject", c.who.Subject).
 		Str("method", c.r.Method).Str("path", c.route).Int("statusCode", c.status).
 		Int64("durationMs", time.Since(c.start).Milliseconds()).Msg("request_completed")
 }

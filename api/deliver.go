@@ -27,6 +27,7 @@ func (s *Server) deliver(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	slots := make(chan struct{}, maxDeliveries)
+	var away changes
 	for {
 		select {
 		case slots <- struct{}{}:
@@ -34,11 +35,12 @@ func (s *Server) deliver(ctx context.Context) {
 			return
 		}
 		d, err := s.opts.Queue.ClaimDelivery(ctx, s.name)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
+		}
+		away.note(&s.opts.Log, err, "webhooks wait", "webhooks are delivered again")
+		switch {
 		case err != nil:
-			s.opts.Log.Warn().Err(err).Msg("webhooks wait")
 			pause(ctx, time.Second)
 			<-slots
 		default:

@@ -18,6 +18,7 @@ const fleetAge = 2 * time.Second
 type fleet struct {
 	counts   queue.Counts
 	activity queue.Activity
+	who      queue.Fleet
 	window   time.Duration
 	capacity int64
 	at       time.Time
@@ -64,6 +65,9 @@ func (c *fleetCache) get(s *Server) (fleet, error) {
 	if f.counts, c.err = s.opts.Queue.Counts(ctx); c.err == nil {
 		f.activity, c.err = s.opts.Queue.Activity(ctx, f.window)
 	}
+	if c.err == nil {
+		f.who, c.err = s.opts.Queue.Fleet(ctx)
+	}
 	c.last, c.at = f, time.Now()
 	return f, c.err
 }
@@ -91,9 +95,9 @@ type fleetMetrics struct {
 }
 
 type workerFleet struct {
-	Desired  int64 `json:"desired"`
-	Running  int64 `json:"running"`
-	Pending  int64 `json:"pending"`
+	Desired  int64 `json:"desired"` // alive
+	Running  int64 `json:"running"` // and their daemon can run jobs
+	Pending  int64 `json:"pending"` // and it can't
 	Capacity int64 `json:"capacity"`
 }
 
@@ -118,7 +122,7 @@ func (s *Server) getFleet(c *call) {
 			WindowSeconds: int64(f.window.Seconds()), JobsPerSecond: f.perSecond(), AverageRuntimeMs: f.averageMs(), FailureRate: f.failureRate(),
 			QueueDepth: f.depth(), ActiveJobs: f.counts.Active, WorkerUtilization: f.utilization(),
 			SubmittedJobs: a.Submitted, CompletedJobs: f.finished(), FailedJobs: a.Failed,
-			WorkerFleet: workerFleet{Desired: a.Workers, Running: a.Workers, Capacity: f.capacity}, UpdatedAt: stampOrNull(f.at),
+			WorkerFleet: workerFleet{Desired: a.Workers, Running: a.Ready, Pending: a.Workers - a.Ready, Capacity: f.capacity}, UpdatedAt: stampOrNull(f.at),
 		},
 		Architecture: architecture{
 			ControlPlane: "REST API in Go", Queue: "Redis, fair among tenants, with leases", Workers: "unprivileged, one lease a job",

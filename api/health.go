@@ -18,34 +18,6 @@ type health struct {
 
 func (s *Server) getHealth(c *call) { c.json(http.StatusOK, health{"ok", "api", version.Version}) }
 
-// readiness is the answer of GET /ready.
-type readiness struct {
-	Status  string   `json:"status"` // "ready" or "unavailable"
-	Service string   `json:"service"`
-	Reasons []string `json:"reasons"` // why a job could not run now
-}
-
-// getReady says whether a job that is submitted now would be run: Redis answers and workers have told which languages they
-// run. It asks anew each time.
-func (s *Server) getReady(c *call) {
-	ctx, cancel := c.redis()
-	defer cancel()
-	languages, err := s.opts.Queue.Runtimes(ctx)
-	answer := readiness{Status: "ready", Service: "api", Reasons: []string{}}
-	switch {
-	case err != nil:
-		c.log.Warn().Err(err).Str("traceId", c.trace).Msg("not ready")
-		answer.Reasons = append(answer.Reasons, "redis does not answer: see that REDIS_URL is right and the server is up")
-	case len(languages) == 0:
-		answer.Reasons = append(answer.Reasons, errNoRuntimes.Error())
-	}
-	status := http.StatusOK
-	if len(answer.Reasons) > 0 {
-		answer.Status, status = "unavailable", http.StatusServiceUnavailable
-	}
-	c.json(status, answer)
-}
-
 // summary is the answer of GET /health/summary.
 type summary struct {
 	Status      string      `json:"status"`
@@ -53,11 +25,13 @@ type summary struct {
 	Queue       queueView   `json:"queue"`
 	Autoscaling autoscaling `json:"autoscaling"`
 	UpdatedAt   *stamp      `json:"updatedAt"`
+	running
 }
 
 type queueView struct {
 	Pending int64      `json:"pending"`
 	Counts  countsView `json:"counts"`
+	Stuck   int64      `json:"stuck"` // waiting jobs whose language no worker can run now
 }
 
 // countsView has the names of the queue library under the original. Ours has no paused and no parent jobs, and counts jobs
@@ -77,7 +51,7 @@ type autoscaling struct {
 	QueueDepthTarget int `json:"queueDepthTarget"`
 }
 
-// getSummary shows how many jobs there are in which state.
+// getSummary shows how many jobs there are in which state, and what can run now.
 func (s *Server) getSummary(c *call) {
 	ctx, cancel := c.redis()
 	defer cancel()
@@ -86,15 +60,21 @@ func (s *Server) getSummary(c *call) {
 		c.unavailable(err)
 		return
 	}
+	now, err := s.fleet.get(s)
+	if err != nil {
+		c.unavailable(err)
+		return
+	}
 	c.json(http.StatusOK, summary{
 		Status: "ok", Service: "api", Queue: viewCounts(n),
 		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: stampOrNull(time.Now()),
+		running: s.running(ctx, now.who, nil),
 	})
 }
 
 func viewCounts(n queue.Counts) queueView {
 	return queueView{
-		Pending: n.Waiting + n.Active + n.Delayed,
+		Pending: n.Waiting + n.Active + n.Delayed, Stuck: n.Stuck,
 		Counts: countsView{
 			Waiting: n.Waiting, Active: n.Active, Delayed: n.Delayed,
 			Failed: n.Dead, Completed: n.Succeeded + n.Failed + n.Cancelled,

@@ -15,7 +15,8 @@ import (
 func TestHealth(t *testing.T) {
 	s := newStack(t, nil)
 	s.get("/health").want(t, 200, `{"status":"ok","service":"api","version":""}`)
-	s.get("/ready").want(t, 200, `{"status":"ready","service":"api","reasons":[]}`)
+	s.get("/ready").want(t, 200, `{"status":"ready","service":"api","reasons":[],"canRun":true,"workers":{"alive":1,"ready":1},
+		"languages":["java","javascript","python"],"warnings":[]}`)
 	if a := s.get("/"); a.status != 200 || a.at("service") != "ccee-api" || a.at("docs", "submitJob") != "POST /v1/jobs" ||
 		a.at("docs", "jobEvents") != "GET /v1/jobs/:jobId/events" || a.at("docs", "health") != "/health" || a.at("docs", "runtimes") != "/v1/runtimes" || a.at("frontend") != "/" {
 		t.Errorf("GET / = %d %s", a.status, a.raw)
@@ -49,8 +50,9 @@ func TestSummary(t *testing.T) {
 	bury(t, s) // which has ended too
 	a := s.get("/health/summary")
 	updated, _ := a.at("updatedAt").(string)
-	a.want(t, 200, `{"status":"ok","service":"api","queue":{"pending":3,"counts":{"waiting":1,"active":1,"delayed":1,"paused":0,
-		"prioritized":0,"waiting-children":0,"failed":1,"completed":2}},"autoscaling":{"queueDepthTarget":25},"updatedAt":"`+updated+`"}`)
+	a.want(t, 200, `{"status":"ok","service":"api","queue":{"pending":3,"stuck":0,"counts":{"waiting":1,"active":1,"delayed":1,"paused":0,
+		"prioritized":0,"waiting-children":0,"failed":1,"completed":2}},"autoscaling":{"queueDepthTarget":25},"updatedAt":"`+updated+`",
+		"canRun":true,"workers":{"alive":1,"ready":1},"languages":["java","javascript","python"],"warnings":[]}`)
 	if !isoTime.MatchString(updated) {
 		t.Errorf("updatedAt %q", updated)
 	}

@@ -126,7 +126,7 @@ func consume(t testing.TB, q *queue.Queue, run func(job.Spec) job.Result) {
 	go func() {
 		defer close(done)
 		for {
-			lease, err := q.Claim(ctx, queue.Claimer{Worker: "worker-1"})
+			lease, err := q.Claim(ctx, queue.Claimer{Worker: "worker-1", Languages: []string{"java", "javascript", "python"}})
 			if err != nil {
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("claim: %v", err)
@@ -145,7 +145,7 @@ func consume(t testing.TB, q *queue.Queue, run func(job.Spec) job.Result) {
 // claim takes the one job that waits.
 func claim(t testing.TB, q *queue.Queue) *queue.Lease {
 	t.Helper()
-	lease, err := q.Claim(patience.Context(t), queue.Claimer{Worker: "worker-1"})
+	lease, err := q.Claim(patience.Context(t), queue.Claimer{Worker: "worker-1", Languages: []string{"java", "javascript", "python"}})
 	if err != nil {
 		t.Fatal(err)
 	}

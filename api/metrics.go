@@ -105,9 +105,10 @@ var (
 		{desc("ccee_failure_rate", "Failed jobs of those that finished in the window."), func(f fleet) float64 { return f.failureRate() }},
 		{desc("ccee_queue_depth", "Jobs that wait."), func(f fleet) float64 { return float64(f.depth()) }},
 		{desc("ccee_worker_utilization", "Running jobs of those that the fleet can run at once."), func(f fleet) float64 { return f.utilization() }},
-		{desc("ccee_worker_running", "Workers that are alive."), func(f fleet) float64 { return float64(f.activity.Workers) }},
-		{desc("ccee_worker_desired", "Workers that there should be."), func(f fleet) float64 { return float64(f.activity.Workers) }},
-		{desc("ccee_worker_pending", "Workers that are starting."), func(fleet) float64 { return 0 }},
+		{desc("ccee_worker_running", "Workers that can run jobs: they are alive, and so is their daemon."), func(f fleet) float64 { return float64(f.activity.Ready) }},
+		{desc("ccee_worker_desired", "Workers that are alive."), func(f fleet) float64 { return float64(f.activity.Workers) }},
+		{desc("ccee_worker_pending", "Workers that are alive and whose daemon can't run jobs."), func(f fleet) float64 { return float64(f.activity.Workers - f.activity.Ready) }},
+		{desc("ccee_queue_stuck", "Jobs that wait in a language that no worker can run now."), func(f fleet) float64 { return float64(f.counts.Stuck) }},
 		{desc("ccee_queue_active", "Jobs that run."), func(f fleet) float64 { return float64(f.counts.Active) }},
 		{desc("ccee_queue_dead", "Dead-lettered jobs."), func(f fleet) float64 { return float64(f.counts.Dead) }},
 	}

@@ -11,6 +11,7 @@ import (
 
 	"ccee/api/analysis"
 	"ccee/api/auth"
+	"ccee/api/job"
 	"ccee/api/webhook"
 	"ccee/worker/queue"
 )
@@ -23,6 +24,8 @@ type Options struct {
 	Trace trace.TracerProvider // nil: no traces
 
 	TrustedProxies []netip.Prefix // TRUSTED_PROXIES: whose X-Forwarded-For is believed
+
+	Languages []job.Language // CCEE_LANGUAGES: that can be submitted though no worker has ever announced them
 
 	Origins []string // CORS_ALLOWED_ORIGINS: http(s)://host[:port] or http(s)://*.suffix
 

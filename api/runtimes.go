@@ -20,6 +20,7 @@ type runtimesBody struct {
 
 type runtimeView struct {
 	Language    string   `json:"language"`
+	Available   bool     `json:"available"` // a worker can run it now; else its jobs are accepted and wait
 	DisplayName string   `json:"displayName"`
 	SourceFile  string   `json:"sourceFile"`
 	Runtime     string   `json:"runtime"`
@@ -47,11 +48,11 @@ var isolation = []string{
 	"CPU, memory, time, process, file and output limits of its own for each step",
 }
 
-// getRuntimes lists the languages that jobs can be written in.
+// getRuntimes lists the languages that jobs can be submitted in, and says which of them can run now.
 func (s *Server) getRuntimes(c *call) {
 	ctx, cancel := c.redis()
 	defer cancel()
-	known, err := s.languages.languages(ctx)
+	known, fleet, err := s.languages.look(ctx)
 	if err != nil && !errors.Is(err, errNoRuntimes) {
 		c.unavailable(err)
 		return
@@ -70,6 +71,7 @@ func (s *Server) getRuntimes(c *call) {
 	slices.SortStableFunc(known, byOrderIn(shownFirst))
 	for i, l := range known {
 		answer.Runtimes[i] = viewRuntime(l)
+		answer.Runtimes[i].Available = offers(fleet.Now, l.Name)
 	}
 	c.json(http.StatusOK, answer)
 }

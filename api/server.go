@@ -20,6 +20,8 @@ type Server struct {
 	opts       Options
 	origins    origins
 	languages  *catalogue
+	away       changes // Redis, as who asks for readiness sees it
+	archive    archiveLook
 	budgets    budgets
 	metrics    *metrics
 	tracer     trace.Tracer
@@ -120,7 +122,7 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, origins: allowed,
-		languages:  newCatalogue(opts.Queue.Runtimes),
+		languages:  newCatalogue(opts.Queue.Fleet, opts.Languages),
 		budgets:    newBudgets(),
 		strangers:  newStrangers(),
 		beat:       streamBeat,

@@ -23,9 +23,9 @@ func newREST(url string) *rest {
 }
 
 func (c *rest) ready(ctx context.Context) error {
-	status, _, err := c.get(ctx, "/ready")
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("GET /ready: HTTP %d", status)
+	status, body, err := c.get(ctx, "/ready")
+	if err == nil && !bytes.Contains(body, []byte(`"canRun":true`)) {
+		err = fmt.Errorf("GET /ready: HTTP %d: %s", status, body)
 	}
 	return err
 }

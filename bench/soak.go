@@ -116,7 +116,7 @@ func (s *stand) finishJobs(ctx context.Context, finished *atomic.Int64) error {
 	res := job.Result{Status: job.Succeeded, Verdict: job.Exited, ExitCode: &zero, WallMs: 10, Tier: "jail",
 		Steps: []job.Step{{Name: "run", Verdict: job.Exited, ExitCode: &zero, Stdout: out, Limits: job.DefaultRun}}}
 	for {
-		l, err := s.queue.Claim(ctx, queue.Claimer{Worker: "bench"})
+		l, err := s.queue.Claim(ctx, queue.Claimer{Worker: "bench", Languages: []string{"python"}})
 		if err == nil {
 			err = l.Complete(ctx, queue.Outcome{Result: res, FailureCategory: "none", EstimatedCostUsd: 1e-8, BillableDurationMs: 10, CostModelVersion: "fargate-v1"})
 		}

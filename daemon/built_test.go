@@ -116,7 +116,7 @@ func touchMany(dir string, n, length int) error {
 // What is built lies there, beside what runs: both come out of the same budget.
 func TestTrialNeed(t *testing.T) {
 	of := func(name string, memory int64) step {
-		return step{name: name, limits: job.Limits{MemoryBytes: memory << 20, CPUMillicores: memory}}
+		return step{name: name, limits: job.Limits{MemoryBytes: memory << 20, CPUMillicores: memory, PidsMax: memory}}
 	}
 	compile := of("compile", 512)
 	small := of("compile", 40)
@@ -132,8 +132,8 @@ func TestTrialNeed(t *testing.T) {
 		{"both are built", trial{program: program{build: &compile}, checker: &program{build: &compile, plan: plan{steps: []step{compile, of("run", 100)}}}, tests: []test{{step: of("run", 128)}}}, 64 + 512, 512},
 		{"both are built and then run", trial{program: program{build: &compile}, checker: &program{build: &compile, plan: plan{steps: []step{compile, of("run", 900)}}}, tests: []test{{step: of("run", 128)}}}, 128 + 900, 900},
 	} {
-		if got := tt.need(); got.memory != tt.memory<<20 || got.millicores != tt.millicores {
-			t.Errorf("%s: %d MiB and %d millicores, want %d and %d", tt.name, got.memory>>20, got.millicores, tt.memory, tt.millicores)
+		if got := tt.need(); got.memory != tt.memory<<20 || got.millicores != tt.millicores || got.pids != tt.millicores+1 {
+			t.Errorf("%s: %d MiB, %d millicores and %d processes, want %d, %d and one more", tt.name, got.memory>>20, got.millicores, got.pids, tt.memory, tt.millicores)
 		}
 	}
 }

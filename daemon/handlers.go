@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/julienschmidt/httprouter"
@@ -158,11 +159,15 @@ func (s *Server) getReady(w http.ResponseWriter, r *http.Request, _ httprouter.P
 	if s.jobs.isDraining() {
 		state.Reasons = append(state.Reasons, errDraining().Message)
 	}
+	if err := s.sandboxes(); err != nil {
+		state.Reasons = append(state.Reasons, err.Error())
+	}
+	state.Warnings = s.warnings
 	t, err := s.languages.current(r.Context())
 	if err != nil {
 		state.Reasons = append(state.Reasons, err.Error())
 	} else {
-		state.Warnings = t.skipped
+		state.Warnings = append(slices.Clip(state.Warnings), t.skipped...)
 		if len(t.sorted) == 0 {
 			state.Reasons = append(state.Reasons, errNoLanguages().Message)
 		}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"ccee/api/job"
 	"ccee/rootfs"
@@ -29,9 +30,19 @@ type language struct {
 type catalogue struct {
 	list func(context.Context) ([]rootfs.Image, error)
 
-	mu    sync.Mutex // guards table
-	table *table
+	mu      sync.Mutex // guards the rest
+	table   *table
+	damaged map[string]damage // by digest: images that could not be unpacked
 }
+
+// damage is why an image could not be unpacked, and until when its language is left out: then it may have been repaired.
+type damage struct {
+	why   string
+	until time.Time
+}
+
+// damageTime is how long a damaged image is left out before it is tried again.
+const damageTime = time.Minute
 
 // table is what one state of the store offers. It is never changed once it is made.
 type table struct {
@@ -81,10 +92,27 @@ func (c *catalogue) current(ctx context.Context) (*table, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for digest, d := range c.damaged {
+		if time.Now().After(d.until) {
+			delete(c.damaged, digest)
+			c.table = nil
+		}
+	}
 	if c.table == nil || !slices.EqualFunc(images, c.table.images, sameImage) {
-		c.table = newTable(images)
+		c.table = newTable(images, c.damaged)
 	}
 	return c.table, nil
+}
+
+// leaveOut has the language of an image left out for a while that could not be unpacked.
+func (c *catalogue) leaveOut(image rootfs.Image, why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.damaged == nil {
+		c.damaged = map[string]damage{}
+	}
+	c.damaged[image.Digest] = damage{why.Error(), time.Now().Add(damageTime)}
+	c.table = nil
 }
 
 // sameImage compares what a profile depends on: the digest covers the labels.
@@ -94,13 +122,16 @@ func sameImage(a, b rootfs.Image) bool {
 
 // newTable reads the images' profiles. Of two images with the same language the newer one is offered; an alias never hides
 // a name.
-func newTable(images []rootfs.Image) *table {
+func newTable(images []rootfs.Image, damaged map[string]damage) *table {
 	t := &table{images: images, byName: map[string]*language{}}
 	newestFirst := slices.SortedFunc(slices.Values(images), func(a, b rootfs.Image) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.Name, b.Name))
 	})
 	for _, image := range newestFirst {
 		profile, err := profileOf(image)
+		if d, there := damaged[image.Digest]; err == nil && there {
+			err = errors.New(d.why)
+		}
 		if err != nil {
 			t.skipped = append(t.skipped, fmt.Sprintf("image %s: %v", image.Name, err))
 			continue

@@ -90,7 +90,7 @@ func TestSkippedImages(t *testing.T) {
 		{profiled("x", `{"name":"a","sourceFile":"a","run":["/a"],"compile":["cc"]}`, 1), "absolute"},
 		{profiled("x", `{"name":"a","sourceFile":"../a","run":["/a"]}`, 1), "can't be a file's name"},
 	} {
-		table := newTable([]rootfs.Image{tt.image})
+		table := newTable([]rootfs.Image{tt.image}, nil)
 		if len(table.sorted) != 0 || len(table.skipped) != 1 || !strings.Contains(table.skipped[0], tt.want) || !strings.Contains(table.skipped[0], tt.image.Name) {
 			t.Errorf("%+v: %d offered, skipped %q, want none and one that says %q", tt.image, len(table.sorted), table.skipped, tt.want)
 		}

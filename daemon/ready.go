@@ -35,6 +35,7 @@ type ready struct {
 	mu    sync.Mutex // guards all below
 	free  []int      // slot numbers of its own, for those that wait and those that were taken: those of other jobs are others
 	kinds map[string]*readyKind
+	said  string // why none could be made, when that was last logged; "" once one was
 }
 
 // newReady starts a pool of that size, with so many slot numbers from first on; nil for none. Whoever knows that it is not busy any more nudges it.
@@ -110,11 +111,21 @@ func (r *ready) run(ctx context.Context) {
 	}
 }
 
+// failed logs why no sandbox can be made ahead, unless it was said already: it is tried again each second.
+func (r *ready) failed(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.said != err.Error() {
+		r.said = err.Error()
+		r.log.Warn().Err(err).Msg("no sandbox can be made ahead; trying again")
+	}
+}
+
 // make makes a sandbox of k, which next returned.
 func (r *ready) make(ctx context.Context, k *readyKind, slot int) {
 	one, bytes, err := r.makeOne(ctx, k, slot)
 	if err != nil && ctx.Err() == nil {
-		r.log.Warn().Err(err).Msg("no sandbox can be made ahead")
+		r.failed(err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(readyPause):
@@ -123,6 +134,9 @@ func (r *ready) make(ctx context.Context, k *readyKind, slot int) {
 	r.mu.Lock()
 	k.making = false
 	k.bytes = max(k.bytes, bytes)
+	if one != nil {
+		r.said = ""
+	}
 	gone := one != nil && (!r.has(k) || !r.can(k)) // nobody wants the kind any more, or it has turned out too large
 	if one != nil && !gone {
 		k.list = append(k.list, one)

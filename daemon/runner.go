@@ -101,7 +101,13 @@ func (r *Runner) plan(ctx context.Context, spec job.Spec) (p plan, root string, 
 	if p, err = newPlan(spec, lang.profile); err != nil {
 		return plan{}, "", err
 	}
-	if root, err = r.unpack(ctx, lang.image); err != nil {
+	root, err = r.unpack(ctx, lang.image)
+	if errors.As(err, new(*rootfs.DamagedError)) {
+		r.log.Error().Err(err).Str("language", lang.profile.Name).Msg("the image is damaged: its language is left out; ccee image verify tells more")
+		r.languages.leaveOut(lang.image, err)
+		return plan{}, "", job.Invalid("language", "is %s, whose image is damaged here: build or import it again", lang.profile.Name)
+	}
+	if err != nil {
 		return plan{}, "", stopped(ctx, fmt.Errorf("unpack the image %s: %w", lang.image.Name, err))
 	}
 	return p, root, nil

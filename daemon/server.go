@@ -48,6 +48,8 @@ type Options struct {
 	// With AllowDegraded it serves then, and every result says so: its tier is "jail-degraded".
 	AllowDegraded bool
 	SkipSelfTest  bool // for tests: their binaries are linked dynamically
+
+	Warnings []string // what is amiss though it serves: GET /ready tells it
 }
 
 // withDefaults fills in the zero fields.
@@ -111,6 +113,8 @@ type Server struct {
 	drain     time.Duration
 	log       zerolog.Logger
 	languages *catalogue
+	sandboxes func() error // nil when sandboxes can be made
+	warnings  []string
 	slots     *slots
 	bodies    *semaphore.Weighted // bytes of requests that are being read
 	metrics   *metrics
@@ -164,6 +168,7 @@ func New(o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, sandboxes.close)
+	s.sandboxes = sandboxes.ready
 	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filters})
 	if err != nil {
 		return nil, err
@@ -191,6 +196,8 @@ func newServer(o Options, firstSlot int, l *socket, list func(context.Context) (
 		drain:     o.Drain,
 		log:       o.Log,
 		languages: &catalogue{list: list},
+		sandboxes: func() error { return nil },
+		warnings:  o.Warnings,
 		slots:     slots,
 		bodies:    semaphore.NewWeighted(maxBodies),
 		metrics:   newMetrics(slots),

@@ -48,6 +48,19 @@ func (s *spawner) get() *nsjail.Spawner {
 	return s.current
 }
 
+// ready says why no sandbox can be made, after it has started another spawner in the place of one that has died.
+func (s *spawner) ready() error {
+	used := s.get()
+	select {
+	case <-used.Done():
+		if _, err := s.replace(used); err != nil {
+			return fmt.Errorf("replace the spawner: %w", err)
+		}
+	default:
+	}
+	return nil
+}
+
 // replace starts another spawner in the place of dead, unless another job has done so already.
 func (s *spawner) replace(dead *nsjail.Spawner) (*nsjail.Spawner, error) {
 	s.mu.Lock()

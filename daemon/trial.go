@@ -115,6 +115,7 @@ func (t *trial) need() need {
 	with := func(steps ...step) {
 		n := plan{steps: steps}.need()
 		most.memory, most.millicores = max(most.memory, kept+n.memory), max(most.millicores, n.millicores)
+		most.pids = max(most.pids, n.pids)
 	}
 	for _, p := range []*program{&t.program, t.checker} {
 		if p != nil && p.build != nil {

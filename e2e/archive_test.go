@@ -166,6 +166,10 @@ func TestArchive(t *testing.T) {
 	if m := get(200, "/v1/jobs", key); m["archiveUnavailable"] != true {
 		t.Errorf("the history without the archive: %v", m)
 	}
+	eventually(t, "readiness says that the archive is away, and that jobs run", upWithin, func() (bool, string) {
+		status, a, err := s.said("/ready")
+		return err == nil && status == 200 && a.CanRun && strings.Contains(strings.Join(a.Warnings, ""), "the archive's database does not answer"), fmt.Sprintf("%d %+v %v", status, a, err)
+	})
 	p.start(t)
 	eventually(t, "all is archived", upWithin, func() (bool, string) { n := p.jobs(t); return n == "6", n }) // old, fresh, the rerun, three
 	forget()

@@ -3,46 +3,36 @@ package worker
 import (
 	"context"
 	"time"
-
-	"ccee/api/job"
 )
 
-// How often a worker says what it can run, and how long its word holds.
+// How often a worker says what it can run, though nothing has changed, and how long its word holds.
 const (
-	announceEvery = 15 * time.Second
-	announceTTL   = 60 * time.Second
+	announceEvery = 5 * time.Second
+	announceTTL   = 15 * time.Second
 )
 
-// announce tells the queue until ctx ends which languages the backend offers. While the backend is away the last known list
-// stays: jobs for it can be admitted and wait.
+// announce looks at the backend until ctx ends, and tells the queue which languages can be run now: at once when that changes, none while
+// the backend is away. At its end it takes that back: no further job is taken.
 func (w *Worker) announce(ctx context.Context) {
-	var langs []job.Language
+	var said time.Time
+	var b backoff
 	for ctx.Err() == nil {
-		var b backoff
-		for { // until it worked once; the API serves nothing before
-			fresh, err := w.backend.Languages(ctx)
-			if err == nil {
-				langs = fresh
-			}
-			if langs != nil {
-				err = w.queue.PublishRuntimes(ctx, w.opts.ID, langs, announceTTL)
-			}
-			if err == nil {
-				break
-			}
-			if b.first() && ctx.Err() == nil {
-				w.log.Warn().Err(err).Msg("the languages can't be announced; trying again")
-			}
-			if !b.wait(ctx) {
-				return
+		if changed := w.backend.look(ctx, w.log); changed || time.Since(said) >= announceEvery {
+			err := w.queue.PublishRuntimes(ctx, w.opts.ID, w.backend.current().languages, announceTTL)
+			switch {
+			case err == nil:
+				said, b = time.Now(), backoff{}
+			case ctx.Err() == nil:
+				if said = (time.Time{}); b.first() {
+					w.log.Warn().Err(err).Msg("the languages can't be announced; trying again")
+				}
+				b.wait(ctx)
+				continue
 			}
 		}
-		t := time.NewTimer(announceEvery)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return
-		case <-t.C:
-		}
+		w.backend.rest(ctx)
 	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeGrace)
+	defer cancel()
+	_ = w.queue.PublishRuntimes(last, w.opts.ID, nil, 0) // else its word ends by itself
 }

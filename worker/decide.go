@@ -26,6 +26,7 @@ type verdict struct {
 	do     action
 	result job.Result  // for complete
 	fault  queue.Fault // for retry and fail, and the cause for release
+	doubt  bool        // whether the backend can run jobs is to be asked before another one is taken
 }
 
 // What tenants are told of faults of ours.
@@ -51,24 +52,32 @@ func decide(res job.Result, err, stopped error, began bool) verdict {
 		return verdict{do: complete, result: res}
 	case stopped != nil:
 		return verdict{do: release, fault: queue.Fault{Cause: stopped.Error()}}
+	case err == nil && res.Status == job.Cancelled: // not at our wish: the daemon is stopping
+		return verdict{do: release, fault: queue.Fault{Cause: "the backend stopped the job, and nobody had asked for it"}, doubt: true}
 	case err == nil:
 		return verdict{do: retry, fault: queue.Fault{Message: sayInternal, Cause: cause(res)}}
 	}
 	return decideError(err, began)
 }
 
-// decideError is decide for a backend that refused or broke down.
+// decideError is decide for a backend that refused or broke down. A job that was not begun is handed back, and that costs it no attempt. One
+// that may have been begun costs an attempt: it may be what broke the backend, and must not do so for ever.
 func decideError(err error, began bool) verdict {
-	switch job.ErrorCode(err) {
-	case job.EInvalid, job.ETooLarge, job.ENotFound:
+	var e *job.Error
+	code := job.ErrorCode(err)
+	switch {
+	case code == job.EInvalid && errors.As(err, &e) && e.Field == "language": // it was offered when the job was taken
+		return verdict{do: release, fault: queue.Fault{Cause: err.Error()}, doubt: true}
+	case code == job.EInvalid, code == job.ETooLarge, code == job.ENotFound:
 		return verdict{do: fail, fault: queue.Fault{Message: err.Error(), Cause: err.Error()}}
-	case job.EBusy:
-		if !began { // else it has had its share of the machine: that is an attempt, or it would have it again and again
-			return verdict{do: release, fault: queue.Fault{Cause: err.Error()}}
-		}
-		fallthrough
-	case job.EUnavailable:
+	case code == job.EBusy && began: // it has had its share of the machine: an attempt, or it would have it again and again
 		return verdict{do: retry, fault: queue.Fault{Message: sayUnavailable, Cause: err.Error()}}
+	case code == job.EBusy:
+		return verdict{do: release, fault: queue.Fault{Cause: err.Error()}}
+	case code == job.EUnavailable && !errors.Is(err, ErrBroken):
+		return verdict{do: release, fault: queue.Fault{Cause: err.Error()}, doubt: true}
+	case code == job.EUnavailable:
+		return verdict{do: retry, fault: queue.Fault{Message: sayUnavailable, Cause: err.Error()}, doubt: true}
 	default:
 		return verdict{do: retry, fault: queue.Fault{Message: sayInternal, Cause: err.Error()}}
 	}
@@ -76,9 +85,6 @@ func decideError(err error, began bool) verdict {
 
 // cause tells operators why a result is none.
 func cause(res job.Result) string {
-	if res.Status == job.Cancelled {
-		return "the backend cancelled the job, and nobody had asked for it"
-	}
 	if s := res.Last(); s != nil && s.Message != "" {
 		return "step " + s.Name + ": " + s.Message
 	}

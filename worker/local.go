@@ -2,6 +2,8 @@ package worker
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"ccee/api/job"
@@ -29,6 +31,9 @@ func (l *Local) Run(ctx context.Context, spec job.Spec, on func(job.Event)) (job
 	done := make(chan answer, 1)
 	go func() {
 		res, err := l.daemon.Stream(conn, spec, func(ev job.Event) error { on(ev); return nil })
+		if errors.Is(err, client.ErrBroken) {
+			err = fmt.Errorf("%w: %w", ErrBroken, err)
+		}
 		done <- answer{res, err}
 	}()
 	select {

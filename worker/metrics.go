@@ -8,12 +8,13 @@ import (
 
 // metrics are the worker's counters.
 type metrics struct {
-	running     prometheus.Gauge
-	ended       *prometheus.CounterVec   // by state
-	verdicts    *prometheus.CounterVec   // by verdict
-	seconds     *prometheus.HistogramVec // by language and verdict
-	waited      *prometheus.HistogramVec // by language
-	claimErrors prometheus.Counter
+	running      prometheus.Gauge
+	backendReady prometheus.Gauge
+	ended        *prometheus.CounterVec   // by state
+	verdicts     *prometheus.CounterVec   // by verdict
+	seconds      *prometheus.HistogramVec // by language and verdict
+	waited       *prometheus.HistogramVec // by language
+	claimErrors  prometheus.Counter
 }
 
 // newMetrics registers the metrics with r, unless it is nil.
@@ -21,6 +22,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		running: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "ccee_worker_jobs_running", Help: "Jobs that run now."}),
+		backendReady: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "ccee_worker_backend_ready", Help: "1 while the worker's daemon can run jobs. While it can't, the worker takes none."}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ccee_worker_jobs_total", Help: "Runs that ended, by the state that the job then had; lost: another worker has it; unstored: Redis was away."}, []string{"state"}),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -37,7 +40,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.running, m.ended, m.verdicts, m.seconds, m.waited, m.claimErrors} {
+	for _, c := range []prometheus.Collector{m.running, m.backendReady, m.ended, m.verdicts, m.seconds, m.waited, m.claimErrors} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register the worker's metrics: %w", err)
 		}

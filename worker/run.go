@@ -11,8 +11,8 @@ import (
 	"ccee/worker/queue"
 )
 
-// storeTime bounds how long a result is kept trying to be stored while Redis is away; its lease is over long before.
-const storeTime = time.Minute
+// storePause is the longest pause between two tries to store what became of a job: far less than is left of its lease.
+const storePause = 800 * time.Millisecond
 
 // run runs one job and settles it. jobs ends when the job must stop; store when nothing more can be written. begun is called when the backend
 // has begun with it.
@@ -45,12 +45,12 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) 
 	keeping.Wait()
 
 	v := decide(res, err, context.Cause(ctx), started.Load())
-	switch job.ErrorCode(err) {
-	case job.EUnavailable:
-		w.gate.shut()
-	case job.EBusy:
+	if v.do == release && context.Cause(ctx) == nil {
 		// The slot stays taken for a moment after the job is handed back: else it would be claimed again at once, and again.
 		defer (&backoff{pause: 2 * firstPause}).wait(jobs)
+	}
+	if v.doubt {
+		w.backend.doubt()
 	}
 	s := w.settle(store, l, v)
 	endSpan(span, v, s)
@@ -71,15 +71,13 @@ type settled struct {
 	err   error  // why it could not be stored
 }
 
-// settle does what was decided, and repeats it while Redis is away.
+// settle does what was decided, and repeats it while Redis is away, however long that is: when it comes back no lease is taken at once
+// (claim.lua), so the result is stored, or the attempt given back.
 func (w *Worker) settle(ctx context.Context, l *queue.Lease, v verdict) settled {
 	if v.do == nothing {
 		return settled{state: "lost"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	var b backoff
-	for {
+	for b := (backoff{}); ; b.pause = min(b.pause, storePause/2) {
 		state, err := apply(ctx, l, v)
 		switch {
 		case err == nil:
@@ -130,8 +128,8 @@ func (w *Worker) report(l *queue.Lease, v verdict, took time.Duration, s settled
 	if v.do == complete {
 		e = e.Str("verdict", string(v.result.Verdict)).Float64("wallMs", v.result.WallMs)
 	}
-	if v.fault.Cause != "" {
-		e = e.Str("cause", v.fault.Cause)
+	if why := v.fault.Cause; why != "" {
+		e = e.Str("cause", why)
 	}
 	e.AnErr("error", s.err).Msg("job")
 }

@@ -36,12 +36,11 @@ type Options struct {
 // Worker takes jobs off a queue.
 type Worker struct {
 	queue   *queue.Queue
-	backend Backend
+	backend *watched
 	opts    Options
 	log     zerolog.Logger
 	metrics *metrics
 	tracer  trace.Tracer
-	gate    gate
 	places  *places // since Run
 }
 
@@ -71,8 +70,8 @@ func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
 		opts.Trace = noop.NewTracerProvider()
 	}
 	log := opts.Log.With().Str("worker", opts.ID).Logger()
-	return &Worker{queue: q, backend: b, opts: opts, log: log, metrics: m,
-		tracer: opts.Trace.Tracer("ccee-worker"), gate: newGate(b)}, nil
+	return &Worker{queue: q, backend: newWatched(b, m), opts: opts, log: log, metrics: m,
+		tracer: opts.Trace.Tracer("ccee-worker")}, nil
 }
 
 // Run takes and runs jobs until ctx ends. Then it waits for those that run, at most Options.Drain, hands back those that have
@@ -118,15 +117,16 @@ func (w *Worker) Run(ctx context.Context) error {
 func (w *Worker) next(ctx context.Context) *queue.Lease {
 	var b backoff
 	for ctx.Err() == nil {
-		if !w.gate.pass(ctx, w.log) {
+		now, ok := w.backend.ready(ctx)
+		if !ok {
 			return nil
 		}
-		l, err := w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Full: w.places.full, Changed: w.places.share.changed})
+		l, err := w.claim(ctx, now)
 		switch {
 		case l != nil:
 			return l
-		case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-			return nil
+		case errors.Is(err, context.Canceled):
+			continue // to stop, or the backend can do other things now
 		}
 		w.metrics.claimErrors.Inc()
 		if b.first() {
@@ -137,4 +137,12 @@ func (w *Worker) next(ctx context.Context) *queue.Lease {
 		}
 	}
 	return nil
+}
+
+// claim waits for a job that the backend can run as it is now.
+func (w *Worker) claim(ctx context.Context, now state) (*queue.Lease, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(now.over, cancel)()
+	return w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Languages: now.names, Full: w.places.full, Changed: w.places.share.changed})
 }

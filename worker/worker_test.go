@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,9 +29,9 @@ func TestWorkerStoresResults(t *testing.T) {
 		}
 	}
 	wantNoneActive(t, q)
-	langs, err := q.Runtimes(t.Context())
-	if err != nil || len(langs) != 1 || langs[0].Name != "python" {
-		t.Errorf("runtimes = %v, %v, want python", langs, err)
+	f, err := q.Fleet(t.Context())
+	if err != nil || f.Workers != 1 || f.Ready != 1 || len(f.Now) != 1 || f.Now[0].Name != "python" {
+		t.Errorf("fleet = %+v, %v, want one worker with python", f, err)
 	}
 	if got, err := reg.Gather(); err != nil || len(got) == 0 {
 		t.Errorf("metrics: %v, %v", got, err)
@@ -65,6 +66,9 @@ func TestFailingProgramIsAResult(t *testing.T) {
 	}
 }
 
+// errBrokenDown is what a backend that dies with a job leaves.
+var errBrokenDown = fmt.Errorf("%w: %w", ErrBroken, job.Errorf(job.EUnavailable, "gone"))
+
 func TestFaultsOfOurs(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
@@ -74,7 +78,9 @@ func TestFaultsOfOurs(t *testing.T) {
 		message        string
 	}{
 		{"internal once", []error{errors.New("disk on fire")}, queue.Succeeded, 2, 2, ""},
-		{"unavailable twice", []error{job.Errorf(job.EUnavailable, "gone"), job.Errorf(job.EUnavailable, "gone")}, queue.Succeeded, 3, 3, ""},
+		{"unavailable uses no attempt", []error{job.Errorf(job.EUnavailable, "gone"), job.Errorf(job.EUnavailable, "gone"), job.Errorf(job.EUnavailable, "gone")}, queue.Succeeded, 4, 1, ""},
+		{"broken down twice", []error{errBrokenDown, errBrokenDown}, queue.Succeeded, 3, 3, ""},
+		{"it breaks the backend each time", []error{errBrokenDown, errBrokenDown, errBrokenDown}, queue.Failed, 3, 3, sayUnavailable},
 		{"for ever", []error{errors.New("a"), errors.New("b"), errors.New("c")}, queue.Failed, 3, 3, "internal error"},
 		{"invalid", []error{job.Invalid("run.wallMs", "is 5, at least 50 is needed")}, queue.Failed, 1, 1, "run.wallMs is 5, at least 50 is needed"},
 		{"busy uses no attempt", []error{job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full")}, queue.Succeeded, 4, 1, ""},

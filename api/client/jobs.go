@@ -282,9 +282,10 @@ func (c *Client) Costs(ctx context.Context, days int) (json.RawMessage, error) {
 	return c.call(ctx, request{method: http.MethodGet, path: "/v1/costs", query: url.Values{"days": {strconv.Itoa(days)}}}, nil)
 }
 
-// Runtime is a language that the workers run.
+// Runtime is a language that can be submitted.
 type Runtime struct {
 	Language   string
+	Available  bool // a worker can run it now; else its jobs wait for one
 	Aliases    []string
 	SourceFile string
 }

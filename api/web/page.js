@@ -90,19 +90,24 @@ async function run() {
   }
 }
 
+// languages fills the menu, and says of each language whether it can run now. What was chosen stays chosen.
 async function languages() {
   const { runtimes } = await (await fetch('/v1/runtimes')).json();
-  for (const r of runtimes || []) $('language').append(new Option(r.displayName, r.language));
-  const fill = () => {
-    if (!$('source').value || Object.values(samples).includes($('source').value)) $('source').value = samples[$('language').value] || '';
-  };
-  $('language').addEventListener('change', fill);
+  const chosen = $('language').value;
+  const options = (runtimes || []).map((r) => new Option(r.available ? r.displayName : `${r.displayName} (waits: can't run now)`, r.language));
+  if (options.length === 0) return;
+  $('language').replaceChildren(...options);
+  if (options.some((o) => o.value === chosen)) $('language').value = chosen;
   fill();
+}
+
+function fill() {
+  if (!$('source').value || Object.values(samples).includes($('source').value)) $('source').value = samples[$('language').value] || '';
 }
 
 function startRun() {
   remember($('key'), 'ccee_api_key');
-  languages().catch((e) => { $('answer').textContent = e.message; });
+  $('language').addEventListener('change', fill);
   $('job').addEventListener('submit', (e) => { e.preventDefault(); shown($('answer'), run); });
   $('cancel').addEventListener('click', () => shown($('answer'), async () => { await call($('key'), 'DELETE', `/v1/jobs/${job}`); }));
   $('analyze').addEventListener('click', () => shown($('answer'), () => call($('key'), 'POST', `/v1/jobs/${job}/analyze`, {})));
@@ -127,14 +132,26 @@ function startAdmin() {
   $('replay').addEventListener('click', () => shown($('adminanswer'), () => call($('adminkey'), 'POST', '/v1/admin/runbook/dlq', {})));
 }
 
+// check shows, again and again, whether jobs are accepted and whether they would run; the menu of languages follows.
+let shows = '';
 async function check() {
+  let state;
   try {
-    const resp = await fetch('/ready');
-    const { reasons } = await resp.json();
-    $('state').textContent = resp.ok ? 'Healthy: a job would run.' : `No job would run: ${(reasons || []).join('; ')}`;
+    const said = await (await fetch('/ready')).json();
+    const why = [...(said.reasons || []), ...(said.warnings || [])].join('; ');
+    if (said.status !== 'ready') state = `No job is accepted: ${why}`;
+    else if (!said.canRun) state = `Accepts jobs; nothing can run them now: ${why}`;
+    else state = why ? `Healthy: a job would run. But: ${why}` : 'Healthy: a job would run.';
+    state += ` [${(said.languages || []).join(', ')}]`;
   } catch (e) {
-    $('state').textContent = `The API does not answer: ${e.message}`;
+    state = `The API does not answer: ${e.message}`;
   }
+  if (state !== shows) {
+    shows = state;
+    $('state').textContent = state;
+    if (!admin) languages().catch(() => { shows = ''; });
+  }
+  setTimeout(check, document.hidden ? 30000 : 5000);
 }
 
 const admin = location.pathname.startsWith('/admin');

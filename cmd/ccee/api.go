@@ -27,7 +27,7 @@ TENANT_API_KEYS_JSON maps API keys to tenants and their quotas; TENANT_POLICIES_
 with tokens; ADMIN_API_KEYS_JSON lists the keys of operators, which must be keys of a tenant too. AUTH_FILE has all that with hashed
 keys, and is read again when it changes. ` + redisHelp + "\n\n" + archiveHelp,
 		Flags: slices.Concat(queueFlags(), authFlags(), modelFlags(), tracingFlags("ccee-api"), []cli.Flag{
-			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(),
+			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(), languagesFlag(), maxWaitFlag(),
 			&cli.IntFlag{Name: "listen-fd", Hidden: true, Usage: "listen on this descriptor: ccee up hands its socket on"},
 			intFlag("rate-limit", "RATE_LIMIT_REQUESTS_PER_MINUTE", d.RateLimit, 1, 100_000, "a tenant's requests in a window"),
 			intFlag("submit-rate-limit", "SUBMIT_RATE_LIMIT_PER_MINUTE", d.SubmitLimit, 1, 100_000, "a tenant's submissions in a window"),
@@ -84,12 +84,16 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer stop()
+	languages, err := seedLanguages(cmd.String("languages"))
+	if err != nil {
+		return err
+	}
 	old, err := openArchive()
 	if err != nil {
 		return err
 	}
 	opts := api.Options{
-		Queue: q, Auth: gate, Log: log, Trace: tracing,
+		Queue: q, Auth: gate, Log: log, Trace: tracing, Languages: languages,
 		Origins:   splitList(cmd.String("origins")),
 		RateLimit: n("rate-limit"), SubmitLimit: n("submit-rate-limit"), RateWindow: time.Duration(n("rate-window-s")) * time.Second,
 		MaxSourceBytes: int(n("max-source-bytes")), MaxStdinBytes: int(n("max-stdin-bytes")), MaxAttempts: int(n("attempts")),

@@ -24,8 +24,15 @@ type check struct {
 	unknown bool // it could not be tried as this user; then OK is false
 }
 
-func checkRedisServer() nsjail.Check {
-	c := nsjail.Check{Name: "redis-server", Needed: os.Getenv("REDIS_URL") == "", Fix: "make deps (or apt-get install redis-server), or set REDIS_URL"}
+func checkRedisServer(ctx context.Context) nsjail.Check {
+	if os.Getenv("REDIS_URL") != "" {
+		c := nsjail.Check{Name: "redis", Needed: true, OK: true, Detail: "the one of REDIS_URL answers", Fix: "start that Redis, or unset REDIS_URL"}
+		if err := checkRedis(ctx); err != nil {
+			c.OK, c.Detail = false, err.Error()
+		}
+		return c
+	}
+	c := nsjail.Check{Name: "redis-server", Needed: true, Fix: "make deps (or apt-get install redis-server), or set REDIS_URL"}
 	path, err := exec.LookPath("redis-server")
 	if c.OK = err == nil; c.OK {
 		c.Detail = path

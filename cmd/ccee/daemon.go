@@ -9,7 +9,6 @@ import (
 	"ccee/api/job"
 	"ccee/daemon"
 	"ccee/rootfs"
-	"ccee/seccomp"
 
 	"github.com/urfave/cli/v3"
 )
@@ -27,6 +26,7 @@ The socket is for root and the group ccee. SIGTERM: new jobs are refused, runnin
 		Flags: append(tracingFlags("ccee-daemon"),
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
 			seccompFlag(), networkFlag(),
+			stringFlag("seccomp-kept", "CCEE_SECCOMP_KEPT", "", "`FILE` for a copy of the last policy that served; it serves when that of --seccomp can't any more (default: none; ccee up has one)"),
 			intFlag("ready", "CCEE_READY", 8, 0, 1024, "sandboxes made ahead, each for one job, for the kinds of jobs that there were in the last minute"),
 			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in them, which waits for its program; takes its memory"},
 			intFlag("slots", "CCEE_SLOTS", 0, 0, 4096, "jobs at once, 0 for 16 a core"),
@@ -85,10 +85,6 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := checkImages(cmd.String("images")); err != nil {
 		return err
 	}
-	policy, err := loadPolicy(cmd.String("seccomp"))
-	if err != nil {
-		return err
-	}
 	store, err := rootfs.Open(cmd.String("images"))
 	if err != nil {
 		return err
@@ -103,26 +99,19 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := setOOMScore(os.Getpid(), oomDaemon); err != nil {
 		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
 	}
-	srv, err := daemon.New(daemon.Options{
+	srv, err := newDaemon(daemon.Options{
 		Trace:  tracing,
-		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Policy: policy, Network: cmd.String("network"),
+		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Network: cmd.String("network"),
 		Cgroup: cmd.String("cgroup"), Log: log,
 		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), Warm: cmd.Bool("warm"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
 		Pids: cmd.Int64("pids"), CPUWeight: cmd.Int64("cpu-weight"), DiskBytes: cmd.Int64("disk-read-mb") * job.MiB, DiskOperations: cmd.Int64("disk-read-iops"),
 		Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: milliseconds(cmd, "drain-ms"),
 		AllowDegraded: cmd.Bool("allow-degraded"),
-	})
+	}, cmd.String("seccomp"), cmd.String("seccomp-kept"))
 	if err != nil {
 		return err
 	}
 	return srv.Serve(ctx)
-}
-
-func loadPolicy(path string) (*seccomp.Policy, error) {
-	if path == "" {
-		return seccomp.Default(), nil
-	}
-	return seccomp.Load(path)
 }
 
 func milliseconds(cmd *cli.Command, flag string) time.Duration {

@@ -44,7 +44,7 @@ func doctor(ctx context.Context, cmd *cli.Command) error {
 		return doctorShared(ctx, cmd)
 	}
 	var checks []check
-	for _, c := range append(nsjail.Probe(), checkRedisServer(), checkUser()) {
+	for _, c := range append(nsjail.Probe(), checkRedisServer(ctx), checkUser()) {
 		checks = append(checks, check{Check: c})
 	}
 	checks = append(checks, checkStore(ctx, cmd.String("images")), checkDaemon(ctx, cmd.String("socket")))

@@ -5,7 +5,9 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +32,51 @@ func TestQuickDeaths(t *testing.T) {
 	err := s.wait(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "broken died 5 times in a row within 5s of its start, last with: exit status 3") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestPatient: one that may be away takes nothing down once it was ready, and says why it dies once, not at each try.
+func TestPatient(t *testing.T) {
+	said := newPipe(t)
+	var log syncBuffer
+	s := newStack(zerolog.New(&log))
+	defer s.stop()
+	why := filepath.Join(t.TempDir(), "why")
+	if err := os.WriteFile(why, []byte("first reason\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := shell("broken", "echo try $$; cat "+why+"; exit 3")
+	command := c.command
+	c.patient, c.command = true, func() *exec.Cmd {
+		cmd := command()
+		cmd.Stdout, cmd.Stderr = said.File, said.File
+		return cmd
+	}
+	tries := make(chan struct{}, 100)
+	c.prepare = func() *exec.Cmd { tries <- struct{}{}; return nil }
+	if err := s.start(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	for range maxQuickDeaths + 1 {
+		patience.Receive(t, tries, "it is started again")
+	}
+	select {
+	case err := <-s.fatal:
+		t.Fatal(err)
+	default:
+	}
+	if err := os.WriteFile(why, []byte("second reason\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reasons := map[string]int{}
+	for reasons["second reason"] == 0 {
+		reasons[said.line(t)]++
+	}
+	if reasons["first reason"] < 1 || reasons["first reason"] > 2 {
+		t.Errorf("of %d tries, %d said why: %v", maxQuickDeaths+1, reasons["first reason"], reasons)
+	}
+	if n := strings.Count(log.String(), "child died"); n > 3 {
+		t.Errorf("the log has %d deaths:\n%s", n, log.String())
 	}
 }
 
@@ -75,7 +122,7 @@ func TestGrace(t *testing.T) {
 	defer st.close()
 	k := keeper{child: c, starter: st, log: zerolog.Nop()}
 	ended := make(chan error, 1)
-	go func() { ended <- k.once(ctx) }()
+	go func() { ended <- k.once(ctx, false) }()
 	said.line(t)
 	cancel()
 	if err := patience.Receive(t, ended, "the child is gone"); err == nil || err.Error() != "signal: killed" {
@@ -129,4 +176,22 @@ func patient(t *testing.T, name, script string, stdout *pipe) child {
 		return cmd
 	}
 	return c
+}
+
+// syncBuffer is a buffer for several goroutines.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }

@@ -56,7 +56,7 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		Commands: slices.Concat([]*cli.Command{
 			upCommand(), daemonCommand(), workerCommand(), apiCommand(), runCommand(), submitCommand(),
 		}, jobCommands(), accountCommands(), []*cli.Command{
-			auditCommand(), keyCommand(), dlqCommand(), imageCommand(), seccompCommand(), benchCommand(), doctorCommand(), versionCommand(),
+			auditCommand(), keyCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(), doctorCommand(), versionCommand(),
 		}),
 		// Errors come back to run, which prints them once and chooses the exit code.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},

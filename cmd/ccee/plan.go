@@ -1,13 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"time"
 
 	"ccee/daemon/client"
@@ -22,7 +27,9 @@ type plan struct {
 	cmd                  *cli.Command
 	id                   identity
 	log                  zerolog.Logger
-	socket, images, data string // absolute
+	socket, images, data string // absolute, as are the next ones
+	policy, kept         string // CCEE_SECCOMP, and where the daemon keeps the last policy that served; "" without
+	languages            string // CCEE_LANGUAGES, or its "none"
 	listener             *net.TCPListener
 	lock                 *os.File
 	redis                string // redis-server's path; "" with a REDIS_URL from outside
@@ -37,8 +44,8 @@ func (u *plan) children() []child {
 		cs = append(cs, u.redisChild())
 	}
 	return append(cs,
-		child{name: "daemon", command: u.daemonCommand, ready: client.New(u.socket).Ready, grace: 20 * time.Second, started: u.place(oomDaemon)},
-		child{name: "worker", command: u.workerCommand, cred: u.id.credential(), ready: atOnce, grace: 20 * time.Second, started: u.place(oomWorker)},
+		child{name: "daemon", command: u.daemonCommand, ready: client.New(u.socket).Ready, grace: 20 * time.Second, started: u.place(oomDaemon), patient: true},
+		child{name: "worker", command: u.workerCommand, cred: u.id.credential(), ready: atOnce, grace: 20 * time.Second, started: u.place(oomWorker), patient: true},
 		child{name: "api", command: u.apiCommand, cred: u.id.credential(), ready: u.apiReady, grace: 12 * time.Second, started: u.place(oomAPI)},
 	)
 }
@@ -67,7 +74,11 @@ func (u *plan) favourServices() {
 }
 
 func (u *plan) daemonCommand() *exec.Cmd {
-	return u.reexec(daemonCommand(), nil, "--socket", u.socket, "--images", u.images, "--cgroup", u.cmd.String("cgroup"))
+	args := []string{"--socket", u.socket, "--images", u.images, "--cgroup", u.cmd.String("cgroup")}
+	if u.policy != "" {
+		args = append(args, "--seccomp", u.policy, "--seccomp-kept", u.kept)
+	}
+	return u.reexec(daemonCommand(), nil, args...)
 }
 
 func (u *plan) workerCommand() *exec.Cmd {
@@ -85,6 +96,7 @@ func (u *plan) apiCommand() *exec.Cmd {
 	if u.cmd.Bool("dev") {
 		args = append(args, "--dev")
 	}
+	args = append(args, "--languages", cmp.Or(u.languages, noLanguages)) // its own worker announces what there is within a second
 	c := u.reexec(apiCommand(), apiSecrets(), args...)
 	f, err := u.listener.File()
 	if err != nil {
@@ -117,10 +129,10 @@ func (u *plan) reexec(sub *cli.Command, secrets []string, args ...string) *exec.
 	return c
 }
 
-// atOnce is for the worker, which nobody can ask: the api is ready when a worker has announced its languages.
+// atOnce is for the worker, which nobody can ask: the api says whether a worker has announced what it can run.
 func atOnce(context.Context) error { return nil }
 
-// apiReady asks over the network what a client would ask.
+// apiReady asks over the network what a client would ask: whether a job would run.
 func (u *plan) apiReady(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+u.listener.Addr().String()+"/ready", nil)
 	if err != nil {
@@ -131,8 +143,15 @@ func (u *plan) apiReady(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET /ready answers %s", resp.Status)
+	var said struct {
+		CanRun            bool
+		Reasons, Warnings []string
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&said); err != nil {
+		return fmt.Errorf("GET /ready answers %s: %w", resp.Status, err)
+	}
+	if !said.CanRun {
+		return fmt.Errorf("GET /ready answers %s: %s", resp.Status, strings.Join(slices.Concat(said.Reasons, said.Warnings), "; "))
 	}
 	return nil
 }

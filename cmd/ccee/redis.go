@@ -33,6 +33,11 @@ func queueFlags() []cli.Flag {
 	}
 }
 
+// maxWaitFlag is the api's: it ends the jobs that waited too long.
+func maxWaitFlag() cli.Flag {
+	return intFlag("max-wait-s", "QUEUE_MAX_WAIT_SECONDS", 21_600, 10, 2_592_000, "seconds that a job waits in a language that no worker offers; then it fails")
+}
+
 // openQueue makes a Queue of the queueFlags and REDIS_URL. It does not connect.
 func openQueue(cmd *cli.Command) (*queue.Queue, error) {
 	url := os.Getenv("REDIS_URL")
@@ -45,6 +50,7 @@ func openQueue(cmd *cli.Command) (*queue.Queue, error) {
 		JobTTL: seconds("job-ttl-s"), DailyQuotaTTL: seconds("daily-quota-ttl-s"), HistoryMax: int(cmd.Int64("history-max")),
 		AuditName: cmd.String("audit-key"), AuditMax: int(cmd.Int64("audit-max")), AuditAllMax: int(cmd.Int64("audit-all-max")),
 		RetryBackoff: milliseconds(cmd, "retry-backoff-ms"), RetryMaxDelay: milliseconds(cmd, "retry-max-ms"),
+		MaxWait: seconds("max-wait-s"), // 0, the default, but in the api
 	})
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL: %w", err)

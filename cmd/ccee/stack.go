@@ -37,9 +37,9 @@ func (s *stack) start(ctx context.Context, c child) error {
 	keepCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k := kept{name: c.name, stop: stop, done: make(chan struct{})}
 	s.kept = append(s.kept, k)
+	keep := &keeper{child: c, starter: s.starter, log: s.log}
 	go func() {
 		defer close(k.done)
-		keep := keeper{child: c, starter: s.starter, log: s.log}
 		if err := keep.keep(keepCtx); err != nil {
 			select {
 			case s.fatal <- err:
@@ -47,7 +47,11 @@ func (s *stack) start(ctx context.Context, c child) error {
 			}
 		}
 	}()
-	return s.awaitReady(ctx, c)
+	err := s.awaitReady(ctx, c)
+	if err == nil {
+		keep.wasUp.Store(true)
+	}
+	return err
 }
 
 // awaitReady asks c again and again whether it is ready, which costs less than it takes to start.

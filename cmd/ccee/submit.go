@@ -105,5 +105,10 @@ func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file st
 	if err != nil {
 		return job.Language{}, usageError{err}
 	}
+	for _, r := range runtimes {
+		if r.Language == language.Name && !r.Available {
+			fmt.Fprintf(cmd.Root().ErrWriter, "ccee: no worker can run %s now: the job is accepted and waits for one\n", r.Language)
+		}
+	}
 	return language, nil
 }

@@ -20,8 +20,8 @@ redis-server with an append-only file below --data unless REDIS_URL names one. P
 
    ready http://HOST:PORT
 
-on stdout when a job can run; logs go to stderr. A part that dies is started again; one that keeps dying takes all
-down with its reason. SIGTERM or Ctrl-C stops all: api, worker, daemon, redis.
+on stdout when a job can run; logs go to stderr. A part that dies is started again. A redis, or an api, that keeps dying takes all
+down with its reason; while a daemon or a worker does, jobs are accepted and wait, and GET /ready says so. SIGTERM or Ctrl-C stops all: api, worker, daemon, redis.
 
    ccee up --dev                                        # key dev-local-key, loopback only
    TENANT_API_KEYS_JSON='{"KEY":{"tenantId":"acme"}}' ccee up --listen 0.0.0.0:8080
@@ -89,9 +89,11 @@ func planUp(ctx context.Context, cmd *cli.Command) (*plan, error) {
 		return nil, err
 	}
 	u.listener = l.(*net.TCPListener)
-	if err := u.openData(); err != nil {
-		u.close()
-		return nil, err
+	for _, step := range []func() error{u.planLanguages, u.planPolicy, u.openData, u.openKept} {
+		if err := step(); err != nil {
+			u.close()
+			return nil, err
+		}
 	}
 	return u, nil
 }

@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -124,7 +126,7 @@ func (c *Client) read(ctx context.Context, resp *http.Response, out any) error {
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return c.lost(ctx, err)
+		return c.broken(ctx, err)
 	case len(b) > maxBody:
 		return job.Errorf(job.EInternal, "the daemon's answer has more than %d bytes", maxBody)
 	}
@@ -165,11 +167,42 @@ func (c *Client) send(ctx context.Context, method, path, accept string, in any) 
 	// a request again when it is told that this does no harm, which an empty list here says without sending the header. It
 	// does none: a job dies with its connection.
 	req.Header["Idempotency-Key"] = nil
+	var sent atomic.Bool
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(w httptrace.WroteRequestInfo) {
+			if w.Err == nil {
+				sent.Store(true)
+			}
+		},
+	}))
 	resp, err := c.http.Do(req)
+	if err != nil && sent.Load() {
+		return nil, c.broken(ctx, err)
+	}
 	if err != nil {
 		return nil, c.lost(ctx, err)
 	}
 	return resp, nil
+}
+
+// ErrBroken is wrapped by the error for a daemon that had the request and did not answer it to the end: it may have begun the job. An error
+// with code EUnavailable that does not wrap it means that nothing was begun.
+var ErrBroken = errors.New("the daemon broke off")
+
+// brokenError is a *job.Error that is an ErrBroken too.
+type brokenError struct{ fault *job.Error }
+
+func (e brokenError) Error() string   { return e.fault.Error() }
+func (e brokenError) Unwrap() []error { return []error{e.fault, ErrBroken} }
+
+// broken is lost for a request that the daemon had.
+func (c *Client) broken(ctx context.Context, err error) error {
+	err = c.lost(ctx, err)
+	var e *job.Error
+	if errors.As(err, &e) {
+		return brokenError{e}
+	}
+	return err
 }
 
 // lost is the error for a daemon that did not answer.

@@ -28,7 +28,7 @@ func (c *Client) Stream(ctx context.Context, spec job.Spec, each func(job.Event)
 	res, err := decodeEvents(resp.Body, each)
 	var broken brokenStream
 	if errors.As(err, &broken) {
-		return job.Result{}, c.lost(ctx, broken.error)
+		return job.Result{}, c.broken(ctx, broken.error)
 	}
 	return res, err
 }

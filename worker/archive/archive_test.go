@@ -34,7 +34,7 @@ func (r *rig) submit(t testing.TB, tenant string) string {
 // finish runs the next job to its end; it cost 0.00000027 USD.
 func (r *rig) finish(t testing.TB) {
 	t.Helper()
-	l, err := r.queue.Claim(patience.Context(t), queue.Claimer{Worker: "w"})
+	l, err := r.queue.Claim(patience.Context(t), queue.Claimer{Worker: "w", Languages: []string{"python"}})
 	if err != nil {
 		t.Fatal(err)
 	}

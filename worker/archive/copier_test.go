@@ -53,7 +53,7 @@ func TestLargeJobs(t *testing.T) {
 	const n = 5
 	for range n {
 		r.submit(t, tenant)
-		l, err := r.queue.Claim(patience.Context(t), queue.Claimer{Worker: "w"})
+		l, err := r.queue.Claim(patience.Context(t), queue.Claimer{Worker: "w", Languages: []string{"python"}})
 		if err != nil {
 			t.Fatal(err)
 		}

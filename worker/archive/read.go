@@ -30,6 +30,11 @@ func (a *Archive) stored(ctx context.Context, tenant, id string) (queue.Stored, 
 	return decode(data)
 }
 
+// Ping is nil when the database answers.
+func (a *Archive) Ping(ctx context.Context) error {
+	return a.do(ctx, "look for what is", func(ctx context.Context, db *pgxpool.Conn) error { return db.Ping(ctx) })
+}
+
 // Get returns a tenant's job, or queue.ErrNotFound.
 func (a *Archive) Get(ctx context.Context, tenant, id string) (queue.Record, error) {
 	s, err := a.stored(ctx, tenant, id)

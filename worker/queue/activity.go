@@ -16,14 +16,15 @@ type Activity struct {
 	Submitted, Succeeded, Failed int64
 	Runtime                      time.Duration // of the last two together
 	Workers                      int64         // that are alive
+	Ready                        int64         // those of Workers that can run jobs
 }
 
 // Activity sums up the last time of that length, at most two hours, to within five seconds.
 func (q *Queue) Activity(ctx context.Context, window time.Duration) (Activity, error) {
-	r, err := q.list(ctx, q.steps.activity, 5, "sum up what happened", seconds(window))
+	r, err := q.list(ctx, q.steps.activity, 6, "sum up what happened", seconds(window))
 	if err != nil {
 		return Activity{}, err
 	}
 	return Activity{Submitted: integer(r[0]), Succeeded: integer(r[1]), Failed: integer(r[2]),
-		Runtime: time.Duration(integer(r[3])) * time.Millisecond, Workers: integer(r[4])}, nil
+		Runtime: time.Duration(integer(r[3])) * time.Millisecond, Workers: integer(r[4]), Ready: integer(r[5])}, nil
 }

@@ -41,7 +41,7 @@ func TestRedisAway(t *testing.T) {
 		"get":     func() error { _, err := q.Get(ctx, "t", "i"); return err },
 		"list":    func() error { _, err := q.History(ctx, "t", HistoryQuery{Limit: 5}); return err },
 		"wait":    func() error { _, err := q.Wait(ctx, "t", "i"); return err },
-		"claim":   func() error { _, err := q.Claim(ctx, Claimer{Worker: "w"}); return err },
+		"claim":   func() error { _, err := q.Claim(ctx, taker("w")); return err },
 		"rate": func() error {
 			_, err := q.Rate(ctx, RateRequest{Tenant: "t", Limit: 1, Window: time.Minute})
 			return err
@@ -87,7 +87,7 @@ func TestRedisKilled(t *testing.T) {
 	for i := range workers {
 		wg.Go(func() {
 			for n := 1; ctx.Err() == nil; {
-				l, err := q.Claim(ctx, Claimer{Worker: fmt.Sprintf("w%d", i)})
+				l, err := q.Claim(ctx, taker(fmt.Sprintf("w%d", i)))
 				if err != nil {
 					pause(ctx)
 					continue

@@ -81,7 +81,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 	tenant, o := unique("tenant"), outcome("hello\n")
 	wg.Go(func() {
 		for {
-			l, err := q.Claim(ctx, Claimer{Worker: "w"})
+			l, err := q.Claim(ctx, taker("w"))
 			if err != nil {
 				return
 			}

@@ -8,7 +8,7 @@ local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
 if f[1] ~= tenant then return false end
 local at, state = now(), f[2]
 if state == 'queued' or state == 'retrying' then
-  redis.call('ZREM', waiting(tenant), id)
+  withdraw(id, tenant)
   redis.call('ZREM', DELAYED, entry(id, tenant))
   redis.call('HSET', jobKey(id), 'cancelRequestedAt', iso(at))
   cancelled(id, tenant, at, 'api')

@@ -52,7 +52,7 @@ func TestCancelRequestOutlivesTheWorker(t *testing.T) {
 			t.Fatal(err)
 		}
 		patience.Until(t, name+": the job is cancelled", func() (bool, string) { // an expired lease is seen by the next claim
-			other, _, err := q.tryClaim(t.Context(), "other")
+			other, _, err := q.tryClaim(t.Context(), taker("other"))
 			if other != nil || err != nil {
 				t.Fatalf("%s: claimed %+v, %v, want nothing: the job is cancelled", name, other, err)
 			}
@@ -83,7 +83,7 @@ func TestCancelAgainstClaim(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for {
-				l, _, err := q.tryClaim(t.Context(), "w")
+				l, _, err := q.tryClaim(t.Context(), taker("w"))
 				if err != nil {
 					t.Errorf("claim: %v", err)
 				}

@@ -19,7 +19,8 @@ const heldPause = 10 * time.Millisecond
 
 // Claimer is who takes jobs.
 type Claimer struct {
-	Worker string // in what is stored; unique among live processes
+	Worker    string   // in what is stored; unique among live processes
+	Languages []string // in which it takes jobs
 	// Full, if not nil, are the tenants of which it takes no more at present; Changed tells when there may be fewer.
 	Full    func() []string
 	Changed <-chan struct{}
@@ -37,7 +38,7 @@ func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
 		if c.Full != nil {
 			full = c.Full()
 		}
-		l, wait, err := q.tryClaim(context.WithoutCancel(ctx), c.Worker, full...)
+		l, wait, err := q.tryClaim(context.WithoutCancel(ctx), c, full...)
 		if l != nil || err != nil {
 			return l, err
 		}
@@ -52,17 +53,29 @@ func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
 			}
 			continue
 		}
-		if err := q.sleep(ctx, q.keys.wake(), c.Worker, wait); err != nil {
+		if err := q.sleep(ctx, q.wakes(c.Languages), c.Worker, wait); err != nil {
 			return nil, err
 		}
 	}
 }
 
+// wakes are the lists that a worker waits at that takes jobs in those languages.
+func (q *Queue) wakes(languages []string) []string {
+	lists := []string{q.keys.wake()}
+	for _, l := range languages {
+		lists = append(lists, q.keys.wakeFor(l))
+	}
+	return lists
+}
+
 // tryClaim takes a job if one waits of a tenant that is not full; otherwise it returns how long there will be none unless a token comes.
-func (q *Queue) tryClaim(ctx context.Context, worker string, full ...string) (*Lease, time.Duration, error) {
+func (q *Queue) tryClaim(ctx context.Context, c Claimer, full ...string) (*Lease, time.Duration, error) {
 	sent := time.Now() // before the step, so that we never think the lease longer than Redis does
-	args := make([]any, 0, 1+len(full))
-	args = append(args, worker)
+	args := make([]any, 0, 2+len(c.Languages)+len(full))
+	args = append(args, c.Worker, len(c.Languages))
+	for _, l := range c.Languages {
+		args = append(args, l)
+	}
 	for _, tenant := range full {
 		args = append(args, tenant)
 	}
@@ -128,8 +141,8 @@ func pairs(v any) hash {
 	return h
 }
 
-// sleep blocks until there is a token in the list wake, wait is over, or ctx ends.
-func (q *Queue) sleep(ctx context.Context, wake, worker string, wait time.Duration) error {
+// sleep blocks until there is a token in one of the lists wakes, wait is over, or ctx ends.
+func (q *Queue) sleep(ctx context.Context, wakes []string, worker string, wait time.Duration) error {
 	own := q.keys.wakeWorker(worker)
 	// A command that blocks does not see a context end. A token of the worker's own ends it, whether it blocks already or not yet.
 	stop := context.AfterFunc(ctx, func() {
@@ -146,16 +159,20 @@ func (q *Queue) sleep(ctx context.Context, wake, worker string, wait time.Durati
 	block := strconv.FormatFloat(max(wait, time.Millisecond).Seconds(), 'f', 3, 64)
 	bctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait+opTimeout)
 	defer cancel()
-	got, err := q.rdb.WithTimeout(wait+opTimeout).Do(bctx, "BLPOP", wake, own, block).StringSlice()
+	command := []any{"BLPOP", own}
+	for _, wake := range wakes {
+		command = append(command, wake)
+	}
+	got, err := q.rdb.WithTimeout(wait+opTimeout).Do(bctx, append(command, block)...).StringSlice()
 	if errors.Is(err, redis.Nil) {
 		return ctx.Err()
 	}
 	if err != nil {
 		return errors.Join(ctx.Err(), q.explain("wait for a job", err))
 	}
-	if ctx.Err() != nil && len(got) > 0 && got[0] == wake {
+	if ctx.Err() != nil && len(got) > 0 && got[0] != own {
 		// The token was meant for whoever goes on working.
-		return errors.Join(ctx.Err(), q.explain("pass the wake-up on", q.rdb.RPush(bctx, wake, 1).Err()))
+		return errors.Join(ctx.Err(), q.explain("pass the wake-up on", q.rdb.RPush(bctx, got[0], 1).Err()))
 	}
 	return ctx.Err()
 }

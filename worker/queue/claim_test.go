@@ -20,7 +20,7 @@ func TestClaimGivesEachJobOnce(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for {
-				l, _, err := q.tryClaim(t.Context(), "w"+string(rune('0'+i)))
+				l, _, err := q.tryClaim(t.Context(), taker("w"+string(rune('0'+i))))
 				if err != nil {
 					t.Errorf("claim: %v", err)
 				}
@@ -133,11 +133,11 @@ func TestFullTenants(t *testing.T) {
 	q, a, b := newQueue(t, Options{}), unique("a"), unique("b")
 	enqueue(t, q, a)
 	enqueue(t, q, a)
-	if l, wait, err := q.tryClaim(t.Context(), "w", a); l != nil || wait != heldPause || err != nil {
+	if l, wait, err := q.tryClaim(t.Context(), taker("w"), a); l != nil || wait != heldPause || err != nil {
 		t.Fatalf("%v, %v, %v, want nothing for %v", l, wait, err, heldPause)
 	}
 	enqueue(t, q, b)
-	if l, _, err := q.tryClaim(t.Context(), "w", a); err != nil || l == nil || l.Job.Tenant != b {
+	if l, _, err := q.tryClaim(t.Context(), taker("w"), a); err != nil || l == nil || l.Job.Tenant != b {
 		t.Fatalf("%v, %v, want a job of %s", l, err, b)
 	}
 	// b, which was served before, is not before a now.
@@ -147,7 +147,7 @@ func TestFullTenants(t *testing.T) {
 			t.Errorf("the next job is of %s, want %s", got, want)
 		}
 	}
-	if l, wait, err := q.tryClaim(t.Context(), "w", a, b); l != nil || wait == heldPause || err != nil {
+	if l, wait, err := q.tryClaim(t.Context(), taker("w"), a, b); l != nil || wait == heldPause || err != nil {
 		t.Errorf("%v, %v, %v when nothing waits", l, wait, err)
 	}
 }
@@ -157,7 +157,7 @@ func TestClaimWhenTenantsMayHaveMore(t *testing.T) {
 	q, a := newQueue(t, Options{}), unique("a")
 	id := enqueue(t, q, a)
 	asked, changed := 0, make(chan struct{}, 1)
-	l, err := q.Claim(patience.Context(t), Claimer{Worker: "w", Changed: changed, Full: func() []string {
+	l, err := q.Claim(patience.Context(t), Claimer{Worker: "w", Languages: []string{"python"}, Changed: changed, Full: func() []string {
 		if asked++; asked > 3 {
 			return nil
 		}

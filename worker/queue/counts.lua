@@ -1,10 +1,15 @@
 -- Counts the jobs of the queue.
 -- KEYS  none: names come from keys.go
 -- ARGV  none
--- returns {waiting, active, delayed, in the dead-letter list, succeeded, failed, cancelled, retried}; the last four since ever
+-- returns {waiting, active, delayed, in the dead-letter list, succeeded, failed, cancelled, retried, stuck}; succeeded to retried since
+--         ever; stuck are those of waiting whose language nobody offers
 
-local n = 0
-for _, tenant in ipairs(redis.call('ZRANGE', RING, 0, -1)) do n = n + redis.call('ZCARD', waiting(tenant)) end
+local at, n, stuck = now(), 0, 0
+for _, language in ipairs(redis.call('SMEMBERS', WAITED)) do
+  local jobs = redis.call('ZCARD', since(language))
+  n = n + jobs
+  if at >= tonumber(redis.call('ZSCORE', OFFERED, language) or 0) then stuck = stuck + jobs end
+end
 local f = redis.call('HMGET', STATS, 'succeeded', 'failed', 'cancelled', 'retried')
 for i = 1, 4 do f[i] = tonumber(f[i] or '0') end
-return { n, redis.call('ZCARD', LEASES), redis.call('ZCARD', DELAYED), redis.call('ZCARD', DEAD), unpack(f) }
+return { n, redis.call('ZCARD', LEASES), redis.call('ZCARD', DELAYED), redis.call('ZCARD', DEAD), f[1], f[2], f[3], f[4], stuck }

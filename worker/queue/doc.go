@@ -3,9 +3,9 @@
 //
 // # Roles
 //
-// The API calls Submit, Get, List, Wait, Cancel, Rate, Usage, Costs, Events and Runtimes. A worker calls Claim, and on the Lease that it gets
+// The API calls Submit, Get, List, Wait, Cancel, Rate, Usage, Costs, Events, Fleet and Sweep. A worker calls Claim, and on the Lease that it gets
 // Keep while the job runs, then one of Complete, Retry, Fail and Release. Nobody else is needed: there is no scheduler process and
-// no reaper, as each Claim first puts back what is due.
+// no reaper, as each Claim first puts back what is due, and so does Sweep where nobody claims.
 //
 // # Steps
 //
@@ -31,17 +31,23 @@
 // Only faults of ours are retried, with a growing delay; a program that fails is a result. After the last attempt the job is
 // failed and its id goes to the dead-letter list. A payload that can't be read fails at once, by the same way.
 //
+// # Languages
+//
+// Jobs wait by language, and Claim takes those of its Claimer's languages alone: what nobody can run holds up nothing else. What can be
+// submitted and who can run it now are two facts (Fleet). Sweep, which needs no worker, fails what has waited too long for a language that
+// nobody offers.
+//
 // # Fairness
 //
-// Each tenant has its own queue, ordered by priority and age; a retried job returns to its old place. Among tenants Claim does
+// Each tenant has its own queues, ordered by priority and age; a retried job returns to its old place. Among tenants Claim does
 // start-time fair queuing (claim.lua): of two tenants with waiting jobs each gets every second start, however many jobs the
 // other has queued, and a tenant that was away is next but has no claim to what it missed. The shares are of starts, not of
 // run time. Priorities order a tenant's own jobs only: with priorities across tenants everybody would say "high".
 //
 // # Waking
 //
-// An idle worker blocks in BLPOP on one token until there may be work, or until the next lease expiry or retry is due; both
-// are known. A token is lost with a worker that dies right after taking it, so no wait is longer than 5 s. Wait and Keep
+// An idle worker blocks in BLPOP on one token for each of its languages, and one for deadlines, until there may be work, or until the next lease
+// expiry or retry is due; both are known. A token is lost with a worker that dies right after taking it, so no wait is longer than 5 s. Wait and Keep
 // learn of ends and cancellations by pub/sub, which may lose messages: both look at the hash again after each reconnection,
 // and Keep at each renewal.
 //

@@ -5,5 +5,7 @@
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
 if not held(id, claim) then return 'lost' end
-redis.call('ZADD', LEASES, now() + LEASE, entry(id, tenant))
+local at = now()
+quiet(at)
+redis.call('ZADD', LEASES, at + LEASE, entry(id, tenant))
 return redis.call('HEXISTS', jobKey(id), 'cancelRequestedAt') == 1 and 'cancel' or 'ok'

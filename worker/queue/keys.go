@@ -21,9 +21,13 @@ import (
 //	tenant:<t>:audit                    stream  the tenant's audit, bounded
 //	tenant:<t>:audit_head               hash    seq and hash of its last entry
 //	audit:events                        stream  the audit of all tenants, and what has none; bounded
-//	queue:<q>:tenant:<t>                zset    the tenant's waiting jobs by priority, then age
-//	queue:<q>:ring                      zset    tenants with waiting jobs by their start tag
+//	queue:<q>:jobs:<n>:<l>:<t>          zset    the tenant's waiting jobs in that language, of n bytes, by priority, then age
+//	queue:<q>:ring:<l>                  zset    tenants with waiting jobs in that language by their start tag
+//	queue:<q>:since:<l>                 zset    "<id> <tenant>" of jobs that wait in that language by when they began to, ms
+//	queue:<q>:waited                    set     languages in which jobs wait
+//	queue:<q>:tags                      zset    tenants with waiting jobs by their start tag
 //	queue:<q>:idle                      zset    tenants without, while their tag is still ahead of the clock
+//	queue:<q>:tenant:<t>, queue:<q>:ring        what waits as older versions had it; a claim moves it
 //	queue:<q>:clock                     float   start tag of the last job taken
 //	queue:<q>:order                     int     counter that gives waiting jobs their age
 //	queue:<q>:leases                    zset    "<id> <tenant>" by expiry, ms
@@ -35,12 +39,17 @@ import (
 //	queue:<q>:unarchived                zset    "<id> <tenant>" of finished jobs by time, ms; negative: to be deleted from the archive
 //	queue:<q>:archiving                 string  there is an archive that finished jobs wait for
 //	queue:<q>:archiver                  string  who archives; a lease
-//	queue:<q>:wake                      list    at most one token: there may be work
+//	queue:<q>:heard                     int     when a step was last taken that shows that Redis answers, ms
+//	queue:<q>:spared                    int     until then no lease is taken from its worker, ms
+//	queue:<q>:wake                      list    at most one token: a lease or a retry may be due
+//	queue:<q>:wake_for:<l>              list    at most one token: there may be jobs in that language
 //	queue:<q>:wake:<worker>             list    one token: that worker shall stop waiting
 //	queue:<q>:stats                     hash    finished jobs by state, since ever
 //	queue:<q>:tally:<bucket>            hash    jobs submitted and finished, and ms of run time, in five seconds
 //	queue:<q>:workers                   zset    worker by the expiry of its word, ms
-//	queue:<q>:runtimes                  hash    worker to its languages, JSON
+//	queue:<q>:runtimes                  hash    worker to the languages that it can run now, JSON
+//	queue:<q>:languages                 hash    language to its profile, JSON: what can be submitted
+//	queue:<q>:offered                   zset    language by the time until which a worker offered it, ms
 //	queue:<q>:finished, queue:<q>:cancel, queue:<q>:changed        channels; the message is a job's id
 //	queue:<dlq>                         zset    "<id> <tenant>" by time of death, ms
 type keys struct{ name, dead, audit string }
@@ -53,7 +62,6 @@ func (k keys) dailyJobs(tenant, d string) string { return "tenant:" + tenant + "
 func (k keys) dailyCost(tenant, d string) string { return "tenant:" + tenant + ":daily_cost:" + d }
 func (k keys) auditTrail(t string) string        { return "tenant:" + t + ":audit" }
 func (k keys) auditHead(t string) string         { return "tenant:" + t + ":audit_head" }
-func (k keys) waiting(tenant string) string      { return k.part("tenant:" + tenant) }
 func (k keys) wake() string                      { return k.part("wake") }
 func (k keys) hookWake() string                  { return k.part("webhook_wake") }
 func (k keys) events(id string) string           { return k.job(id) + ":events" }
@@ -64,6 +72,11 @@ func (k keys) changed() string                   { return k.part("changed") }
 func (k keys) cancel() string                    { return k.part("cancel") }
 func (k keys) deadLetters() string               { return "queue:" + k.dead }
 func (k keys) part(s string) string              { return "queue:" + k.name + ":" + s }
+
+func (k keys) waiting(language, tenant string) string {
+	return k.part("jobs:" + strconv.Itoa(len(language)) + ":" + language + ":" + tenant)
+}
+func (k keys) wakeFor(language string) string { return k.part("wake_for:" + language) }
 
 func (k keys) idempotent(tenant, digest string) string {
 	return "tenant:" + tenant + ":idempotency:" + digest
@@ -81,7 +94,9 @@ func (k keys) lua() string {
 	return strings.NewReplacer("$Q", luaString("queue:"+k.name+":"), "$DEAD", luaString(k.deadLetters()),
 		"$AUDIT", luaString(k.audit)).Replace(`
 local Q, DEAD, AUDIT = $Q, $DEAD, $AUDIT
-local RING, IDLE, CLOCK, ORDER = Q .. 'ring', Q .. 'idle', Q .. 'clock', Q .. 'order'
+local TAGS, IDLE, CLOCK, ORDER, WAITED = Q .. 'tags', Q .. 'idle', Q .. 'clock', Q .. 'order', Q .. 'waited'
+local HEARD, SPARED = Q .. 'heard', Q .. 'spared'
+local LANGUAGES, OFFERED = Q .. 'languages', Q .. 'offered'
 local LEASES, DELAYED, WAKE, STATS = Q .. 'leases', Q .. 'delayed', Q .. 'wake', Q .. 'stats'
 local WORKERS, RUNTIMES, FINISHED, CANCEL = Q .. 'workers', Q .. 'runtimes', Q .. 'finished', Q .. 'cancel'
 local HOOKS, HOOK_WAKE = Q .. 'webhooks', Q .. 'webhook_wake'
@@ -101,7 +116,12 @@ local function idempotent(t, digest) return 'tenant:' .. t .. ':idempotency:' ..
 local function modelCalls(t, date) return 'tenant:' .. t .. ':model_calls:' .. date end
 local function auditTrail(t) return 'tenant:' .. t .. ':audit' end
 local function auditHead(t) return 'tenant:' .. t .. ':audit_head' end
-local function waiting(t) return Q .. 'tenant:' .. t end
+local function waiting(l, t) return Q .. 'jobs:' .. #l .. ':' .. l .. ':' .. t end
+local function ring(l) return Q .. 'ring:' .. l end
+local function since(l) return Q .. 'since:' .. l end
+local function wakeFor(l) return Q .. 'wake_for:' .. l end
+local OLD_RING = Q .. 'ring'
+local function oldWaiting(t) return Q .. 'tenant:' .. t end
 `)
 }
 

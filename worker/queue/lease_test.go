@@ -234,7 +234,7 @@ func keepsFor(t *testing.T, length time.Duration) error {
 			return fmt.Errorf("keep with a lease of %v = %v", length, err)
 		default:
 		}
-		if other, _, err := q.tryClaim(ctx, "other"); other != nil || err != nil {
+		if other, _, err := q.tryClaim(ctx, taker("other")); other != nil || err != nil {
 			return fmt.Errorf("though its lease of %v was kept, the job was taken over (%+v, %v)", length, other, err)
 		}
 		pause(ctx)

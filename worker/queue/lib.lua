@@ -1,6 +1,7 @@
 -- What several steps share. Each paragraph is a definition, and a step has those that it uses (link.go), behind the key names (keys.go)
 -- and before its own file. JOB_TTL, DEAD_TTL, DAILY_TTL,
--- COST_TTL and ARCHIVE_TTL (seconds), LEASE (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, RELEASES_MAX, MAX_BLOCK and TALLY (ms) and TALLY_TTL are fixed.
+-- COST_TTL and ARCHIVE_TTL (seconds), LEASE and MAX_WAIT (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, RELEASES_MAX, MAX_BLOCK, SILENCE
+-- and TALLY (ms), TALLY_TTL and KEEP_LANGUAGE are fixed.
 
 local floor = math.floor
 
@@ -82,17 +83,50 @@ local function nudge(list)
   if redis.call('LLEN', list) == 0 then redis.call('RPUSH', list, '1') end
 end
 
--- push makes a job wait for a worker, at the place that order gives it among its tenant's jobs. A tenant that had none joins
--- the ring at the clock, or behind it by what it has already been given.
-local function push(id, tenant, order)
-  redis.call('ZADD', waiting(tenant), order, id)
-  if not redis.call('ZSCORE', RING, tenant) then
-    local clock = tonumber(redis.call('GET', CLOCK) or '0')
-    local tag = tonumber(redis.call('ZSCORE', IDLE, tenant) or '0')
-    redis.call('ZADD', RING, math.max(clock, tag), tenant)
+-- push makes a job wait for a worker, at the place that order gives it among its tenant's jobs in its language. A tenant that had none
+-- gets the clock as its tag, or more by what it has already been given.
+local function push(id, tenant, order, at)
+  local language = redis.call('HGET', jobKey(id), 'language') or ''
+  redis.call('ZADD', waiting(language, tenant), order, id)
+  redis.call('ZADD', since(language), at, entry(id, tenant))
+  local tag = redis.call('ZSCORE', TAGS, tenant)
+  if not tag then
+    tag = math.max(tonumber(redis.call('GET', CLOCK) or '0'), tonumber(redis.call('ZSCORE', IDLE, tenant) or '0'))
+    redis.call('ZADD', TAGS, tag, tenant)
     redis.call('ZREM', IDLE, tenant)
   end
-  nudge(WAKE)
+  if redis.call('ZADD', ring(language), tag, tenant) == 1 then redis.call('SADD', WAITED, language) end
+  nudge(wakeFor(language))
+end
+
+-- leave takes a job out of those that wait. It does not move its tenant's tag: see place.
+local function leave(id, tenant, language)
+  redis.call('ZREM', waiting(language, tenant), id)
+  redis.call('ZREM', since(language), entry(id, tenant))
+  if redis.call('EXISTS', waiting(language, tenant)) == 0 then
+    redis.call('ZREM', ring(language), tenant)
+    if redis.call('EXISTS', ring(language)) == 0 then redis.call('SREM', WAITED, language) end
+  end
+end
+
+-- place gives a tenant that tag wherever it has jobs that wait; where it has none, its tag is kept for when it comes back.
+local function place(tenant, tag)
+  local waits = false
+  for _, language in ipairs(redis.call('SMEMBERS', WAITED)) do
+    if redis.call('ZSCORE', ring(language), tenant) then
+      redis.call('ZADD', ring(language), tag, tenant)
+      waits = true
+    end
+  end
+  redis.call('ZADD', waits and TAGS or IDLE, tag, tenant)
+  redis.call('ZREM', waits and IDLE or TAGS, tenant)
+end
+
+-- withdraw takes a job that waits back, at no charge to its tenant.
+local function withdraw(id, tenant)
+  leave(id, tenant, redis.call('HGET', jobKey(id), 'language') or '')
+  local tag = redis.call('ZSCORE', TAGS, tenant)
+  if tag then place(tenant, tag) end
 end
 
 -- freeSlot gives the job's slot back: once, because the slot is the job's id in the set.
@@ -163,6 +197,45 @@ end
 local function cancelled(id, tenant, at, actor)
   finish(id, tenant, at, 'cancelled', 'failureCategory', 'none', unpack(free))
   auditJob(at, id, tenant, actor, 'job_cancelled', {})
+end
+
+-- quiet notes that somebody talks to Redis, and returns until when no lease is taken from its worker (ms). When nobody did for long, it
+-- was Redis that was away, and not one worker: all of them get the time of a lease to say that they are there.
+local function quiet(at)
+  local last, ends = redis.call('GET', HEARD), tonumber(redis.call('GET', SPARED) or '0')
+  redis.call('SET', HEARD, at)
+  if last and at - last > SILENCE then
+    ends = at + LEASE
+    redis.call('SET', SPARED, ends, 'PX', LEASE)
+  end
+  return ends
+end
+
+-- due puts back what is due: jobs whose lease expired, and delayed retries. Of each at most 16, so that no step is long; what is left over
+-- is due at once.
+local function due(at)
+  local takeOver = quiet(at) <= at and redis.call('ZRANGEBYSCORE', LEASES, '-inf', at, 'LIMIT', 0, 16) or {}
+  for _, e in ipairs(takeOver) do
+    local id, tenant = split(e)
+    redis.call('ZREM', LEASES, e)
+    local f = redis.call('HMGET', jobKey(id), 'attemptsMade', 'maxAttempts', 'order', 'cancelRequestedAt', 'worker')
+    if not f[1] then
+      freeSlot(id, tenant)
+    elseif f[4] then
+      cancelled(id, tenant, at, 'worker')
+    elseif tonumber(f[1]) >= tonumber(f[2]) then
+      bury(id, tenant, at, 'the job was interrupted at each attempt', 'worker ' .. f[5] .. ' let the lease of the last attempt expire')
+    else
+      retrying(id, tenant, at, 'the attempt was interrupted', 'worker ' .. f[5] .. ' let its lease expire')
+      push(id, tenant, f[3], at)
+    end
+  end
+  for _, e in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', at, 'LIMIT', 0, 16)) do
+    local id, tenant = split(e)
+    redis.call('ZREM', DELAYED, e)
+    local order = redis.call('HGET', jobKey(id), 'order')
+    if order then push(id, tenant, order, at) else freeSlot(id, tenant) end
+  end
 end
 
 -- held says whether the caller still has the lease: the job runs, and it was claimed last by this very claim.

@@ -144,10 +144,13 @@ func enqueueSub(t testing.TB, q *Queue, s Submission) string {
 	return s.Spec.ID
 }
 
+// taker takes jobs in Python, which is what tests submit.
+func taker(worker string) Claimer { return Claimer{Worker: worker, Languages: []string{"python"}} }
+
 // claim takes the next job; it fails the test when none comes.
 func claim(t testing.TB, q *Queue, worker string) *Lease {
 	t.Helper()
-	l, err := q.Claim(patience.Context(t), Claimer{Worker: worker})
+	l, err := q.Claim(patience.Context(t), taker(worker))
 	if err != nil {
 		t.Fatalf("claim: %v", err)
 	}
@@ -157,7 +160,7 @@ func claim(t testing.TB, q *Queue, worker string) *Lease {
 // wantEmpty fails the test if a job can be claimed now.
 func wantEmpty(t *testing.T, q *Queue) {
 	t.Helper()
-	l, _, err := q.tryClaim(t.Context(), "nobody")
+	l, _, err := q.tryClaim(t.Context(), taker("nobody"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,10 @@ const (
 	opTimeout = 3 * time.Second // for a step, connecting included
 	maxBlock  = 5 * time.Second // the longest wait of an idle worker before it looks again; see doc.go, Waking
 	costTTL   = 35 * 24 * time.Hour
+
+	// silence: when nobody has talked to Redis for that long, it was Redis that was away. An idle worker does each maxBlock.
+	silence      = maxBlock + maxBlock/2
+	keepLanguage = 30 * 24 * time.Hour // how long a language can be submitted after the last worker that offered it
 )
 
 // Options are the queue's settings. A zero field means its default. The processes that share a queue must agree on Name and
@@ -32,6 +36,7 @@ type Options struct {
 	Lease          time.Duration // how long a worker may be silent before its job is taken over: 15 s
 	RetryBackoff   time.Duration // base of the delay before a retry: 1 s
 	RetryMaxDelay  time.Duration // upper bound of that delay: 60 s
+	MaxWait        time.Duration // how long a job waits for a worker while nobody offers its language: 6 h
 }
 
 func (o Options) withDefaults() Options {
@@ -47,6 +52,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Lease, 15*time.Second)
 	setDefault(&o.RetryBackoff, time.Second)
 	setDefault(&o.RetryMaxDelay, 60*time.Second)
+	setDefault(&o.MaxWait, 6*time.Hour)
 	return o
 }
 
@@ -58,7 +64,7 @@ func (o Options) check() error {
 	}{
 		{"JobTTL", o.JobTTL, time.Second}, {"DeadLetterTTL", o.DeadLetterTTL, time.Second}, {"DailyQuotaTTL", o.DailyQuotaTTL, time.Second},
 		{"Lease", o.Lease, 100 * time.Millisecond}, {"RetryBackoff", o.RetryBackoff, time.Millisecond},
-		{"RetryMaxDelay", o.RetryMaxDelay, time.Millisecond},
+		{"RetryMaxDelay", o.RetryMaxDelay, time.Millisecond}, {"MaxWait", o.MaxWait, time.Millisecond},
 	} {
 		if d.got < d.min {
 			return fmt.Errorf("queue option %s is %v, it must be at least %v", d.name, d.got, d.min)

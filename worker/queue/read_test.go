@@ -141,9 +141,9 @@ func TestRuntimes(t *testing.T) {
 	}
 	want := func(names ...string) {
 		t.Helper()
-		langs, err := q.Runtimes(t.Context())
+		f, err := q.Fleet(t.Context())
 		var got []string
-		for _, l := range langs {
+		for _, l := range f.Now {
 			got = append(got, l.Name+l.Version)
 		}
 		if err != nil || !slices.Equal(got, names) {

@@ -24,7 +24,7 @@ redis.call('HDEL', jobKey(id), 'worker', 'startedAt')
 redis.call('ZREM', LEASES, entry(id, tenant))
 redis.call('PUBLISH', CHANGED, id)
 if times <= 8 then
-  push(id, tenant, redis.call('HGET', jobKey(id), 'order'))
+  push(id, tenant, redis.call('HGET', jobKey(id), 'order'), at)
 else
   redis.call('ZADD', DELAYED, at + math.min(longest, pause * 2 ^ (times - 9)), entry(id, tenant))
   nudge(WAKE) -- so that a waiting worker learns of the new deadline

@@ -17,5 +17,5 @@ redis.call('SADD', activeIDs(tenant), id)
 redis.call('SET', activeJobs(tenant), redis.call('SCARD', activeIDs(tenant)))
 auditJob(at, id, tenant, 'worker', 'job_replayed', {})
 redis.call('PUBLISH', CHANGED, id)
-push(id, tenant, f[2])
+push(id, tenant, f[2], at)
 return 'recovered'

@@ -19,7 +19,7 @@ type steps struct {
 	cancel, purge, replay, redeliver, analyze                   *redis.Script // what is done to it besides
 	webhookClaim, webhookDone                                   *redis.Script
 	counts, activity, rate, usage, costs, spend, audit          *redis.Script // a tenant's, and the queue's, books
-	publishRuntimes, runtimes                                   *redis.Script
+	publishRuntimes, fleet, forget, sweep                       *redis.Script
 	hold, archived                                              *redis.Script // the archive's
 }
 
@@ -30,6 +30,7 @@ func newSteps(k keys, o Options) steps {
 	}{
 		{"JOB_TTL", seconds(o.JobTTL)}, {"DEAD_TTL", seconds(o.DeadLetterTTL)}, {"DAILY_TTL", seconds(o.DailyQuotaTTL)},
 		{"COST_TTL", seconds(costTTL)}, {"ARCHIVE_TTL", seconds(archiveTTL)}, {"LEASE", o.Lease.Milliseconds()}, {"MAX_BLOCK", maxBlock.Milliseconds()},
+		{"MAX_WAIT", o.MaxWait.Milliseconds()}, {"SILENCE", silence.Milliseconds()}, {"KEEP_LANGUAGE", keepLanguage.Milliseconds()},
 		{"HISTORY_MAX", int64(o.HistoryMax)}, {"AUDIT_MAX", int64(o.AuditMax)}, {"AUDIT_ALL_MAX", int64(o.AuditAllMax)},
 		{"EVENTS_MAX", eventsMax}, {"RELEASES_MAX", releasesMax}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
 	}
@@ -45,7 +46,7 @@ func newSteps(k keys, o Options) steps {
 		cancel: step("cancel"), purge: step("purge"), replay: step("replay"), redeliver: step("redeliver"), analyze: step("analyze"),
 		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"),
 		counts: step("counts"), activity: step("activity"), rate: step("rate"), usage: step("usage"), costs: step("costs"), spend: step("spend"), audit: step("audit"),
-		publishRuntimes: step("publish_runtimes"), runtimes: step("runtimes"), hold: step("hold"), archived: step("archived"),
+		publishRuntimes: step("publish_runtimes"), fleet: step("fleet"), forget: step("forget"), sweep: step("sweep"), hold: step("hold"), archived: step("archived"),
 	}
 }
 

@@ -65,6 +65,6 @@ if over > 0 then redis.call('ZREMRANGEBYRANK', history(tenant), 0, over - 1) end
 redis.call('EXPIRE', history(tenant), JOB_TTL)
 if ARGV[14] ~= '' then audit(at, tenant, 'api', 'job_submitted', id, ARGV[14]) end
 count(at, 'submitted', 1)
-push(id, tenant, order)
+push(id, tenant, order, at)
 active, today = active + 1, today + 1
 return answer('ok')

@@ -57,7 +57,7 @@ func (q *Queue) ClaimDelivery(ctx context.Context, worker string) (Delivery, err
 		if ms := integer(r[1]); ms >= 0 {
 			wait = min(wait, time.Duration(ms)*time.Millisecond)
 		}
-		if err := q.sleep(ctx, q.keys.hookWake(), worker+":webhooks", wait); err != nil {
+		if err := q.sleep(ctx, []string{q.keys.hookWake()}, worker+":webhooks", wait); err != nil {
 			return Delivery{}, err
 		}
 	}

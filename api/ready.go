@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"ccee/worker/queue"
+)
+
+// readiness is the answer of GET /ready: whether this api accepts jobs and, apart from that, whether they would run now. A load balancer asks
+// for the first; were it for the second, the last api would be taken out just when jobs must be able to wait for workers that start.
+type readiness struct {
+	Status  string   `json:"status"` // "ready" or "unavailable"
+	Service string   `json:"service"`
+	Reasons []string `json:"reasons"` // why no job is accepted now
+	running
+}
+
+// running says what can run now.
+type running struct {
+	CanRun    bool        `json:"canRun"` // a job in one of Languages would run now
+	Workers   workersView `json:"workers"`
+	Languages []string    `json:"languages"` // that can run now, by name
+	Warnings  []string    `json:"warnings"`  // why jobs that are accepted would wait
+}
+
+type workersView struct {
+	Alive int `json:"alive"`
+	Ready int `json:"ready"` // those whose daemon can run jobs
+}
+
+// getReady asks anew each time.
+func (s *Server) getReady(c *call) {
+	ctx, cancel := c.redis()
+	defer cancel()
+	fleet, err := s.opts.Queue.Fleet(ctx)
+	s.away.note(&s.opts.Log, err, "not ready: redis does not answer", "ready: redis answers again")
+	answer := readiness{Status: "ready", Service: "api", Reasons: s.cannotAccept(fleet, err), running: s.running(ctx, fleet, err)}
+	status := http.StatusOK
+	if len(answer.Reasons) > 0 {
+		answer.Status, status = "unavailable", http.StatusServiceUnavailable
+	}
+	c.json(status, answer)
+}
+
+// cannotAccept says why this api accepts no job now. fleet and err are the queue's.
+func (s *Server) cannotAccept(fleet queue.Fleet, err error) []string {
+	reasons := []string{}
+	switch {
+	case err != nil:
+		reasons = append(reasons, "redis does not answer: see that REDIS_URL is right and the server is up")
+	case len(s.languages.submittable(fleet)) == 0:
+		reasons = append(reasons, errNoRuntimes.Error())
+	}
+	return reasons
+}
+
+// running says what can run now. fleet and err are the queue's.
+func (s *Server) running(ctx context.Context, fleet queue.Fleet, err error) running {
+	r := running{CanRun: err == nil && fleet.Ready > 0, Workers: workersView{fleet.Workers, fleet.Ready}, Languages: []string{}, Warnings: []string{}}
+	for _, l := range fleet.Now {
+		r.Languages = append(r.Languages, l.Name)
+	}
+	if err == nil {
+		r.Warnings = append(r.Warnings, warnings(fleet)...)
+	}
+	if s.archive.away(ctx, s.opts.Archive) {
+		r.Warnings = append(r.Warnings, "the archive's database does not answer: what is finished waits in redis, and what only the archive has can't be shown")
+	}
+	return r
+}
+
+// warnings are why jobs would wait.
+func warnings(f queue.Fleet) []string {
+	var list []string
+	switch {
+	case f.Workers == 0:
+		return append(list, "no worker is alive: jobs are accepted and wait for one")
+	case f.Ready == 0:
+		return append(list, fmt.Sprintf("%s, none has a daemon that can run jobs: they are accepted and wait", workers(f.Workers)))
+	case f.Ready < f.Workers:
+		list = append(list, fmt.Sprintf("%s, only %d with a daemon that can run jobs", workers(f.Workers), f.Ready))
+	}
+	for _, l := range f.Known {
+		if !offers(f.Now, l.Name) {
+			list = append(list, fmt.Sprintf("no worker can run %s now: its jobs are accepted and wait", l.Name))
+		}
+	}
+	for _, name := range f.Stuck {
+		if !offers(f.Known, name) {
+			list = append(list, fmt.Sprintf("no worker can run %.40s now: its jobs wait", name))
+		}
+	}
+	return list
+}
+
+func workers(n int) string {
+	if n == 1 {
+		return "1 worker is alive"
+	}
+	return fmt.Sprintf("%d workers are alive", n)
+}
+
+// sweepEvery is how often an api does what must be done although there may be no worker.
+const sweepEvery = 5 * time.Second
+
+// sweep has the queue put back jobs of workers that died, and end those that waited too long for a language that nobody runs, until ctx ends.
+// Each api does: it is one step of the queue, which is as right twice as once.
+func (s *Server) sweep(ctx context.Context) {
+	var away changes
+	for ctx.Err() == nil {
+		failed, err := s.opts.Queue.Sweep(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		away.note(&s.opts.Log, err, "no job that nobody can run is ended: redis does not answer", "redis answers again")
+		if failed > 0 {
+			s.opts.Log.Warn().Int64("jobs", failed).Msg("failed jobs that waited too long: no worker offers their language")
+			continue // there may be more
+		}
+		pause(ctx, sweepEvery)
+	}
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"ccee/api/job"
+	"ccee/images"
+	"ccee/worker/queue"
+
+	"github.com/urfave/cli/v3"
+)
+
+// noLanguages is the word of --languages for none.
+const noLanguages = "none"
+
+func languagesFlag() cli.Flag {
+	return stringFlag("languages", "CCEE_LANGUAGES", "", "`FILE` with languages that can be submitted before a worker has announced them, as GET /v1/languages "+
+		"on a daemon's socket answers; "+noLanguages+": no further one (default: those that ccee has images for)")
+}
+
+// seedLanguages reads what --languages names.
+func seedLanguages(file string) ([]job.Language, error) {
+	switch file {
+	case "":
+		return ownLanguages()
+	case noLanguages:
+		return nil, nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("CCEE_LANGUAGES: %w", err)
+	}
+	var list struct {
+		Languages []job.Language `json:"languages"`
+	}
+	if err := json.Unmarshal(b, &list); err != nil {
+		return nil, fmt.Errorf("CCEE_LANGUAGES: %s: %w", file, err)
+	}
+	if len(list.Languages) == 0 {
+		return nil, fmt.Errorf(`CCEE_LANGUAGES: %s: it has no languages: it must be {"languages":[...]}, as GET /v1/languages on a daemon's socket answers`, file)
+	}
+	for i, l := range list.Languages {
+		if l.Name == "" || l.SourceFile == "" {
+			return nil, fmt.Errorf("CCEE_LANGUAGES: %s: language %d has no name or no sourceFile", file, i+1)
+		}
+	}
+	return list.Languages, nil
+}
+
+// ownLanguages are those that images can be built for.
+func ownLanguages() ([]job.Language, error) {
+	files, err := fs.Glob(images.Profiles, "*/language.json")
+	if err != nil {
+		return nil, err
+	}
+	list := make([]job.Language, len(files))
+	for i, file := range files {
+		b, err := images.Profiles.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(b, &list[i])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the language of images/%s: %w", file, err)
+		}
+	}
+	return list, nil
+}
+
+func languageCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "language",
+		Usage: "look at the languages that can be submitted, or forget one",
+		Description: `What a worker has offered can be submitted for 30 days after the last worker that did: a job waits for one. A language that
+was taken out of service for good is forgotten by hand:
+
+   ccee language list
+   ccee language forget ruby
+
+` + redisHelp,
+		Commands: []*cli.Command{
+			{Name: "list", Usage: "show them, and which of them can run now", Flags: queueFlags(), Action: noArgs(listLanguages)},
+			{Name: "forget", Usage: "don't let them be submitted until a worker offers them again", ArgsUsage: "LANGUAGE...", Flags: queueFlags(), Action: forgetLanguages},
+		},
+	}
+}
+
+func listLanguages(ctx context.Context, cmd *cli.Command) error {
+	q, err := openQueue(cmd)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	f, err := q.Fleet(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(cmd.Root().Writer, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "LANGUAGE\tVERSION\tRUNS NOW")
+	for _, l := range f.Known {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Name, l.Version, yesNo(runs(f, l.Name)))
+	}
+	return w.Flush()
+}
+
+func runs(f queue.Fleet, language string) bool {
+	for _, l := range f.Now {
+		if l.Name == language {
+			return true
+		}
+	}
+	return false
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func forgetLanguages(ctx context.Context, cmd *cli.Command) error {
+	if !cmd.Args().Present() {
+		return usageError{errors.New("name the languages to forget: see ccee language list")}
+	}
+	q, err := openQueue(cmd)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	var unknown []string
+	for _, name := range cmd.Args().Slice() {
+		switch known, err := q.Forget(ctx, name); {
+		case err != nil:
+			return err
+		case !known:
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		return fmt.Errorf("not known, so not forgotten: %s", strings.Join(unknown, ", "))
+	}
+	return nil
+}

@@ -1,0 +1,21 @@
+-- Does what must be done although there may be no worker: puts back what is due, and ends jobs whose language nobody has offered for too long.
+-- KEYS  none: names come from keys.go
+-- ARGV  none
+-- returns how many jobs it ended; when that is not 0 there may be more
+
+local at = now()
+due(at)
+local ended = 0
+for _, language in ipairs(redis.call('SMEMBERS', WAITED)) do
+  local last = tonumber(redis.call('ZSCORE', OFFERED, language) or 0)
+  if at - last > MAX_WAIT then
+    for _, e in ipairs(redis.call('ZRANGEBYSCORE', since(language), '-inf', at - MAX_WAIT - 1, 'LIMIT', 0, 16)) do
+      local id, tenant = split(e)
+      withdraw(id, tenant)
+      failed(id, tenant, at, string.format('no worker offered %s within %d seconds', language, floor(MAX_WAIT / 1000)),
+        last == 0 and 'nobody ever offered the language' or 'nobody has offered the language since ' .. iso(last))
+      ended = ended + 1
+    end
+  end
+end
+return ended
