@@ -57,8 +57,9 @@ func offeringBuilt(t *testing.T, adjust func(*Options)) *served {
 func TestTestsBuiltAttack(t *testing.T) {
 	s := offeringBuilt(t, nil)
 	const holders, large = 10, maxProgram - 4096
-	limits := job.Limits{WallMs: job.MaxTestsWallMs / 4, CPUMillicores: 1000}
+	limits := job.Limits{CPUMillicores: 1000}
 	ample(t, &limits, job.DefaultRun)
+	limits.WallMs = min(job.MaxTestsWallMs/2, job.MaxLimits.WallMs) // of two tests, the one that sleeps until it is cancelled
 	compile := job.Limits{}
 	ample(t, &compile, job.DefaultCompile)
 	spec := job.Spec{Language: "built", Source: build("import time\ntime.sleep(3600)", large), Compile: compile, Run: limits,
