@@ -18,6 +18,8 @@ import (
 //	tenant:<t>:idempotency:<digest>     string  "<id> <digest of the request>" of the job that the key admitted
 //	tenant:<t>:model_calls:<date>       int     calls of a language model on that UTC day
 //	tenant:<t>:model_said:<digest>      string  what a model said to a prompt, JSON
+//	tenant:<t>:stored                   hash    what a job takes in Redis, bytes, by its id; the sum of all under ""
+//	tenant:<t>:stored_until             zset    id by the time at which that is looked at again, ms
 //	tenant:<t>:audit                    stream  the tenant's audit, bounded
 //	tenant:<t>:audit_head               hash    seq and hash of its last entry
 //	audit:events                        stream  the audit of all tenants, and what has none; bounded
@@ -51,6 +53,8 @@ func (k keys) activeIDs(tenant string) string    { return "tenant:" + tenant + "
 func (k keys) active(tenant string) string       { return "tenant:" + tenant + ":active_jobs" }
 func (k keys) dailyJobs(tenant, d string) string { return "tenant:" + tenant + ":daily_jobs:" + d }
 func (k keys) dailyCost(tenant, d string) string { return "tenant:" + tenant + ":daily_cost:" + d }
+func (k keys) stored(tenant string) string       { return "tenant:" + tenant + ":stored" }
+func (k keys) storedUntil(tenant string) string  { return k.stored(tenant) + "_until" }
 func (k keys) auditTrail(t string) string        { return "tenant:" + t + ":audit" }
 func (k keys) auditHead(t string) string         { return "tenant:" + t + ":audit_head" }
 func (k keys) waiting(tenant string) string      { return k.part("tenant:" + tenant) }
@@ -99,6 +103,8 @@ local function dailyCost(t, date) return 'tenant:' .. t .. ':daily_cost:' .. dat
 local function rateKey(t, kind, bucket) return 'tenant:' .. t .. ':' .. kind .. ':' .. string.format('%.0f', bucket) end
 local function idempotent(t, digest) return 'tenant:' .. t .. ':idempotency:' .. digest end
 local function modelCalls(t, date) return 'tenant:' .. t .. ':model_calls:' .. date end
+local function stored(t) return 'tenant:' .. t .. ':stored' end
+local function storedUntil(t) return stored(t) .. '_until' end
 local function auditTrail(t) return 'tenant:' .. t .. ':audit' end
 local function auditHead(t) return 'tenant:' .. t .. ':audit_head' end
 local function waiting(t) return Q .. 'tenant:' .. t end

@@ -11,6 +11,7 @@ local at = now()
 auditJob(at, id, tenant, 'api', 'job_deleted', {})
 toArchive(id, tenant, -at) -- out of it
 redis.call('DEL', jobKey(id), deliveries(id), events(id))
+account(id, tenant, at)
 redis.call('PUBLISH', CHANGED, id)
 redis.call('ZREM', history(tenant), id)
 redis.call('ZREM', DEAD, entry(id, tenant))
