@@ -4,6 +4,7 @@
 -- returns 'ok', 'cancel' (renewed, and the tenant wants the job cancelled) or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
+proceed()
 if not held(id, claim) then return 'lost' end
 redis.call('ZADD', LEASES, now() + LEASE, entry(id, tenant))
 return redis.call('HEXISTS', jobKey(id), 'cancelRequestedAt') == 1 and 'cancel' or 'ok'

@@ -2,6 +2,7 @@
 -- KEYS  none: names come from keys.go
 -- ARGV  worker, languages (JSON), time to live (ms); 0 withdraws
 
+proceed()
 local worker, ttl = ARGV[1], tonumber(ARGV[3])
 if ttl <= 0 then
   redis.call('ZREM', WORKERS, worker)

@@ -7,6 +7,7 @@ local id, tenant = ARGV[1], ARGV[2]
 local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
 if f[1] ~= tenant then return false end
 if not isFinal(f[2]) then return f[2] end
+proceed()
 local at = now()
 auditJob(at, id, tenant, 'api', 'job_deleted', {})
 toArchive(id, tenant, -at) -- out of it

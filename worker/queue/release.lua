@@ -5,6 +5,7 @@
 -- returns 'ok' or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
+proceed()
 if not held(id, claim) then return 'lost' end
 local at = now()
 if redis.call('HEXISTS', jobKey(id), 'cancelRequestedAt') == 1 then

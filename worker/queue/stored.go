@@ -5,7 +5,7 @@ import "ccee/api/job"
 // What a tenant's jobs take in Redis is booked, and bounded, in the steps that change it: account in lib.lua. A job takes what is in the
 // large fields of its hash and in its live events, and these:
 const (
-	jobBytes  = 3 << 10 // the rest of the hash, its places in lists and books, its entries in the audit
+	jobBytes  = 4 << 10 // the rest of the hash, its places in lists and books, its entries in the audit
 	hookBytes = 7 << 10 // the log of its deliveries, and where they go
 )
 

@@ -3,6 +3,7 @@
 -- ARGV  for how long (ms)
 -- returns {1, id, tenant, attempt}, or {0, ms}: nothing to do for ms milliseconds unless woken; -1 if nothing is planned
 
+proceed()
 local at = now()
 while true do
   local first = redis.call('ZRANGE', HOOKS, 0, 0, 'WITHSCORES')
