@@ -18,6 +18,7 @@ const fleetAge = 2 * time.Second
 type fleet struct {
 	counts   queue.Counts
 	activity queue.Activity
+	memory   queue.Memory
 	window   time.Duration
 	capacity int64
 	at       time.Time
@@ -63,6 +64,9 @@ func (c *fleetCache) get(s *Server) (fleet, error) {
 	f := fleet{window: s.opts.MetricsWindow, capacity: s.opts.FleetCapacity, at: time.Now()}
 	if f.counts, c.err = s.opts.Queue.Counts(ctx); c.err == nil {
 		f.activity, c.err = s.opts.Queue.Activity(ctx, f.window)
+	}
+	if c.err == nil {
+		f.memory, c.err = s.opts.Queue.Memory(ctx)
 	}
 	c.last, c.at = f, time.Now()
 	return f, c.err

@@ -38,6 +38,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { s.deliver(working) })
+	background.Go(func() { s.warnOfRedis(working) })
 	defer background.Wait()
 	defer stop()
 	failed := make(chan error, 1)

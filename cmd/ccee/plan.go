@@ -24,6 +24,7 @@ type plan struct {
 	listener             *net.TCPListener
 	lock                 *os.File
 	redis                string // redis-server's path; "" with a REDIS_URL from outside
+	redisMemory          int64  // bytes
 }
 
 // upConcurrency is how many jobs the worker of ccee up has at once unless WORKER_CONCURRENCY is set. It must be well above

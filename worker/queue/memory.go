@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,6 +51,18 @@ func parseMemory(info string) Memory {
 	}
 	return Memory{Used: h.integer("used_memory") - h.integer("mem_not_counted_for_evict"), Max: h.integer("maxmemory"),
 		Policy: h["maxmemory_policy"], Host: h.integer("total_system_memory")}
+}
+
+// Risk says what is wrong with that Redis's settings, and what to do; "" when nothing is.
+func (m Memory) Risk() string {
+	var risks []string
+	if m.Max == 0 {
+		risks = append(risks, "maxmemory is 0, so Redis may take all of its machine's memory: set it, with room for what the tenants may store")
+	}
+	if m.Policy != "noeviction" {
+		risks = append(risks, fmt.Sprintf("maxmemory-policy is %q, so Redis deletes jobs and books when its memory is full: set noeviction", m.Policy))
+	}
+	return strings.Join(risks, "; ")
 }
 
 // room is how many more bytes may be stored; ok is false where there is no bound to be seen.

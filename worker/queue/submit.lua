@@ -70,8 +70,8 @@ end
 
 local full = active >= maxConcurrent and 'max_concurrent_jobs' or today >= maxDaily and 'max_daily_jobs' or tooMuch() and 'max_stored_bytes'
 if full then
-  audit(at, tenant, 'api', 'submission_rejected_quota', '',
-    cjson.encode({ traceId = trace, reason = full, activeJobs = active, dailyJobs = today, storedBytes = bytes }))
+  audit(at, tenant, 'api', 'submission_rejected_quota', '', cjson.encode({ traceId = trace, reason = full, activeJobs = active,
+    dailyJobs = today, storedBytes = full == 'max_stored_bytes' and bytes or nil }))
   return answer(full)
 end
 if room and (room <= 0 or bytes > room) then return answer('full') end
