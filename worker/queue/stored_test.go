@@ -50,9 +50,14 @@ func wantBooked(t *testing.T, q *Queue, tenant string, ids []string) {
 	}
 	parts := int64(0)
 	for id, n := range q.rdb.HGetAll(t.Context(), q.keys.stored(tenant)).Val() {
-		if id != "" {
-			size, _ := strconv.ParseInt(n, 10, 64)
-			parts += size
+		if id == "" {
+			continue
+		}
+		size, _ := strconv.ParseInt(n, 10, 64)
+		parts += size
+		looked := time.Until(time.UnixMilli(int64(q.rdb.ZScore(t.Context(), q.keys.storedUntil(tenant), id).Val())))
+		if ttl := q.rdb.PTTL(t.Context(), q.keys.job(id)).Val(); ttl > 0 && looked > ttl+time.Minute {
+			t.Fatalf("%s: job %s expires in %v, and its bytes are booked for %v", tenant, id, ttl, looked)
 		}
 	}
 	if parts != sum {
@@ -134,7 +139,12 @@ func (f *filler) touch() error {
 	case 2:
 		err = q.SetAnalysis(ctx, tenant, id, Verbal{Analysis: []byte(`{"a":"` + f.text(3000) + `"}`)}, struct{}{})
 	case 3:
-		_, err = q.Replay(ctx, DeadLetter{ID: id, Tenant: tenant}, 1)
+		var dead []DeadLetter
+		dead, err = q.DeadLetters(ctx, 3)
+		for _, d := range dead {
+			_, again := q.Replay(ctx, d, 1)
+			err = errors.Join(err, again)
+		}
 	case 4:
 		_, err = q.HoldArchive(ctx, "holder", time.Minute)
 	case 5:
