@@ -1,9 +1,13 @@
 package api
 
 import (
+	"bufio"
 	"fmt"
 	"math/rand"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,4 +66,82 @@ func TestStoredQuota(t *testing.T) {
 		t.Fatalf("delete: %d %s", a.status, a.raw)
 	}
 	s.submit(helloPython)
+}
+
+// ownRedis gives the test a Redis of its own, and returns a function that has it do one thing.
+func ownRedis(t *testing.T) (tell func(command string)) {
+	t.Helper()
+	requireRedis(t)
+	dir, err := os.MkdirTemp("", "api-own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	stop, err := startRedis(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	before, socket := redisURL, filepath.Join(dir, "redis.sock")
+	redisURL = "unix://" + socket
+	t.Cleanup(func() { redisURL = before })
+	return func(command string) {
+		t.Helper()
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "%s\r\n", command)
+		if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || line != "+OK\r\n" {
+			t.Fatalf("%s: %q, %v", command, line, err)
+		}
+	}
+}
+
+// With a Redis that has no memory left everything can be read, what runs ends, jobs can be deleted, and further ones are refused with the
+// reason.
+func TestRedisIsFull(t *testing.T) {
+	tell := ownRedis(t)
+	s := newStack(t, nil)
+	done, running := s.submit(helloPython), ""
+	if err := complete(claim(t, s.queue), exited(0, "hello\n")); err != nil {
+		t.Fatal(err)
+	}
+	running = s.submit(helloPython)
+	l := claim(t, s.queue)
+	tell("CONFIG SET maxmemory 1")
+	for range 2 { // by what Redis says to the submission, and by what it has said of its memory
+		a := s.post("/v1/jobs", helloPython)
+		a.want(t, 503, `{"error":"submission_unavailable","reason":"storage_full","traceId":"test-trace"}`)
+		if a.header.Get("Retry-After") != "30" {
+			t.Errorf("retry-after %q", a.header.Get("Retry-After"))
+		}
+	}
+	if a := s.post("/v1/batch", `{"jobs":[`+helloPython+`]}`); !strings.Contains(a.raw, `"statusCode":503,"error":"submission_unavailable","reason":"storage_full"`) {
+		t.Errorf("batch: %d %s", a.status, a.raw)
+	}
+	used := func(a answer) int {
+		n, _ := strconv.Atoi(a.header.Get("X-Ratelimit-Remaining"))
+		return n
+	}
+	first := used(s.get("/v1/jobs/" + done))
+	for _, target := range []string{"/v1/jobs/" + done, "/executions/" + done, "/executions/" + done + "/logs", "/v1/jobs/" + running,
+		"/v1/jobs", "/v1/jobs?view=summary", "/v1/quotas", "/v1/costs", "/v1/audit", "/v1/runtimes", "/ready", "/health/summary"} {
+		if a := s.get(target); a.status != 200 {
+			t.Errorf("%s: %d %s", target, a.status, a.raw)
+		}
+	}
+	if last := used(s.get("/v1/jobs/" + done)); first-last != 10 {
+		t.Errorf("%d of 10 requests were counted", first-last)
+	}
+	if err := complete(l, exited(0, random(job.MiB))); err != nil {
+		t.Errorf("complete: %v", err)
+	}
+	if a := s.get("/v1/jobs/" + running); a.at("status") != "succeeded" {
+		t.Errorf("the job that ran: %s", a.at("status"))
+	}
+	if a := s.do("DELETE", "/v1/jobs/"+running+"/data", "", nil); a.status != 200 {
+		t.Errorf("delete: %d %s", a.status, a.raw)
+	}
 }
