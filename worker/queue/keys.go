@@ -31,6 +31,8 @@ import (
 //	queue:<q>:leases                    zset    "<id> <tenant>" by expiry, ms
 //	queue:<q>:delayed                   zset    "<id> <tenant>" by due time, ms
 //	queue:<q>:webhooks                  zset    "<id> <tenant>" of webhooks by due time, ms
+//	queue:<q>:webhooks:<t>              zset    "<id> <tenant>" of the tenant's webhooks that are due
+//	queue:<q>:webhook_ring              zset    tenants with webhooks that are due, by their next turn, microseconds
 //	queue:<q>:webhook_wake              list    as wake, for who delivers them
 //	job:<id>:deliveries                 list    the latest attempts to deliver the job's webhook, JSON
 //	job:<id>:events                     stream  what a running job did, for those who watch; bounded, and short-lived
@@ -88,7 +90,8 @@ local Q, DEAD, AUDIT = $Q, $DEAD, $AUDIT
 local RING, IDLE, CLOCK, ORDER = Q .. 'ring', Q .. 'idle', Q .. 'clock', Q .. 'order'
 local LEASES, DELAYED, WAKE, STATS = Q .. 'leases', Q .. 'delayed', Q .. 'wake', Q .. 'stats'
 local WORKERS, RUNTIMES, FINISHED, CANCEL = Q .. 'workers', Q .. 'runtimes', Q .. 'finished', Q .. 'cancel'
-local HOOKS, HOOK_WAKE = Q .. 'webhooks', Q .. 'webhook_wake'
+local HOOKS, HOOK_WAKE, HOOK_RING = Q .. 'webhooks', Q .. 'webhook_wake', Q .. 'webhook_ring'
+local function hooksDue(t) return HOOKS .. ':' .. t end
 local UNARCHIVED, ARCHIVING, ARCHIVER = Q .. 'unarchived', Q .. 'archiving', Q .. 'archiver'
 local function jobKey(id) return 'job:' .. id end
 local CHANGED = Q .. 'changed'

@@ -17,4 +17,5 @@ redis.call('PUBLISH', CHANGED, id)
 redis.call('ZREM', history(tenant), id)
 redis.call('ZREM', DEAD, entry(id, tenant))
 redis.call('ZREM', HOOKS, entry(id, tenant))
+redis.call('ZREM', hooksDue(tenant), entry(id, tenant))
 return 'deleted'

@@ -198,7 +198,7 @@ func submitArgs(s Submission, room any) ([]any, error) {
 		"sourceCode", source, "stdin", stdin, "spec", rest, "maxAttempts", s.MaxAttempts,
 		"timeoutMs", s.Request.TimeoutMs, "memoryMb", s.Request.MemoryMb, "cpuMillicores", s.Request.CPUMillicores}
 	if s.Webhook.URL != "" {
-		args = append(args, "webhookUrl", s.Webhook.URL, "webhookSecret", s.Webhook.Secret)
+		args = append(args, "webhookUrl", s.Webhook.URL, "webhookSecret", s.Webhook.Secret, "webhookHost", hookHost(s.Webhook.URL))
 	}
 	return args, nil
 }

@@ -18,6 +18,8 @@ type RateKind string
 const (
 	Requests RateKind = "rate_limit"        // every authenticated request
 	Submits  RateKind = "submit_rate_limit" // valid submissions
+
+	Redeliveries RateKind = "redeliver_rate_limit" // webhooks that are to be delivered again
 )
 
 // Rate is the state of a tenant's window after one more request.
