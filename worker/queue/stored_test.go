@@ -321,13 +321,13 @@ func TestStoredQuota(t *testing.T) {
 			first = id
 		}
 		o := outcome("")
-		o.Result.Steps[0].Stdout = noise(900_000)
+		o.Result.Steps[0].Stdout = noise(job.MiB)
 		if err := claim(t, q, "w").Complete(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
 		stored++
 	}
-	if stored != 2 { // of 1.2 MB each, in base64: the second goes beyond the quota, and is stored all the same
+	if stored != 2 { // of a little more than 1 MiB each: the second goes beyond the quota, and is stored all the same
 		t.Errorf("%d results were stored, want 2", stored)
 	}
 	if full.Reason != MaxStoredBytes || full.MaxStored != 2*job.MiB || full.Stored <= full.MaxStored || full.StoredLess < 23*time.Hour || full.StoredLess > 24*time.Hour {
