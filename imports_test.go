@@ -59,7 +59,7 @@ var hasHome = map[string][]string{
 	"github.com/go-jose/go-jose":             {"api/auth"},
 	"github.com/getkin/kin-openapi":          {"api", "api/contract"}, // tests only: holds the server to openapi.yaml
 	"github.com/google/go-containerregistry": {"rootfs"},
-	"github.com/klauspost/compress":          {"rootfs"},
+	"github.com/klauspost/compress":          {"rootfs", "worker/queue"},              // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "worker/archive", "daemon", "cmd/ccee"},
 	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "cmd/ccee", "bench", "e2e", "e2e/conformance"},

@@ -111,7 +111,7 @@ func (s *Server) burstJob(c *call, n int64) queue.Submission {
 	return queue.Submission{
 		Spec: spec, Request: queue.Request{TimeoutMs: 3000, MemoryMb: 128, CPUMillicores: 256}, TraceID: c.trace, Path: c.route,
 		Fingerprint: auth.Fingerprint("admin:" + strings.TrimSpace(c.r.Header.Get("X-Api-Key"))), Unaudited: true,
-		MaxConcurrent: 1 << 40, MaxDaily: 1 << 40, MaxAttempts: s.opts.MaxAttempts,
+		MaxConcurrent: 1 << 40, MaxDaily: 1 << 40, MaxStored: 1 << 40, MaxAttempts: s.opts.MaxAttempts,
 	}
 }
 

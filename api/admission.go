@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -48,19 +50,26 @@ type overQuotaBody struct {
 	Error   string      `json:"error"`
 	TraceID string      `json:"traceId"`
 	Reason  string      `json:"reason"`
+	Message string      `json:"message,omitempty"` // what to do, where that needs words
 	Limits  quotaLimits `json:"limits"`
 	Usage   quotaUsage  `json:"usage"`
 }
 
+// The bytes stand in /v1/quotas, and in a refusal where they are its reason.
 type quotaLimits struct {
-	MaxConcurrentJobs int64 `json:"maxConcurrentJobs"`
-	MaxDailyJobs      int64 `json:"maxDailyJobs"`
+	MaxConcurrentJobs int64  `json:"maxConcurrentJobs"`
+	MaxDailyJobs      int64  `json:"maxDailyJobs"`
+	MaxStoredBytes    *int64 `json:"maxStoredBytes,omitempty"`
 }
 
 type quotaUsage struct {
-	ActiveJobs int64 `json:"activeJobs"`
-	DailyJobs  int64 `json:"dailyJobs"`
+	ActiveJobs  int64  `json:"activeJobs"`
+	DailyJobs   int64  `json:"dailyJobs"`
+	StoredBytes *int64 `json:"storedBytes,omitempty"`
 }
+
+// maxStored is how many bytes the tenant's jobs may take.
+func (s *Server) maxStored(c *call) int64 { return cmp.Or(c.who.MaxStoredBytes, s.opts.MaxStoredBytes) }
 
 // retryAfterBusy is when a tenant with all of its concurrent jobs may try again, in seconds: what a job takes by default. A place is
 // free when one of them ends.
@@ -74,13 +83,20 @@ func untilTomorrow(now time.Time) int64 {
 // overQuota answers that the tenant has as many jobs as it may have.
 func (c *call) overQuota(q *queue.QuotaError) {
 	wait := int64(retryAfterBusy)
-	if q.Reason == queue.MaxDailyJobs {
+	body := overQuotaBody{
+		Error: "quota_exceeded", TraceID: c.trace, Reason: q.Reason,
+		Limits: quotaLimits{MaxConcurrentJobs: q.MaxConcurrent, MaxDailyJobs: q.MaxDaily},
+		Usage:  quotaUsage{ActiveJobs: q.Active, DailyJobs: q.Daily},
+	}
+	switch q.Reason {
+	case queue.MaxDailyJobs:
 		wait = untilTomorrow(time.Now())
+	case queue.MaxStoredBytes:
+		wait = max(1, ceilSeconds(q.StoredLess))
+		body.Limits.MaxStoredBytes, body.Usage.StoredBytes = &q.MaxStored, &q.Stored
+		body.Message = fmt.Sprintf("what is stored of your jobs takes %d of %d bytes: delete jobs that you don't need any more "+
+			"(DELETE /v1/jobs/{jobId}/data), or wait: some is deleted by itself in %d s", q.Stored, q.MaxStored, wait)
 	}
 	c.w.Header().Set("Retry-After", strconv.FormatInt(wait, 10))
-	c.json(http.StatusTooManyRequests, overQuotaBody{
-		Error: "quota_exceeded", TraceID: c.trace, Reason: q.Reason,
-		Limits: quotaLimits{q.MaxConcurrent, q.MaxDaily},
-		Usage:  quotaUsage{q.Active, q.Daily},
-	})
+	c.json(http.StatusTooManyRequests, body)
 }

@@ -130,6 +130,8 @@ func (s *Server) submitItem(c *call, sub submission) batchItem {
 		return batchItem{StatusCode: http.StatusTooManyRequests, Error: "submit_rate_limited"}
 	case errors.As(err, &quota):
 		return batchItem{StatusCode: http.StatusTooManyRequests, Error: "quota_exceeded", Reason: quota.Reason}
+	case errors.Is(err, queue.ErrFull):
+		return batchItem{StatusCode: http.StatusServiceUnavailable, Error: "submission_unavailable", Reason: "storage_full"}
 	case errors.Is(err, queue.ErrKeyReused):
 		return batchItem{StatusCode: http.StatusUnprocessableEntity, Error: "idempotency_key_reused", Reason: "body_differs"}
 	default:

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"ccee/api/auth"
+	"ccee/worker/queue"
 )
 
 // redisTimeout bounds what one request waits for the queue to answer. Redis away means 503 within a second, never a request that
@@ -24,6 +25,9 @@ const redisTimeout = 900 * time.Millisecond
 
 // retryAfterAway is when a client may try again while Redis is away, in seconds.
 const retryAfterAway = "2"
+
+// retryAfterFull is when a client may try again while Redis has little memory left, in seconds: it takes jobs that are forgotten.
+const retryAfterFull = "30"
 
 // call is one request on its way through the server.
 type call struct {
@@ -139,14 +143,18 @@ func (c *call) unavailable(cause error) {
 		return
 	}
 	reason := "queue_unreachable"
-	if errors.As(cause, new(*archiveFault)) {
+	wait := retryAfterAway
+	switch {
+	case errors.As(cause, new(*archiveFault)):
 		reason = "archive_unreachable"
+	case errors.Is(cause, queue.ErrFull):
+		reason, wait = "storage_full", retryAfterFull
 	}
 	c.log.Error().Err(cause).Str("traceId", c.trace).Str("path", c.route).Msg(reason)
 	code := "unavailable"
 	if c.r.Method == http.MethodPost {
 		code = "submission_unavailable"
 	}
-	c.w.Header().Set("Retry-After", retryAfterAway)
+	c.w.Header().Set("Retry-After", wait)
 	c.refuse(http.StatusServiceUnavailable, code, reason)
 }

@@ -12,9 +12,6 @@ import (
 	"ccee/worker/queue"
 )
 
-// maxDeliveries is how many webhooks are delivered at once.
-const maxDeliveries = 16
-
 // webhookEvent is the body of a webhook.
 type webhookEvent struct {
 	Type      string  `json:"type"` // "job.finished"
@@ -28,13 +25,14 @@ func (s *Server) deliver(ctx context.Context) {
 	defer wg.Wait()
 	slots := make(chan struct{}, maxDeliveries)
 	var away changes
+	by := queue.Deliverer{Worker: s.name, Busy: func() queue.Busy { return s.underway.busy(time.Now()) }, Changed: s.underway.changed}
 	for {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
-		d, err := s.opts.Queue.ClaimDelivery(ctx, s.name)
+		d, err := s.opts.Queue.ClaimDelivery(ctx, by)
 		if ctx.Err() != nil {
 			return
 		}
@@ -44,9 +42,11 @@ func (s *Server) deliver(ctx context.Context) {
 			pause(ctx, time.Second)
 			<-slots
 		default:
+			s.underway.begin(d.Tenant, d.Host)
 			wg.Go(func() {
 				s.deliverOne(ctx, d)
 				<-slots
+				s.underway.end(d.Tenant, d.Host)
 			})
 		}
 	}
@@ -76,6 +76,7 @@ func (s *Server) deliverOne(ctx context.Context, d queue.Delivery) {
 		return // it was us who broke off
 	}
 	now := time.Now().UTC()
+	s.underway.answered(d.Host, !out.TimedOut, now)
 	a := queue.DeliveryAttempt{At: now, Attempt: d.Attempt, StatusCode: out.StatusCode, Error: out.Error, DurationMs: out.Took.Milliseconds()}
 	delay := webhook.Delay(d.Attempt, out)
 	s.metrics.webhooks.WithLabelValues(outcomeOf(out, delay)).Inc()

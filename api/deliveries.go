@@ -89,7 +89,12 @@ func (s *Server) redeliver(c *call) {
 	}
 	ctx, cancel := c.redis()
 	defer cancel()
-	switch err := s.opts.Queue.Redeliver(ctx, c.who.Tenant, id); {
+	r := s.rateRequest(c)
+	r.Limit = s.opts.RedeliverLimit
+	var rate *queue.RateError
+	switch err := s.opts.Queue.Redeliver(ctx, r, id); {
+	case errors.As(err, &rate):
+		c.tooMany("redelivery_rate_limited", rate.Rate, s.opts.RateWindow)
 	case errors.Is(err, queue.ErrNotFound), errors.Is(err, queue.ErrNoWebhook):
 		c.refuse(http.StatusNotFound, "not_found", "")
 	case errors.Is(err, queue.ErrUnfinished):

@@ -19,6 +19,7 @@ type fleet struct {
 	counts   queue.Counts
 	activity queue.Activity
 	who      queue.Fleet
+	memory   queue.Memory
 	window   time.Duration
 	capacity int64
 	at       time.Time
@@ -67,6 +68,9 @@ func (c *fleetCache) get(s *Server) (fleet, error) {
 	}
 	if c.err == nil {
 		f.who, c.err = s.opts.Queue.Fleet(ctx)
+	}
+	if c.err == nil {
+		f.memory, c.err = s.opts.Queue.Memory(ctx)
 	}
 	c.last, c.at = f, time.Now()
 	return f, c.err

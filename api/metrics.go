@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type metrics struct {
 	authFailures *prometheus.CounterVec   // reason
 	webhooks     *prometheus.CounterVec   // outcome
 	tenantJobs   *prometheus.CounterVec   // tenant, outcome
+	tenantBytes  *prometheus.GaugeVec     // tenant
 
 	mu      sync.Mutex // guards tenants
 	tenants map[string]bool
@@ -50,6 +52,8 @@ func newAPIMetrics(s *Server) *metrics {
 		webhooks:     counter("ccee_api_webhooks_total", "Attempts to deliver a webhook.", "outcome"),
 		tenantJobs:   counter("ccee_api_tenant_submissions_total", "Submissions by tenant, the first 200; the others together.", "tenant", "outcome"),
 	}
+	m.tenantBytes = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ccee_tenant_stored_bytes",
+		Help: "Bytes that a tenant's jobs took in Redis when it last submitted one here, of the first 200 tenants."}, []string{"tenant"})
 	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_api_streams", Help: "Open streams of events."}, func() float64 {
 		s.streams.mu.Lock()
 		defer s.streams.mu.Unlock()
@@ -58,7 +62,7 @@ func newAPIMetrics(s *Server) *metrics {
 	both := []prometheus.Collector{m.requests, m.seconds, m.submissions, m.authFailures, m.webhooks, streams, &fleetCollector{s}, version.NewCollector("ccee")}
 	m.public.MustRegister(both...)
 	m.internal.MustRegister(both...)
-	m.internal.MustRegister(m.tenantJobs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.internal.MustRegister(m.tenantJobs, m.tenantBytes, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -78,6 +82,20 @@ func (m *metrics) submitted(tenant, language, outcome string) {
 	m.tenantJobs.WithLabelValues(m.tenant(tenant), outcome).Inc()
 }
 
+// stored notes how much is stored of a tenant's jobs, as a submission was told. Tenants without a series of their own have no sum.
+func (m *metrics) stored(tenant string, a queue.Admission, err error) {
+	bytes := a.Stored
+	if quota := new(queue.QuotaError); errors.As(err, &quota) {
+		bytes = quota.Stored
+	}
+	if label := m.tenant(tenant); bytes > 0 && label != otherTenants {
+		m.tenantBytes.WithLabelValues(label).Set(float64(bytes))
+	}
+}
+
+// otherTenants is the label of those that have no series of their own.
+const otherTenants = "others"
+
 // tenant is the label of a tenant.
 func (m *metrics) tenant(name string) string {
 	m.mu.Lock()
@@ -86,7 +104,7 @@ func (m *metrics) tenant(name string) string {
 		return name
 	}
 	if len(m.tenants) >= maxTenantSeries {
-		return "others"
+		return otherTenants
 	}
 	m.tenants[name] = true
 	return name
@@ -110,6 +128,8 @@ var (
 		{desc("ccee_worker_pending", "Workers that are alive and whose daemon can't run jobs."), func(f fleet) float64 { return float64(f.activity.Workers - f.activity.Ready) }},
 		{desc("ccee_queue_stuck", "Jobs that wait in a language that no worker can run now."), func(f fleet) float64 { return float64(f.counts.Stuck) }},
 		{desc("ccee_queue_active", "Jobs that run."), func(f fleet) float64 { return float64(f.counts.Active) }},
+		{desc("ccee_redis_used_bytes", "Redis's memory that is used."), func(f fleet) float64 { return float64(f.memory.Used) }},
+		{desc("ccee_redis_max_bytes", "Redis's maxmemory; 0: it has none. Beyond 85 % of it no jobs are admitted."), func(f fleet) float64 { return float64(f.memory.Max) }},
 		{desc("ccee_queue_dead", "Dead-lettered jobs."), func(f fleet) float64 { return float64(f.counts.Dead) }},
 	}
 	queueUp     = desc("ccee_queue_up", "1 while Redis answers.")

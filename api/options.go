@@ -29,13 +29,17 @@ type Options struct {
 
 	Origins []string // CORS_ALLOWED_ORIGINS: http(s)://host[:port] or http(s)://*.suffix
 
-	RateLimit   int64         // RATE_LIMIT_REQUESTS_PER_MINUTE: a tenant's requests in a window
-	SubmitLimit int64         // SUBMIT_RATE_LIMIT_PER_MINUTE: a tenant's submissions in a window
-	RateWindow  time.Duration // RATE_LIMIT_WINDOW_SECONDS
+	RateLimit   int64 // RATE_LIMIT_REQUESTS_PER_MINUTE: a tenant's requests in a window
+	SubmitLimit int64 // SUBMIT_RATE_LIMIT_PER_MINUTE: a tenant's submissions in a window
+	// RedeliverLimit is REDELIVER_RATE_LIMIT_PER_MINUTE: webhooks that a tenant may have delivered again in a window.
+	RedeliverLimit int64
+	RateWindow     time.Duration // RATE_LIMIT_WINDOW_SECONDS
 
 	MaxSourceBytes int // MAX_SOURCE_CODE_BYTES: UTF-8 bytes
 	MaxStdinBytes  int // MAX_STDIN_BYTES: bytes
 	MaxAttempts    int // QUEUE_JOB_ATTEMPTS: runs of a job that fails by our fault
+
+	MaxStoredBytes int64 // MAX_STORED_BYTES: that a tenant's jobs take in Redis, unless its quota says otherwise
 
 	ListDefault int // JOB_LIST_DEFAULT_LIMIT: jobs in a history
 	ListMax     int // JOB_LIST_MAX_LIMIT
@@ -60,8 +64,8 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Origins:   []string{"http://localhost:8080", "http://localhost:3000", "http://localhost:5173"},
-		RateLimit: 240, SubmitLimit: 60, RateWindow: time.Minute,
-		MaxSourceBytes: 100_000, MaxStdinBytes: 100_000, MaxAttempts: 3,
+		RateLimit: 240, SubmitLimit: 60, RedeliverLimit: 20, RateWindow: time.Minute,
+		MaxSourceBytes: 100_000, MaxStdinBytes: 100_000, MaxAttempts: 3, MaxStoredBytes: queue.DefaultMaxStored,
 		ListDefault: 20, ListMax: 100,
 		BurstMax: 1000, ModelBudget: 200, MetricsWindow: time.Minute, FleetCapacity: 4,
 		QueueDepthTarget: 25,
@@ -80,10 +84,12 @@ func (o *Options) check() error {
 	}{
 		{"RATE_LIMIT_REQUESTS_PER_MINUTE", o.RateLimit, 1, 100_000},
 		{"SUBMIT_RATE_LIMIT_PER_MINUTE", o.SubmitLimit, 1, 100_000},
+		{"REDELIVER_RATE_LIMIT_PER_MINUTE", o.RedeliverLimit, 1, 100_000},
 		{"RATE_LIMIT_WINDOW_SECONDS", int64(o.RateWindow / time.Second), 10, 3600},
 		{"MAX_SOURCE_CODE_BYTES", int64(o.MaxSourceBytes), 1, 1_000_000},
 		{"MAX_STDIN_BYTES", int64(o.MaxStdinBytes), 1, 1_000_000},
 		{"QUEUE_JOB_ATTEMPTS", int64(o.MaxAttempts), 1, 10},
+		{"MAX_STORED_BYTES", o.MaxStoredBytes, 1, 1 << 40},
 		{"JOB_LIST_MAX_LIMIT", int64(o.ListMax), 1, 500},
 		{"JOB_LIST_DEFAULT_LIMIT", int64(o.ListDefault), 1, min(200, int64(o.ListMax))},
 		{"ANALYSIS_DAILY_BUDGET", int64(o.ModelBudget), 0, 1_000_000},

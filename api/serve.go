@@ -42,6 +42,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.deliver(working) })
 	background.Go(func() { s.sweep(working) })
+	background.Go(func() { s.warnOfRedis(working) })
 	defer background.Wait()
 	defer stop()
 	failed := make(chan error, 1)

@@ -31,7 +31,8 @@ type Server struct {
 	streams    streams
 	beat       time.Duration // of streams
 	webhooks   *webhook.Sender
-	name       string // of this process, unique
+	underway   *deliveries // webhooks
+	name       string      // of this process, unique
 	router     *httprouter.Router
 
 	draining context.Context // done when requests that wait for a job shall answer now
@@ -128,6 +129,7 @@ func New(opts Options) (*Server, error) {
 		beat:       streamBeat,
 		modelCalls: semaphore.NewWeighted(maxModelCalls),
 		webhooks:   webhook.NewSender(opts.Webhooks),
+		underway:   newDeliveries(),
 		name:       "api-" + uuid.NewString(),
 		// Neither redirects nor 405: a slash at the end counts, and an unknown method is an unknown route.
 		router: &httprouter.Router{},

@@ -141,10 +141,11 @@ func (s *Server) submit(c *call, sub submission, requestLimit int64) (queue.Admi
 	a, err := s.opts.Queue.Submit(ctx, queue.Submission{
 		Spec: sub.spec, Request: sub.request, TraceID: c.trace, Path: c.route, Priority: sub.priority, Webhook: sub.webhook,
 		Fingerprint: c.who.Fingerprint, AuthType: c.who.Type, Subject: c.who.Subject,
-		MaxConcurrent: c.who.MaxConcurrentJobs, MaxDaily: c.who.MaxDailyJobs, MaxAttempts: s.opts.MaxAttempts,
+		MaxConcurrent: c.who.MaxConcurrentJobs, MaxDaily: c.who.MaxDailyJobs, MaxStored: s.maxStored(c), MaxAttempts: s.opts.MaxAttempts,
 		Window: s.opts.RateWindow, RequestLimit: requestLimit, SubmitLimit: s.opts.SubmitLimit,
 		IdempotencyKey: sub.key, RequestDigest: sub.digest,
 	})
+	s.metrics.stored(c.who.Tenant, a, err)
 	s.metrics.submitted(c.who.Tenant, sub.spec.Language, submitOutcome(a, err))
 	return a, err
 }
@@ -162,6 +163,8 @@ func submitOutcome(a queue.Admission, err error) string {
 		return string(rate.Kind)
 	case errors.As(err, &quota):
 		return quota.Reason
+	case errors.Is(err, queue.ErrFull):
+		return "storage_full"
 	case errors.Is(err, queue.ErrKeyReused):
 		return "key_reused"
 	}
@@ -181,6 +184,8 @@ func (s *Server) notAdmitted(c *call, err error) {
 		c.overQuota(quota)
 	case errors.Is(err, queue.ErrKeyReused):
 		c.refuse(http.StatusUnprocessableEntity, "idempotency_key_reused", "body_differs")
+	case errors.Is(err, queue.ErrFull):
+		c.unavailable(err)
 	default:
 		s.audit(c, "job_submission_failed", "", map[string]any{"error": "queue_unreachable"})
 		c.unavailable(err)

@@ -76,8 +76,8 @@ func hybridStack(t *testing.T) (s *stack, header http.Header) {
 func TestTokens(t *testing.T) {
 	s, token := hybridStack(t)
 	s.do("GET", "/v1/quotas", "", token).want(t, 200, `{"tenantId":"`+s.tenant+`","traceId":"test-trace","authType":"jwt",
-		"limits":{"maxConcurrentJobs":1000,"maxDailyJobs":1000,"rateLimitRequests":100000,"rateLimitWindowSeconds":60,"submitRateLimitRequests":100000},
-		"usage":{"activeJobs":0,"dailyJobs":0,"dailyDate":"`+time.Now().UTC().Format(time.DateOnly)+`","estimatedCostUsd":0}}`)
+		"limits":{"maxConcurrentJobs":1000,"maxDailyJobs":1000,"maxStoredBytes":268435456,"rateLimitRequests":100000,"rateLimitWindowSeconds":60,"submitRateLimitRequests":100000},
+		"usage":{"activeJobs":0,"dailyJobs":0,"storedBytes":0,"dailyDate":"`+time.Now().UTC().Format(time.DateOnly)+`","estimatedCostUsd":0}}`)
 	if a := s.do("GET", "/v1/quotas", "", nil); a.at("authType") != "api_key" {
 		t.Errorf("with a key: %s", a.raw)
 	}

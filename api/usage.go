@@ -38,15 +38,16 @@ func (s *Server) getQuotas(c *call) {
 		c.unavailable(err)
 		return
 	}
+	maxStored := s.maxStored(c)
 	c.json(http.StatusOK, quotas{
 		TenantID: c.who.Tenant, TraceID: c.trace, AuthType: c.who.Type,
 		Limits: tenantLimits{
-			quotaLimits:       quotaLimits{c.who.MaxConcurrentJobs, c.who.MaxDailyJobs},
+			quotaLimits:       quotaLimits{c.who.MaxConcurrentJobs, c.who.MaxDailyJobs, &maxStored},
 			RateLimitRequests: s.opts.RateLimit, RateLimitWindowSeconds: int64(s.opts.RateWindow.Seconds()),
 			SubmitRateLimitRequests: s.opts.SubmitLimit,
 		},
 		Usage: tenantUsage{
-			quotaUsage: quotaUsage{u.ActiveJobs, u.DailyJobs}, DailyDate: u.Date, EstimatedCostUsd: roundUSD(u.EstimatedCostUsd),
+			quotaUsage: quotaUsage{u.ActiveJobs, u.DailyJobs, &u.StoredBytes}, DailyDate: u.Date, EstimatedCostUsd: roundUSD(u.EstimatedCostUsd),
 		},
 	})
 }

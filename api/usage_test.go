@@ -5,27 +5,38 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"ccee/worker/queue"
 )
 
 func TestQuotas(t *testing.T) {
 	s := newStack(t, func(o *Options) { o.RateLimit, o.SubmitLimit, o.RateWindow = 100, 50, time.Hour })
+	var ids []string // of finished jobs
 	want := func(active, daily int, cost string) string {
+		stored := 0
+		for _, id := range ids { // as openapi.yaml says it
+			f, err := s.queue.Stored(t.Context(), queue.Unarchived{ID: id, Tenant: s.tenant + "-tight"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored += 4096 + len(f["sourceCode"]) + len(f["spec"]) + len(f["result"]) + len(f["summary"])
+		}
 		return fmt.Sprintf(`{"tenantId":%q,"traceId":"test-trace","authType":"api_key",
-			"limits":{"maxConcurrentJobs":2,"maxDailyJobs":3,"rateLimitRequests":100,"rateLimitWindowSeconds":3600,"submitRateLimitRequests":50},
-			"usage":{"activeJobs":%d,"dailyJobs":%d,"dailyDate":%q,"estimatedCostUsd":%s}}`,
-			s.tenant+"-tight", active, daily, time.Now().UTC().Format(time.DateOnly), cost)
+			"limits":{"maxConcurrentJobs":2,"maxDailyJobs":3,"maxStoredBytes":268435456,"rateLimitRequests":100,"rateLimitWindowSeconds":3600,"submitRateLimitRequests":50},
+			"usage":{"activeJobs":%d,"dailyJobs":%d,"storedBytes":%d,"dailyDate":%q,"estimatedCostUsd":%s}}`,
+			s.tenant+"-tight", active, daily, stored, time.Now().UTC().Format(time.DateOnly), cost)
 	}
 	tight := http.Header{"X-Api-Key": {"tight-key"}}
 	s.do("GET", "/v1/quotas", "", tight).want(t, 200, want(0, 0, "0"))
-	for range 2 {
-		if a := s.do("POST", "/v1/jobs", helloPython, tight); a.status != 202 {
-			t.Fatalf("%d %s, want 202", a.status, a.raw)
-		}
+	if a := s.do("POST", "/v1/jobs", helloPython, tight); a.status != 202 {
+		t.Fatalf("%d %s, want 202", a.status, a.raw)
 	}
-	if err := complete(claim(t, s.queue), exited(0, "")); err != nil {
+	l := claim(t, s.queue)
+	if err := complete(l, exited(0, "")); err != nil {
 		t.Fatal(err)
 	}
-	s.do("GET", "/v1/quotas", "", tight).want(t, 200, want(1, 2, "0.00000027"))
+	ids = append(ids, l.Job.ID)
+	s.do("GET", "/v1/quotas", "", tight).want(t, 200, want(0, 1, "0.00000027"))
 }
 
 func TestCosts(t *testing.T) {

@@ -100,7 +100,7 @@ func api(ctx context.Context, dir, binary string) error {
 func tenantsJSON() string {
 	keys := map[string]any{}
 	for i := range apiTenants {
-		keys[tenantKey(i)] = map[string]any{"tenantId": fmt.Sprintf("bench-%03d", i), "maxConcurrentJobs": 1000, "maxDailyJobs": 1_000_000}
+		keys[tenantKey(i)] = map[string]any{"tenantId": fmt.Sprintf("bench-%03d", i), "maxConcurrentJobs": 1000, "maxDailyJobs": 1_000_000, "maxStoredBytes": 1 << 36}
 	}
 	b, _ := json.Marshal(keys) // strings and numbers
 	return string(b)

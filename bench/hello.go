@@ -69,7 +69,7 @@ func hellos(ctx context.Context, dir, binary, images string, rounds int) error {
 func startUp(ctx context.Context, dir, binary, images, name string, port int, env []string) (*running, *rest, error) {
 	listen := fmt.Sprintf("127.0.0.1:%d", port)
 	up, err := start(binary, filepath.Join(dir, "up-"+name+".log"), append([]string{
-		`TENANT_API_KEYS_JSON={"bench":{"tenantId":"bench","maxConcurrentJobs":1000,"maxDailyJobs":1000000},"neighbour":{"tenantId":"neighbour","maxConcurrentJobs":1000,"maxDailyJobs":1000000}}`,
+		`TENANT_API_KEYS_JSON={"bench":{"tenantId":"bench","maxConcurrentJobs":1000,"maxDailyJobs":1000000,"maxStoredBytes":68719476736},"neighbour":{"tenantId":"neighbour","maxConcurrentJobs":1000,"maxDailyJobs":1000000,"maxStoredBytes":68719476736}}`,
 		"RATE_LIMIT_REQUESTS_PER_MINUTE=100000", "SUBMIT_RATE_LIMIT_PER_MINUTE=100000",
 	}, env...), "up", "--listen", listen, "--data", filepath.Join(dir, "data-"+name), "--images", images,
 		"--socket", filepath.Join(dir, "up-"+name+".sock"), "--cgroup", "ccee-bench-"+name, "--log-level", "warn")

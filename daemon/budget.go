@@ -28,9 +28,9 @@ func quota(file string) int {
 	return int(max(1, (micros+period-1)/period))
 }
 
-// machineMemory is how many bytes of memory there are for the daemon and its jobs: the machine's, or less where a cgroup
+// MachineMemory is how many bytes of memory there are for the daemon and its jobs: the machine's, or less where a cgroup
 // above the daemon has a limit.
-func machineMemory() (int64, error) {
+func MachineMemory() (int64, error) {
 	total, err := memTotal("/proc/meminfo")
 	if err != nil {
 		return 0, err

@@ -61,7 +61,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Cgroup = "ccee"
 	}
 	if o.MemoryBytes == 0 {
-		memory, err := machineMemory()
+		memory, err := MachineMemory()
 		if err != nil {
 			return o, fmt.Errorf("find out how much memory there is: %w", err)
 		}

@@ -217,8 +217,8 @@ func (s *slots) next() (place int) {
 // share is a tenant's part of the budget of which its running jobs have most.
 func (s *slots) share(tenant string) float64 {
 	h := s.held[tenant]
-	return max(float64(h.memory)/float64(s.total.memory), float64(h.millicores)/float64(s.total.millicores),
-		float64(h.pids)/float64(s.total.pids), float64(h.slots)/float64(s.total.slots))
+	part := func(n, total int64) float64 { return float64(n) / float64(max(total, 1)) }
+	return max(part(h.memory, s.total.memory), part(h.millicores, s.total.millicores), part(h.pids, s.total.pids), part(int64(h.slots), int64(s.total.slots)))
 }
 
 // busy reports whether as many jobs run as there are cores.

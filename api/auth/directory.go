@@ -15,6 +15,7 @@ const (
 	maxTenantBytes    = 128 // as job.MaxIDBytes, which every job of the tenant is held to
 	maxConcurrentJobs = 1_000
 	maxDailyJobs      = 1_000_000
+	maxStoredBytes    = 1 << 40
 	defaultConcurrent = 5
 	defaultDailyJobs  = 1_000
 )

@@ -23,13 +23,17 @@ type keyEntry struct {
 type policyEntry struct {
 	MaxConcurrentJobs json.RawMessage `json:"maxConcurrentJobs"`
 	MaxDailyJobs      json.RawMessage `json:"maxDailyJobs"`
+	MaxStoredBytes    json.RawMessage `json:"maxStoredBytes"`
 }
 
 func (e policyEntry) policy() (p Policy, err error) {
 	if p.MaxConcurrentJobs, err = count("maxConcurrentJobs", e.MaxConcurrentJobs, defaultConcurrent, maxConcurrentJobs); err != nil {
 		return p, err
 	}
-	p.MaxDailyJobs, err = count("maxDailyJobs", e.MaxDailyJobs, defaultDailyJobs, maxDailyJobs)
+	if p.MaxDailyJobs, err = count("maxDailyJobs", e.MaxDailyJobs, defaultDailyJobs, maxDailyJobs); err != nil {
+		return p, err
+	}
+	p.MaxStoredBytes, err = count("maxStoredBytes", e.MaxStoredBytes, 0, maxStoredBytes)
 	return p, err
 }
 

@@ -24,6 +24,7 @@ type Principal struct {
 type Policy struct {
 	MaxConcurrentJobs int64 // unfinished jobs at a time, queued ones included
 	MaxDailyJobs      int64 // submissions a day (UTC)
+	MaxStoredBytes    int64 // that its jobs take in Redis; 0: what the server has for all
 }
 
 // Scope is what a credential may be used for.

@@ -57,22 +57,29 @@ func trimStart(b []byte) []byte {
 }
 
 // MarshalJSON writes {"text","bytes","truncated"}, "omitted" and "tail" for what is left out and what comes after it, and
-// "base64" when the bytes are not what a text says.
+// "base64" when the bytes are not what a text says. With BytesOnly there is no text then.
 func (o Output) MarshalJSON() ([]byte, error) {
-	w := outputJSON{Text: o.Text(), Bytes: o.Bytes, Truncated: o.Truncated}
-	if w.Text != string(o.Data) {
-		w.Base64 = o.Data
-	}
+	w := outputJSON{Bytes: o.Bytes, Truncated: o.Truncated}
+	w.Text, w.Base64 = o.coded(o.Data, o.Text())
 	if o.Truncated {
 		w.Omitted = o.Omitted()
 	}
 	if len(o.Tail) > 0 {
-		w.Tail = &tailJSON{Text: o.TailText()}
-		if w.Tail.Text != string(o.Tail) {
-			w.Tail.Base64 = o.Tail
-		}
+		w.Tail = &tailJSON{}
+		w.Tail.Text, w.Tail.Base64 = o.coded(o.Tail, o.TailText())
 	}
 	return json.Marshal(w)
+}
+
+// coded returns what of b stands in JSON, whose text is that.
+func (o *Output) coded(b []byte, text string) (string, []byte) {
+	switch {
+	case text == string(b):
+		return text, nil
+	case o.BytesOnly:
+		return "", b
+	}
+	return text, b
 }
 
 // UnmarshalJSON is the inverse of MarshalJSON.

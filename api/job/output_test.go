@@ -68,6 +68,9 @@ func TestOutputJSON(t *testing.T) {
 		{Output{Data: []byte("a"), Bytes: 1}, `{"text":"a","bytes":1}`},
 		{Output{Data: []byte("a\xc3"), Bytes: 5, Truncated: true}, `{"text":"a","base64":"YcM=","bytes":5,"truncated":true,"omitted":3}`},
 		{Output{Data: []byte("ab"), Tail: []byte("yz"), Bytes: 26, Truncated: true}, `{"text":"ab","bytes":26,"truncated":true,"omitted":22,"tail":{"text":"yz"}}`},
+		{Output{Data: []byte("a\xc3"), Tail: []byte("\xa9z"), Bytes: 9, Truncated: true, BytesOnly: true},
+			`{"text":"","base64":"YcM=","bytes":9,"truncated":true,"omitted":5,"tail":{"text":"","base64":"qXo="}}`},
+		{Output{Data: []byte("é"), Tail: []byte("z"), Bytes: 9, Truncated: true, BytesOnly: true}, `{"text":"é","bytes":9,"truncated":true,"omitted":6,"tail":{"text":"z"}}`},
 		{Output{Tail: []byte("\xa9z"), Bytes: 3, Truncated: true}, `{"text":"","bytes":3,"truncated":true,"omitted":1,"tail":{"text":"z","base64":"qXo="}}`},
 	} {
 		if b, err := json.Marshal(tt.in); err != nil || string(b) != tt.want {
@@ -78,11 +81,11 @@ func TestOutputJSON(t *testing.T) {
 
 // FuzzOutput: whatever bytes a program writes come through JSON unchanged, and their text is UTF-8.
 func FuzzOutput(f *testing.F) {
-	f.Add([]byte("hello"), []byte{}, false)
-	f.Add([]byte{0xff, 0, '\n'}, []byte{0x80}, true)
-	f.Add([]byte("\u2028<&>"), []byte("\x9f\x98\x80"), true)
-	f.Fuzz(func(t *testing.T, data, tail []byte, truncated bool) {
-		in := Output{Data: data, Tail: tail, Bytes: int64(len(data)+len(tail)) + 1, Truncated: truncated}
+	f.Add([]byte("hello"), []byte{}, false, false)
+	f.Add([]byte{0xff, 0, '\n'}, []byte{0x80}, true, true)
+	f.Add([]byte("\u2028<&>"), []byte("\x9f\x98\x80"), true, false)
+	f.Fuzz(func(t *testing.T, data, tail []byte, truncated, bytesOnly bool) {
+		in := Output{Data: data, Tail: tail, Bytes: int64(len(data)+len(tail)) + 1, Truncated: truncated, BytesOnly: bytesOnly}
 		b, err := json.Marshal(in)
 		if err != nil {
 			t.Fatal(err)

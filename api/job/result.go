@@ -66,6 +66,9 @@ type Output struct {
 	Tail      []byte // the last bytes, at most Limits.OutputTailBytes, when some are left out before them
 	Bytes     int64  // how many were written in all
 	Truncated bool   // Bytes > len(Data) + len(Tail)
+
+	// BytesOnly leaves the text out of the JSON where it can't say the bytes: base64 alone has them.
+	BytesOnly bool
 }
 
 // Omitted is how many bytes are left out between Data and Tail.

@@ -1,6 +1,9 @@
 package job
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // The verdicts of a test that are not those of a program's end.
 const (
@@ -40,6 +43,28 @@ func (r *TestResults) Failed() (number int, t *TestResult) {
 		}
 	}
 	return 0, nil
+}
+
+// Compact is r with outputs whose JSON says each byte once: see Output.BytesOnly. It is for what is stored, and shares the bytes with r.
+func (r Result) Compact() Result {
+	r.Steps = slices.Clone(r.Steps)
+	if r.Tests != nil {
+		t := *r.Tests
+		t.List = slices.Clone(t.List)
+		for i := range t.List {
+			for _, s := range []**Step{&t.List[i].Run, &t.List[i].Checker} {
+				if *s != nil {
+					own := **s
+					*s = &own
+				}
+			}
+		}
+		r.Tests = &t
+	}
+	for s := range r.EveryStep() {
+		s.Stdout.BytesOnly, s.Stderr.BytesOnly = true, true
+	}
+	return r
 }
 
 // EveryStep goes through the steps of the job and those of its tests.

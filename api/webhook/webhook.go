@@ -21,9 +21,10 @@ import (
 
 // The bounds of a delivery.
 const (
-	Timeout       = 10 * time.Second // of one attempt
-	maxURL        = 2048             // bytes
-	MinSecret     = 16               // bytes
+	Timeout       = 10 * time.Second       // of one attempt
+	restTime      = 250 * time.Millisecond // for the rest of the answer, which nobody reads
+	maxURL        = 2048                   // bytes
+	MinSecret     = 16                     // bytes
 	MaxSecret     = 256
 	maxRetryAfter = time.Hour
 )
@@ -92,6 +93,7 @@ type Outcome struct {
 	OK         bool
 	StatusCode int    // 0: no answer
 	Error      string // why there was none, in words for the tenant
+	TimedOut   bool   // there was none within Timeout
 	Took       time.Duration
 	RetryAfter time.Duration // that the receiver asked for; 0: it did not
 	Gone       bool          // the receiver wants no more
@@ -101,6 +103,8 @@ type Outcome struct {
 // get in another way.
 func (s *Sender) Send(ctx context.Context, m Message) Outcome {
 	start := s.now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL, bytes.NewReader(m.Body))
 	if err != nil {
 		return Outcome{Error: "the URL is not valid"}
@@ -114,10 +118,13 @@ func (s *Sender) Send(ctx context.Context, m Message) Outcome {
 	resp, err := s.client.Do(req)
 	took := s.now().Sub(start)
 	if err != nil {
-		return Outcome{Error: reason(err), Took: took}
+		return Outcome{Error: reason(err), TimedOut: isTimeout(err), Took: took}
 	}
-	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10) // a short rest lets the connection be used again
+	// A short rest lets the connection be used again. Who sends it slowly, to keep us, loses the connection.
+	late := time.AfterFunc(restTime, cancel)
+	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
 	_ = resp.Body.Close()
+	late.Stop()
 	return Outcome{
 		OK: resp.StatusCode/100 == 2, StatusCode: resp.StatusCode, Took: took, Gone: resp.StatusCode == http.StatusGone,
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After")),
@@ -148,17 +155,21 @@ func retryAfter(s string) time.Duration {
 	return min(time.Duration(min(n, 86_400))*time.Second, maxRetryAfter)
 }
 
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
 // reason says why there was no answer, without what the network inside looks like.
 func reason(err error) string {
 	var dns *net.DNSError
 	var op *net.OpError
-	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, errNotPublic):
 		return errNotPublic.Error()
 	case errors.As(err, &dns):
 		return "the host name can't be resolved"
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case isTimeout(err):
 		return fmt.Sprintf("no answer within %s", Timeout)
 	case errors.As(err, &op) && op.Op == "dial":
 		return "no connection"

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ccee/e2e/patience"
 )
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -186,4 +188,48 @@ func FuzzCheck(f *testing.F) {
 			t.Errorf("%q was taken", s)
 		}
 	})
+}
+
+// A receiver that sends its answer byte by byte holds a delivery no longer than one that doesn't answer.
+func TestTrickle(t *testing.T) {
+	gone := make(chan struct{}, 2)
+	drip := func(w io.Writer, r *http.Request) {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for r.Context().Err() == nil {
+			<-tick.C
+			if _, err := w.Write([]byte("x")); err != nil {
+				break
+			}
+			if f, ok := w.(http.Flusher); ok {
+				f.Flush()
+			}
+		}
+		gone <- struct{}{}
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/body" {
+			drip(w, r)
+			return
+		}
+		conn, _, _ := w.(http.Hijacker).Hijack()
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nX-Slow: ")
+		drip(conn, r.WithContext(context.Background()))
+	}))
+	defer srv.Close()
+	s := NewSender(Policy{Nets: loopback, HTTP: true})
+	began := time.Now()
+	if out := s.Send(t.Context(), Message{URL: srv.URL + "/body"}); !out.OK || out.TimedOut {
+		t.Errorf("a slow body: %+v, want it delivered", out)
+	}
+	if took := time.Since(began); took > Timeout/2 {
+		t.Errorf("a slow body was read for %v", took)
+	}
+	patience.Receive(t, gone, "the sender hangs up on a slow body")
+	s.client.Timeout = 200 * time.Millisecond
+	if out := s.Send(t.Context(), Message{URL: srv.URL + "/head"}); out.OK || !out.TimedOut {
+		t.Errorf("a slow head: %+v, want that it timed out", out)
+	}
+	patience.Receive(t, gone, "the sender hangs up on a slow head")
 }

@@ -118,12 +118,12 @@ func showQuota(ctx context.Context, cmd *cli.Command, c *client.Client) error {
 		TenantID string
 		AuthType string
 		Limits   struct {
-			MaxConcurrentJobs, MaxDailyJobs, RateLimitRequests, RateLimitWindowSeconds, SubmitRateLimitRequests int64
+			MaxConcurrentJobs, MaxDailyJobs, MaxStoredBytes, RateLimitRequests, RateLimitWindowSeconds, SubmitRateLimitRequests int64
 		}
 		Usage struct {
-			ActiveJobs, DailyJobs int64
-			DailyDate             string
-			EstimatedCostUsd      float64
+			ActiveJobs, DailyJobs, StoredBytes int64
+			DailyDate                          string
+			EstimatedCostUsd                   float64
 		}
 	}
 	if err := json.Unmarshal(raw, &q); err != nil {
@@ -133,6 +133,9 @@ func showQuota(ctx context.Context, cmd *cli.Command, c *client.Client) error {
 		fmt.Fprintf(w, "tenant\t%s\n", plain(q.TenantID))
 		fmt.Fprintf(w, "unfinished jobs\t%d of %d\n", q.Usage.ActiveJobs, q.Limits.MaxConcurrentJobs)
 		fmt.Fprintf(w, "jobs on %s\t%d of %d\n", plain(q.Usage.DailyDate), q.Usage.DailyJobs, q.Limits.MaxDailyJobs)
+		if q.Limits.MaxStoredBytes > 0 { // else the server is older
+			fmt.Fprintf(w, "stored bytes\t%d of %d\n", q.Usage.StoredBytes, q.Limits.MaxStoredBytes)
+		}
 		fmt.Fprintf(w, "requests\t%d in %d s, %d of them submissions\n", q.Limits.RateLimitRequests, q.Limits.RateLimitWindowSeconds, q.Limits.SubmitRateLimitRequests)
 		fmt.Fprintf(w, "cost today\t%s USD\n", usd(q.Usage.EstimatedCostUsd))
 	})

@@ -14,6 +14,7 @@ import (
 	"ccee/daemon/client"
 	"ccee/nsjail"
 	"ccee/rootfs"
+	"ccee/worker/queue"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,6 +39,26 @@ func checkRedisServer(ctx context.Context) nsjail.Check {
 		c.Detail = path
 	} else {
 		c.Detail = "not in PATH; ccee up starts one unless REDIS_URL is set"
+	}
+	return c
+}
+
+// checkRedisSettings looks whether the Redis at url may lose jobs, or take all of its machine's memory.
+func checkRedisSettings(ctx context.Context, url string) check {
+	c := check{Check: nsjail.Check{Name: "redis", Fix: "see OPERATIONS.md, Redis"}}
+	q, err := queue.Open(url, queue.Options{})
+	if err != nil {
+		c.Needed, c.Detail = true, err.Error()
+		return c
+	}
+	defer q.Close()
+	m, err := q.Memory(ctx)
+	if err != nil {
+		c.Needed, c.Detail = true, err.Error()
+		return c
+	}
+	if c.Detail = m.Risk(); c.Detail == "" {
+		c.OK, c.Detail = true, fmt.Sprintf("%d of %d MiB are used, %s", m.Used>>20, m.Max>>20, m.Policy)
 	}
 	return c
 }

@@ -10,9 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"ccee/daemon"
 )
 
 // ownRedisURL is how worker and api reach the redis-server that ccee up runs. The children inherit ccee's working directory,
@@ -28,6 +31,9 @@ func (u *plan) openData() error {
 	var err error
 	if u.redis, err = exec.LookPath("redis-server"); err != nil {
 		return errors.New("redis-server is not installed: run make deps (or apt-get install redis-server), or set REDIS_URL")
+	}
+	if u.redisMemory, err = redisMemory(u.cmd.Int64("redis-memory-mb")); err != nil {
+		return err
 	}
 	dir := filepath.Join(u.data, "redis")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -78,8 +84,24 @@ func (u *plan) redisCommand() *exec.Cmd {
 		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
 		// Below that the file is read within a few seconds, and writing it anew costs a core meanwhile.
 		"--auto-aof-rewrite-min-size", "256mb",
-		"--maxmemory-policy", "noeviction", "--loglevel", "warning",
+		// Without a bound a flood of results would take the memory of the jobs, and of everything else here.
+		"--maxmemory", strconv.FormatInt(u.redisMemory, 10), "--maxmemory-policy", "noeviction", "--loglevel", "warning",
 	}}
+}
+
+// minRedisMemory is what Redis needs itself, and for some jobs at once, in bytes.
+const minRedisMemory = 64 << 20
+
+// redisMemory is how many bytes Redis may use: mb MiB or, with 0, a quarter of the machine's.
+func redisMemory(mb int64) (int64, error) {
+	if mb > 0 {
+		return max(mb<<20, minRedisMemory), nil
+	}
+	all, err := daemon.MachineMemory()
+	if err != nil {
+		return 0, fmt.Errorf("find out how much memory Redis may use: %w: say it with --redis-memory-mb", err)
+	}
+	return max(all/4, minRedisMemory), nil
 }
 
 // checkAOF cuts off the append-only file what a killed Redis wrote half. Redis would cut it itself, but within a transaction (7.0.15): its

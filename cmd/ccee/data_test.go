@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ccee/daemon"
 	"ccee/e2e/patience"
 )
 
@@ -82,5 +84,23 @@ func TestCheckAOF(t *testing.T) {
 	defer kill(redis)
 	if got := cli("MGET", "a", "b", "c"); got != "1\n1\n1" {
 		t.Errorf("a, b, c are %q, want 1, 1, 1: half a transaction was run", got)
+	}
+}
+
+// The Redis of ccee up has a bound, by default a quarter of the memory that there is, and never loses anything to stay within it.
+func TestRedisMemory(t *testing.T) {
+	all, err := daemon.MachineMemory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mb, want := range map[int64]int64{0: max(all/4, 64<<20), 1: 64 << 20, 300: 300 << 20} {
+		got, err := redisMemory(mb)
+		if err != nil || got != want {
+			t.Errorf("%d MiB: %d bytes, %v, want %d", mb, got, err, want)
+		}
+		args := strings.Join((&plan{redisMemory: got}).redisCommand().Args, " ")
+		if !strings.Contains(args, fmt.Sprintf("--maxmemory %d --maxmemory-policy noeviction", want)) {
+			t.Errorf("%d MiB: redis-server is started with %s", mb, args)
+		}
 	}
 }

@@ -47,6 +47,9 @@ func doctor(ctx context.Context, cmd *cli.Command) error {
 	for _, c := range append(nsjail.Probe(), checkRedisServer(ctx), checkUser()) {
 		checks = append(checks, check{Check: c})
 	}
+	if url := os.Getenv("REDIS_URL"); url != "" {
+		checks = append(checks, checkRedisSettings(ctx, url))
+	}
 	checks = append(checks, checkStore(ctx, cmd.String("images")), checkDaemon(ctx, cmd.String("socket")))
 	healthy := true
 	for _, c := range checks {

@@ -34,7 +34,8 @@ type plan struct {
 	lock                 *os.File
 	redis                string // redis-server's path; "" with a REDIS_URL from outside
 	services             *nsjail.Services
-	scores               bool // oom_score_adj can be lowered, which takes CAP_SYS_RESOURCE
+	scores               bool  // oom_score_adj can be lowered, which takes CAP_SYS_RESOURCE
+	redisMemory          int64 // bytes
 }
 
 // children returns the parts in the order of their start.

@@ -30,6 +30,7 @@ Every environment variable of ccee daemon, worker and api is handed on to that p
 many jobs at once as the daemon has slots unless WORKER_CONCURRENCY says otherwise.`,
 		Flags: []cli.Flag{
 			devFlag(), listenFlag(), apiPortFlag(), socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
+			intFlag("redis-memory-mb", "CCEE_REDIS_MEMORY_MB", 0, 0, 1<<24, "MiB for the Redis that it starts, 0 for 25 % of the machine's"),
 			stringFlag("data", "CCEE_DATA", defaultData, "`DIR` for Redis's files"),
 		},
 		Action: noArgs(up),

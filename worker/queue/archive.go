@@ -69,6 +69,11 @@ func (q *Queue) Stored(ctx context.Context, u Unarchived) (Stored, error) {
 	if err != nil || !State(h["status"]).Final() || h["tenantId"] != u.Tenant {
 		return nil, q.explain("read job "+u.ID, err)
 	}
+	for _, f := range []string{"result", "outputFiles"} {
+		if s, there := h[f]; there {
+			h[f] = string(unpack(s)) // the database compresses by itself, and keeps what any version can read
+		}
+	}
 	return h, nil
 }
 

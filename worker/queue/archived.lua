@@ -8,5 +8,8 @@ local score = redis.call('ZSCORE', UNARCHIVED, entry(id, tenant))
 if not score or tonumber(score) ~= tonumber(ARGV[3]) then return 0 end
 redis.call('ZREM', UNARCHIVED, entry(id, tenant))
 local f = redis.call('HMGET', jobKey(id), 'status', 'deadLetteredAt')
-if isFinal(f[1]) and not f[2] and redis.call('TTL', jobKey(id)) > JOB_TTL then redis.call('EXPIRE', jobKey(id), JOB_TTL) end
+if isFinal(f[1]) and not f[2] and redis.call('TTL', jobKey(id)) > JOB_TTL then
+  redis.call('EXPIRE', jobKey(id), JOB_TTL)
+  account(id, tenant, now())
+end
 return 1

@@ -156,6 +156,7 @@ func TestRedisKilled(t *testing.T) {
 		}
 	}
 	wantActive(t, q, tenant, 0)
+	wantBooked(t, q, tenant, ids)
 	c, err := q.Counts(t.Context())
 	if err != nil || c.Succeeded != jobs || c.Pending() != 0 || c.Dead != 0 {
 		t.Errorf("counts = %+v, %v, want %d succeeded and nothing else", c, err, jobs)

@@ -4,6 +4,7 @@
 -- returns the state after the step, or false if the tenant has no such job
 
 local id, tenant = ARGV[1], ARGV[2]
+proceed()
 local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
 if f[1] ~= tenant then return false end
 local at, state = now(), f[2]

@@ -6,6 +6,7 @@
 --         {0, ms, 1}: the same, but there are jobs of those tenants
 
 local worker, n = ARGV[1], tonumber(ARGV[2])
+proceed()
 local at = now()
 due(at)
 

@@ -51,11 +51,18 @@
 // learn of ends and cancellations by pub/sub, which may lose messages: both look at the hash again after each reconnection,
 // and Keep at each renewal.
 //
+// # Memory
+//
+// What a job takes is booked for its tenant in the steps that change it (account in lib.lua) and bounded at Submit. The books are not kept by
+// sums of changes: each booking says anew what is there, and is looked at again when the job should have expired. Submit admits nothing when Redis's memory is
+// nearly used up (ErrFull). A Redis that is full refuses a step's first write, if that needs memory; the steps that end something begin
+// with one that doesn't (proceed), so they get through.
+//
 // # Redis
 //
 // One primary (with or without replicas and Sentinel), version 6 or later. Redis Cluster is not supported: a claim touches
-// whichever tenant is next, so its keys can't be declared or share a hash slot. Use appendonly yes and maxmemory-policy noeviction.
-// An unfinished job has no expiry, so even a volatile-* policy can't evict it; quotas bound how many there are.
+// whichever tenant is next, so its keys can't be declared or share a hash slot. Use appendonly yes, maxmemory and maxmemory-policy noeviction.
+// An unfinished job has no expiry, so even a volatile-* policy can't evict it; quotas bound how many there are, and what they take.
 // A finished one is kept for JobTTL with its source, a dead-lettered one for DeadLetterTTL. Source and input are stored once,
 // in the job's hash; the queues hold ids.
 //

@@ -31,7 +31,7 @@ func (l *Lease) Emit(ctx context.Context, events []job.Event) error {
 		if err != nil {
 			return job.Errorf(job.EInternal, "%s: %v", l.what("encode an event of"), err)
 		}
-		args = append(args, b)
+		args = append(args, pack(b))
 	}
 	return l.end(ctx, l.q.steps.emit, "tell the events of", args...)
 }
@@ -53,7 +53,7 @@ func (q *Queue) LiveEvents(ctx context.Context, id, after string) ([]LiveEvent, 
 	for _, m := range msgs {
 		e := LiveEvent{ID: m.ID}
 		e.Attempt, _ = strconv.Atoi(text(m.Values["attempt"]))
-		_ = json.Unmarshal([]byte(text(m.Values["event"])), &e.Event) // a damaged one has no Type and says nothing
+		_ = json.Unmarshal(unpack(text(m.Values["event"])), &e.Event) // a damaged one has no Type and says nothing
 		events = append(events, e)
 	}
 	return events, nil

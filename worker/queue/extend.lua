@@ -4,6 +4,7 @@
 -- returns 'ok', 'cancel' (renewed, and the tenant wants the job cancelled) or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
+proceed()
 if not held(id, claim) then return 'lost' end
 local at = now()
 quiet(at)

@@ -4,6 +4,7 @@
 -- returns 'ok' or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
+proceed()
 if not held(id, claim) then return 'lost' end
 local how = ARGV[6] == '1' and bury or failed
 how(id, tenant, now(), ARGV[4], ARGV[5])

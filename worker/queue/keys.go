@@ -18,6 +18,8 @@ import (
 //	tenant:<t>:idempotency:<digest>     string  "<id> <digest of the request>" of the job that the key admitted
 //	tenant:<t>:model_calls:<date>       int     calls of a language model on that UTC day
 //	tenant:<t>:model_said:<digest>      string  what a model said to a prompt, JSON
+//	tenant:<t>:stored                   hash    what a job takes in Redis, bytes, by its id; the sum of all under ""
+//	tenant:<t>:stored_until             zset    id by the time at which that is looked at again, ms
 //	tenant:<t>:audit                    stream  the tenant's audit, bounded
 //	tenant:<t>:audit_head               hash    seq and hash of its last entry
 //	audit:events                        stream  the audit of all tenants, and what has none; bounded
@@ -33,6 +35,8 @@ import (
 //	queue:<q>:leases                    zset    "<id> <tenant>" by expiry, ms
 //	queue:<q>:delayed                   zset    "<id> <tenant>" by due time, ms
 //	queue:<q>:webhooks                  zset    "<id> <tenant>" of webhooks by due time, ms
+//	queue:<q>:webhooks:<t>              zset    "<id> <tenant>" of the tenant's webhooks that are due
+//	queue:<q>:webhook_ring              zset    tenants with webhooks that are due, by their next turn, microseconds
 //	queue:<q>:webhook_wake              list    as wake, for who delivers them
 //	job:<id>:deliveries                 list    the latest attempts to deliver the job's webhook, JSON
 //	job:<id>:events                     stream  what a running job did, for those who watch; bounded, and short-lived
@@ -60,6 +64,8 @@ func (k keys) activeIDs(tenant string) string    { return "tenant:" + tenant + "
 func (k keys) active(tenant string) string       { return "tenant:" + tenant + ":active_jobs" }
 func (k keys) dailyJobs(tenant, d string) string { return "tenant:" + tenant + ":daily_jobs:" + d }
 func (k keys) dailyCost(tenant, d string) string { return "tenant:" + tenant + ":daily_cost:" + d }
+func (k keys) stored(tenant string) string       { return "tenant:" + tenant + ":stored" }
+func (k keys) storedUntil(tenant string) string  { return k.stored(tenant) + "_until" }
 func (k keys) auditTrail(t string) string        { return "tenant:" + t + ":audit" }
 func (k keys) auditHead(t string) string         { return "tenant:" + t + ":audit_head" }
 func (k keys) wake() string                      { return k.part("wake") }
@@ -99,7 +105,8 @@ local HEARD, SPARED = Q .. 'heard', Q .. 'spared'
 local LANGUAGES, OFFERED = Q .. 'languages', Q .. 'offered'
 local LEASES, DELAYED, WAKE, STATS = Q .. 'leases', Q .. 'delayed', Q .. 'wake', Q .. 'stats'
 local WORKERS, RUNTIMES, FINISHED, CANCEL = Q .. 'workers', Q .. 'runtimes', Q .. 'finished', Q .. 'cancel'
-local HOOKS, HOOK_WAKE = Q .. 'webhooks', Q .. 'webhook_wake'
+local HOOKS, HOOK_WAKE, HOOK_RING = Q .. 'webhooks', Q .. 'webhook_wake', Q .. 'webhook_ring'
+local function hooksDue(t) return HOOKS .. ':' .. t end
 local UNARCHIVED, ARCHIVING, ARCHIVER = Q .. 'unarchived', Q .. 'archiving', Q .. 'archiver'
 local function jobKey(id) return 'job:' .. id end
 local CHANGED = Q .. 'changed'
@@ -114,6 +121,8 @@ local function dailyCost(t, date) return 'tenant:' .. t .. ':daily_cost:' .. dat
 local function rateKey(t, kind, bucket) return 'tenant:' .. t .. ':' .. kind .. ':' .. string.format('%.0f', bucket) end
 local function idempotent(t, digest) return 'tenant:' .. t .. ':idempotency:' .. digest end
 local function modelCalls(t, date) return 'tenant:' .. t .. ':model_calls:' .. date end
+local function stored(t) return 'tenant:' .. t .. ':stored' end
+local function storedUntil(t) return stored(t) .. '_until' end
 local function auditTrail(t) return 'tenant:' .. t .. ':audit' end
 local function auditHead(t) return 'tenant:' .. t .. ':audit_head' end
 local function waiting(l, t) return Q .. 'jobs:' .. #l .. ':' .. l .. ':' .. t end

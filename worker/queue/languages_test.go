@@ -214,7 +214,7 @@ func TestSweep(t *testing.T) {
 		wantState(t, q, tenant, id, Queued)
 	}
 	wantActive(t, q, tenant, 3)
-	if d, err := q.ClaimDelivery(patience.Context(t), "api"); err != nil || d.JobID != old {
+	if d, err := q.ClaimDelivery(patience.Context(t), Deliverer{Worker: "api"}); err != nil || d.JobID != old {
 		t.Errorf("the webhook: %+v, %v", d, err)
 	}
 	if got := claimIn(t, q, "ruby"); got != young {

@@ -1,7 +1,7 @@
 -- What several steps share. Each paragraph is a definition, and a step has those that it uses (link.go), behind the key names (keys.go)
 -- and before its own file. JOB_TTL, DEAD_TTL, DAILY_TTL,
 -- COST_TTL and ARCHIVE_TTL (seconds), LEASE and MAX_WAIT (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, RELEASES_MAX, MAX_BLOCK, SILENCE
--- and TALLY (ms), TALLY_TTL and KEEP_LANGUAGE are fixed.
+-- and TALLY (ms), TALLY_TTL, KEEP_LANGUAGE (ms), JOB_BYTES, HOOK_BYTES and STORED_TTL (seconds) are fixed.
 
 local floor = math.floor
 
@@ -34,6 +34,10 @@ local function dateOf(ms) return string.sub(iso(ms), 1, 10) end
 -- Ids have no spaces.
 local function entry(id, tenant) return id .. ' ' .. tenant end
 local function split(e) return string.match(e, '^(%S+) (.*)$') end
+
+-- proceed lets a step go on though Redis has no memory left. Of a step Redis refuses then only the first write, and only one that needs
+-- memory; this one needs none. It is for steps that end something, and for those that put it off until there is memory again.
+local function proceed() redis.call('DEL', Q .. 'nothing') end
 
 -- audit appends an event to its tenant's trail and to the one of all tenants. Each entry carries the hash of the one before and
 -- of itself, and the head of the chain is kept apart: what is changed, left out or cut off shows (see audit.go, which has the same
@@ -146,6 +150,43 @@ local function toArchive(id, tenant, at)
   return true
 end
 
+-- account books what a job takes now: its large fields, its live events, and what it may yet store (reservedBytes) until it is finished.
+-- What a finished job takes is looked at again when it should have expired, so the books are right whatever has become of it. The first
+-- write needs no memory: Redis lets this go on when it has none left.
+local function account(id, tenant, at)
+  local key, size, again = jobKey(id), 0, redis.call('PTTL', jobKey(id))
+  local f = redis.call('HMGET', key, 'tenantId', 'status', 'reservedBytes', 'eventBytes')
+  if f[1] == tenant then
+    size = JOB_BYTES
+    for _, name in ipairs({ 'sourceCode', 'stdin', 'spec', 'result', 'outputFiles', 'summary', 'analysis' }) do
+      size = size + redis.call('HSTRLEN', key, name)
+    end
+    if redis.call('HEXISTS', key, 'webhookUrl') == 1 then size = size + HOOK_BYTES end
+    if not isFinal(f[2]) then size = size + (f[3] or 0) end
+    if again < 0 then again = JOB_TTL * 1000 end
+    local live = f[4] and redis.call('PTTL', events(id)) or -2
+    if live >= 0 then size, again = size + f[4], math.min(again, live) end
+  end
+  redis.call('ZREM', storedUntil(tenant), id)
+  local more = size - (redis.call('HGET', stored(tenant), id) or 0)
+  if size > 0 then
+    redis.call('HSET', stored(tenant), id, string.format('%.0f', size))
+    redis.call('ZADD', storedUntil(tenant), at + again + 1, id)
+  else
+    redis.call('HDEL', stored(tenant), id)
+  end
+  local sum = redis.call('HINCRBY', stored(tenant), '', string.format('%.0f', more))
+  if redis.call('HLEN', stored(tenant)) == 1 then redis.call('DEL', stored(tenant)) end
+  redis.call('EXPIRE', stored(tenant), STORED_TTL)
+  redis.call('EXPIRE', storedUntil(tenant), STORED_TTL)
+  return sum
+end
+
+-- review books anew what is due: the first n.
+local function review(tenant, at, n)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', storedUntil(tenant), '-inf', at, 'LIMIT', 0, n)) do account(id, tenant, at) end
+end
+
 -- finish puts a job into its final state; the rest of the arguments are further fields of the hash. Only now it gets an expiry:
 -- an unfinished job neither expires nor falls to a volatile-* eviction policy.
 local function finish(id, tenant, at, state, ...)
@@ -153,6 +194,7 @@ local function finish(id, tenant, at, state, ...)
   redis.call('HSET', jobKey(id), 'status', state, 'completedAt', t, 'updatedAt', t, ...)
   redis.call('HDEL', jobKey(id), 'currentAttempt', 'worker')
   redis.call('EXPIRE', jobKey(id), toArchive(id, tenant, at) and math.max(JOB_TTL, ARCHIVE_TTL) or JOB_TTL)
+  account(id, tenant, at)
   redis.call('ZREM', LEASES, entry(id, tenant))
   freeSlot(id, tenant)
   redis.call('HINCRBY', STATS, state, 1)

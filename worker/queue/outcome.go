@@ -27,9 +27,9 @@ func (l *Lease) completeArgs(o Outcome) ([]any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode its output files: %w", err)
 		}
-		files, o.Result.OutputFiles = string(b), nil
+		files, o.Result.OutputFiles = string(pack(b)), nil
 	}
-	res, err := json.Marshal(o.Result)
+	res, err := json.Marshal(o.Result.Compact())
 	if err != nil {
 		return nil, fmt.Errorf("encode its result: %w", err)
 	}
@@ -47,8 +47,8 @@ func (l *Lease) completeArgs(o Outcome) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode its audit: %w", err)
 	}
-	return []any{string(o.Result.Status), res, o.FailureCategory, strconv.FormatFloat(o.EstimatedCostUsd, 'f', 8, 64),
-		o.BillableDurationMs, o.CostModelVersion, files, short, ended}, nil
+	return []any{string(o.Result.Status), pack(res), o.FailureCategory, strconv.FormatFloat(o.EstimatedCostUsd, 'f', 8, 64),
+		o.BillableDurationMs, o.CostModelVersion, files, short, ended, len(res)}, nil
 }
 
 // ended is the metadata of job_succeeded, job_failed and job_cancelled with a result.

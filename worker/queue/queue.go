@@ -97,6 +97,7 @@ type Queue struct {
 	opts     Options
 	keys     keys
 	steps    steps
+	memory   memory
 	finished *listener // ids of jobs that reached their final state
 	changes  *listener // ids of jobs about which anything is new
 	cancels  *listener // ids of running jobs whose cancellation was asked for

@@ -3,6 +3,7 @@
 -- ARGV  tenant, limit, window (seconds), traceId, method, path
 -- returns {count, end of the window (ms), now (ms)}
 
+proceed()
 local at = now()
 local count, ends = countRequest(ARGV[1], 'rate_limit', tonumber(ARGV[3]), tonumber(ARGV[2]), at, 'rate_limited', ARGV[4], ARGV[5], ARGV[6])
 return { count, ends, at }

@@ -112,13 +112,13 @@ func (h hash) record() Record {
 	}
 	if s := cmp.Or(h["result"], h["summary"]); s != "" {
 		var res job.Result
-		if json.Unmarshal([]byte(s), &res) == nil {
+		if json.Unmarshal(unpack(s), &res) == nil {
 			r.Result = &res
 		}
 	}
 	if s := h["outputFiles"]; s != "" && r.Result != nil {
 		var files job.OutputFiles
-		if json.Unmarshal([]byte(s), &files) == nil {
+		if json.Unmarshal(unpack(s), &files) == nil {
 			r.Result.OutputFiles = &files
 		}
 	}

@@ -6,6 +6,7 @@
 -- returns 'queued' or 'retrying'; 'cancelled' (the tenant had asked for it), 'failed' (dead-lettered) or 'lost'
 
 local id, tenant, claim, pause, longest, cause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+proceed()
 if not held(id, claim) then return 'lost' end
 local at = now()
 if redis.call('HEXISTS', jobKey(id), 'cancelRequestedAt') == 1 then

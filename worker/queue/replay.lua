@@ -13,6 +13,7 @@ redis.call('HSET', jobKey(id), 'status', 'queued', 'attemptsMade', '0', 'current
 redis.call('HDEL', jobKey(id), 'error', 'cause', 'failureCategory', 'completedAt', 'startedAt', 'deadLetteredAt', 'retryScheduledAt',
   'cancelRequestedAt', 'releases', 'estimatedCostUsd', 'billableDurationMs', 'costModelVersion')
 redis.call('PERSIST', jobKey(id))
+account(id, tenant, at)
 redis.call('SADD', activeIDs(tenant), id)
 redis.call('SET', activeJobs(tenant), redis.call('SCARD', activeIDs(tenant)))
 auditJob(at, id, tenant, 'worker', 'job_replayed', {})

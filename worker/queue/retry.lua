@@ -4,6 +4,7 @@
 -- returns 'retrying', 'cancelled' (the tenant had asked for it), 'failed' (dead-lettered) or 'lost'
 
 local id, tenant, claim, delay, message, cause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+proceed()
 if not held(id, claim) then return 'lost' end
 local at = now()
 local f = redis.call('HMGET', jobKey(id), 'attemptsMade', 'maxAttempts', 'cancelRequestedAt')

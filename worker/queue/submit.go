@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"ccee/api/job"
 )
@@ -39,6 +42,7 @@ type Submission struct {
 	// The tenant's quotas. 0 admits nothing.
 	MaxConcurrent int64 // unfinished jobs, those that wait included
 	MaxDaily      int64 // submissions on one UTC day
+	MaxStored     int64 // bytes that its jobs take in Redis; 0: DefaultMaxStored
 
 	// The tenant's windows, counted in the same step. A limit of 0 is not counted.
 	Window                    time.Duration // whole seconds
@@ -56,6 +60,7 @@ const IdempotencyTTL = 24 * time.Hour
 type Admission struct {
 	ID       string // of the job: that of an earlier submission if Replayed
 	Replayed bool   // IdempotencyKey had admitted ID before
+	Stored   int64  // bytes that the tenant's jobs take
 	Requests Rate   // the window of requests, also when the error is not nil; zero if RequestLimit was 0 or Redis could not be asked
 }
 
@@ -76,17 +81,23 @@ func (e *RateError) Error() string {
 const (
 	MaxConcurrentJobs = "max_concurrent_jobs"
 	MaxDailyJobs      = "max_daily_jobs"
+	MaxStoredBytes    = "max_stored_bytes"
 )
 
 // QuotaError is returned as *QuotaError by Submit for a job that the tenant's quota does not admit.
 type QuotaError struct {
-	Reason                  string // MaxConcurrentJobs or MaxDailyJobs
-	Active, Daily           int64  // used now
-	MaxConcurrent, MaxDaily int64
+	Reason                             string // MaxConcurrentJobs, MaxDailyJobs or MaxStoredBytes
+	Active, Daily, Stored              int64  // used now
+	MaxConcurrent, MaxDaily, MaxStored int64
+	// StoredLess is how long it is until some of what is stored is forgotten by itself; more than 0.
+	StoredLess time.Duration
 }
 
 func (e *QuotaError) Error() string {
-	if e.Reason == MaxDailyJobs {
+	switch e.Reason {
+	case MaxStoredBytes:
+		return fmt.Sprintf("the tenant's jobs take %d bytes, and this one has no place in the %d that are allowed", e.Stored, e.MaxStored)
+	case MaxDailyJobs:
 		return fmt.Sprintf("the tenant has submitted %d jobs today, %d are allowed", e.Daily, e.MaxDaily)
 	}
 	return fmt.Sprintf("the tenant has %d unfinished jobs, %d are allowed", e.Active, e.MaxConcurrent)
@@ -96,25 +107,29 @@ func (e *QuotaError) Error() string {
 // and the audit and makes it wait for a worker, all in one step. It is idempotent: for a job of that id and tenant that exists it
 // changes nothing and returns nil.
 //
-// The error is a *RateError, a *QuotaError, ErrKeyReused, a *job.Error with code invalid or conflict (the id is another tenant's),
+// The error is a *RateError, a *QuotaError, ErrFull, ErrKeyReused, a *job.Error with code invalid or conflict (the id is another tenant's),
 // or says that Redis could not be asked; then the job may have been admitted nevertheless, and repeating the call with the same id
 // is safe.
 func (q *Queue) Submit(ctx context.Context, s Submission) (Admission, error) {
-	args, err := submitArgs(s)
+	s.MaxStored = cmp.Or(s.MaxStored, DefaultMaxStored)
+	args, err := submitArgs(s, q.memory.room(ctx, q))
 	if err != nil {
 		return Admission{}, err
 	}
 	what := "submit job " + s.Spec.ID
-	r, err := q.list(ctx, q.steps.submit, 8, what, args...)
-	if err != nil && ctx.Err() == nil {
+	r, err := q.list(ctx, q.steps.submit, 10, what, args...)
+	if err != nil && ctx.Err() == nil && !redis.HasErrorPrefix(err, "OOM") {
 		// Once more, as the connection may have been one that a restart of Redis had broken.
-		r, err = q.list(ctx, q.steps.submit, 8, what, args...)
+		r, err = q.list(ctx, q.steps.submit, 10, what, args...)
 	}
-	if err != nil {
+	switch {
+	case redis.HasErrorPrefix(err, "OOM"):
+		return Admission{}, ErrFull
+	case err != nil:
 		return Admission{}, err
 	}
 	outcome, ends, at := text(r[0]), integer(r[6]), integer(r[7])
-	a := Admission{ID: text(r[1])}
+	a := Admission{ID: text(r[1]), Stored: integer(r[8])}
 	if s.RequestLimit > 0 {
 		a.Requests = rateOf(integer(r[4]), s.RequestLimit, ends, at)
 	}
@@ -132,14 +147,18 @@ func (q *Queue) Submit(ctx context.Context, s Submission) (Admission, error) {
 		return a, &RateError{Requests, a.Requests}
 	case "submit_rate_limited":
 		return a, &RateError{Submits, rateOf(integer(r[5]), s.SubmitLimit, ends, at)}
-	case MaxConcurrentJobs, MaxDailyJobs:
-		return a, &QuotaError{Reason: outcome, Active: integer(r[2]), Daily: integer(r[3]), MaxConcurrent: s.MaxConcurrent, MaxDaily: s.MaxDaily}
+	case "full":
+		return a, ErrFull
+	case MaxConcurrentJobs, MaxDailyJobs, MaxStoredBytes:
+		return a, &QuotaError{Reason: outcome, Active: integer(r[2]), Daily: integer(r[3]), Stored: integer(r[8]),
+			MaxConcurrent: s.MaxConcurrent, MaxDaily: s.MaxDaily, MaxStored: s.MaxStored, StoredLess: time.Duration(integer(r[9])-at+1) * time.Millisecond}
 	default:
 		return a, q.explain(what, fmt.Errorf("unexpected outcome %q", outcome))
 	}
 }
 
-func submitArgs(s Submission) ([]any, error) {
+// submitArgs are the arguments of submit.lua; room is its 17th.
+func submitArgs(s Submission, room any) ([]any, error) {
 	spec := s.Spec
 	switch {
 	case spec.ID == "":
@@ -174,11 +193,12 @@ func submitArgs(s Submission) ([]any, error) {
 	}
 	args := []any{spec.ID, spec.Tenant, int(s.Priority), s.MaxConcurrent, s.MaxDaily,
 		seconds(s.Window), s.RequestLimit, s.SubmitLimit, key, s.RequestDigest, seconds(IdempotencyTTL), s.TraceID, s.Path, submitted,
+		s.MaxStored, mayStore(spec), room,
 		"apiKeyFingerprint", s.Fingerprint, "language", spec.Language,
 		"sourceCode", source, "stdin", stdin, "spec", rest, "maxAttempts", s.MaxAttempts,
 		"timeoutMs", s.Request.TimeoutMs, "memoryMb", s.Request.MemoryMb, "cpuMillicores", s.Request.CPUMillicores}
 	if s.Webhook.URL != "" {
-		args = append(args, "webhookUrl", s.Webhook.URL, "webhookSecret", s.Webhook.Secret)
+		args = append(args, "webhookUrl", s.Webhook.URL, "webhookSecret", s.Webhook.Secret, "webhookHost", hookHost(s.Webhook.URL))
 	}
 	return args, nil
 }

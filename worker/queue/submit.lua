@@ -3,22 +3,49 @@
 -- ARGV  1 id, 2 tenant, 3 priority, 4 maxConcurrent, 5 maxDaily,
 --       6 window (seconds), 7 requestLimit, 8 submitLimit (each 0: not counted),
 --       9 idempotency key ('' for none), 10 digest of the request under that key, 11 seconds for which the key holds,
---       12 traceId, 13 path of the request, 14 audit metadata (JSON; '': not noted), then field, value ... of the job hash
--- returns {outcome, id, active, daily, requests, submits, end of the window (ms), now (ms)}; outcome is 'ok';
+--       12 traceId, 13 path of the request, 14 audit metadata (JSON; '': not noted), 15 maxStored (bytes), 16 what the job may store
+--       besides what it comes with (bytes), 17 how much more may be stored by all ('' if nobody knows),
+--       then field, value ... of the job hash
+-- returns {outcome, id, active, daily, requests, submits, end of the window (ms), now (ms), stored, when some of it goes (ms)};
+--         outcome is 'ok';
 --         'exists' (the same tenant's job of that id: nothing changed); 'replayed' (the key admitted job id before), 'reused' (the
 --         key came with another request); 'taken' (the id is another tenant's); 'rate_limited', 'submit_rate_limited';
---         'max_concurrent_jobs' or 'max_daily_jobs'
+--         'max_concurrent_jobs', 'max_daily_jobs' or 'max_stored_bytes'; 'full' (Redis has little memory left, and this tenant has
+--         more of it than is left)
 
 local id, tenant, priority = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local maxConcurrent, maxDaily, window = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local trace, path = ARGV[12], ARGV[13]
+local trace, path, maxStored, reserved, room = ARGV[12], ARGV[13], tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
+local FIELDS = 18
 local at = now()
 local t = iso(at)
 local daily = dailyJobs(tenant, string.sub(t, 1, 10))
 local active, today = redis.call('SCARD', activeIDs(tenant)), tonumber(redis.call('GET', daily) or '0')
-local requests, submits, ends = 0, 0, 0
+local requests, submits, ends, bytes = 0, 0, 0, 0
 
-local function answer(outcome, which) return { outcome, which or id, active, today, requests, submits, ends, at } end
+local function answer(outcome, which)
+  local next = redis.call('ZRANGE', storedUntil(tenant), 0, 0, 'WITHSCORES')[2]
+  return { outcome, which or id, active, today, requests, submits, ends, at, bytes, math.max(at, tonumber(next or at)) }
+end
+
+-- tooMuch says whether the tenant has stored so much that there is no place for the job. One that has nothing may have a job of any size.
+local function tooMuch()
+  local size = JOB_BYTES + reserved
+  for i = FIELDS + 1, #ARGV, 2 do size = size + #ARGV[i] end
+  local function look()
+    bytes = tonumber(redis.call('HGET', stored(tenant), '') or '0')
+    return bytes > 0 and bytes + size > maxStored
+  end
+  review(tenant, at, 16)
+  if not look() then return false end
+  -- Before it is refused for what is there: some more of what is due, and of the rest, where somebody may have deleted by hand.
+  review(tenant, at, 200)
+  local from = at % redis.call('ZCARD', storedUntil(tenant))
+  for _, one in ipairs(redis.call('ZRANGE', storedUntil(tenant), from, from + 49)) do account(one, tenant, at) end
+  return look()
+end
+
+if room and room <= 0 then proceed() end
 
 local limit = tonumber(ARGV[7])
 if limit > 0 then
@@ -41,12 +68,13 @@ if limit > 0 then
   if submits > limit then return answer('submit_rate_limited') end
 end
 
-local full = active >= maxConcurrent and 'max_concurrent_jobs' or today >= maxDaily and 'max_daily_jobs'
+local full = active >= maxConcurrent and 'max_concurrent_jobs' or today >= maxDaily and 'max_daily_jobs' or tooMuch() and 'max_stored_bytes'
 if full then
-  audit(at, tenant, 'api', 'submission_rejected_quota', '',
-    cjson.encode({ traceId = trace, reason = full, activeJobs = active, dailyJobs = today }))
+  audit(at, tenant, 'api', 'submission_rejected_quota', '', cjson.encode({ traceId = trace, reason = full, activeJobs = active,
+    dailyJobs = today, storedBytes = full == 'max_stored_bytes' and bytes or nil }))
   return answer(full)
 end
+if room and (room <= 0 or bytes > room) then return answer('full') end
 
 redis.call('SADD', activeIDs(tenant), id)
 redis.call('SET', activeJobs(tenant), active + 1)
@@ -57,7 +85,8 @@ if key then redis.call('SET', key, entry(id, ARGV[10]), 'EX', ARGV[11]) end
 local order = redis.call('INCR', ORDER) - priority * 2 ^ 50
 redis.call('HSET', jobKey(id), 'jobId', id, 'tenantId', tenant, 'status', 'queued', 'createdAt', t, 'updatedAt', t,
   'attemptsMade', '0', 'currentAttempt', '1', 'claims', '0', 'order', order, 'priority', priority, 'traceId', trace,
-  unpack(ARGV, 15))
+  'reservedBytes', ARGV[16], unpack(ARGV, FIELDS))
+bytes = account(id, tenant, at)
 
 redis.call('ZADD', history(tenant), at, id)
 local over = redis.call('ZCARD', history(tenant)) - HISTORY_MAX

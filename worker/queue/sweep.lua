@@ -3,6 +3,7 @@
 -- ARGV  none
 -- returns how many jobs it ended; when that is not 0 there may be more
 
+proceed()
 local at = now()
 due(at)
 local ended = 0

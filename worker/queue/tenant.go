@@ -18,6 +18,8 @@ type RateKind string
 const (
 	Requests RateKind = "rate_limit"        // every authenticated request
 	Submits  RateKind = "submit_rate_limit" // valid submissions
+
+	Redeliveries RateKind = "redeliver_rate_limit" // webhooks that are to be delivered again
 )
 
 // Rate is the state of a tenant's window after one more request.
@@ -106,18 +108,19 @@ func wholeSeconds(d time.Duration) bool { return d >= time.Second && d%time.Seco
 type Usage struct {
 	ActiveJobs       int64  // unfinished jobs
 	DailyJobs        int64  // submitted on Date
+	StoredBytes      int64  // that its jobs take in Redis
 	Date             string // today, UTC, YYYY-MM-DD
 	EstimatedCostUsd float64
 }
 
 // Usage returns what the tenant has used of its quotas today.
 func (q *Queue) Usage(ctx context.Context, tenant string) (Usage, error) {
-	r, err := q.list(ctx, q.steps.usage, 4, "read the usage of tenant "+tenant, tenant)
+	r, err := q.list(ctx, q.steps.usage, 5, "read the usage of tenant "+tenant, tenant)
 	if err != nil {
 		return Usage{}, err
 	}
 	cost, _ := strconv.ParseFloat(text(r[3]), 64)
-	return Usage{ActiveJobs: integer(r[0]), DailyJobs: integer(r[1]), Date: text(r[2]), EstimatedCostUsd: cost}, nil
+	return Usage{ActiveJobs: integer(r[0]), DailyJobs: integer(r[1]), Date: text(r[2]), EstimatedCostUsd: cost, StoredBytes: integer(r[4])}, nil
 }
 
 // DayCost is what a tenant's jobs that finished on one day have cost.

@@ -1,9 +1,12 @@
 -- Reads what a tenant has used.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant
--- returns {active, daily, date, cost (decimal string)}
+-- returns {active, daily, date, cost (decimal string), stored bytes}
 
 local tenant = ARGV[1]
-local date = dateOf(now())
+local at = now()
+local date = dateOf(at)
+review(tenant, at, 200)
 return { redis.call('SCARD', activeIDs(tenant)), tonumber(redis.call('GET', dailyJobs(tenant, date)) or '0'), date,
-  redis.call('GET', dailyCost(tenant, date)) or '0' }
+  redis.call('GET', dailyCost(tenant, date)) or '0',
+  tonumber(redis.call('HGET', stored(tenant), '') or '0') }

@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// ErrFull means that Redis has too little memory left for a further job. What is there goes on: jobs run and are finished.
+var ErrFull = errors.New("redis has too little memory left")
+
+const (
+	// fullPercent of Redis's memory may be used before no more jobs are admitted. The rest is for what was admitted.
+	fullPercent = 85
+	// memoryAge is how long a look at Redis's memory is used again.
+	memoryAge = time.Second
+)
+
+// Memory is what Redis says of its memory.
+type Memory struct {
+	Used   int64  // bytes, of those that count towards Max
+	Max    int64  // bytes; 0: it has no bound (maxmemory)
+	Policy string // what happens at the bound (maxmemory-policy); "noeviction" is the one that loses no jobs
+	Host   int64  // bytes that the machine has; 0: not known
+}
+
+// Memory asks Redis for it.
+func (q *Queue) Memory(ctx context.Context) (Memory, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	const what = "ask for the memory"
+	cmd := redis.NewStringCmd(ctx, "info", "memory")
+	if err := q.batch.do(ctx, cmd); err != nil {
+		return Memory{}, q.explain(what, err)
+	}
+	return parseMemory(cmd.Val()), q.explain(what, cmd.Err())
+}
+
+// parseMemory reads the section memory of INFO: lines "name:value".
+func parseMemory(info string) Memory {
+	h := hash{}
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		h[name] = value
+	}
+	return Memory{Used: h.integer("used_memory") - h.integer("mem_not_counted_for_evict"), Max: h.integer("maxmemory"),
+		Policy: h["maxmemory_policy"], Host: h.integer("total_system_memory")}
+}
+
+// Risk says what is wrong with that Redis's settings, and what to do; "" when nothing is.
+func (m Memory) Risk() string {
+	var risks []string
+	if m.Max == 0 {
+		risks = append(risks, "maxmemory is 0, so Redis may take all of its machine's memory: set it, with room for what the tenants may store")
+	}
+	if m.Policy != "noeviction" {
+		risks = append(risks, fmt.Sprintf("maxmemory-policy is %q, so Redis deletes jobs and books when its memory is full: set noeviction", m.Policy))
+	}
+	return strings.Join(risks, "; ")
+}
+
+// room is how many more bytes may be stored; ok is false where there is no bound to be seen.
+func (m Memory) room() (bytes int64, ok bool) {
+	bound := m.Max
+	if bound == 0 {
+		bound = m.Host
+	}
+	return bound/100*fullPercent - m.Used, bound > 0
+}
+
+// memory keeps the latest look, so that submissions don't ask each time.
+type memory struct {
+	asking sync.Mutex // held by the one who asks; the others use what was there before
+
+	mu   sync.Mutex // guards the rest
+	last Memory
+	at   time.Time
+}
+
+// room is the argument of submit.lua: how many more bytes may be stored, or "" where nobody knows.
+func (m *memory) room(ctx context.Context, q *Queue) string {
+	m.mu.Lock()
+	last, age := m.last, time.Since(m.at)
+	m.mu.Unlock()
+	if age > memoryAge && m.asking.TryLock() {
+		defer m.asking.Unlock()
+		if now, err := q.Memory(ctx); err == nil { // else the submission itself will say why not
+			m.mu.Lock()
+			m.last, m.at, last = now, time.Now(), now
+			m.mu.Unlock()
+		}
+	}
+	bytes, ok := last.room()
+	if !ok {
+		return ""
+	}
+	return strconv.FormatInt(bytes, 10)
+}
