@@ -35,8 +35,10 @@ type call struct {
 	who     auth.Principal // zero where anyone may call
 	refused error          // why the caller is not known
 
-	body    body   // of a POST
-	release func() // gives back what body has of the budget; nil while there is none
+	body     body    // of a POST
+	held     holding // what body has of its budget
+	reading  bool    // the body was asked for
+	consumed bool    // the request was read to its end
 
 	route  string // pattern, "" for an unknown one; for the log
 	start  time.Time
@@ -50,12 +52,16 @@ type call struct {
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, params httprouter.Params, route string) *call {
 	c := &call{w: w, r: r, params: params, trace: traceID(r.Header), route: route, start: time.Now(), log: &s.opts.Log, count: s.metrics}
 	w.Header().Set(traceHeader, c.trace)
+	if cn := c.connection(); cn != nil {
+		cn.answered.Store(false)
+	}
 	s.startSpan(c)
 	return c
 }
 
 // end, deferred, writes the request's log line. A panic of a handler is answered as our fault and logged with its stack.
 func (c *call) end() {
+	defer c.settled()
 	if p := recover(); p != nil {
 		c.log.Error().Str("traceId", c.trace).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("handler panicked")
 		if c.status != 0 { // half an answer is out: nothing but a broken connection tells the client

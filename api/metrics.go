@@ -25,7 +25,8 @@ type metrics struct {
 	submissions  *prometheus.CounterVec   // language, outcome
 	authFailures *prometheus.CounterVec   // reason
 	webhooks     *prometheus.CounterVec   // outcome
-	tenantJobs   *prometheus.CounterVec   // tenant, outcome
+	connsRefused prometheus.Counter
+	tenantJobs   *prometheus.CounterVec // tenant, outcome
 
 	mu      sync.Mutex // guards tenants
 	tenants map[string]bool
@@ -46,15 +47,17 @@ func newAPIMetrics(s *Server) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 17)}, []string{"route"}),
 		submissions:  counter("ccee_api_submissions_total", "Submissions by what became of them.", "language", "outcome"),
 		authFailures: counter("ccee_api_auth_failures_total", "Callers who were turned away.", "reason"),
-		webhooks:     counter("ccee_api_webhooks_total", "Attempts to deliver a webhook.", "outcome"),
-		tenantJobs:   counter("ccee_api_tenant_submissions_total", "Submissions by tenant, the first 200; the others together.", "tenant", "outcome"),
+		connsRefused: prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_api_connections_refused_total",
+			Help: "Connections that were closed at once: their address had its part of all."}),
+		webhooks:   counter("ccee_api_webhooks_total", "Attempts to deliver a webhook.", "outcome"),
+		tenantJobs: counter("ccee_api_tenant_submissions_total", "Submissions by tenant, the first 200; the others together.", "tenant", "outcome"),
 	}
 	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_api_streams", Help: "Open streams of events."}, func() float64 {
 		s.streams.mu.Lock()
 		defer s.streams.mu.Unlock()
 		return float64(s.streams.all)
 	})
-	both := []prometheus.Collector{m.requests, m.seconds, m.submissions, m.authFailures, m.webhooks, streams, &fleetCollector{s}}
+	both := []prometheus.Collector{m.requests, m.seconds, m.submissions, m.authFailures, m.webhooks, m.connsRefused, streams, &fleetCollector{s}}
 	m.public.MustRegister(both...)
 	m.internal.MustRegister(both...)
 	m.internal.MustRegister(m.tenantJobs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -17,20 +17,24 @@ import (
 
 // Server is the REST API. It is an http.Handler; Serve runs it on a listener.
 type Server struct {
-	opts       Options
-	origins    origins
-	languages  *catalogue
-	budgets    budgets
-	metrics    *metrics
-	tracer     trace.Tracer
-	fleet      fleetCache
-	strangers  *strangers
-	modelCalls *semaphore.Weighted
-	streams    streams
-	beat       time.Duration // of streams
-	webhooks   *webhook.Sender
-	name       string // of this process, unique
-	router     *httprouter.Router
+	opts           Options
+	origins        origins
+	languages      *catalogue
+	bodies         *budget // bytes, by tenant
+	strangerBodies *budget // bytes, by address
+	conns          *budget // connections, by address
+	lingering      *budget // connections whose rest is read, by address
+	metrics        *metrics
+	tracer         trace.Tracer
+	fleet          fleetCache
+	strangers      *strangers
+	modelCalls     *semaphore.Weighted
+	streams        streams
+	beat           time.Duration // of streams
+	patience       time.Duration // with slow bodies, beyond the least pace; for tests
+	webhooks       *webhook.Sender
+	name           string // of this process, unique
+	router         *httprouter.Router
 
 	draining context.Context // done when requests that wait for a job shall answer now
 	drain    context.CancelFunc
@@ -120,8 +124,10 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, origins: allowed,
-		languages:  newCatalogue(opts.Queue.Runtimes),
-		budgets:    newBudgets(),
+		languages:      newCatalogue(opts.Queue.Runtimes),
+		bodies:         newBudget(tenantBodies),
+		strangerBodies: newBudget(strangerBodies),
+		conns:          newBudget(connsRoom()), lingering: newBudget(maxLingering),
 		strangers:  newStrangers(),
 		beat:       streamBeat,
 		modelCalls: semaphore.NewWeighted(maxModelCalls),

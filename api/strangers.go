@@ -65,7 +65,7 @@ func (s *strangers) fail(addr netip.Addr) (n int, left time.Duration, audit bool
 }
 
 // clientAddr is the address that a request comes from: the peer's, or, where the peer is a proxy of ours, the last one of
-// X-Forwarded-For that is not. An IPv6 address stands for its /64, which is what one customer has.
+// X-Forwarded-For that is not.
 func (s *Server) clientAddr(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -80,8 +80,13 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 		}
 		addr = hop.Unmap().WithZone("")
 	}
+	return site(addr)
+}
+
+// site is what one customer has: of IPv4 an address, of IPv6 a /64, for which its first address stands.
+func site(addr netip.Addr) netip.Addr {
 	if addr.Is6() {
-		addr = netip.PrefixFrom(addr, 64).Masked().Addr()
+		return netip.PrefixFrom(addr.WithZone(""), 64).Masked().Addr()
 	}
 	return addr
 }
