@@ -37,6 +37,7 @@ type call struct {
 
 	body     body    // of a POST
 	held     holding // what body has of its budget
+	answer   holding // what the answer has of its budget
 	reading  bool    // the body was asked for
 	consumed bool    // the request was read to its end
 
@@ -82,14 +83,23 @@ func (c *call) redis() (context.Context, context.CancelFunc) {
 }
 
 // json answers with v.
-func (c *call) json(status int, v any) {
+func (c *call) json(status int, v any) { c.send(status, encodeJSON(v)) }
+
+// encodeJSON writes v as all answers are written.
+func encodeJSON(v any) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false) // programs read this, and tenants' output is full of < and &
 	if err := enc.Encode(v); err != nil {
 		panic(fmt.Sprintf("encode %T: %v", v, err))
 	}
-	data := c.compress(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+// send answers with JSON.
+func (c *call) send(status int, data []byte) {
+	data = c.compress(data)
+	c.answer.shrink(int64(len(data)))
 	h := c.w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(data)))
@@ -138,6 +148,10 @@ const clientGone = 499
 func (c *call) unavailable(cause error) {
 	if c.r.Context().Err() != nil {
 		c.status = clientGone
+		return
+	}
+	if errors.Is(cause, errCrowded) {
+		c.overloaded()
 		return
 	}
 	reason := "queue_unreachable"

@@ -188,7 +188,8 @@ func (t *stream) run(rec queue.Record, changed, closed <-chan struct{}) {
 func (t *stream) read() (queue.Record, bool) {
 	ctx, cancel := context.WithTimeout(t.c.r.Context(), redisTimeout)
 	defer cancel()
-	rec, err := t.s.opts.Queue.Get(ctx, t.c.who.Tenant, t.id)
+	rec, err := t.s.opts.Queue.Look(ctx, t.c.who.Tenant, t.id)
+	rec, err = t.s.whole(t.c, rec, err)
 	if err == nil {
 		return rec, true
 	}
@@ -231,6 +232,7 @@ func (t *stream) tell(rec queue.Record) (done bool) {
 		t.event("done", t.p.String(), doneEvent{t.id, t.id, publicStatus(rec), t.c.trace})
 	}
 	t.flush()
+	t.c.dropAnswer()
 	return rec.Status.Final()
 }
 

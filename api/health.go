@@ -1,9 +1,12 @@
 package api
 
 import (
+	"context"
 	"net/http"
+	"sync"
 	"time"
 
+	"ccee/api/job"
 	"ccee/worker/queue"
 )
 
@@ -15,6 +18,29 @@ type health struct {
 
 func (s *Server) getHealth(c *call) { c.json(http.StatusOK, health{"ok", "api"}) }
 
+// readyAge is how long a look at Redis and workers is used again: anybody may ask, as often as they like.
+const readyAge = time.Second
+
+// readyCache keeps the latest look.
+type readyCache struct {
+	mu    sync.Mutex // guards the rest; held while Redis is asked, so that one asks for all
+	known []job.Language
+	err   error
+	at    time.Time
+}
+
+func (r *readyCache) get(read func(context.Context) ([]job.Language, error)) ([]job.Language, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.at) >= readyAge {
+		ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
+		defer cancel()
+		r.known, r.err = read(ctx)
+		r.at = time.Now()
+	}
+	return r.known, r.err
+}
+
 // readiness is the answer of GET /ready.
 type readiness struct {
 	Status  string   `json:"status"` // "ready" or "unavailable"
@@ -23,11 +49,9 @@ type readiness struct {
 }
 
 // getReady says whether a job that is submitted now would be run: Redis answers and workers have told which languages they
-// run. It asks anew each time.
+// run. It asks at most once in readyAge.
 func (s *Server) getReady(c *call) {
-	ctx, cancel := c.redis()
-	defer cancel()
-	languages, err := s.opts.Queue.Runtimes(ctx)
+	languages, err := s.ready.get(s.opts.Queue.Runtimes)
 	answer := readiness{Status: "ready", Service: "api", Reasons: []string{}}
 	switch {
 	case err != nil:
@@ -74,18 +98,16 @@ type autoscaling struct {
 	QueueDepthTarget int `json:"queueDepthTarget"`
 }
 
-// getSummary shows how many jobs there are in which state.
+// getSummary shows how many jobs there are in which state, as of two seconds ago at most.
 func (s *Server) getSummary(c *call) {
-	ctx, cancel := c.redis()
-	defer cancel()
-	n, err := s.opts.Queue.Counts(ctx)
+	f, err := s.fleet.get(s)
 	if err != nil {
 		c.unavailable(err)
 		return
 	}
 	c.json(http.StatusOK, summary{
-		Status: "ok", Service: "api", Queue: viewCounts(n),
-		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: stampOrNull(time.Now()),
+		Status: "ok", Service: "api", Queue: viewCounts(f.counts),
+		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: stampOrNull(f.at),
 	})
 }
 

@@ -3,12 +3,15 @@ package api
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"strconv"
+	"time"
 
 	"ccee/api/auth"
 )
 
-// errStranger refuses a bearer token of an address that failed too often: verifying one more costs more than asking for a key.
+// errStranger refuses a bearer token of an address that failed too often, which may be that of many: one that can't be good, or, when much time
+// went into bad ones, was not good before. Verifying one more costs more than asking for a key.
 var errStranger = errors.New("too many failures of this address")
 
 // authenticate finds out who calls. What comes of it is answered later, by known.
@@ -18,14 +21,46 @@ func (s *Server) authenticate(c *call, rt route) {
 	case admins:
 		c.who, c.refused = s.opts.Auth.AuthenticateAdmin(c.r.Header)
 	default:
-		if n, _ := s.strangers.used(s.clientAddr(c.r)); n >= strangerLimit && len(c.r.Header["Authorization"]) > 0 {
-			c.refused = errStranger
+		if c.refused = s.verify(c); c.refused == errStranger {
 			return
 		}
-		c.who, c.refused = s.opts.Auth.Authenticate(c.r.Context(), c.r.Header)
 		if c.refused == nil && !c.who.Scopes.Has(rt.scope()) {
 			c.refused = &auth.Refusal{Reason: auth.MissingScope}
 		}
+	}
+}
+
+// verify asks who calls.
+func (s *Server) verify(c *call) (err error) {
+	s.warnOfProxies(c.r)
+	addr := s.clientAddr(c.r)
+	if n, _ := s.strangers.used(addr); n >= strangerLimit && len(c.r.Header["Authorization"]) > 0 {
+		promising, proven := s.opts.Auth.Judge(c.r.Header)
+		if !promising || !proven && !s.strangers.mayVerify(addr) {
+			return errStranger
+		}
+		began := time.Now()
+		defer func() {
+			if err != nil {
+				s.strangers.verified(addr, time.Since(began))
+			}
+		}()
+	}
+	c.who, err = s.opts.Auth.Authenticate(c.r.Context(), c.r.Header)
+	return err
+}
+
+// warnOfProxies says once that there is a proxy that is not known as one, so that all who come through it count as one address.
+func (s *Server) warnOfProxies(r *http.Request) {
+	if len(r.Header["X-Forwarded-For"]) == 0 {
+		return
+	}
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if peer := ap.Addr().Unmap(); err == nil && (peer.IsPrivate() || peer.IsLoopback()) && !s.trusts(peer) {
+		s.proxyWarning.Do(func() {
+			s.opts.Log.Warn().Str("peer", peer.String()).Msg("a request with X-Forwarded-For came from a peer that is not in TRUSTED_PROXIES: " +
+				"if that is a proxy of yours, name it there, or all who come through it share the bounds of one address")
+		})
 	}
 }
 

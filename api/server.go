@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +22,7 @@ type Server struct {
 	origins        origins
 	languages      *catalogue
 	bodies         *budget // bytes, by tenant
+	answers        *budget // bytes of large answers, by tenant
 	strangerBodies *budget // bytes, by address
 	conns          *budget // connections, by address
 	lingering      *budget // connections whose rest is read, by address
@@ -28,6 +30,8 @@ type Server struct {
 	tracer         trace.Tracer
 	fleet          fleetCache
 	strangers      *strangers
+	proxyWarning   sync.Once
+	ready          readyCache
 	modelCalls     *semaphore.Weighted
 	streams        streams
 	beat           time.Duration // of streams
@@ -124,8 +128,8 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, origins: allowed,
-		languages:      newCatalogue(opts.Queue.Runtimes),
-		bodies:         newBudget(tenantBodies),
+		languages: newCatalogue(opts.Queue.Runtimes),
+		bodies:    newBudget(tenantBodies), answers: newBudget(answersRoom),
 		strangerBodies: newBudget(strangerBodies),
 		conns:          newBudget(connsRoom()), lingering: newBudget(maxLingering),
 		strangers:  newStrangers(),
@@ -174,6 +178,8 @@ func (s *Server) serve(rt route) httprouter.Handle {
 		if rt.method == http.MethodPost && !s.takeBody(c) {
 			return
 		}
+		c.answer = s.answers.holding(c.who.Tenant)
+		defer c.dropAnswer()
 		if !s.known(c) || rt.access == tenants && !s.count(c) {
 			return
 		}

@@ -11,9 +11,10 @@ import (
 // The bounds of callers who do not prove who they are.
 const (
 	strangerWindow = time.Minute
-	strangerLimit  = 600     // failures of one address in a window
-	strangerTable  = 100_000 // addresses in a window; beyond that all others are one
-	strangerAudits = 100     // failures in a window that are audited, of all addresses together
+	strangerLimit  = 600             // failures of one address in a window
+	strangerTable  = 100_000         // addresses in a window; beyond that all others are one
+	strangerTime   = 3 * time.Second // for verifying bad tokens of one address in a window, behind the limit
+	strangerAudits = 100             // failures in a window that are audited, of all addresses together
 )
 
 // strangers counts failed authentications by address, in fixed windows and in bounded memory.
@@ -23,6 +24,7 @@ type strangers struct {
 	mu      sync.Mutex // guards the rest
 	ends    time.Time
 	failed  map[netip.Addr]int
+	spent   map[netip.Addr]time.Duration // on bad tokens, behind the limit
 	audited int
 }
 
@@ -33,6 +35,7 @@ func (s *strangers) turn() time.Duration {
 	now := s.now()
 	if !now.Before(s.ends) {
 		s.ends, s.failed, s.audited = now.Truncate(strangerWindow).Add(strangerWindow), map[netip.Addr]int{}, 0
+		s.spent = map[netip.Addr]time.Duration{}
 	}
 	return s.ends.Sub(now)
 }
@@ -51,6 +54,22 @@ func (s *strangers) used(addr netip.Addr) (n int, left time.Duration) {
 	defer s.mu.Unlock()
 	left = s.turn()
 	return s.failed[s.key(addr)], left
+}
+
+// mayVerify reports whether there is time left in this window for a token of an address behind the limit.
+func (s *strangers) mayVerify(addr netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn()
+	return s.spent[s.key(addr)] < strangerTime
+}
+
+// verified notes how long it took to find out that a token was bad.
+func (s *strangers) verified(addr netip.Addr, took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn()
+	s.spent[s.key(addr)] += took
 }
 
 // fail counts a failure. audit says whether it is to be noted: a flood must not fill the trail.

@@ -1,0 +1,10 @@
+-- Reads what is large of a job, unless it is very large.
+-- KEYS  none: names come from keys.go
+-- ARGV  id, bytes that are not too much
+-- returns {bytes of result and output files}, and the two (false for one that is not there) if they are not too much
+
+local key = jobKey(ARGV[1])
+local size = redis.call('HSTRLEN', key, 'result') + redis.call('HSTRLEN', key, 'outputFiles')
+if size > tonumber(ARGV[2]) then return { size } end
+local f = redis.call('HMGET', key, 'result', 'outputFiles')
+return { size, f[1], f[2] }
