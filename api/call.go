@@ -32,6 +32,7 @@ type call struct {
 	params httprouter.Params
 	trace  string // the trace id
 
+	scopes  auth.Scopes    // that the route asks for
 	who     auth.Principal // zero where anyone may call
 	refused error          // why the caller is not known
 
@@ -150,8 +151,13 @@ func (c *call) unavailable(cause error) {
 		c.status = clientGone
 		return
 	}
-	if errors.Is(cause, errCrowded) {
+	var refused *auth.Refusal
+	switch {
+	case errors.Is(cause, errCrowded):
 		c.overloaded()
+		return
+	case errors.As(cause, &refused): // meanwhile
+		c.refuseCaller(refused)
 		return
 	}
 	reason := "queue_unreachable"

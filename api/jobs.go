@@ -14,6 +14,9 @@ import (
 // maxWaitMs bounds how long a request may wait for a job to finish.
 const maxWaitMs = 30_000
 
+// recheckAfter is how long a request waits at least that asks again, before it shows anything, whether its credential is good still.
+const recheckAfter = time.Second
+
 // jobQuery is the query of a route that shows one job.
 type jobQuery struct {
 	wait  time.Duration // for the job to finish; 0: don't
@@ -50,7 +53,13 @@ func (s *Server) await(c *call, id string, wait time.Duration) (queue.Record, er
 		ctx, cancel := context.WithTimeout(c.r.Context(), wait)
 		defer cancel()
 		defer context.AfterFunc(s.draining, cancel)()
+		began := time.Now()
 		rec, err := s.opts.Queue.Wait(ctx, c.who.Tenant, id)
+		if time.Since(began) >= recheckAfter {
+			if refused := s.recheck(c); refused != nil {
+				return queue.Record{}, refused
+			}
+		}
 		if err == nil || ctx.Err() == nil {
 			return s.wholeOrArchived(c, id, rec, err)
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -24,10 +25,41 @@ func (s *Server) authenticate(c *call, rt route) {
 		if c.refused = s.verify(c); c.refused == errStranger {
 			return
 		}
-		if c.refused == nil && !c.who.Scopes.Has(rt.scope()) {
-			c.refused = &auth.Refusal{Reason: auth.MissingScope}
+		if c.refused == nil {
+			c.refused = c.missingScope(c.who)
 		}
 	}
+}
+
+// missingScope refuses a caller whose credential is not for the route.
+func (c *call) missingScope(who auth.Principal) error {
+	for _, scope := range c.scopes {
+		if !who.Scopes.Has(scope) {
+			return &auth.Refusal{Reason: auth.MissingScope}
+		}
+	}
+	return nil
+}
+
+// mayRead reports whether the caller may see what a route that writes shows besides.
+func (c *call) mayRead() bool { return c.who.Scopes.Has(auth.Read) }
+
+// recheck asks again who calls, of a request that has been open for long: the error is a *auth.Refusal when its credential was revoked
+// or is over. That nobody can say just now changes nothing.
+func (s *Server) recheck(c *call) error {
+	ctx, cancel := context.WithTimeout(c.r.Context(), redisTimeout)
+	defer cancel()
+	who, err := s.opts.Auth.Authenticate(ctx, c.r.Header)
+	if err == nil {
+		err = c.missingScope(who)
+	}
+	if err == nil && who.Tenant != c.who.Tenant {
+		err = &auth.Refusal{Reason: auth.InvalidAPIKey}
+	}
+	if !errors.As(err, new(*auth.Refusal)) {
+		return nil
+	}
+	return err
 }
 
 // verify asks who calls.
@@ -105,6 +137,14 @@ func (s *Server) turnAway(c *call, refused *auth.Refusal) {
 		c.who.Tenant = "" // the trail of a tenant is for those who are it
 		s.audit(c, "auth_failed", "", map[string]any{"reason": refused.Reason, "path": c.route, "method": c.r.Method})
 		c.who.Tenant = tenant
+	}
+	c.refuseCaller(refused)
+}
+
+// refuseCaller answers a refusal, which tells nothing of rates.
+func (c *call) refuseCaller(refused *auth.Refusal) {
+	for _, name := range []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
+		c.w.Header().Del(name)
 	}
 	if refused.Forbidden() {
 		c.refuse(http.StatusForbidden, "forbidden", string(refused.Reason))

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,12 +55,15 @@ const (
 	anyone
 )
 
-// scope is what a credential must be for, to be used on a route.
-func (rt route) scope() auth.Scope {
-	if rt.method == http.MethodGet {
-		return auth.Read
+// scopes are what a credential must be for, to be used on a route. To analyze is to read too: it quotes output.
+func (rt route) scopes() auth.Scopes {
+	switch {
+	case rt.method == http.MethodGet:
+		return auth.Scopes{auth.Read}
+	case strings.HasSuffix(rt.path, "/analyze"):
+		return auth.Scopes{auth.Submit, auth.Read}
 	}
-	return auth.Submit
+	return auth.Scopes{auth.Submit}
 }
 
 // route is one row of the route table.
@@ -171,6 +175,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(rt route) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		c := s.begin(w, r, elements(r, params), rt.path)
+		c.scopes = rt.scopes()
 		defer c.end()
 		s.cors(c)
 		defer c.dropBody()
