@@ -48,7 +48,7 @@ func (l *Lease) completeArgs(o Outcome) ([]any, error) {
 		return nil, fmt.Errorf("encode its audit: %w", err)
 	}
 	return []any{string(o.Result.Status), res, o.FailureCategory, strconv.FormatFloat(o.EstimatedCostUsd, 'f', 8, 64),
-		o.BillableDurationMs, o.CostModelVersion, files, short, ended}, nil
+		o.BillableDurationMs, o.CostModelVersion, files, short, ended, len(res) + len(files)}, nil
 }
 
 // ended is the metadata of job_succeeded, job_failed and job_cancelled with a result.
