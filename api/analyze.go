@@ -38,7 +38,7 @@ func (s *Server) analyzeJob(c *call) {
 	ctx, cancel := c.redis()
 	source, err := s.opts.Queue.Source(ctx, c.who.Tenant, id)
 	cancel()
-	source, err = orArchived(s, source, err, func(a Archive) (string, error) { return a.Source(c.r.Context(), c.who.Tenant, id) })
+	source, err = orArchived(s, source, err, func(a Archive) (string, error) { return wholeArchived(c, a, id, a.Source) })
 	if err != nil {
 		c.showJob(rec, err, nil)
 		return

@@ -12,6 +12,7 @@ import (
 // answers within a few seconds.
 type Archive interface {
 	Ping(ctx context.Context) error
+	Size(ctx context.Context, tenant, id string) (int64, error) // bytes of what Get, Source and Submitted read
 	Get(ctx context.Context, tenant, id string) (queue.Record, error)
 	Source(ctx context.Context, tenant, id string) (string, error)
 	Submitted(ctx context.Context, tenant, id string) (queue.Submission, error)
@@ -33,7 +34,7 @@ func orArchived[T any](s *Server, found T, err error, ask func(Archive) (T, erro
 		return found, err
 	}
 	found, err = ask(s.opts.Archive)
-	if err != nil && !errors.Is(err, queue.ErrNotFound) {
+	if err != nil && !errors.Is(err, queue.ErrNotFound) && !errors.Is(err, errCrowded) {
 		err = &archiveFault{err}
 	}
 	return found, err
@@ -41,7 +42,7 @@ func orArchived[T any](s *Server, found T, err error, ask func(Archive) (T, erro
 
 // orArchivedJob is orArchived for a job that is shown.
 func (s *Server) orArchivedJob(c *call, id string, rec queue.Record, err error) (queue.Record, error) {
-	return orArchived(s, rec, err, func(a Archive) (queue.Record, error) { return a.Get(c.r.Context(), c.who.Tenant, id) })
+	return orArchived(s, rec, err, func(a Archive) (queue.Record, error) { return wholeArchived(c, a, id, a.Get) })
 }
 
 // withArchived completes a page of the history by what only the archive has. partial says that the archive could not be asked.

@@ -29,6 +29,11 @@ func (a *fakeArchive) Get(_ context.Context, tenant, _ string) (queue.Record, er
 	return queue.Record{}, queue.ErrNotFound
 }
 
+func (a *fakeArchive) Size(ctx context.Context, tenant, id string) (int64, error) {
+	_, err := a.Get(ctx, tenant, id)
+	return 0, err
+}
+
 func (a *fakeArchive) History(context.Context, string, queue.HistoryQuery) (queue.Page, error) {
 	return queue.Page{}, a.err
 }

@@ -7,8 +7,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
-	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -35,26 +36,27 @@ var (
 		"Body is not valid JSON but content-type is set to 'application/json'")
 	errCoding = newFrameworkError(http.StatusUnsupportedMediaType, "FST_ERR_CTP_INVALID_MEDIA_TYPE",
 		"Unsupported Content-Encoding: send the body as it is")
+	errSlow = newFrameworkError(http.StatusRequestTimeout, "", "The request's body did not come in time")
+	// errNoRoom is answered in the words of the application.
+	errNoRoom = newFrameworkError(http.StatusServiceUnavailable, "", "overloaded")
 	errLength = newFrameworkError(http.StatusBadRequest, "FST_ERR_CTP_INVALID_CONTENT_LENGTH",
 		"Request body size did not match Content-Length")
 )
 
-// takeBody reads the body of a POST once there is room for it. It runs before callers are turned away, as the contract says,
-// so an unknown caller can make us hold a body: see budgets. It answers and returns false when there is no body to go on with.
+// takeBody reads the body of a POST. It runs before callers are turned away, as the contract says, so an unknown caller can make us
+// hold a body: see strangerBodies. It answers and returns false when there is no body to go on with.
 func (s *Server) takeBody(c *call) bool {
-	if bodyless[c.route] && noBody(c.r) {
+	p := s.newPace(c.w)
+	defer p.end()
+	if bodyless[c.route] && c.noBody(p) {
+		c.consumed = true
 		return true
 	}
 	kind, size, wrong := bodyHeader(c.r)
 	if wrong == nil && kind != "" {
-		release, ok := s.budgets.take(c.r.Context(), c.refused == nil, size)
-		if !ok {
-			c.w.Header().Set("Connection", "close")
-			c.overloaded()
-			return false
-		}
-		c.release = sync.OnceFunc(release)
-		c.body, wrong = readBody(c.w, c.r, kind, size)
+		c.held = s.bodyBudget(c)
+		c.reading = true
+		c.body, wrong = c.readBody(p, kind, size)
 	}
 	switch wrong {
 	case nil:
@@ -63,22 +65,38 @@ func (s *Server) takeBody(c *call) bool {
 	default:
 		c.w.Header().Set("Connection", "close") // the client may be sending still
 	}
-	if wrong == errCoding {
+	switch wrong {
+	case errNoRoom:
+		c.dropBody()
+		c.overloaded()
+		return false
+	case errCoding:
 		c.w.Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
 	}
 	c.framework(wrong)
 	return false
 }
 
+// bodyBudget is where the caller's bodies count: a tenant's as such, a stranger's by the address.
+func (s *Server) bodyBudget(c *call) holding {
+	if c.refused == nil {
+		return s.bodies.holding(c.who.Tenant)
+	}
+	return s.strangerBodies.holding(s.clientAddr(c.r).String())
+}
+
 // bodyless are the routes of ours that read no body. Clients send them a type all the same, that of a form or of JSON, and nothing
 // of it; the original's one, analyze, refuses that, and so does ours.
 var bodyless = map[string]bool{"/v1/jobs/:jobId/rerun": true, "/v1/jobs/:jobId/deliveries": true}
 
-// noBody reports whether r has an empty body, whatever its type says.
-func noBody(r *http.Request) bool {
+// noBody reports whether the request has an empty body, whatever its type says.
+func (c *call) noBody(p *pace) bool {
+	r := c.r
 	if r.ContentLength >= 0 {
 		return r.ContentLength == 0
 	}
+	p.allow(0)
+	c.reading = true
 	first := make([]byte, 1) // of a chunked one only reading tells
 	n, err := io.ReadFull(r.Body, first)
 	r.Body = struct {
@@ -91,9 +109,7 @@ func noBody(r *http.Request) bool {
 // dropBody forgets the body, so that others have room: for a handler that goes on without it.
 func (c *call) dropBody() {
 	c.body = body{}
-	if c.release != nil {
-		c.release()
-	}
+	c.held.shrink(0)
 }
 
 // bodyHeader returns the media type of a body, "" when there is none, and the number of bytes that it may have.
@@ -125,18 +141,44 @@ func bodyHeader(r *http.Request) (kind string, size int64, wrong *frameworkError
 	return kind, r.ContentLength, nil
 }
 
-// readBody reads a body of at most size bytes.
-func readBody(w http.ResponseWriter, r *http.Request, kind string, size int64) (body, *frameworkError) {
-	// With room to see the end in, the buffer never grows, so a body costs what was reserved for it.
-	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
-	data := buf.Bytes()
-	var tooLarge *http.MaxBytesError
+// smallBody is what a body may have without being counted, in bytes: it takes no more than its connection does, and there is always room
+// for the usual job.
+const smallBody = 16 << 10
+
+// readBody reads a body of at most size bytes. Room for it is reserved as it arrives, not as it is announced: who sends nothing holds
+// nothing. The buffer doubles, and is never larger than what is reserved.
+func (c *call) readBody(p *pace, kind string, size int64) (body, *frameworkError) {
+	buf := make([]byte, 0, min(size+1, smallBody)) // one more, to see the end in
+	for {
+		if len(buf) == cap(buf) {
+			room := min(2*int64(cap(buf)), size+1)
+			began := time.Now()
+			if !c.held.grow(c.r.Context(), room) {
+				return body{}, errNoRoom
+			}
+			p.from = p.from.Add(time.Since(began))
+			buf = append(make([]byte, 0, room), buf...)
+		}
+		p.allow(len(buf))
+		n, err := c.r.Body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case len(buf) > maxBody:
+			return body{}, errTooLarge
+		case err == io.EOF:
+			c.consumed = true
+			return judgeBody(buf, kind)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return body{}, errSlow
+		case err != nil:
+			return body{}, errLength
+		}
+	}
+}
+
+// judgeBody is what data is to a route.
+func judgeBody(data []byte, kind string) (body, *frameworkError) {
 	switch {
-	case errors.As(err, &tooLarge):
-		return body{}, errTooLarge
-	case err != nil:
-		return body{}, errLength
 	case kind == "text/plain":
 		return body{text: true}, nil
 	case len(data) == 0:

@@ -4,55 +4,140 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // The bounds of what requests' bodies take in memory together, in bytes. Callers who did not prove who they are have a
-// budget of their own: those who send slowly, or never to the end, take places from one another and not from tenants.
+// budget of their own, which their addresses share: they take places from one another and not from tenants.
 const (
 	tenantBodies   = 48 << 20
 	strangerBodies = 16 << 20
-
-	// smallBody is what a body may have without being counted: it takes no more than its connection does, and there is
-	// always room for the usual job.
-	smallBody = 16 << 10
 )
 
-// budgetWait is how long a request may wait for its share of a budget.
+// budgetWait is how long a request may wait for its part of a budget, in all.
 const budgetWait = 2 * time.Second
 
-// budgets bound the bodies that are in memory at once.
-type budgets struct{ tenants, strangers *semaphore.Weighted }
+// budget is room that callers share: bytes of memory, connections. One caller may have a quarter of what the others leave; the
+// first that it takes may be more, if there is room. So with every caller that comes there is less for each, and there is room left for the
+// next one: the dynamic thresholds of shared-memory switches (Choudhury and Hahne 1998), as worker/share.go has them for slots.
+type budget struct {
+	room int64
 
-func newBudgets() budgets {
-	return budgets{semaphore.NewWeighted(tenantBodies), semaphore.NewWeighted(strangerBodies)}
+	mu      sync.Mutex // guards the rest
+	held    map[string]int64
+	all     int64
+	waiting chan struct{} // closed when something is given back; nil: nobody waits
 }
 
-// take reserves room for a body of size bytes and reports whether there was any within budgetWait. release gives it back.
-func (b budgets) take(ctx context.Context, known bool, size int64) (release func(), ok bool) {
-	if size <= smallBody {
-		return func() {}, true
-	}
-	sem := b.strangers
-	if known {
-		sem = b.tenants
-	}
-	ctx, cancel := context.WithTimeout(ctx, budgetWait)
-	defer cancel()
-	if sem.Acquire(ctx, size) != nil {
-		return nil, false
-	}
-	return func() { sem.Release(size) }, true
+func newBudget(room int64) *budget { return &budget{room: room, held: map[string]int64{}} }
+
+// try reserves n and reports whether there was room for it.
+func (b *budget) try(who string, n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fit(who, n)
 }
 
-// overloaded answers that there is no room for the body.
+// fit is try for who has the lock.
+func (b *budget) fit(who string, n int64) bool {
+	have := b.held[who]
+	left := b.room - (b.all - have) // by the others
+	if have+n > left || have > 0 && 4*(have+n) > left {
+		return false
+	}
+	if n > 0 {
+		b.held[who] += n
+		b.all += n
+	}
+	return true
+}
+
+// take is try that waits for room until ctx ends.
+func (b *budget) take(ctx context.Context, who string, n int64) bool {
+	for {
+		b.mu.Lock()
+		if b.fit(who, n) {
+			b.mu.Unlock()
+			return true
+		}
+		if b.waiting == nil {
+			b.waiting = make(chan struct{})
+		}
+		freed := b.waiting
+		b.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// give gives n back.
+func (b *budget) give(who string, n int64) {
+	if n == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all -= n
+	if b.held[who] -= n; b.held[who] == 0 {
+		delete(b.held, who)
+	}
+	if b.waiting != nil {
+		close(b.waiting)
+		b.waiting = nil
+	}
+}
+
+// holding is what one request has of a budget. The zero value has nothing, of none.
+type holding struct {
+	of   *budget
+	who  string
+	n    int64
+	left time.Duration // for which it may still wait
+}
+
+func (b *budget) holding(who string) holding { return holding{of: b, who: who, left: budgetWait} }
+
+// grow makes the holding n, if it was less, and reports whether there was room within the time that it may wait.
+func (h *holding) grow(ctx context.Context, n int64) bool {
+	if n <= h.n {
+		return true
+	}
+	if !h.of.try(h.who, n-h.n) {
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(ctx, h.left)
+		defer cancel()
+		ok := h.of.take(ctx, h.who, n-h.n)
+		h.left -= time.Since(began)
+		if !ok {
+			return false
+		}
+	}
+	h.n = n
+	return true
+}
+
+// shrink makes the holding n, if it was more.
+func (h *holding) shrink(n int64) {
+	if h.n > n {
+		h.of.give(h.who, h.n-n)
+		h.n = n
+	}
+}
+
+// overloaded answers that there is no room for the request's body, or for its answer.
 func (c *call) overloaded() {
 	if c.r.Context().Err() != nil {
 		c.status = clientGone
 		return
 	}
+	code := "unavailable"
+	if c.r.Method == http.MethodPost {
+		code = "submission_unavailable"
+	}
 	c.w.Header().Set("Retry-After", strconv.Itoa(int(budgetWait/time.Second)))
-	c.refuse(http.StatusServiceUnavailable, "submission_unavailable", "overloaded")
+	c.refuse(http.StatusServiceUnavailable, code, "overloaded")
 }

@@ -1,17 +1,13 @@
 package api
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"ccee/api/job"
 	"ccee/e2e/patience"
@@ -20,40 +16,54 @@ import (
 // sized is a submission whose body has n bytes.
 func sized(n int) string { return helloPython + strings.Repeat(" ", n-len(helloPython)) }
 
-// Bodies beyond a budget wait for their share, within bounds; small ones always come in.
-func TestBodyBudgets(t *testing.T) {
+// Whoever takes all that they can get leaves three quarters of what there was to the next one.
+func TestBudgetLeavesRoom(t *testing.T) {
+	const room = 48 << 20
+	b := newBudget(room)
+	for callers := range 20 {
+		before := room - b.all
+		who := fmt.Sprint("greedy-", callers)
+		for b.try(who, 1<<10) {
+		}
+		if left := room - b.all; left < before*3/4 || left > before*3/4+2<<10 {
+			t.Errorf("caller %d leaves %d of %d, want three quarters", callers+1, left, before)
+		}
+	}
+	b = newBudget(room)
+	if !b.try("large", room) || b.try("large", 1) {
+		t.Error("the first that a caller takes may be all that there is, and not more")
+	}
+}
+
+// What there is no room for waits, for so long and no longer.
+func TestBudgetWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudgets()
-		for _, tt := range []struct {
-			known  bool
-			budget int
-		}{{true, tenantBodies}, {false, strangerBodies}} {
-			var held []func()
-			for range tt.budget / maxBody {
-				release, ok := b.take(t.Context(), tt.known, maxBody)
-				if !ok {
-					t.Fatalf("known %v: no room after %d MiB of %d", tt.known, len(held), tt.budget>>20)
-				}
-				held = append(held, release)
-			}
-			if _, ok := b.take(t.Context(), tt.known, smallBody); !ok {
-				t.Errorf("known %v: a small body is turned away", tt.known)
-			}
-			began := time.Now()
-			if _, ok := b.take(t.Context(), tt.known, maxBody); ok || time.Since(began) != budgetWait {
-				t.Errorf("known %v: one too many: %v after %v, want false after %v", tt.known, ok, time.Since(began), budgetWait)
-			}
-			time.AfterFunc(budgetWait/2, held[0])
-			if _, ok := b.take(t.Context(), tt.known, maxBody); !ok {
-				t.Errorf("known %v: no room though another was done in time", tt.known)
-			}
+		b := newBudget(100)
+		if !b.try("other", 100) {
+			t.Fatal("no room at the start")
+		}
+		h := b.holding("who")
+		time.AfterFunc(budgetWait/2, func() { b.give("other", 50) })
+		if began := time.Now(); !h.grow(t.Context(), 20) || time.Since(began) != budgetWait/2 {
+			t.Errorf("%+v after %v, want room after %v", h, time.Since(began), budgetWait/2)
+		}
+		if began := time.Now(); h.grow(t.Context(), 90) || time.Since(began) != budgetWait/2 {
+			t.Errorf("a second wait took %v, want no room after the rest of %v", time.Since(began), budgetWait)
+		}
+		if h.n != 20 || b.all != 70 {
+			t.Errorf("%d is held, %d in all; want 20 and 70", h.n, b.all)
+		}
+		h.shrink(0)
+		b.give("other", 50)
+		if b.all != 0 || len(b.held) != 0 {
+			t.Errorf("%d is held by %v at the end", b.all, b.held)
 		}
 	})
 }
 
 func TestOverloaded(t *testing.T) {
 	s := newStack(t, nil)
-	if !s.server.budgets.tenants.TryAcquire(tenantBodies) {
+	if !s.server.bodies.try("other", tenantBodies) {
 		t.Fatal("room is taken at the start")
 	}
 	a := s.post("/v1/jobs", sized(smallBody+1))
@@ -61,44 +71,16 @@ func TestOverloaded(t *testing.T) {
 	if a.header.Get("Retry-After") != "2" || a.header.Get("Connection") != "close" {
 		t.Errorf("retry-after %q, connection %q, want 2 and close", a.header.Get("Retry-After"), a.header.Get("Connection"))
 	}
-	if a := s.post("/v1/jobs", sized(smallBody)); a.status != 202 {
+	if a := s.post("/v1/jobs", sized(smallBody-1)); a.status != 202 {
 		t.Errorf("a small submission: %d %s, want 202", a.status, a.raw)
 	}
 	// Strangers have a budget of their own: they are told what they are told otherwise.
 	if a := s.do("POST", "/v1/jobs", sized(maxBody), http.Header{"X-Api-Key": nil}); a.status != 401 {
 		t.Errorf("a stranger: %d %s, want 401", a.status, a.raw)
 	}
-	s.server.budgets.tenants.Release(tenantBodies)
+	s.server.bodies.give("other", tenantBodies)
 	if a := s.post("/v1/jobs", sized(maxBody)); a.status != 202 {
 		t.Errorf("when there is room again: %d %s, want 202", a.status, a.raw)
-	}
-}
-
-// Strangers who send slowly hold what they have reserved, but nothing of what tenants need.
-func TestSlowStrangers(t *testing.T) {
-	s := newStack(t, func(o *Options) { o.Log = zerolog.Nop() }) // requests end at the same time, and the log of a stack is for one
-	url, stop := serveOn(t, s)
-	defer stop()
-	head := fmt.Sprintf("POST /v1/jobs HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", maxBody)
-	for range strangerBodies / maxBody {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if _, err := conn.Write([]byte(head)); err != nil {
-			t.Fatal(err)
-		}
-		// The server asks for the body when it begins to read it, and so has reserved its room.
-		if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
-			t.Fatalf("%q, %v, want 100 Continue", line, err)
-		}
-	}
-	if s.server.budgets.strangers.TryAcquire(smallBody) {
-		t.Error("there is room left for strangers")
-	}
-	if a := s.post("/v1/jobs", sized(maxBody)); a.status != 202 {
-		t.Errorf("a tenant: %d %s, want 202", a.status, a.raw)
 	}
 }
 
@@ -108,11 +90,11 @@ func TestBudgetIsGivenBack(t *testing.T) {
 	consume(t, s.queue, func(job.Spec) job.Result {
 		ctx, cancel := context.WithTimeout(t.Context(), patience.Long()) // the handler may be about to drop it
 		defer cancel()
-		if s.server.budgets.tenants.Acquire(ctx, tenantBodies) != nil {
+		if !s.server.bodies.take(ctx, "all", tenantBodies) {
 			t.Error("a request that waits for its job still has room for its body")
 			return exited(0, "")
 		}
-		s.server.budgets.tenants.Release(tenantBodies)
+		s.server.bodies.give("all", tenantBodies)
 		return exited(0, "")
 	})
 	if a := s.post("/v1/jobs?waitMs=20000", sized(maxBody)); a.status != 200 {
@@ -121,13 +103,14 @@ func TestBudgetIsGivenBack(t *testing.T) {
 	for name, a := range map[string]answer{
 		"bad JSON": s.post("/v1/jobs", strings.Repeat("x", maxBody)),
 		"invalid":  s.post("/v1/jobs", "[]"+strings.Repeat(" ", maxBody-2)),
+		"too much": s.post("/v1/jobs", strings.Repeat("x", maxBody+1)),
 		"unknown":  s.do("POST", "/v1/jobs", sized(maxBody), http.Header{"X-Api-Key": {"x"}}),
 	} {
-		if a.status != 400 && a.status != 401 {
+		if a.status != 400 && a.status != 401 && a.status != 413 {
 			t.Errorf("%s: %d %s", name, a.status, a.raw)
 		}
 	}
-	if !s.server.budgets.tenants.TryAcquire(tenantBodies) || !s.server.budgets.strangers.TryAcquire(strangerBodies) {
+	if s.server.bodies.all != 0 || s.server.strangerBodies.all != 0 {
 		t.Error("room is taken for good")
 	}
 }

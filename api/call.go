@@ -36,11 +36,15 @@ type call struct {
 	params httprouter.Params
 	trace  string // the trace id
 
+	scopes  auth.Scopes    // that the route asks for
 	who     auth.Principal // zero where anyone may call
 	refused error          // why the caller is not known
 
-	body    body   // of a POST
-	release func() // gives back what body has of the budget; nil while there is none
+	body     body    // of a POST
+	held     holding // what body has of its budget
+	answer   holding // what the answer has of its budget
+	reading  bool    // the body was asked for
+	consumed bool    // the request was read to its end
 
 	route  string // pattern, "" for an unknown one; for the log
 	start  time.Time
@@ -54,12 +58,16 @@ type call struct {
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, params httprouter.Params, route string) *call {
 	c := &call{w: w, r: r, params: params, trace: traceID(r.Header), route: route, start: time.Now(), log: &s.opts.Log, count: s.metrics}
 	w.Header().Set(traceHeader, c.trace)
+	if cn := c.connection(); cn != nil {
+		cn.answered.Store(false)
+	}
 	s.startSpan(c)
 	return c
 }
 
 // end, deferred, writes the request's log line. A panic of a handler is answered as our fault and logged with its stack.
 func (c *call) end() {
+	defer c.settled()
 	if p := recover(); p != nil {
 		c.log.Error().Str("traceId", c.trace).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("handler panicked")
 		if c.status != 0 { // half an answer is out: nothing but a broken connection tells the client
@@ -84,14 +92,23 @@ func (c *call) redis() (context.Context, context.CancelFunc) {
 }
 
 // json answers with v.
-func (c *call) json(status int, v any) {
+func (c *call) json(status int, v any) { c.send(status, encodeJSON(v)) }
+
+// encodeJSON writes v as all answers are written.
+func encodeJSON(v any) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false) // programs read this, and tenants' output is full of < and &
 	if err := enc.Encode(v); err != nil {
 		panic(fmt.Sprintf("encode %T: %v", v, err))
 	}
-	data := c.compress(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+}
+
+// send answers with JSON.
+func (c *call) send(status int, data []byte) {
+	data = c.compress(data)
+	c.answer.shrink(int64(len(data)))
 	h := c.w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(data)))
@@ -140,6 +157,15 @@ const clientGone = 499
 func (c *call) unavailable(cause error) {
 	if c.r.Context().Err() != nil {
 		c.status = clientGone
+		return
+	}
+	var refused *auth.Refusal
+	switch {
+	case errors.Is(cause, errCrowded):
+		c.overloaded()
+		return
+	case errors.As(cause, &refused): // meanwhile
+		c.refuseCaller(refused)
 		return
 	}
 	reason := "queue_unreachable"

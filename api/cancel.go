@@ -14,6 +14,14 @@ type finished struct {
 	Status  string `json:"status"`
 }
 
+// jobStatus is what a caller is shown of a job that may not read.
+type jobStatus struct {
+	JobID       string `json:"jobId"`
+	ExecutionID string `json:"executionId"`
+	TraceID     string `json:"traceId"`
+	Status      string `json:"status"`
+}
+
 // cancelJob takes a job back: DELETE /v1/jobs/:jobId, which the original contract does not have. One that waits never runs;
 // of one that runs the worker is told, and ?waitMs=N waits for its end. Taking it back twice is no error.
 func (s *Server) cancelJob(c *call) {
@@ -41,6 +49,8 @@ func (s *Server) cancelJob(c *call) {
 		c.unavailable(err)
 	case state.Final() && state != queue.Cancelled:
 		c.json(http.StatusConflict, finished{Error: "job_finished", TraceID: c.trace, Status: publicStatus(rec)})
+	case !c.mayRead():
+		c.json(http.StatusOK, jobStatus{JobID: id, ExecutionID: id, TraceID: c.trace, Status: publicStatus(rec)})
 	default:
 		c.json(http.StatusOK, viewSingle(rec, q.coded))
 	}

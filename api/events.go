@@ -21,6 +21,7 @@ const (
 	streamRetry    = 2000             // ms, after which a client shall come back
 	tenantStreams  = 100              // at once
 	processStreams = 10_000
+	streamLongest  = time.Hour // then the client comes back, and goes on where it was
 )
 
 // streams counts the open ones.
@@ -161,6 +162,8 @@ func (t *stream) begin() {
 func (t *stream) run(rec queue.Record, changed, closed <-chan struct{}) {
 	beat := time.NewTicker(t.s.beat)
 	defer beat.Stop()
+	end := time.NewTimer(streamLongest)
+	defer end.Stop()
 	for t.gone == nil {
 		if done := t.tell(rec); done || t.gone != nil {
 			return
@@ -172,8 +175,15 @@ func (t *stream) run(rec queue.Record, changed, closed <-chan struct{}) {
 				return
 			}
 		case <-beat.C:
+			if t.s.recheck(t.c) != nil {
+				t.event("error", "", refusal{Error: "unauthorized", TraceID: t.c.trace})
+				t.flush()
+				return
+			}
 			t.buf.WriteString(": still here\n\n")
 			t.flush()
+		case <-end.C:
+			return
 		case <-t.s.draining.Done():
 			return // the client comes back, to another server
 		case <-closed:
@@ -188,7 +198,8 @@ func (t *stream) run(rec queue.Record, changed, closed <-chan struct{}) {
 func (t *stream) read() (queue.Record, bool) {
 	ctx, cancel := context.WithTimeout(t.c.r.Context(), redisTimeout)
 	defer cancel()
-	rec, err := t.s.opts.Queue.Get(ctx, t.c.who.Tenant, t.id)
+	rec, err := t.s.opts.Queue.Look(ctx, t.c.who.Tenant, t.id)
+	rec, err = t.s.whole(t.c, rec, err)
 	if err == nil {
 		return rec, true
 	}
@@ -231,6 +242,7 @@ func (t *stream) tell(rec queue.Record) (done bool) {
 		t.event("done", t.p.String(), doneEvent{t.id, t.id, publicStatus(rec), t.c.trace})
 	}
 	t.flush()
+	t.c.dropAnswer()
 	return rec.Status.Final()
 }
 

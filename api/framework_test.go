@@ -95,7 +95,8 @@ func readPost(r *http.Request) (body, *frameworkError) {
 	if wrong != nil {
 		return body{}, wrong
 	}
-	return readBody(httptest.NewRecorder(), r, kind, size)
+	c := &call{r: r, held: newBudget(tenantBodies).holding("someone")}
+	return c.readBody((&Server{}).newPace(httptest.NewRecorder()), kind, size)
 }
 
 func TestChunkedBodyIsBounded(t *testing.T) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/prometheus/common/version"
 
@@ -51,24 +50,17 @@ type autoscaling struct {
 	QueueDepthTarget int `json:"queueDepthTarget"`
 }
 
-// getSummary shows how many jobs there are in which state, and what can run now.
+// getSummary shows how many jobs there are in which state, and what can run, as of two seconds ago at most.
 func (s *Server) getSummary(c *call) {
-	ctx, cancel := c.redis()
-	defer cancel()
-	n, err := s.opts.Queue.Counts(ctx)
-	if err != nil {
-		c.unavailable(err)
-		return
-	}
-	now, err := s.fleet.get(s)
+	f, err := s.fleet.get(s)
 	if err != nil {
 		c.unavailable(err)
 		return
 	}
 	c.json(http.StatusOK, summary{
-		Status: "ok", Service: "api", Queue: viewCounts(n),
-		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: stampOrNull(time.Now()),
-		running: s.running(ctx, now.who, nil),
+		Status: "ok", Service: "api", Queue: viewCounts(f.counts),
+		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: stampOrNull(f.at),
+		running: s.running(c.r.Context(), f.who, nil),
 	})
 }
 

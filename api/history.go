@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -11,10 +12,10 @@ import (
 
 // history is the answer of GET /v1/jobs.
 type history struct {
-	TenantID   string  `json:"tenantId"`
-	TraceID    string  `json:"traceId"`
-	Items      any     `json:"items"`      // []jobView or []summaryView
-	NextCursor *string `json:"nextCursor"` // of the jobs after these; null at the end
+	TenantID   string            `json:"tenantId"`
+	TraceID    string            `json:"traceId"`
+	Items      []json.RawMessage `json:"items"`      // jobView or summaryView
+	NextCursor *string           `json:"nextCursor"` // of the jobs after these; null at the end
 
 	ArchiveUnavailable bool `json:"archiveUnavailable,omitempty"` // jobs that only the archive has are missing
 }
@@ -45,12 +46,12 @@ func (s *Server) listJobs(c *call) {
 	iss := newIssues()
 	values := c.query()
 	h := queue.HistoryQuery{
-		Limit:   int(queryInt(values.Values, "limit", int64(s.opts.ListDefault), intRange{1, int64(s.opts.ListMax)}, iss)),
-		Cursor:  values.text("cursor", iss),
-		From:    queryTime(values.Values, "from", iss),
-		To:      queryTime(values.Values, "to", iss),
-		Summary: queryEnum(values.Values, "view", []string{"full", "summary"}, iss) == "summary",
+		Limit:  int(queryInt(values.Values, "limit", int64(s.opts.ListDefault), intRange{1, int64(s.opts.ListMax)}, iss)),
+		Cursor: values.text("cursor", iss),
+		From:   queryTime(values.Values, "from", iss),
+		To:     queryTime(values.Values, "to", iss),
 	}
+	short := queryEnum(values.Values, "view", []string{"full", "summary"}, iss) == "summary"
 	coded := queryEnum(values.Values, "encoding", []string{"base64"}, iss) != ""
 	h.Status, h.Language = queue.State(queryEnum(values.Values, "status", publicStates, iss)), values.text("language", iss)
 	values.check(iss)
@@ -68,24 +69,23 @@ func (s *Server) listJobs(c *call) {
 		c.unavailable(err)
 	default:
 		page, partial := s.withArchived(c, h, page)
-		c.json(http.StatusOK, history{TenantID: c.who.Tenant, TraceID: c.trace, Items: viewJobs(page.Jobs, h.Summary, coded), NextCursor: orNull(page.Next),
-			ArchiveUnavailable: partial})
+		answer := history{TenantID: c.who.Tenant, TraceID: c.trace, ArchiveUnavailable: partial}
+		if short {
+			answer.Items, answer.NextCursor = viewSummaries(page.Jobs), orNull(page.Next)
+		} else if answer.Items, answer.NextCursor, err = s.fullPage(c, page, coded); err != nil {
+			c.unavailable(err)
+			return
+		}
+		c.json(http.StatusOK, answer)
 	}
 }
 
-func viewJobs(records []queue.Record, summary, coded bool) any {
-	full, short := make([]jobView, 0, len(records)), make([]summaryView, 0, len(records))
-	for _, r := range records {
-		if summary {
-			short = append(short, viewSummary(r))
-		} else {
-			full = append(full, viewJob(r, coded))
-		}
+func viewSummaries(records []queue.Record) []json.RawMessage {
+	items := make([]json.RawMessage, len(records))
+	for i, r := range records {
+		items[i] = encodeJSON(viewSummary(r))
 	}
-	if summary {
-		return short
-	}
-	return full
+	return items
 }
 
 func viewSummary(rec queue.Record) summaryView {

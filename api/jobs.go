@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 
 // maxWaitMs bounds how long a request may wait for a job to finish.
 const maxWaitMs = 30_000
+
+// recheckAfter is how long a request waits at least that asks again, before it shows anything, whether its credential is good still.
+const recheckAfter = time.Second
 
 // jobQuery is the query of a route that shows one job.
 type jobQuery struct {
@@ -49,22 +53,41 @@ func (s *Server) await(c *call, id string, wait time.Duration) (queue.Record, er
 		ctx, cancel := context.WithTimeout(c.r.Context(), wait)
 		defer cancel()
 		defer context.AfterFunc(s.draining, cancel)()
+		began := time.Now()
 		rec, err := s.opts.Queue.Wait(ctx, c.who.Tenant, id)
+		if time.Since(began) >= recheckAfter {
+			if refused := s.recheck(c); refused != nil {
+				return queue.Record{}, refused
+			}
+		}
 		if err == nil || ctx.Err() == nil {
-			return s.orArchivedJob(c, id, rec, err)
+			return s.wholeOrArchived(c, id, rec, err)
 		}
 	}
 	ctx, cancel := c.redis()
 	defer cancel()
-	rec, err := s.opts.Queue.Get(ctx, c.who.Tenant, id)
+	rec, err := s.opts.Queue.Look(ctx, c.who.Tenant, id)
+	return s.wholeOrArchived(c, id, rec, err)
+}
+
+// wholeOrArchived is the job that was looked at, whole, or, where Redis does not have it, the archive's.
+func (s *Server) wholeOrArchived(c *call, id string, rec queue.Record, err error) (queue.Record, error) {
+	rec, err = s.whole(c, rec, err)
 	return s.orArchivedJob(c, id, rec, err)
 }
 
-// jobID returns the id in the path. It answers and returns false when that is blank.
+// ids are those that a job can have; not a colon, which parts an id from more in the names of what is stored of a job.
+var ids = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
+
+// jobID returns the id in the path. It answers and returns false when that is blank, or can't be one.
 func (c *call) jobID() (string, bool) {
 	id := c.params.ByName("jobId")
 	if strings.TrimSpace(id) == "" {
 		c.refuse(http.StatusBadRequest, "validation_error", "missing_job_id")
+		return "", false
+	}
+	if !ids.MatchString(id) {
+		c.refuse(http.StatusNotFound, "not_found", "")
 		return "", false
 	}
 	return id, true
@@ -88,13 +111,13 @@ func (s *Server) getJob(c *call) {
 	iss := newIssues()
 	q := parseJobQuery(c.query(), iss)
 	id := c.params.ByName("jobId")
-	if iss.any() || q.wait > 0 || strings.TrimSpace(id) == "" {
+	if iss.any() || q.wait > 0 || !ids.MatchString(id) {
 		s.getJobLater(c, q, iss)
 		return
 	}
 	ctx, cancel := c.redis()
 	defer cancel()
-	rate, rec, err := s.opts.Queue.RateAndGet(ctx, s.rateRequest(c), id)
+	rate, rec, err := s.opts.Queue.RateAndLook(ctx, s.rateRequest(c), id)
 	if rate.Limit > 0 {
 		c.rateHeaders(rate)
 		if !rate.Allowed {
@@ -102,7 +125,7 @@ func (s *Server) getJob(c *call) {
 			return
 		}
 	}
-	rec, err = s.orArchivedJob(c, id, rec, err)
+	rec, err = s.wholeOrArchived(c, id, rec, err)
 	c.showJob(rec, err, func(rec queue.Record) any { return viewSingle(rec, q.coded) })
 }
 

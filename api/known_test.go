@@ -20,7 +20,11 @@ type answering struct {
 	auth.Authenticator
 	who auth.Principal
 	err error
+
+	promising, proven bool
 }
+
+func (a answering) Judge(http.Header) (promising, proven bool) { return a.promising, a.proven }
 
 func (a answering) Authenticate(context.Context, http.Header) (auth.Principal, error) {
 	return a.who, a.err
@@ -170,6 +174,19 @@ func TestStrangersAreLimited(t *testing.T) {
 	if a := s.do("GET", "/v1/jobs", "", http.Header{"Authorization": {"Bearer x"}}); a.status != 429 {
 		t.Errorf("a token of that address: %d, want 429 before it is verified", a.status)
 	}
+	// One that may be good is verified, while not too much time went into bad ones; one that was good, always.
+	ask := func(a answering, want int) {
+		t.Helper()
+		s.server.opts.Auth = a
+		if a := s.do("GET", "/v1/jobs", "", http.Header{"Authorization": {"Bearer x"}}); a.status != want {
+			t.Errorf("a token: %d, want %d", a.status, want)
+		}
+	}
+	good := auth.Principal{Tenant: s.tenant, Scopes: auth.Scopes{auth.Read}}
+	ask(answering{who: good, promising: true}, 200)
+	s.server.strangers.verified(s.server.clientAddr(&http.Request{RemoteAddr: "192.0.2.1:1"}), strangerTime)
+	ask(answering{who: good, promising: true}, 429)
+	ask(answering{who: good, promising: true, proven: true}, 200)
 	s.server.opts.Auth = answering{err: &auth.Refusal{Reason: auth.InvalidJWT}}
 	now = now.Add(strangerWindow)
 	if a := s.do("GET", "/v1/jobs", "", bad); a.status != 401 {

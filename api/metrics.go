@@ -29,6 +29,7 @@ type metrics struct {
 	webhooks     *prometheus.CounterVec   // outcome
 	tenantJobs   *prometheus.CounterVec   // tenant, outcome
 	tenantBytes  *prometheus.GaugeVec     // tenant
+	connsRefused prometheus.Counter
 
 	mu      sync.Mutex // guards tenants
 	tenants map[string]bool
@@ -49,8 +50,10 @@ func newAPIMetrics(s *Server) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 17)}, []string{"route"}),
 		submissions:  counter("ccee_api_submissions_total", "Submissions by what became of them.", "language", "outcome"),
 		authFailures: counter("ccee_api_auth_failures_total", "Callers who were turned away.", "reason"),
-		webhooks:     counter("ccee_api_webhooks_total", "Attempts to deliver a webhook.", "outcome"),
-		tenantJobs:   counter("ccee_api_tenant_submissions_total", "Submissions by tenant, the first 200; the others together.", "tenant", "outcome"),
+		connsRefused: prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_api_connections_refused_total",
+			Help: "Connections that were closed at once: their address had its part of all."}),
+		webhooks:   counter("ccee_api_webhooks_total", "Attempts to deliver a webhook.", "outcome"),
+		tenantJobs: counter("ccee_api_tenant_submissions_total", "Submissions by tenant, the first 200; the others together.", "tenant", "outcome"),
 	}
 	m.tenantBytes = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ccee_tenant_stored_bytes",
 		Help: "Bytes that a tenant's jobs took in Redis when it last submitted one here, of the first 200 tenants."}, []string{"tenant"})
@@ -59,7 +62,7 @@ func newAPIMetrics(s *Server) *metrics {
 		defer s.streams.mu.Unlock()
 		return float64(s.streams.all)
 	})
-	both := []prometheus.Collector{m.requests, m.seconds, m.submissions, m.authFailures, m.webhooks, streams, &fleetCollector{s}, version.NewCollector("ccee")}
+	both := []prometheus.Collector{m.requests, m.seconds, m.submissions, m.authFailures, m.webhooks, m.connsRefused, streams, &fleetCollector{s}, version.NewCollector("ccee")}
 	m.public.MustRegister(both...)
 	m.internal.MustRegister(both...)
 	m.internal.MustRegister(m.tenantJobs, m.tenantBytes, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

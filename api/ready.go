@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"ccee/worker/queue"
@@ -31,13 +32,41 @@ type workersView struct {
 	Ready int `json:"ready"` // those whose daemon can run jobs
 }
 
-// getReady asks anew each time.
-func (s *Server) getReady(c *call) {
-	ctx, cancel := c.redis()
+// readyAge is how long a look at Redis and workers is used again: anybody may ask, as often as they like.
+const readyAge = time.Second
+
+// readyCache keeps the latest look.
+type readyCache struct {
+	mu     sync.Mutex // guards the rest; held while Redis is asked, so that one asks for all
+	who    queue.Fleet
+	memory queue.Memory
+	err    error
+	at     time.Time
+}
+
+func (r *readyCache) get(s *Server) (queue.Fleet, queue.Memory, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.at) < readyAge {
+		return r.who, r.memory, r.err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
 	defer cancel()
-	fleet, err := s.opts.Queue.Fleet(ctx)
-	s.away.note(&s.opts.Log, err, "not ready: redis does not answer", "ready: redis answers again")
-	answer := readiness{Status: "ready", Service: "api", Reasons: s.cannotAccept(fleet, err), running: s.running(ctx, fleet, err)}
+	if r.who, r.err = s.opts.Queue.Fleet(ctx); r.err == nil {
+		r.memory, r.err = s.opts.Queue.Memory(ctx)
+	}
+	r.at = time.Now()
+	s.away.note(&s.opts.Log, r.err, "not ready: redis does not answer", "ready: redis answers again")
+	return r.who, r.memory, r.err
+}
+
+// getReady asks at most once in readyAge.
+func (s *Server) getReady(c *call) {
+	fleet, memory, err := s.ready.get(s)
+	answer := readiness{Status: "ready", Service: "api", Reasons: s.cannotAccept(fleet, err), running: s.running(c.r.Context(), fleet, err)}
+	if err == nil && memory.Full() {
+		answer.Warnings = append(answer.Warnings, "redis has too little memory left: no more jobs are admitted until some are deleted or expire; those that are there go on")
+	}
 	status := http.StatusOK
 	if len(answer.Reasons) > 0 {
 		answer.Status, status = "unavailable", http.StatusServiceUnavailable

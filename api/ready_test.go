@@ -95,6 +95,7 @@ func TestReadySaysWhatWaits(t *testing.T) {
 		}, true, "the archive's database does not answer"},
 	} {
 		step.change()
+		s.server.ready = readyCache{} // it is used again for a second
 		got := s.get("/ready")
 		if got.status != 200 || got.at("canRun") != step.runs || step.warns == "" && len(got.at("warnings").([]any)) > 0 || !strings.Contains(got.raw, step.warns) {
 			t.Errorf("%s: %d %s, want canRun %v and %q", step.name, got.status, got.raw, step.runs, step.warns)

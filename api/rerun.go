@@ -18,7 +18,7 @@ func (s *Server) rerunJob(c *call) {
 	ctx, cancel := c.redis()
 	defer cancel()
 	before, err := s.opts.Queue.Submitted(ctx, c.who.Tenant, id)
-	before, err = orArchived(s, before, err, func(a Archive) (queue.Submission, error) { return a.Submitted(c.r.Context(), c.who.Tenant, id) })
+	before, err = orArchived(s, before, err, func(a Archive) (queue.Submission, error) { return wholeArchived(c, a, id, a.Submitted) })
 	switch {
 	case errors.Is(err, queue.ErrNotFound):
 		c.refuse(http.StatusNotFound, "not_found", "")

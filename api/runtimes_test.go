@@ -91,6 +91,7 @@ func TestNoRuntimes(t *testing.T) {
 	// The first worker to come is seen at once: no list is never kept.
 	announce(t, s.queue, time.Hour, languages)
 	s.submit(helloPython)
+	s.server.ready = readyCache{}
 	if a := s.get("/ready"); a.status != 200 || a.at("status") != "ready" {
 		t.Errorf("GET /ready = %d %s, want 200", a.status, a.raw)
 	}

@@ -34,6 +34,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnContext:       withConn,
+		ConnState:         connState,
 		ErrorLog:          stdlog.New(s.opts.Log.With().Str("component", "http").Logger(), "", 0),
 	}
 	srv.RegisterOnShutdown(s.drain)
@@ -46,7 +48,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer background.Wait()
 	defer stop()
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(jsonListener{l, &s.opts.Log}) }()
+	go func() { failed <- srv.Serve(listener{l, s}) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)

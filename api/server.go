@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,23 +19,30 @@ import (
 
 // Server is the REST API. It is an http.Handler; Serve runs it on a listener.
 type Server struct {
-	opts       Options
-	origins    origins
-	languages  *catalogue
-	away       changes // Redis, as who asks for readiness sees it
-	archive    archiveLook
-	budgets    budgets
-	metrics    *metrics
-	tracer     trace.Tracer
-	fleet      fleetCache
-	strangers  *strangers
-	modelCalls *semaphore.Weighted
-	streams    streams
-	beat       time.Duration // of streams
-	webhooks   *webhook.Sender
-	underway   *deliveries // webhooks
-	name       string      // of this process, unique
-	router     *httprouter.Router
+	opts           Options
+	origins        origins
+	languages      *catalogue
+	bodies         *budget // bytes, by tenant
+	answers        *budget // bytes of large answers, by tenant
+	strangerBodies *budget // bytes, by address
+	conns          *budget // connections, by address
+	lingering      *budget // connections whose rest is read, by address
+	away           changes // Redis, as who asks for readiness sees it
+	archive        archiveLook
+	metrics        *metrics
+	tracer         trace.Tracer
+	fleet          fleetCache
+	strangers      *strangers
+	proxyWarning   sync.Once
+	ready          readyCache
+	modelCalls     *semaphore.Weighted
+	streams        streams
+	beat           time.Duration // of streams
+	patience       time.Duration // with slow bodies, beyond the least pace; for tests
+	webhooks       *webhook.Sender
+	underway       *deliveries // webhooks
+	name           string      // of this process, unique
+	router         *httprouter.Router
 
 	draining context.Context // done when requests that wait for a job shall answer now
 	drain    context.CancelFunc
@@ -49,12 +58,15 @@ const (
 	anyone
 )
 
-// scope is what a credential must be for, to be used on a route.
-func (rt route) scope() auth.Scope {
-	if rt.method == http.MethodGet {
-		return auth.Read
+// scopes are what a credential must be for, to be used on a route. To analyze is to read too: it quotes output.
+func (rt route) scopes() auth.Scopes {
+	switch {
+	case rt.method == http.MethodGet:
+		return auth.Scopes{auth.Read}
+	case strings.HasSuffix(rt.path, "/analyze"):
+		return auth.Scopes{auth.Submit, auth.Read}
 	}
-	return auth.Submit
+	return auth.Scopes{auth.Submit}
 }
 
 // route is one row of the route table.
@@ -123,8 +135,10 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, origins: allowed,
-		languages:  newCatalogue(opts.Queue.Fleet, opts.Languages),
-		budgets:    newBudgets(),
+		languages: newCatalogue(opts.Queue.Fleet, opts.Languages),
+		bodies:    newBudget(tenantBodies), answers: newBudget(answersRoom),
+		strangerBodies: newBudget(strangerBodies),
+		conns:          newBudget(connsRoom()), lingering: newBudget(maxLingering),
 		strangers:  newStrangers(),
 		beat:       streamBeat,
 		modelCalls: semaphore.NewWeighted(maxModelCalls),
@@ -165,6 +179,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve(rt route) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		c := s.begin(w, r, elements(r, params), rt.path)
+		c.scopes = rt.scopes()
 		defer c.end()
 		s.cors(c)
 		defer c.dropBody()
@@ -172,6 +187,8 @@ func (s *Server) serve(rt route) httprouter.Handle {
 		if rt.method == http.MethodPost && !s.takeBody(c) {
 			return
 		}
+		c.answer = s.answers.holding(c.who.Tenant)
+		defer c.dropAnswer()
 		if !s.known(c) || rt.access == tenants && !s.count(c) {
 			return
 		}

@@ -11,9 +11,10 @@ import (
 // The bounds of callers who do not prove who they are.
 const (
 	strangerWindow = time.Minute
-	strangerLimit  = 600     // failures of one address in a window
-	strangerTable  = 100_000 // addresses in a window; beyond that all others are one
-	strangerAudits = 100     // failures in a window that are audited, of all addresses together
+	strangerLimit  = 600             // failures of one address in a window
+	strangerTable  = 100_000         // addresses in a window; beyond that all others are one
+	strangerTime   = 3 * time.Second // for verifying bad tokens of one address in a window, behind the limit
+	strangerAudits = 100             // failures in a window that are audited, of all addresses together
 )
 
 // strangers counts failed authentications by address, in fixed windows and in bounded memory.
@@ -23,6 +24,7 @@ type strangers struct {
 	mu      sync.Mutex // guards the rest
 	ends    time.Time
 	failed  map[netip.Addr]int
+	spent   map[netip.Addr]time.Duration // on bad tokens, behind the limit
 	audited int
 }
 
@@ -33,6 +35,7 @@ func (s *strangers) turn() time.Duration {
 	now := s.now()
 	if !now.Before(s.ends) {
 		s.ends, s.failed, s.audited = now.Truncate(strangerWindow).Add(strangerWindow), map[netip.Addr]int{}, 0
+		s.spent = map[netip.Addr]time.Duration{}
 	}
 	return s.ends.Sub(now)
 }
@@ -53,6 +56,22 @@ func (s *strangers) used(addr netip.Addr) (n int, left time.Duration) {
 	return s.failed[s.key(addr)], left
 }
 
+// mayVerify reports whether there is time left in this window for a token of an address behind the limit.
+func (s *strangers) mayVerify(addr netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn()
+	return s.spent[s.key(addr)] < strangerTime
+}
+
+// verified notes how long it took to find out that a token was bad.
+func (s *strangers) verified(addr netip.Addr, took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn()
+	s.spent[s.key(addr)] += took
+}
+
 // fail counts a failure. audit says whether it is to be noted: a flood must not fill the trail.
 func (s *strangers) fail(addr netip.Addr) (n int, left time.Duration, audit bool) {
 	s.mu.Lock()
@@ -65,7 +84,7 @@ func (s *strangers) fail(addr netip.Addr) (n int, left time.Duration, audit bool
 }
 
 // clientAddr is the address that a request comes from: the peer's, or, where the peer is a proxy of ours, the last one of
-// X-Forwarded-For that is not. An IPv6 address stands for its /64, which is what one customer has.
+// X-Forwarded-For that is not.
 func (s *Server) clientAddr(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -80,8 +99,13 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 		}
 		addr = hop.Unmap().WithZone("")
 	}
+	return site(addr)
+}
+
+// site is what one customer has: of IPv4 an address, of IPv6 a /64, for which its first address stands.
+func site(addr netip.Addr) netip.Addr {
 	if addr.Is6() {
-		addr = netip.PrefixFrom(addr, 64).Masked().Addr()
+		return netip.PrefixFrom(addr.WithZone(""), 64).Masked().Addr()
 	}
 	return addr
 }

@@ -55,7 +55,8 @@ func (s *Server) createJob(c *call) {
 	if q.wait > 0 || admitted.Replayed {
 		// The job is accepted whatever becomes of the waiting.
 		if rec, err := s.await(c, admitted.ID, q.wait); err == nil {
-			if q.wait > 0 && rec.Status.Final() {
+			// A job that another caller submitted is not shown to who may only submit.
+			if q.wait > 0 && rec.Status.Final() && (!admitted.Replayed || c.mayRead()) {
 				view := viewSingle(rec, q.coded)
 				view.Ignored = sub.ignored
 				c.json(http.StatusOK, view)

@@ -18,21 +18,7 @@ import (
 // What net/http can't parse never comes to a handler: it answers by itself, with plain text and without an x-request-id. The contract
 // has JSON for that too. There is no hook, so the connection says it in other words.
 
-// jsonListener gives out connections on which the server's own refusals are JSON.
-type jsonListener struct {
-	net.Listener
-	log *zerolog.Logger
-}
-
-func (l jsonListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &jsonConn{Conn: c, log: l.log}, nil
-}
-
-// jsonConn is one connection.
+// jsonConn is a connection on which the server's own refusals are JSON.
 type jsonConn struct {
 	net.Conn
 	log  *zerolog.Logger

@@ -149,10 +149,29 @@ func TestRedact(t *testing.T) {
 		"-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\nx": "[redacted]\nx",
 		"ghp_abcdefghijklmnopqrstuvwxyz":                                         "[redacted]",
 		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc":                               "[redacted]",
-		"print(1 + 2)": "print(1 + 2)",
+		"Authorization: Bearer abcdefgh.12":                                      "Authorization: [redacted]",
+		"k = AIzaSyA1234567890abcdefghijklmnopqrs":                               "k = [redacted]",
+		"sk_live_0123456789abcdef":                                               "[redacted]",
+		"print(1 + 2)":                                                           "print(1 + 2)",
 	} {
 		if got := redact(in); got != out {
 			t.Errorf("%q: %q, want %q", in, got, out)
+		}
+	}
+}
+
+// What was taken out of one part comes back in none.
+func TestRedactedEverywhere(t *testing.T) {
+	const secret = "hunter2supersecret"
+	for _, redaction := range []Redaction{RedactSecrets, RedactSource} {
+		m := &OpenAI{opts: OpenAIOptions{MaxSource: 20, Redaction: redaction}}
+		in := ran(job.Exited, func(_ *job.Result, s *job.Step) {
+			s.Stderr = job.Output{Data: []byte("NameError: name '" + secret + "' is not defined, nor x")}
+			s.Stdout = job.Output{Data: []byte("<" + secret + ">")}
+		})
+		in.Source, in.Error = "password = "+secret+"\nshort_token = x", "in "+secret
+		if p := m.Prompt(in); strings.Contains(p, "hunter2") || !strings.Contains(p, "is not defined, nor x") {
+			t.Errorf("%s: the prompt is %s", redaction, p)
 		}
 	}
 }

@@ -95,13 +95,27 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // Prompt is what the model is told of a job, as JSON. Two jobs with the same prompt get the same answer from a cache.
 func (m *OpenAI) Prompt(in Input) string {
+	var stdout, stderr string
+	last := (*job.Step)(nil)
+	if in.Result != nil {
+		last = in.Result.Last()
+	}
+	if last != nil {
+		// More than is sent: a secret that is cut there is known by its whole.
+		stdout, stderr = clip(last.Stdout.Text(), 4*maxOutputChars), clip(last.Stderr.Text(), 4*maxOutputChars)
+	}
 	source := clip(in.Source, m.opts.MaxSource)
 	clean := func(s string) string { return s }
-	switch m.opts.Redaction {
-	case RedactSource:
-		source, clean = "[not sent]", redact
-	case RedactSecrets:
-		source, clean = redact(source), redact
+	if m.opts.Redaction != RedactNothing {
+		r := redactor{map[string]bool{}}
+		for _, part := range []string{in.Source, stdout, stderr, in.Error} {
+			r.learn(part)
+		}
+		clean = r.cleaner()
+		source = clip(clean(in.Source), m.opts.MaxSource)
+	}
+	if m.opts.Redaction == RedactSource {
+		source = "[not sent]"
 	}
 	p := prompt{Status: in.Status}
 	if in.Error != "" {
@@ -112,9 +126,9 @@ func (m *OpenAI) Prompt(in Input) string {
 	p.Request.TimeoutMs, p.Request.MemoryMb, p.Request.CPUMillicores = in.TimeoutMs, in.MemoryMb, in.CPUMillicores
 	if r := in.Result; r != nil {
 		p.Result = &promptResult{Status: string(r.Status), Verdict: string(r.Verdict), ExitCode: r.ExitCode, Signal: r.Signal, TimedOut: r.TimedOut(), DurationMs: int64(r.WallMs)}
-		if last := r.Last(); last != nil {
+		if last != nil {
 			p.Result.Step, p.Result.Evidence = last.Name, last.Evidence
-			p.Result.Stdout, p.Result.Stderr = clean(clip(last.Stdout.Text(), maxOutputChars)), clean(clip(last.Stderr.Text(), maxOutputChars))
+			p.Result.Stdout, p.Result.Stderr = clip(clean(stdout), maxOutputChars), clip(clean(stderr), maxOutputChars)
 		}
 	}
 	b, err := json.Marshal(p)

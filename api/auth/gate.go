@@ -69,6 +69,15 @@ func (g *Gate) Authenticate(ctx context.Context, h http.Header) (Principal, erro
 	return who, nil
 }
 
+// Judge says whether the token of those headers may be good, and was before. A key is looked up at no cost.
+func (g *Gate) Judge(h http.Header) (promising, proven bool) {
+	token, there := bearer(h)
+	if g.mode == APIKeyMode || !there || g.jwt == nil {
+		return true, true
+	}
+	return g.jwt.judge(token)
+}
+
 func (g *Gate) byKey(h http.Header) (Principal, error) {
 	key := apiKey(h)
 	if key == "" {

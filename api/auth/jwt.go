@@ -19,6 +19,13 @@ var algorithms = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
+// The clocks of an issuer and of ours differ. A token that is fresh there may come from our future (nbf, iat); one that is over is so, but for a
+// moment.
+const (
+	startLeeway = time.Minute
+	endLeeway   = 5 * time.Second
+)
+
 // maxSubject bounds a subject, in bytes.
 const maxSubject = 256
 
@@ -36,6 +43,7 @@ type JWTOptions struct {
 type JWT struct {
 	opts JWTOptions
 	keys *keySet
+	good proven
 	now  func() time.Time
 }
 
@@ -82,10 +90,19 @@ func (j *JWT) Verify(ctx context.Context, token string) (Principal, error) {
 		var std jwt.Claims
 		var all map[string]any
 		if parsed.Claims(key.Key, &std, &all) == nil {
-			return j.principal(std, all)
+			who, err := j.principal(std, all)
+			if err == nil {
+				j.good.add(token)
+			}
+			return who, err
 		}
 	}
 	return Principal{}, &Refusal{InvalidJWT}
+}
+
+// over reports whether a token is over, or never would be.
+func (j *JWT) over(std jwt.Claims) bool {
+	return std.Expiry == nil || j.now().After(std.Expiry.Time().Add(endLeeway))
 }
 
 // principal judges the claims of a token whose signature is good.
@@ -96,7 +113,7 @@ func (j *JWT) principal(std jwt.Claims, all map[string]any) (Principal, error) {
 		}
 	}
 	expected := jwt.Expected{Issuer: j.opts.Issuer, AnyAudience: jwt.Audience{j.opts.Audience}, Time: j.now()}
-	if std.Expiry == nil || std.ValidateWithLeeway(expected, 0) != nil {
+	if j.over(std) || std.ValidateWithLeeway(expected, startLeeway) != nil {
 		return Principal{}, &Refusal{InvalidJWT}
 	}
 	tenant, subject := claim(all, j.opts.TenantClaim), claim(all, j.opts.SubjectClaim)

@@ -84,6 +84,13 @@ func (s *keySet) resting(usable bool, since time.Duration) bool {
 	}
 }
 
+// has reports whether there is a key with that id now.
+func (s *keySet) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.named(id)) > 0
+}
+
 // named returns the keys with that id; all, if it is "".
 func (s *keySet) named(id string) []jose.JSONWebKey {
 	if id == "" {

@@ -50,6 +50,9 @@ var tenantScopes = Scopes{Read, Submit}
 // any other error mean that it could not find out.
 type Authenticator interface {
 	Authenticate(ctx context.Context, h http.Header) (Principal, error)
+	// Judge says, at next to no cost, whether it is worth verifying the credential of those headers: whether it may be good at all, and whether
+	// it, or none that is as costly to verify, was good before.
+	Judge(h http.Header) (promising, proven bool)
 	// AuthenticateAdmin is for the routes of operators, which take API keys only. The Principal is that of the key's tenant.
 	AuthenticateAdmin(h http.Header) (Principal, error)
 }

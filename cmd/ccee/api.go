@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/urfave/cli/v3"
 )
+
+// apiMemory is from where on the collector works harder, in bytes: more than what lives at once by the budgets of bodies and answers.
+const apiMemory = 768 << 20
 
 func apiCommand() *cli.Command {
 	d := api.DefaultOptions()
@@ -58,6 +62,9 @@ func apiSecrets() []string { return append(authSecrets(), "REDIS_URL", "OPENAI_A
 func runAPI(ctx context.Context, cmd *cli.Command) error {
 	// What lives is a few MiB and what is thrown away much more: collecting at twice that would cost a seventh of the CPU.
 	debug.SetGCPercent(400)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(apiMemory)
+	}
 	log := newLogger("api", cmd.String("log-level"))
 	gate, err := newGate(ctx, cmd, log)
 	if err != nil {

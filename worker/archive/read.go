@@ -35,6 +35,17 @@ func (a *Archive) Ping(ctx context.Context) error {
 	return a.do(ctx, "look for what is", func(ctx context.Context, db *pgxpool.Conn) error { return db.Ping(ctx) })
 }
 
+// Size is how many bytes are stored of a tenant's job; queue.ErrNotFound when there is none.
+func (a *Archive) Size(ctx context.Context, tenant, id string) (n int64, err error) {
+	err = a.do(ctx, "read the size of job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
+		return db.QueryRow(ctx, `SELECT octet_length(data) FROM ccee_jobs WHERE tenant = $1 AND id = $2`, tenant, id).Scan(&n)
+	})
+	if errors.Is(err, pgx.ErrNoRows) || refused(err) { // an id with a NUL is refused
+		err = queue.ErrNotFound
+	}
+	return n, err
+}
+
 // Get returns a tenant's job, or queue.ErrNotFound.
 func (a *Archive) Get(ctx context.Context, tenant, id string) (queue.Record, error) {
 	s, err := a.stored(ctx, tenant, id)
@@ -59,7 +70,7 @@ func (a *Archive) Submitted(ctx context.Context, tenant, id string) (queue.Submi
 	return s.Submission()
 }
 
-// History returns a page of a tenant's jobs, as queue.History does.
+// History returns a page of a tenant's jobs, as queue.History does: without output.
 func (a *Archive) History(ctx context.Context, tenant string, h queue.HistoryQuery) (queue.Page, error) {
 	top, id, from := int64(math.MaxInt64), "", int64(math.MinInt64)
 	if h.Cursor != "" {
@@ -75,13 +86,9 @@ func (a *Archive) History(ctx context.Context, tenant string, h queue.HistoryQue
 	if !h.From.IsZero() {
 		from = h.From.UnixMilli()
 	}
-	column := "data"
-	if h.Summary {
-		column = "record"
-	}
 	var p queue.Page
 	err := a.do(ctx, "read the history", func(ctx context.Context, db *pgxpool.Conn) error {
-		rows, err := db.Query(ctx, `SELECT `+column+` FROM ccee_jobs WHERE tenant = $1 AND (created_ms, id) < ($2, $3) AND created_ms BETWEEN $4 AND $5
+		rows, err := db.Query(ctx, `SELECT record FROM ccee_jobs WHERE tenant = $1 AND (created_ms, id) < ($2, $3) AND created_ms BETWEEN $4 AND $5
 			AND ($6 = '' OR status = $6) AND ($7 = '' OR language = $7) ORDER BY created_ms DESC, id DESC LIMIT $8`,
 			tenant, top, id, from, to, string(h.Status), h.Language, h.Limit+1)
 		if err != nil {

@@ -1,7 +1,8 @@
 -- Stores the result of a job, once, and settles everything that hangs on it.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim, state, result (JSON), failureCategory, estimatedCostUsd, billableDurationMs, costModelVersion,
---       outputFiles (JSON, '' for none), summary (JSON), audit metadata (JSON), bytes of the result; result and outputFiles may be packed
+--       outputFiles (JSON, '' for none), summary (JSON), audit metadata (JSON),
+--       bytes of result and output files as JSON; result and outputFiles may be packed
 -- returns 'ok', also when this claim has stored its result before; 'lost' if the job is no longer this claim's
 
 local id, tenant, claim, state = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -12,7 +13,7 @@ if not held(id, claim) then
 end
 local at = now()
 finish(id, tenant, at, state, 'result', ARGV[5], 'failureCategory', ARGV[6], 'estimatedCostUsd', ARGV[7],
-  'billableDurationMs', ARGV[8], 'costModelVersion', ARGV[9], 'outputFiles', ARGV[10], 'summary', ARGV[11], 'resultBytes', ARGV[13], 'error', '', 'retryScheduledAt', '')
+  'billableDurationMs', ARGV[8], 'costModelVersion', ARGV[9], 'outputFiles', ARGV[10], 'summary', ARGV[11], 'outputBytes', ARGV[13], 'error', '', 'retryScheduledAt', '')
 audit(at, tenant, 'worker', 'job_' .. state, id, ARGV[12])
 count(at, 'ms', tonumber(ARGV[8]))
 if tonumber(ARGV[7]) > 0 then

@@ -13,7 +13,7 @@ import (
 const (
 	eventsMax  = 2000             // entries, about
 	eventsTTL  = 15 * time.Minute // after the last one
-	eventsPage = 200              // entries read at once
+	eventsPage = 32               // entries read at once, of at most 32 KiB of output each
 )
 
 // LiveEvent is one entry of a job's live events: something that the job did, in one of its attempts.

@@ -19,7 +19,6 @@ type HistoryQuery struct {
 	From, To time.Time // of submission, in milliseconds, both included; zero: no bound
 	Status   State     // as Record.Shown says it; "": any
 	Language string    // "": any
-	Summary  bool      // results without steps, and so without output
 }
 
 // matches reports whether the query asks for a job like r.
@@ -29,7 +28,7 @@ func (h *HistoryQuery) matches(r Record) bool {
 
 // Page is a part of a history.
 type Page struct {
-	Jobs []Record // newest first, without output files
+	Jobs []Record // newest first; results without steps, and so without output: see Looks
 	Next string   // the cursor of what follows; "" at the end
 }
 
@@ -73,12 +72,12 @@ func (q *Queue) history(ctx context.Context, tenant string, h HistoryQuery) (Pag
 			}
 			if len(p.Jobs) == h.Limit {
 				p.Next = p.Jobs[h.Limit-1].Cursor()
-				return q.withOutput(ctx, p, h)
+				return p, nil
 			}
 			p.Jobs = append(p.Jobs, r)
 		}
 	}
-	return q.withOutput(ctx, p, h)
+	return p, nil
 }
 
 // historyIDs returns the ids that are in question, the newest first. A history is bounded, and so are they.
@@ -115,20 +114,6 @@ func (q *Queue) historyIDs(ctx context.Context, tenant string, h HistoryQuery) (
 		}
 	}
 	return ids, nil
-}
-
-// withOutput reads the results of a page, unless only summaries were asked for.
-func (q *Queue) withOutput(ctx context.Context, p Page, h HistoryQuery) (Page, error) {
-	if h.Summary || len(p.Jobs) == 0 {
-		return p, nil
-	}
-	ids := make([]string, len(p.Jobs))
-	for i, r := range p.Jobs {
-		ids[i] = r.ID
-	}
-	var err error
-	p.Jobs, err = q.read(ctx, ids, recordFields)
-	return p, err
 }
 
 // Cursor is the place of the job in its tenant's history: the history is sorted by the time of submission, then by id.

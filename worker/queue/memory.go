@@ -74,6 +74,12 @@ func (m Memory) room() (bytes int64, ok bool) {
 	return bound/100*fullPercent - m.Used, bound > 0
 }
 
+// Full reports whether jobs are refused for lack of memory.
+func (m Memory) Full() bool {
+	bytes, known := m.room()
+	return known && bytes <= 0
+}
+
 // memory keeps the latest look, so that submissions don't ask each time.
 type memory struct {
 	asking sync.Mutex // held by the one who asks; the others use what was there before

@@ -80,7 +80,7 @@ func TestRedisIsFull(t *testing.T) {
 			return err
 		}},
 		{"count and read", func() error {
-			_, _, err := q.RateAndGet(ctx, RateRequest{Tenant: tenant, Limit: 9, Window: time.Minute}, leases[1].Job.ID)
+			_, _, err := q.RateAndLook(ctx, RateRequest{Tenant: tenant, Limit: 9, Window: time.Minute}, leases[1].Job.ID)
 			return err
 		}},
 		{"usage", func() error { _, err := q.Usage(ctx, tenant); return err }},

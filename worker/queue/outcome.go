@@ -21,13 +21,13 @@ type Outcome struct {
 // completeArgs are the arguments of complete.lua behind those of every lease.
 func (l *Lease) completeArgs(o Outcome) ([]any, error) {
 	// The output files have a field of their own: a tenant's history is read without them.
-	files := ""
+	files, size := "", 0
 	if o.Result.OutputFiles != nil {
 		b, err := json.Marshal(o.Result.OutputFiles)
 		if err != nil {
 			return nil, fmt.Errorf("encode its output files: %w", err)
 		}
-		files, o.Result.OutputFiles = string(pack(b)), nil
+		files, size, o.Result.OutputFiles = string(pack(b)), len(b), nil
 	}
 	res, err := json.Marshal(o.Result.Compact())
 	if err != nil {
@@ -48,7 +48,7 @@ func (l *Lease) completeArgs(o Outcome) ([]any, error) {
 		return nil, fmt.Errorf("encode its audit: %w", err)
 	}
 	return []any{string(o.Result.Status), pack(res), o.FailureCategory, strconv.FormatFloat(o.EstimatedCostUsd, 'f', 8, 64),
-		o.BillableDurationMs, o.CostModelVersion, files, short, ended, len(res)}, nil
+		o.BillableDurationMs, o.CostModelVersion, files, short, ended, len(res) + size}, nil
 }
 
 // ended is the metadata of job_succeeded, job_failed and job_cancelled with a result.

@@ -79,14 +79,14 @@ func readRecord(cmd *redis.SliceCmd, fields []string) (r Record, there bool, err
 	return h.record(), true, nil
 }
 
-// Wait returns a tenant's job once its state is final. When ctx ends before, it returns the job as it was last seen and ctx's
+// Wait looks at a tenant's job once its state is final. When ctx ends before, it returns the job as it was last seen and ctx's
 // error. It is told of the end by pub/sub and does not poll.
 func (q *Queue) Wait(ctx context.Context, tenant, id string) (Record, error) {
 	woken, stop := q.finished.watch(id)
 	defer stop()
 	for {
 		// Read after watching: what ends between the two is seen by the read.
-		r, err := q.Get(ctx, tenant, id)
+		r, err := q.Look(ctx, tenant, id)
 		if err != nil || r.Status.Final() {
 			return r, err
 		}
@@ -129,15 +129,23 @@ func (q *Queue) Purge(ctx context.Context, tenant, id string) error {
 	return nil
 }
 
+// submittedFields are what Submitted needs.
+var submittedFields = []string{"tenantId", "spec", "sourceCode", "stdin", "traceId", "timeoutMs", "memoryMb", "cpuMillicores", "maxAttempts", "createdAt", "startedAt",
+	"priority", "webhookUrl", "webhookSecret"}
+
 // Submitted returns what a tenant's job was submitted with, to be submitted again: Spec, Request, Priority, MaxAttempts and Webhook. The
 // error is ErrNotFound, or Redis could not be asked.
 func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, error) {
 	what := "read job " + id
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	h, err := q.rdb.HGetAll(ctx, q.keys.job(id)).Result()
+	values, err := q.rdb.HMGet(ctx, q.keys.job(id), submittedFields...).Result() // without what came of it, which may be large
 	if err != nil {
 		return Submission{}, q.explain(what, err)
+	}
+	h := make(hash, len(submittedFields))
+	for i, v := range values {
+		h[submittedFields[i]] = text(v)
 	}
 	if h["tenantId"] != tenant || h["spec"] == "" {
 		return Submission{}, ErrNotFound
@@ -146,7 +154,7 @@ func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, e
 	if err := l.decode(h); err != nil {
 		return Submission{}, q.explain(what, err)
 	}
-	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(hash(h).integer("priority")), MaxAttempts: l.MaxAttempts,
+	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(h.integer("priority")), MaxAttempts: l.MaxAttempts,
 		Webhook: Webhook{h["webhookUrl"], h["webhookSecret"]}}, nil
 }
 

@@ -165,3 +165,36 @@ func TestRuntimes(t *testing.T) {
 		t.Errorf("%d workers are left over", n)
 	}
 }
+
+// A look leaves out what is large, however short it is stored, and says how much that is.
+func TestLook(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	for name, tt := range map[string]struct {
+		bytes, said int
+		large       bool
+	}{"small": {100, 0, false}, "large": {SmallOutput, 0, true}, "short where it is stored": {100, 5 * job.MiB, true}} {
+		id := enqueue(t, q, tenant)
+		o := outcome(string(bytes.Repeat([]byte("x"), tt.bytes)))
+		o.Result.OutputFiles = &job.OutputFiles{Files: []job.File{{Name: "a", Data: []byte("x")}}}
+		if err := claim(t, q, "w").Complete(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if tt.said > 0 {
+			q.rdb.HSet(t.Context(), q.keys.job(id), "outputBytes", tt.said)
+		}
+		whole := get(t, q, tenant, id)
+		r, err := q.Look(t.Context(), tenant, id)
+		if err != nil || (r.Large > 0) != tt.large || r.Large > 0 && r.Large < int64(max(tt.bytes, tt.said)) {
+			t.Fatalf("%s: large %d, %v", name, r.Large, err)
+		}
+		if !tt.large && !reflect.DeepEqual(r, whole) {
+			t.Errorf("%s: a look has %+v, want %+v", name, r, whole)
+		}
+		if tt.large && (r.Result == nil || r.Result.Steps != nil || r.Result.OutputFiles != nil || r.Status != Succeeded) {
+			t.Errorf("%s: a look has %+v, want the summary", name, r.Result)
+		}
+		if _, err := q.Look(t.Context(), "other", id); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: another tenant's look: %v", name, err)
+		}
+	}
+}

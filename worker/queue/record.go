@@ -63,6 +63,7 @@ type Record struct {
 	AttemptsMade   int // started so far
 	CurrentAttempt int // 0 once finished
 
+	Large           int64       // of a Look: bytes of what was left out, result and output files; 0: nothing was
 	Result          *job.Result // nil until a run ended, and for a job that never had one
 	Error           string      // the last fault of ours, in words for the tenant; "" if there was none
 	FailureCategory string      // none, timeout, user_code, runtime or infrastructure; "" until finished

@@ -18,7 +18,7 @@ type steps struct {
 	submit, claim, extend, complete, retry, fail, release, emit *redis.Script // a job's way
 	cancel, purge, replay, redeliver, analyze                   *redis.Script // what is done to it besides
 	webhookClaim, webhookDone                                   *redis.Script
-	counts, activity, rate, usage, costs, spend, audit          *redis.Script // a tenant's, and the queue's, books
+	counts, activity, rate, usage, costs, spend, audit, output  *redis.Script // a tenant's, and the queue's, books
 	publishRuntimes, fleet, forget, sweep                       *redis.Script
 	hold, archived                                              *redis.Script // the archive's
 }
@@ -46,7 +46,7 @@ func newSteps(k keys, o Options) steps {
 		fail: step("fail"), release: step("release"), emit: step("emit"),
 		cancel: step("cancel"), purge: step("purge"), replay: step("replay"), redeliver: step("redeliver"), analyze: step("analyze"),
 		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"),
-		counts: step("counts"), activity: step("activity"), rate: step("rate"), usage: step("usage"), costs: step("costs"), spend: step("spend"), audit: step("audit"),
+		counts: step("counts"), activity: step("activity"), rate: step("rate"), usage: step("usage"), costs: step("costs"), spend: step("spend"), audit: step("audit"), output: step("output"),
 		publishRuntimes: step("publish_runtimes"), fleet: step("fleet"), forget: step("forget"), sweep: step("sweep"), hold: step("hold"), archived: step("archived"),
 	}
 }

@@ -60,9 +60,9 @@ func (q *Queue) rateArgs(r RateRequest) (what string, args []any, err error) {
 	return what, []any{r.Tenant, r.Limit, seconds(r.Window), r.TraceID, r.Method, r.Path}, nil
 }
 
-// RateAndGet is Rate and Get of the tenant's job in one round trip: the request that there are most of. The error is Get's, or
+// RateAndLook is Rate and Look of the tenant's job in one round trip: the request that there are most of. The error is Look's, or
 // Redis could not be asked; Rate is zero then only in the latter case.
-func (q *Queue) RateAndGet(ctx context.Context, r RateRequest, id string) (Rate, Record, error) {
+func (q *Queue) RateAndLook(ctx context.Context, r RateRequest, id string) (Rate, Record, error) {
 	what, args, err := q.rateArgs(r)
 	if err != nil {
 		return Rate{}, Record{}, err
@@ -70,23 +70,23 @@ func (q *Queue) RateAndGet(ctx context.Context, r RateRequest, id string) (Rate,
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	count := stepCommand(ctx, q.steps.rate, args)
-	fields := q.readCommand(ctx, id, singleFields)
-	if err := q.batch.do(ctx, count, fields); err != nil {
+	l := q.look(ctx, id)
+	if err := q.batch.do(ctx, count, l.fields, l.output); err != nil {
 		return Rate{}, Record{}, q.explain(what, err)
 	}
 	v, err := count.Result()
 	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
 		v, err = q.steps.rate.Eval(ctx, q.rdb, nil, args...).Result()
 	}
-	l, _ := v.([]any)
-	if err == nil && len(l) < 3 {
+	counted, _ := v.([]any)
+	if err == nil && len(counted) < 3 {
 		err = fmt.Errorf("unexpected answer %v", v)
 	}
 	if err != nil {
 		return Rate{}, Record{}, q.explain(what, err)
 	}
-	rate := rateOf(integer(l[0]), r.Limit, integer(l[1]), integer(l[2]))
-	rec, there, err := readRecord(fields, singleFields)
+	rate := rateOf(integer(counted[0]), r.Limit, integer(counted[1]), integer(counted[2]))
+	rec, there, err := q.looked(ctx, id, l)
 	switch {
 	case err != nil:
 		return Rate{}, Record{}, q.explain("read job "+id, err)

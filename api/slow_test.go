@@ -1,0 +1,170 @@
+package api
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"ccee/api/auth"
+	"ccee/e2e/patience"
+)
+
+// slowBody is a client that has sent the head of a request, and some of its body.
+type slowBody struct {
+	net.Conn
+	t *testing.T
+}
+
+// half sends a request to the API at url and sent bytes of its body of 1 MiB. key "" is a stranger's.
+func half(t *testing.T, url, path, key string, chunked bool, sent int) slowBody {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	head := "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+	if key != "" {
+		head += "X-Api-Key: " + key + "\r\n"
+	}
+	body := strings.Repeat(" ", sent)
+	if chunked {
+		head += "Transfer-Encoding: chunked\r\n\r\n"
+	} else {
+		head += fmt.Sprintf("Content-Length: %d\r\n\r\n", maxBody)
+	}
+	if chunked && sent > 0 { // an empty chunk is the end
+		body = fmt.Sprintf("%x\r\n%s\r\n", sent, body)
+	}
+	if _, err := io.WriteString(c, head+body); err != nil {
+		t.Fatal(err)
+	}
+	return slowBody{c, t}
+}
+
+// answer returns the status that the client is told at last.
+func (b slowBody) answer() int {
+	b.t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(b), nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// tenantsOf gives each of n tenants a key: its name.
+func tenantsOf(n int) (keys string, names []string) {
+	for i := range n {
+		names = append(names, unique("tenant"))
+		keys += fmt.Sprintf(`,%q:{"tenantId":%q,"maxConcurrentJobs":1000}`, names[i], names[i])
+	}
+	return "{" + keys[1:] + "}", names
+}
+
+// Those who send slowly hold what they have sent, of their own part: nobody else notices, however they send.
+func TestSlowBodiesOfOneTenant(t *testing.T) {
+	keys, names := tenantsOf(41)
+	for name, tt := range map[string]struct {
+		path    string
+		slow    []string // keys
+		each    int      // connections
+		chunked bool
+		sent    int   // bytes of each
+		held    int64 // in all at most
+	}{
+		"announced":           {"/v1/jobs", names[:1], 60, false, 1, 0},
+		"half sent":           {"/v1/jobs", names[:1], 60, false, 600_000, tenantBodies / 4},
+		"chunked":             {"/executions", names[:1], 60, true, 600_000, tenantBodies / 4},
+		"batch":               {"/v1/batch", names[:1], 60, true, 600_000, tenantBodies / 4},
+		"many tenants":        {"/v1/jobs", names[:40], 5, false, 600_000, tenantBodies},
+		"strangers":           {"/v1/jobs", []string{""}, 60, false, 600_000, strangerBodies / 4},
+		"no operators":        {"/v1/admin/simulate/burst", names[:1], 60, true, 600_000, strangerBodies / 4},
+		"a body nobody reads": {"/v1/jobs/x/analyze", names[:1], 60, false, 600_000, tenantBodies / 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStack(t, func(o *Options) {
+				o.Log = zerolog.Nop()
+				o.Auth = gate(t, auth.APIKeyMode, nil, `[]`, keys)
+			})
+			s.server.patience = time.Hour
+			url := openOn(t, s)
+			budget := s.server.bodies
+			if tt.held == strangerBodies/4 {
+				budget = s.server.strangerBodies
+			}
+			held := func() int64 {
+				budget.mu.Lock()
+				defer budget.mu.Unlock()
+				return budget.all
+			}
+			for _, key := range tt.slow {
+				for range tt.each {
+					half(t, url, tt.path, key, tt.chunked, tt.sent)
+				}
+			}
+			if tt.held > 0 {
+				patience.Until(t, "slow bodies take room", func() (bool, string) {
+					return held() > tt.held/4, fmt.Sprint(held())
+				})
+			}
+			if n := held(); n > tt.held {
+				t.Errorf("%d bytes are held, want at most %d", n, tt.held)
+			}
+			other := http.Header{"X-Api-Key": {names[40]}}
+			for _, size := range []int{20_000, 200_000} {
+				if a := s.do("POST", "/v1/jobs", sized(size), other); a.status != 202 {
+					t.Errorf("another tenant's %d bytes: %d %s, want 202", size, a.status, a.raw)
+				}
+			}
+			if tt.held == tenantBodies/4 {
+				last := half(t, url, tt.path, tt.slow[0], tt.chunked, maxBody-1)
+				if status := last.answer(); status != 503 {
+					t.Errorf("one more of the slow tenant's: %d, want 503", status)
+				}
+			}
+		})
+	}
+}
+
+// Who sends slowlier than the least pace is told so, and holds nothing then: to repeat it gains nothing.
+func TestSlowBodiesEnd(t *testing.T) {
+	s := newStack(t, func(o *Options) { o.Log = zerolog.Nop() })
+	url, stop := serveOn(t, s)
+	defer stop()
+	var slow []slowBody
+	began := time.Now()
+	for _, chunked := range []bool{false, true} {
+		slow = append(slow, half(t, url, "/v1/jobs", testKey, chunked, 100_000), half(t, url, "/v1/jobs", testKey, chunked, 1),
+			half(t, url, "/v1/jobs/x/rerun", testKey, chunked, 0)) // chunked: it is looked at whether it is empty
+	}
+	for i, b := range slow {
+		if status := b.answer(); status != http.StatusRequestTimeout {
+			t.Errorf("slow body %d: %d, want 408", i, status)
+		}
+	}
+	if took := time.Since(began); took < paceGrace {
+		t.Errorf("after %v, want the grace of %v at least", took, paceGrace)
+	}
+	patience.Until(t, "the room is given back", func() (bool, string) {
+		s.server.bodies.mu.Lock()
+		defer s.server.bodies.mu.Unlock()
+		return s.server.bodies.all == 0, fmt.Sprint(s.server.bodies.all)
+	})
+}
+
+func TestPace(t *testing.T) {
+	start := time.Unix(0, 0)
+	for n, want := range map[int64]time.Duration{0: 5 * time.Second, 64 << 10: 6 * time.Second, 640 << 10: 15 * time.Second, 1 << 30: 20 * time.Second} {
+		if got := paceEnd(start, n, readTimeout).Sub(start); got != want {
+			t.Errorf("%d bytes must have come after %v, want %v", n, got, want)
+		}
+	}
+}
