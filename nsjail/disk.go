@@ -71,7 +71,7 @@ func (c *Cgroups) limitOne(disk string, rate DiskRate) ([]write, error) {
 		err = os.Mkdir(cg.at.io, 0o755)
 	}
 	if err == nil {
-		err = errors.Join(cg.limitDisk(), cg.remove())
+		err = errors.Join(cg.limitDisk(), os.Remove(cg.at.io))
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		err = ErrNoDiskLimit
