@@ -50,24 +50,32 @@ func TestPolicyCheck(t *testing.T) {
 		}
 		return rest
 	})
+	noEpoll := changed("no-epoll.json", func(rules, names []any) []any {
+		for _, r := range rules {
+			r.(policy)["names"] = without(without(r.(policy)["names"].([]any), "epoll_create"), "epoll_create1")
+		}
+		return rules
+	})
 	for _, tt := range []struct {
 		name, file string
 		code       int
 		want       []string
 	}{
-		{"the built-in one", file(t, "shown.json", shown), 0, []string{"ok: ", "lets through 0 calls", "attempts to get out of a sandbox under it were refused"}},
+		{"the built-in one", file(t, "shown.json", shown), 0, []string{"ok: ", "lets through 0 calls", "attempts to get out of a sandbox under it were refused",
+			"java: its first program runs", "javascript: its first program runs", "python: its first program runs"}},
+		{"no epoll", noEpoll, 1, []string{"REFUSED: ", "refuses 2 calls", "python: its first program runs", "not every language runs under it", "javascript: "}},
 		{"ptrace", traces, 1, []string{"REFUSED: ", "lets through 1 call, 1 of which", "ptrace             with all arguments", "jobs could get through here: ptrace, be traced"}},
 		{"no openat", opensNothing, 1, []string{"REFUSED: ", "refuses 1 call", "less: openat", "no program can be run under it"}},
 		{"allow all", file(t, "all.json", `{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[]}`), 1, []string{"REFUSED: ", "bpf                with all arguments", "jobs could get through here"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := ccee(t, "", nil, "seccomp", "check", tt.file)
+			got := ccee(t, "", nil, "seccomp", "check", "--images", images(), tt.file)
 			for _, want := range tt.want {
 				if !strings.Contains(got.stdout, want) {
 					t.Errorf("no %q in\n%s", want, got.stdout)
 				}
 			}
-			if got.code != tt.code || (tt.code == 1) != strings.Contains(got.stderr, "would not serve") {
+			if got.code != tt.code || (tt.code == 1) != strings.Contains(got.stderr, "is not fit for use") {
 				t.Errorf("exit code %d, %s", got.code, got.stderr)
 			}
 		})

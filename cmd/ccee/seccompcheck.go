@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,13 +19,13 @@ import (
 
 func seccompCheckCommand() *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "say whether a daemon would serve with a policy, and what it lets through beside the built-in one", ArgsUsage: "FILE",
-		Description: `Compiles the policy, holds it to the built-in one, and, as root, tries in a sandbox under it what a daemon tries when it starts. The exit
-code is 1 when a daemon would not serve with it.
+		Name: "check", Usage: "say whether a policy is fit for use, and what it lets through beside the built-in one", ArgsUsage: "FILE",
+		Description: `Compiles the policy, holds it to the built-in one, and, as root, tries in a sandbox under it what a daemon tries when it starts, and runs
+the first program of each language that there is an image of. The exit code is 1 when something of that fails.
 
    ccee seccomp check mine.json
    ccee seccomp check --json mine.json | jq '.changes[] | select(.is == "all" and .why)'`,
-		Action: seccompCheck, Flags: []cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
+		Action: seccompCheck, Flags: []cli.Flag{imagesFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}},
 	}
 }
 
@@ -36,8 +37,9 @@ type policyCheck struct {
 	Unknown      []string         `json:"unknownSyscalls"`
 	Changes      []seccomp.Change `json:"changes"` // against the built-in policy
 	Attempts     int              `json:"attempts"`
+	Hellos       []hello          `json:"hellos,omitempty"`   // the first programs of the languages
 	NotTried     string           `json:"notTried,omitempty"` // why it was not tried in a sandbox
-	Fault        string           `json:"fault,omitempty"`    // why a daemon would not serve
+	Fault        string           `json:"fault,omitempty"`    // why it is not fit for use
 }
 
 func seccompCheck(ctx context.Context, cmd *cli.Command) error {
@@ -52,7 +54,7 @@ func seccompCheck(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	found.try(ctx, p)
+	found.try(ctx, p, cmd.String("images"))
 	out := cmd.Root().Writer
 	if cmd.Bool("json") {
 		err = json.NewEncoder(out).Encode(found)
@@ -60,7 +62,7 @@ func seccompCheck(ctx context.Context, cmd *cli.Command) error {
 		err = found.print(out)
 	}
 	if err == nil && found.Fault != "" {
-		err = fmt.Errorf("a daemon would not serve with %s", cmd.Args().First())
+		err = fmt.Errorf("%s is not fit for use", cmd.Args().First())
 	}
 	return err
 }
@@ -86,8 +88,8 @@ func checkPolicy(p *seccomp.Policy) (found policyCheck, err error) {
 	return policyCheck{Digest: program.Digest, Rules: len(p.Syscalls), Instructions: len(program.BPF) / instruction, Unknown: program.Unknown, Changes: changes}, nil
 }
 
-// try runs what a daemon tries when it starts.
-func (f *policyCheck) try(ctx context.Context, p *seccomp.Policy) {
+// try runs what a daemon tries when it starts, and the first program of each language in the store in images.
+func (f *policyCheck) try(ctx context.Context, p *seccomp.Policy, images string) {
 	if os.Geteuid() != 0 {
 		f.NotTried = "that needs root"
 		return
@@ -110,6 +112,19 @@ func (f *policyCheck) try(ctx context.Context, p *seccomp.Policy) {
 	}
 	if lost != nil {
 		f.Fault = "jobs could get through here: " + strings.Join(lost, "; ")
+		return
+	}
+	if err := checkImages(images); err != nil {
+		f.Hellos = []hello{{"languages", true, fmt.Sprintf("not tried: %v", err)}}
+		return
+	}
+	if f.Hellos, err = sayHello(ctx, images, p); err != nil {
+		f.Fault = fmt.Sprintf("the languages can't be tried: %v", err)
+	}
+	for _, h := range f.Hellos {
+		if !h.OK {
+			f.Fault = "not every language runs under it"
+		}
 	}
 }
 
@@ -152,6 +167,9 @@ func (f *policyCheck) print(out io.Writer) error {
 		fmt.Fprintf(&b, "%s to get out of a sandbox under it were refused\n", plural(f.Attempts, "attempt"))
 	default:
 		fmt.Fprintf(&b, "%s\n", f.Fault)
+	}
+	for _, h := range f.Hellos {
+		fmt.Fprintf(&b, "   %s: %s\n", h.Language, cmp.Or(h.Evidence, "its first program runs"))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
