@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,6 +54,7 @@ func crowded(t *testing.T, weight int64, busy int) *box {
 	}
 	for range busy * runtime.NumCPU() {
 		cmd := exec.Command(b.root+"/prog", "spin")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // those of one session may share one weight: autogroups, see sched(7)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
