@@ -103,6 +103,7 @@ func slotGauges(s *slots) []prometheus.Collector {
 // finished counts a result. language is the profile's name, never the request's word for it: that is the caller's text.
 func (m *metrics) finished(language string, res *job.Result) {
 	m.jobs.WithLabelValues(language, string(res.Verdict)).Inc()
+	m.starved.WithLabelValues(language).Add(0) // from now on it is there, for alerts
 	for s := range res.EveryStep() {
 		m.stepSeconds.WithLabelValues(language, s.Name, string(s.Verdict)).Observe(s.Usage.WallMs / 1000)
 		if s.Starved() > 0 {

@@ -46,7 +46,7 @@ func TestDoctorEscape(t *testing.T) {
 func TestDoctorEscapeNames(t *testing.T) {
 	requireHost(t)
 	got := ccee(t, "", nil, "doctor", "--escape", "--seccomp", file(t, "weak.json", weakPolicy))
-	for _, want := range []string{"ESCAPED  keyrings                 add_key: it worked and returned ", "-> the seccomp policy must refuse add_key", "held     disk "} {
+	for _, want := range []string{"ESCAPED  keyrings                 add_key: it worked and returned ", "-> the seccomp policy must refuse add_key", "held     identity "} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("no %q in\n%s", want, got.stdout)
 		}
