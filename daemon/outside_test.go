@@ -101,7 +101,8 @@ func (o *outside) run(t *testing.T, spec job.Spec) string {
 	}
 	last := p.steps[len(p.steps)-1]
 	var stdout, stderr, status strings.Builder
-	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--",
+	// Whoever runs the tests may ignore signals (nohup does), and children inherit that.
+	cmd := exec.Command("env", "--default-signal", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--",
 		"/bin/sh", "-c", chrooted, "sh", o.plain(t, root, p.lang.Name), files, compile, quoted(last.args))
 	cmd.Env, cmd.Stdin, cmd.Stdout = last.env, strings.NewReader(string(spec.Stdin)), &stdout
 	wait := []func(){piped(t, cmd, &stderr), piped(t, cmd, &status)}
