@@ -107,13 +107,7 @@ func (t selfTest) check(ctx context.Context) ([]escape.Outcome, error) {
 	if err != nil {
 		return nil, fmt.Errorf("self-test: %w", err)
 	}
-	var lost []string
-	for _, o := range outcomes {
-		if !o.Held {
-			lost = append(lost, fmt.Sprintf("%s, %s: %s", o.Group, o.Name, o.Evidence))
-		}
-	}
-	if lost != nil {
+	if lost := escape.Lost(outcomes); lost != nil {
 		return outcomes, fmt.Errorf("self-test: jobs could get through here: %s; ccee doctor --escape says what to do", strings.Join(lost, "; "))
 	}
 	return outcomes, nil

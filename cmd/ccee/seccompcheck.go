@@ -104,13 +104,7 @@ func (f *policyCheck) try(ctx context.Context, p *seccomp.Policy, images string)
 		return
 	}
 	f.Attempts = len(outcomes)
-	var lost []string
-	for _, o := range outcomes {
-		if !o.Held {
-			lost = append(lost, fmt.Sprintf("%s, %s: %s", o.Group, o.Name, o.Evidence))
-		}
-	}
-	if lost != nil {
+	if lost := escape.Lost(outcomes); lost != nil {
 		f.Fault = "jobs could get through here: " + strings.Join(lost, "; ")
 		return
 	}

@@ -30,6 +30,17 @@ type Outcome struct {
 	Evidence string // "EPERM", or what was seen
 }
 
+// Lost says which of the outcomes did not hold: "ptrace, be traced: it worked and returned 0".
+func Lost(outcomes []Outcome) []string {
+	var lost []string
+	for _, o := range outcomes {
+		if !o.Held {
+			lost = append(lost, fmt.Sprintf("%s, %s: %s", o.Group, o.Name, o.Evidence))
+		}
+	}
+	return lost
+}
+
 // words are the reports of a probe that found the sandbox as it must be.
 var words = []string{"refused", "held"}
 
