@@ -1,4 +1,4 @@
-module ccee
+module github.com/ccee-dev/ccee
 
 go 1.26.0
 

@@ -14,18 +14,18 @@ import (
 // security property: api and worker, which handle tenants' bytes as an unprivileged user, can't reach the code that runs
 // as root. ARCHITECTURE.md draws it.
 var mayImport = map[string][]string{
-	"api":               {"api/job", "api/auth", "api/webhook", "api/analysis", "api/contract", "worker/queue"},
-	"api/job":           {},
+	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "queue"},
+	"job":               {},
 	"api/auth":          {},
 	"api/webhook":       {},
-	"api/analysis":      {"api/job"},
-	"api/client":        {},
+	"api/analysis":      {"job"},
+	"client":            {},
 	"api/contract":      {},
-	"worker":            {"api/job", "worker/queue", "daemon/client"},
-	"worker/queue":      {"api/job"},
-	"worker/archive":    {"api/job", "worker/queue"},
-	"daemon":            {"api/job", "daemon/javasource", "nsjail", "nsjail/escape", "nsjail/shared", "seccomp", "rootfs"},
-	"daemon/client":     {"api/job"},
+	"worker":            {"job", "queue", "daemon/client"},
+	"queue":             {"job"},
+	"archive":           {"job", "queue"},
+	"daemon":            {"job", "daemon/javasource", "nsjail", "nsjail/escape", "nsjail/shared", "seccomp", "rootfs"},
+	"daemon/client":     {"job"},
 	"daemon/javasource": {},
 	"nsjail/escape":     {},
 	"nsjail/shared":     {},
@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"bench":             {"*"},
 	"bench/capacity":    {},
 	"e2e/patience":      {},
-	"e2e/conformance":   {"api/job", "daemon/client", "rootfs"},
+	"e2e/conformance":   {"job", "daemon/client", "rootfs"},
 }
 
 // forTests are packages of ours that every test may import, and nothing else.
@@ -49,19 +49,19 @@ var hasHome = map[string][]string{
 	"github.com/opencontainers/runc":         {"nsjail"},
 	"github.com/opencontainers/cgroups":      {"nsjail"},
 	"github.com/seccomp/libseccomp-golang":   {"seccomp"},
-	"github.com/redis/go-redis":              {"worker/queue"},
-	"github.com/jackc/pgx":                   {"worker/archive"},
+	"github.com/redis/go-redis":              {"queue"},
+	"github.com/jackc/pgx":                   {"archive"},
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
-	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "worker/archive", "daemon"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "archive", "daemon"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/openai/openai-go":            {"api/analysis"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
 	"github.com/getkin/kin-openapi":          {"api", "api/contract"}, // tests only: holds the server to openapi.yaml
 	"github.com/google/go-containerregistry": {"rootfs"},
-	"github.com/klauspost/compress":          {"rootfs", "worker/queue"},              // zstd, which the standard library has not
+	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
-	"github.com/prometheus/client_golang":    {"api", "worker", "worker/archive", "daemon", "cmd/ccee"},
+	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee"},
 	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 }
 
@@ -105,7 +105,7 @@ func TestImports(t *testing.T) {
 }
 
 func check(t *testing.T, path, dir, imported string, allowed []string) {
-	if ours, ok := strings.CutPrefix(imported, "ccee/"); ok {
+	if ours, ok := strings.CutPrefix(imported, "github.com/ccee-dev/ccee/"); ok {
 		if contains(forTests, ours) {
 			if !strings.HasSuffix(path, "_test.go") {
 				t.Errorf("%s: only tests may import %s", path, ours)
@@ -115,8 +115,8 @@ func check(t *testing.T, path, dir, imported string, allowed []string) {
 		}
 		return
 	}
-	if dir == "api/job" && strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") {
-		t.Errorf("%s: api/job may import only the standard library, not %s", path, imported)
+	if dir == "job" && strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") {
+		t.Errorf("%s: job may import only the standard library, not %s", path, imported)
 	}
 	for prefix, homes := range hasHome {
 		if strings.HasPrefix(imported, prefix) && !contains(homes, dir) {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/auth"
 )
 
 // Callers with tokens are not locked out by those who try bad ones from the same address (RFC 5737's, that of all requests of a test).

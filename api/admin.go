@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"ccee/api/auth"
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // adminMetrics is the answer of GET /v1/admin/metrics.

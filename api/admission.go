@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // tooLarge is the body of a 413 for a text that has too many bytes, though not too many characters.

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"time"
 
-	"ccee/api/analysis"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/analysis"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // maxModelCalls is how many calls of the model are on their way at once; what is beyond gets the heuristic answer.

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/analysis"
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/analysis"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 func TestAnalyze(t *testing.T) {

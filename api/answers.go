@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // The bounds of what large answers take in memory together. What is small takes no more than its request does.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // printed submits n jobs that print size bytes each, and returns their ids, the newest first.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // Archive has what Redis no longer has; package archive is one. An error that is not queue.ErrNotFound says that it can't be asked. Each

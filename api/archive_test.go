@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // fakeArchive answers with err, or with what it has.

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"regexp"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // audit notes what the api decided by itself; what happens to jobs the queue notes in the same step. That it can't be noted is

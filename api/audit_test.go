@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 func TestAuditFeed(t *testing.T) {

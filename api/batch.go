@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // maxBatch bounds the jobs of a batch.

@@ -1,8 +1,8 @@
 package api
 
 import (
-	"ccee/api/webhook"
 	"context"
+	"github.com/ccee-dev/ccee/api/webhook"
 
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/auth"
 )
 
 // request sends one request without decoding the answer.

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // sized is a submission whose body has n bytes.

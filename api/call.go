@@ -15,8 +15,8 @@ import (
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
 
-	"ccee/api/auth"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // redisTimeout bounds what one request waits for the queue to answer. Redis away means 503 within a second, never a request that

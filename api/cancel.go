@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // finished is the body of a 409 for a job that is over.

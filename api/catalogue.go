@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // catalogueAge is how long a look at the workers is used before they are looked at again.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // sendsAll is a client that sends its request to the end before it reads, as Python's urllib does. It returns the status.

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"ccee/api/webhook"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // webhookEvent is the body of a webhook.

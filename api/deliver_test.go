@@ -13,8 +13,8 @@ import (
 
 	"context"
 
-	"ccee/api/webhook"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // hookServer is a receiver of webhooks; it answers with what status returns.

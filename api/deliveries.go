@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"time"
 
-	"ccee/api/webhook"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // webhook reads where the end of the job is to be told.

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // The bounds of streams of events. A stream costs a goroutine and a place in a table; Redis is asked only when something changed.

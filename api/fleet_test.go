@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 func TestFleet(t *testing.T) {

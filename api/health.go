@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/common/version"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // health is the answer of GET /health: liveness, so it asks nobody.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"ccee/e2e/patience"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 func TestHealth(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // history is the answer of GET /v1/jobs.

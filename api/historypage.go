@@ -5,7 +5,7 @@ import (
 	"errors"
 	"slices"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // The bounds of a page of a history with output.

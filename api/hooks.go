@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // The bounds of the deliveries that are under way at once. A receiver may take all of webhook.Timeout, so what one tenant or one host may have

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
-	"ccee/api/webhook"
-	"ccee/e2e/patience"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // receivers are servers on addresses of the loopback that accept webhooks and never answer.

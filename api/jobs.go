@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // maxWaitMs bounds how long a request may wait for a job to finish.

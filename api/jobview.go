@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // jobView is a job as the API shows it.

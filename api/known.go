@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/auth"
 )
 
 // errStranger refuses a bearer token of an address that failed too often, which may be that of many: one that can't be good, or, when much time

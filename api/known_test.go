@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/auth"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // answering is an Authenticator that says the same to everybody.

@@ -1,6 +1,6 @@
 package api
 
-import "ccee/api/job"
+import "github.com/ccee-dev/ccee/job"
 
 // limitField is one limit of a step as the public contract writes it.
 type limitField struct {

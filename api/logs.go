@@ -1,6 +1,6 @@
 package api
 
-import "ccee/worker/queue"
+import "github.com/ccee-dev/ccee/queue"
 
 // logsView is the answer of GET /executions/:jobId/logs.
 type logsView struct {

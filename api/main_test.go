@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // redisURL is that of the tests' own redis-server; "" where it is not installed. TestMain sets it before any test runs.

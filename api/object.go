@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // object reads the members of one JSON object and notes what is wrong with them. A missing member and a faulty one both

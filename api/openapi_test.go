@@ -15,8 +15,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
-	"ccee/api/contract"
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/api/contract"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // described reads openapi.yaml, which also checks that the file is valid OpenAPI and that its examples are what its schemas say.

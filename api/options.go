@@ -9,11 +9,11 @@ import (
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
 
-	"ccee/api/analysis"
-	"ccee/api/auth"
-	"ccee/api/job"
-	"ccee/api/webhook"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/analysis"
+	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // Options are what a Server is made of. DefaultOptions has the contract's numbers; Queue, Auth and Log have no default.

@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"unicode/utf8"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // outputFilesView are the files that a job hands back.

@@ -3,7 +3,7 @@ package api
 import (
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // Output files are shown with their job, in the contract's form, and not in the history.

@@ -13,7 +13,7 @@ import (
 
 	"context"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // onSocket runs the server on a unix socket and returns how to connect.

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // progress is how far a stream of events has come: the id of its last event. What it says is enough to go on from there, with

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // readiness is the answer of GET /ready: whether this api accepts jobs and, apart from that, whether they would run now. A load balancer asks

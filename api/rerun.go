@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // rerunJob submits what a job was submitted with once more: POST /v1/jobs/:jobId/rerun. It is a submission like any other.

@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"math"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // resultView is a job's outcome: the contract's members first, then ours.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // runtimesBody is the answer of GET /v1/runtimes.

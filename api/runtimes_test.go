@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 func TestRuntimes(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 	"golang.org/x/sync/semaphore"
 
-	"ccee/api/auth"
-	"ccee/api/webhook"
+	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/webhook"
 )
 
 // Server is the REST API. It is an http.Handler; Serve runs it on a listener.

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/auth"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 func TestNewRefusesBadOptions(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/auth"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // slowBody is a client that has sent the head of a request, and some of its body.

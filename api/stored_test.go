@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // random is output of n bytes that can't be compressed.

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"ccee/api/job"
-	"ccee/api/webhook"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // maxTextChars bounds sourceCode and stdin, in UTF-16 code units.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // accepted is the answer to a submission.

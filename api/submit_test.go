@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"ccee/api/job"
-	"ccee/api/webhook"
+	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/job"
 )
 
 const languageEnum = `'javascript' | 'python' | 'java'`

@@ -1,6 +1,6 @@
 package api
 
-import "ccee/api/job"
+import "github.com/ccee-dev/ccee/job"
 
 // tailsView is what a result has where outputTailBytes was asked for and output is left out: how much, and what comes after.
 type tailsView struct {

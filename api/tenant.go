@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // limited is the body of a 429 for too many requests or submissions.

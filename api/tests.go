@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // comparisons are the modes of compare.

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // tested is a result with three tests: one passed, one did not, one was left out.

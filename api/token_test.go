@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/auth"
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // provider signs tokens (RFC 7519, with ES256 of RFC 7518) and has the key for them over HTTP.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"net/http"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // quotas is the answer of GET /v1/quotas.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 func TestQuotas(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // The load of the api part: what wrk does, with as many tenants.

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ccee/api/job"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 
 	"golang.org/x/sys/unix"
 )

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"ccee/api/job"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 
 	"golang.org/x/sys/unix"
 )

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 const (

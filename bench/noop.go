@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"ccee/api/job"
-	"ccee/daemon/client"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 )
 
 // noop times a program that does nothing, so that what is left is the cost of starting it.

@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // rest is a client of the REST API.

@@ -14,8 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // The load of the soak: clients that submit over REST, and workers that finish the jobs without running them.

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/job"
-	"ccee/daemon/client"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // trace says where the time of a cold job through the daemon's socket goes, and that of a warm job over REST: call by call.

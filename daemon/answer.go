@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 const (

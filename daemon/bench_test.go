@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 )
 
 // BenchmarkNoop is a job that does nothing, through the socket, in a fresh sandbox each time: what the daemon itself costs.

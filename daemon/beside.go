@@ -1,6 +1,6 @@
 package daemon
 
-import "ccee/api/job"
+import "github.com/ccee-dev/ccee/job"
 
 // A thread that waits in a system call has kernel memory that no cgroup is charged for, as much as the call was given: poll(2) two entries of a
 // queue and a struct pollfd for each descriptor, where RLIMIT_NOFILE bounds their number; sendmsg(2) its control messages, up to

@@ -3,7 +3,7 @@ package daemon
 import (
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // TestBeside: struct poll_table_entry has 64 bytes and struct pollfd 8 (linux/poll.h, poll(2)). The defaults cost nobody a place.

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 const (

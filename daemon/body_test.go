@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 func TestReadBody(t *testing.T) {

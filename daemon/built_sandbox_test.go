@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 )
 
 // offer has s offer a language of the image of Python beside its own: its compile step is a Python program, the job's source, and run is

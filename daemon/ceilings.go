@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"ccee/api/job"
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
 )
 
 const (

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
 )
 
 // TestCeilings: the daemon bounds all of its jobs together: processes by what it was given, memory by little more than what it promises, the

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // clocks are programs that print, one number a line, milliseconds that their process has been there or has had a CPU (age), or times of

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"unicode"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 const (

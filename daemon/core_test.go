@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // crashes sets the limit on core files in each way there is, and crashes after each.

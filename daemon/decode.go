@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // decodeSpec decodes a Spec and validates it. Members that it doesn't know are ignored, as the caller may be newer; ignored is the first

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 func TestDecodeSpec(t *testing.T) {

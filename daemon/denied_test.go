@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 const keyctlFromPython = `

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // readsOfTheDisk tries each way to have the disk read what is in memory already, and prints how many bytes came from it

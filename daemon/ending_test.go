@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // endings are programs about how a runtime starts and ends, with what they must print (nothing: see status) and how they must end,

@@ -3,8 +3,8 @@ package daemon
 import (
 	"testing"
 
-	"ccee/api/job"
-	"ccee/nsjail/escape"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail/escape"
 )
 
 // outputs tries to forge results, to flood, and to hold a job open by its streams.

@@ -14,11 +14,11 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
-	"ccee/nsjail"
-	"ccee/nsjail/escape"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/nsjail/escape"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // knownGaps are attempts that may get through, each with why it is borne. SECURITY.md says so to users.

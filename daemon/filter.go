@@ -8,9 +8,9 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
-	"ccee/nsjail"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // filter is the seccomp policy as sandboxes take it.

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/version"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // routes is the one table of what the socket offers. PROTOCOL.md describes each.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 func TestPostRun(t *testing.T) {

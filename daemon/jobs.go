@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // jobs are those that were taken and not yet answered, by id.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // What each runtime says of its limits, the program itself and a child that it starts: the processors, and the most that the heap may

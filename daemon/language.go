@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
-	"ccee/api/job"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 )
 
 // languageLabel is the image label that holds the language profile: the JSON of job.Language.

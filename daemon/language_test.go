@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 )
 
 // profiled is an image with that profile, made so many minutes after the epoch.

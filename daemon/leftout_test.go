@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/nsjail"
-	"ccee/nsjail/escape"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/nsjail/escape"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // These tests take away one mask, one rlimit or one rule of the policy at a time, and hold the probes to notice. What they

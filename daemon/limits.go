@@ -1,6 +1,6 @@
 package daemon
 
-import "ccee/api/job"
+import "github.com/ccee-dev/ccee/job"
 
 // stepLimits are the limits in force of the two steps of a job. Each field comes from the request, else from the language,
 // else from the server's default; only what the request asks for is held against the bounds, since the rest is ours.

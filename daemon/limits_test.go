@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // TestTimeLimitIsGiven: whichever step's time limit is raised, its CPU time goes up with it, in the plan and in the kernel's words.

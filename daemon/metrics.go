@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/collectors/version"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // metrics are what GET /metrics shows. Their names are part of the daemon's contract with operators.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 type networkJob struct{ file, language, want string }

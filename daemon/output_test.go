@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // streamSpec runs spec and returns its events.

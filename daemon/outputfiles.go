@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 const (

@@ -13,11 +13,11 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/semaphore"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
-	"ccee/nsjail"
-	"ccee/rootfs"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/rootfs"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // TestOutputFiles has one program for each thing that can come out, or must not.

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // collected collects from an ordinary directory what globs match.

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 )
 
 // outside runs jobs as an operator would without us: the image's runtime in a chroot, with nothing of ours that starts or ends it.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // leftOutOfImages is what the standard distributions offer and the images don't have: patterns of lines that images/*/platform.* write, and

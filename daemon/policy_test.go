@@ -6,7 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // TestPoliciesThatCantBeHonoured: a daemon doesn't start with a policy that it would apply only in part.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/nsjail"
 )
 
 // readyKind are the sandboxes for one kind of jobs.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // A tenant that wants more kinds of sandboxes than can wait, again and again, doesn't take from another the one that is made ahead for it.

@@ -17,10 +17,10 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
-	"ccee/rootfs"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // These tests run real programs in real sandboxes, through the socket. They need root and the language images.

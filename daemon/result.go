@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
 )
 
 // verdicts are nsjail's verdicts in the words of the wire.

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
 )
 
 func TestStepResult(t *testing.T) {

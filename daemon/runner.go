@@ -12,9 +12,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
-	"ccee/api/job"
-	"ccee/nsjail"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/rootfs"
 )
 
 // sandbox is an *nsjail.Sandbox, or a stand-in where the order of steps is tested without a kernel's help.

@@ -13,9 +13,9 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
-	"ccee/nsjail"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/rootfs"
 )
 
 // scripted is a sandbox whose programs do what the test says, one function a step.

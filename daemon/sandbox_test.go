@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 const javaHello = `public class Hello { public static void main(String[] a) { System.out.println("hello from java"); } }`

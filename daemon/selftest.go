@@ -13,10 +13,10 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/job"
-	"ccee/nsjail"
-	"ccee/nsjail/escape"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/nsjail/escape"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // The tiers of results.

@@ -17,8 +17,8 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 type runFunc = func(context.Context, job.Spec, func(job.Event) error) (job.Result, error)

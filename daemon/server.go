@@ -13,10 +13,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
-	"ccee/api/job"
-	"ccee/nsjail"
-	"ccee/rootfs"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/rootfs"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // Options are what a Server is made of. Socket, Store and Policy are needed; for the rest zero means the default.

@@ -8,10 +8,10 @@ import (
 	"os"
 	"time"
 
-	"ccee/api/job"
-	"ccee/nsjail"
-	"ccee/nsjail/shared"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/nsjail/shared"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // sharedWindow is how long the canary is watched at a time.

@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/e2e/patience"
-	"ccee/nsjail/shared"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/nsjail/shared"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // withShared has do abuse this machine from sandboxes as jobs have them.

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // budget bounds what runs at once, and what waits for it.

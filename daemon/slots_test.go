@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 func testSlots() *slots {

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // What sockets hold that no cgroup is charged for is bounded all the same. Each program takes at most 150 MB, then waits to be ended.

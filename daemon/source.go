@@ -4,8 +4,8 @@ import (
 	"path"
 	"strings"
 
-	"ccee/api/job"
-	"ccee/daemon/javasource"
+	"github.com/ccee-dev/ccee/daemon/javasource"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // sourceNames says where the source goes and by which class it is started. For a language with PublicClass the file is named

@@ -3,7 +3,7 @@ package daemon
 import (
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // TestSourceForms has programs in the forms that each language's definition allows. We write the bytes as they came, and guess nothing.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync"
 
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/nsjail"
 )
 
 // spawner keeps an nsjail.Spawner, and starts another when that one has died: its jobs are lost, the next one isn't.

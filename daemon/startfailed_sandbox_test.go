@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // writeELF is the start of a Python program that has elf(interpreter, ...), which makes an ELF executable of x86-64 or arm64 by elf(5): one

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // sitting is a job's slot while sandboxes follow each other in it. They have the same host ids, so each is gone before the next is made.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // expect is a test with that input and expected output.

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // tracer is what spans are started with.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"ccee/api/job"
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/nsjail"
 )
 
 const (

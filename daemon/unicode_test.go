@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // javaUnicode has letters outside ASCII in every place where a Java program may have them.

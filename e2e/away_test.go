@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // said is what GET /ready and GET /health/summary tell of what can run.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // ran is what one call of the binary did.

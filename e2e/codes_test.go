@@ -6,9 +6,9 @@ import (
 	"sync"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/daemon/client"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 
 	"golang.org/x/sys/unix"
 )

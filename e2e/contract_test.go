@@ -8,8 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"ccee/api/contract"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/api/contract"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // described is the contract.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // weakPolicy lets jobs have keyrings, which no namespace divides.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // TestKill kills each part of the stack while jobs run and wait. Every job must get exactly one result, the right one.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/contract"
+	"github.com/ccee-dev/ccee/api/contract"
 )
 
 // TestOriginal is a session with the service that this one replaces, by curl, as its users have it: the commands use its paths, its

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // outcome is one row of the table: a program, and how it must end.

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 const plants = `import os

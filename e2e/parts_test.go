@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // part is a process of its own: ccee daemon, worker or api, or a redis-server.

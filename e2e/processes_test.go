@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // process is one line of /proc.

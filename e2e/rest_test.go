@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // body is a JSON object to send.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // TestServices: out of memory the kernel takes jobs first and the daemon with its spawner last (proc_pid_oom_score_adj(5)), and the services have

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // TestManySlots: a host with slots for 256 jobs runs as many at once, without a word about the worker. Each is two processes, sandbox-init and

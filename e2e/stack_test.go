@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // The tenant of most tests: quotas and rates out of the way.

@@ -18,9 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
-	"ccee/daemon/client"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // hostile are programs that try to outlive, outgrow or confuse the daemon, with the verdicts that are right for them. Limits

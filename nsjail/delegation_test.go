@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // container is how a container manager may set up the place that a daemon finds itself in: a cgroup namespace whose root is

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // dirOnDisk is a directory whose files are in the page cache and can leave it: not on a tmpfs.

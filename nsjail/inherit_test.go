@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // TestNothingInherited starts a spawner from a thread that has what a daemon may have by accident, and looks from inside.

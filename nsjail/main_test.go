@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // allowAll is a seccomp filter of one instruction: BPF_RET, SECCOMP_RET_ALLOW. Policies are tested in package seccomp.

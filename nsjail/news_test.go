@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // nestedEpolls lists this process's epolls that watch an epoll; see proc_pid_fdinfo(5).

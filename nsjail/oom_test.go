@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // TestOOMEndsAll: a job that is out of memory ends at once, though the process that the kernel kills is not its main one,

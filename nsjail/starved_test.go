@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // TestStarvedSum: only what the host withheld counts, not what the program's own rate did.

@@ -13,7 +13,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sys/unix"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // layerPath is the file of the image's lowest layer.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // ErrBroken is wrapped by Backend.Run's error when the backend broke down while it had the job, which it may have begun.

@@ -3,8 +3,8 @@ package worker
 import (
 	"errors"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // errDraining is why a job is stopped that did not finish within the drain time.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 func TestDecide(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // The rhythm and the bounds of live events. A job that is over before the first one costs nothing: its result says it all.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"ccee/api/job"
-	"ccee/daemon/client"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // cancelGrace is how long a daemon may take to answer a job that was cancelled before the worker hangs up on it.

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // serveDaemon answers the daemon's protocol on a socket of the test's own.

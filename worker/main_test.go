@@ -12,9 +12,9 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // redisServer is a redis-server of one test on a unix socket; with a file, so that it can be killed and come back.

@@ -3,8 +3,8 @@ package worker
 import (
 	"math"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // The prices of the cost model: AWS Fargate, Linux on x86, us-east-1.

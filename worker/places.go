@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 const (

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ccee/api/job"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // storePause is the longest pause between two tries to store what became of a job: far less than is left of its lease.

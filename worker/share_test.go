@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // TestShare: how many jobs each tenant gets when all want as many as they can have, one after the other.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // How often a worker looks at its backend, and how long it waits for an answer.

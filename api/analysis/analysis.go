@@ -7,7 +7,7 @@ import (
 	"regexp"
 	"strings"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // Input is what there is to know of a job.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // ran is a job whose run step ended with that verdict.

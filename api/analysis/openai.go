@@ -15,7 +15,7 @@ import (
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/shared"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // The bounds of what a model is sent and says.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 const testAPIKey = "sk-test-0123456789abcdef"

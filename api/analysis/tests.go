@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // tested is judged for a job whose program was run for tests.

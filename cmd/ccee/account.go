@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/client"
+	"github.com/ccee-dev/ccee/client"
 
 	"github.com/urfave/cli/v3"
 )

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api"
-	"ccee/api/webhook"
+	"github.com/ccee-dev/ccee/api"
+	"github.com/ccee-dev/ccee/api/webhook"
 
 	"github.com/urfave/cli/v3"
 )

@@ -6,8 +6,8 @@ import (
 	"os"
 	"sync"
 
-	"ccee/worker/archive"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/archive"
+	"github.com/ccee-dev/ccee/queue"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"

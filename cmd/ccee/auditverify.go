@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 
 	"github.com/urfave/cli/v3"
 )

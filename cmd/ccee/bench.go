@@ -13,8 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"ccee/api/job"
-	"ccee/daemon/client"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/job"
 
 	"github.com/urfave/cli/v3"
 )

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"ccee/bench/capacity"
+	"github.com/ccee-dev/ccee/bench/capacity"
 
 	"github.com/urfave/cli/v3"
 )

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/job"
-	"ccee/bench/capacity"
-	"ccee/daemon/client"
+	"github.com/ccee-dev/ccee/bench/capacity"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/job"
 
 	"github.com/urfave/cli/v3"
 )

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"ccee/api/job"
-	"ccee/bench/capacity"
-	"ccee/daemon/client"
+	"github.com/ccee-dev/ccee/bench/capacity"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/job"
 
 	"github.com/urfave/cli/v3"
 )

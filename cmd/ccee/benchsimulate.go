@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"ccee/bench/capacity"
-	"ccee/worker"
+	"github.com/ccee-dev/ccee/bench/capacity"
+	"github.com/ccee-dev/ccee/worker"
 
 	"github.com/urfave/cli/v3"
 )

@@ -11,10 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ccee/daemon/client"
-	"ccee/nsjail"
-	"ccee/rootfs"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/queue"
+	"github.com/ccee-dev/ccee/rootfs"
 
 	"golang.org/x/sys/unix"
 )

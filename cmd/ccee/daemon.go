@@ -6,9 +6,9 @@ import (
 	"os"
 	"time"
 
-	"ccee/api/job"
-	"ccee/daemon"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 
 	"github.com/urfave/cli/v3"
 )

@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"ccee/daemon"
+	"github.com/ccee-dev/ccee/daemon"
 )
 
 // ownRedisURL is how worker and api reach the redis-server that ccee up runs. The children inherit ccee's working directory,

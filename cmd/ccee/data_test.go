@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"ccee/daemon"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // TestCheckAOF: what a killed Redis wrote half of a transaction is cut off before it starts again. Redis 7.0 itself would keep that half, and

@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 
 	"github.com/urfave/cli/v3"
 )

@@ -7,7 +7,7 @@ import (
 	"io"
 	"os"
 
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/nsjail"
 
 	"github.com/urfave/cli/v3"
 	"golang.org/x/term"

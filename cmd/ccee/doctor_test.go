@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/nsjail"
 )
 
 func TestPrintChecks(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 
-	"ccee/daemon"
-	"ccee/nsjail/escape"
+	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/nsjail/escape"
 
 	"github.com/urfave/cli/v3"
 )

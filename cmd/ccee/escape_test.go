@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/nsjail/escape"
+	"github.com/ccee-dev/ccee/nsjail/escape"
 )
 
 func TestPrintEscape(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // explain says in a line or two what the exit code and the output leave open, "" when nothing.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"text/tabwriter"
 
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/rootfs"
 
 	"github.com/urfave/cli/v3"
 )

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/rootfs"
 
 	"github.com/urfave/cli/v3"
 )

@@ -8,8 +8,8 @@ import (
 	"io"
 	"os"
 
-	"ccee/api/job"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
 
 	"github.com/urfave/cli/v3"
 )

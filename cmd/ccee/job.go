@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 
-	"ccee/api/client"
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/client"
+	"github.com/ccee-dev/ccee/job"
 
 	"github.com/urfave/cli/v3"
 )

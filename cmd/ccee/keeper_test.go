@@ -13,7 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
 // shell is a child that runs a script.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/auth"
 
 	"github.com/urfave/cli/v3"
 )

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/auth"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"ccee/api/job"
-	"ccee/images"
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/images"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
 
 	"github.com/urfave/cli/v3"
 )

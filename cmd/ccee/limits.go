@@ -5,7 +5,7 @@ import (
 	"io"
 	"text/tabwriter"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 
 	"github.com/urfave/cli/v3"
 )

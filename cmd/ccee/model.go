@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 
-	"ccee/api/analysis"
+	"github.com/ccee-dev/ccee/api/analysis"
 
 	"github.com/urfave/cli/v3"
 )

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 
 	"golang.org/x/sys/unix"
 )

@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 func TestCodeOf(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 
 	"github.com/urfave/cli/v3"
 )

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // TestSaveFiles: files are written where they belong, and nothing else is touched: not what is there, not what links point to.

@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"ccee/daemon/client"
-	"ccee/nsjail"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/nsjail"
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"

@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"ccee/daemon"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/seccomp"
 
 	"golang.org/x/sys/unix"
 )

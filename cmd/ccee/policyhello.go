@@ -10,12 +10,12 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"ccee/api/job"
-	"ccee/daemon"
-	"ccee/daemon/client"
-	"ccee/images"
-	"ccee/rootfs"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/images"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/rootfs"
+	"github.com/ccee-dev/ccee/seccomp"
 )
 
 // hello is what became of a language's first program under a policy.

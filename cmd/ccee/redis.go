@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"ccee/worker/queue"
+	"github.com/ccee-dev/ccee/queue"
 
 	"github.com/urfave/cli/v3"
 )

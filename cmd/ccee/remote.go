@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode"
 
-	"ccee/api/client"
+	"github.com/ccee-dev/ccee/client"
 
 	"github.com/urfave/cli/v3"
 )

@@ -10,8 +10,8 @@ import (
 	"os"
 	"slices"
 
-	"ccee/api/job"
-	"ccee/daemon/client"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/job"
 
 	"github.com/urfave/cli/v3"
 )

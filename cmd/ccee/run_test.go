@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // TestRunRefuses: a mistake in the command line is 2 and needs no daemon to be found.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/seccomp"
 
 	"github.com/urfave/cli/v3"
 )

@@ -10,9 +10,9 @@ import (
 	"os"
 	"strings"
 
-	"ccee/daemon"
-	"ccee/nsjail/escape"
-	"ccee/seccomp"
+	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/nsjail/escape"
+	"github.com/ccee-dev/ccee/seccomp"
 
 	"github.com/urfave/cli/v3"
 )

@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"ccee/daemon"
-	"ccee/nsjail/shared"
+	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/nsjail/shared"
 
 	"github.com/urfave/cli/v3"
 )

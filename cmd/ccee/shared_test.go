@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"ccee/nsjail/shared"
+	"github.com/ccee-dev/ccee/nsjail/shared"
 )
 
 func TestPrintShared(t *testing.T) {

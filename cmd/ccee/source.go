@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 
 	"golang.org/x/term"
 )

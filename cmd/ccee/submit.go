@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"ccee/api/client"
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/client"
+	"github.com/ccee-dev/ccee/job"
 
 	"github.com/urfave/cli/v3"
 )

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"ccee/worker"
+	"github.com/ccee-dev/ccee/worker"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"

@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // Client speaks to one daemon. Its methods may be called at the same time; connections are kept and used again.

@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"testing"
 
-	"ccee/api/job"
-	"ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // daemon answers on a unix socket as the test says, and returns a client of it.

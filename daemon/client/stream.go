@@ -9,7 +9,7 @@ import (
 	"io"
 	"net/http"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // Stream runs spec and calls each with its events as they happen, the result last. When each returns an error, the job is

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // Programs with known answers, below answers/LANGUAGE: each line that one must print stands after "//> " in it. The answers are from

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 //go:embed programs/cpython.py

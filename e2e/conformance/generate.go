@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // generator makes small programs over the standard libraries whose answers are computed here, in Go, by what the languages document:

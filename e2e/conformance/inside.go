@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ccee/api/job"
-	"ccee/daemon/client"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // jail runs programs as jobs of a daemon.

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"ccee/daemon/client"
-	"ccee/rootfs"
+	"github.com/ccee-dev/ccee/daemon/client"
+	"github.com/ccee-dev/ccee/rootfs"
 )
 
 // machine is a daemon of our own on an image store, and the store's images unpacked.

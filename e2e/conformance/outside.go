@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // chroot runs programs on the image's files without a jail: as the same uid, with the same environment and files, in namespaces that

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // program is what is run in both places: the source file, files beside it, and arguments.

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"ccee/api/job"
+	"github.com/ccee-dev/ccee/job"
 )
 
 //go:embed programs/test262.js

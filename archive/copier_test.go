@@ -1,0 +1,131 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/queue"
+)
+
+// A copier whose lease has ended, and which does not know, brings nothing back that was deleted meanwhile; nor does it hold up the other.
+func TestSuperseded(t *testing.T) {
+	r, tenant := newRig(t), unique("tenant")
+	id := r.submit(t, tenant)
+	r.finish(t)
+	stale := r.waiting(t)
+	redis(t, r.queue, "EVAL", "for _, k in ipairs(redis.call('KEYS', '*:archiver')) do redis.call('DEL', k) end", "0")
+	if err := r.queue.Purge(t.Context(), tenant, id); err != nil {
+		t.Fatal(err)
+	}
+	other := newCopier(t, r)
+	if _, err := other.round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.copier.archive.write(t.Context(), r.copier.name, stale); !errors.Is(err, errSuperseded) || r.copier.archive.isAway() {
+		t.Errorf("a stale write: %v, away %v", err, r.copier.archive.isAway())
+	}
+	if _, err := r.archive.Get(t.Context(), tenant, id); !errors.Is(err, queue.ErrNotFound) {
+		t.Errorf("the deleted job: %v", err)
+	}
+	kept := r.submit(t, tenant)
+	r.finish(t)
+	for _, c := range []*Copier{r.copier, other} { // the first has no lease: only the other one copies
+		if _, err := c.round(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := r.archive.Get(t.Context(), tenant, kept); err != nil {
+		t.Error(err)
+	}
+}
+
+// Large jobs go over a few at a time, so that each write ends in its time.
+func TestLargeJobs(t *testing.T) {
+	r, tenant := newRig(t), unique("tenant")
+	r.copier.batch = 64 << 10 // megabytes are seconds of work for a slow machine's Redis, more than one step may take
+	const n = 5
+	for range n {
+		r.submit(t, tenant)
+		l, err := r.queue.Claim(patience.Context(t), queue.Claimer{Worker: "w", Languages: []string{"python"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := job.Output{Data: bytes.Repeat([]byte("x\xff<\n"), r.copier.batch/8), Bytes: int64(r.copier.batch / 2)}
+		if err := l.Complete(t.Context(), queue.Outcome{Result: job.Result{Status: job.Succeeded, Steps: []job.Step{{Name: "run", Stdout: out}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if more, err := r.copier.round(t.Context()); !more || err != nil {
+		t.Fatalf("the first round: more %v, %v", more, err)
+	}
+	if left, err := r.queue.CountUnarchived(t.Context()); err != nil || left == 0 || left == n {
+		t.Errorf("%d of %d wait after one round, %v", left, n, err)
+	}
+	r.copy(t)
+	if p, err := r.archive.History(t.Context(), tenant, queue.HistoryQuery{Limit: 9}); err != nil || len(p.Jobs) != n {
+		t.Errorf("%d jobs, %v", len(p.Jobs), err)
+	}
+}
+
+// A database that was made anew while nobody looked gets its tables again.
+func TestDatabaseMadeAnew(t *testing.T) {
+	r, tenant := newRig(t), unique("tenant")
+	if _, err := r.archive.pool.Exec(t.Context(), `DROP TABLE ccee_jobs, ccee_costs, ccee_audit, ccee_state`); err != nil {
+		t.Fatal(err)
+	}
+	id := r.submit(t, tenant)
+	r.finish(t)
+	if _, err := r.copier.round(t.Context()); !errors.Is(err, ErrAway) {
+		t.Errorf("without tables: %v, want ErrAway", err)
+	}
+	r.copy(t)
+	if _, err := r.archive.Get(t.Context(), tenant, id); err != nil {
+		t.Error(err)
+	}
+	if events, err := r.archive.Events(t.Context(), tenant, "", 9); err != nil || len(events) != 3 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+}
+
+// One question that takes too long fails by itself: the archive is not away for others, nor for the copier.
+func TestSlowQuestion(t *testing.T) {
+	r, tenant := newRig(t), unique("tenant")
+	id := r.submit(t, tenant)
+	r.finish(t)
+	r.archive.within = 50 * time.Millisecond
+	err := r.archive.do(t.Context(), "dawdle", func(ctx context.Context, db *pgxpool.Conn) error {
+		_, err := db.Exec(ctx, `SELECT pg_sleep(60)`)
+		return err
+	})
+	if !errors.Is(err, ErrAway) {
+		t.Errorf("what takes too long: %v, want ErrAway", err)
+	}
+	r.archive.within = askTime
+	r.copy(t)
+	if _, err := r.archive.Get(t.Context(), tenant, id); err != nil {
+		t.Errorf("another question at once: %v", err)
+	}
+}
+
+// Who reads first waits for nobody who writes.
+func TestReadWhileWriting(t *testing.T) {
+	r, tenant := newRig(t), unique("tenant")
+	tx, err := r.copier.archive.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(t.Context(), `LOCK TABLE ccee_jobs, ccee_costs, ccee_audit, ccee_state IN ROW EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openArchive(t, r.database).Get(t.Context(), tenant, "none"); !errors.Is(err, queue.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}

@@ -1,0 +1,157 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ccee-dev/ccee/job"
+)
+
+// archiveTTL is how long a finished job waits for an archive that is away, and how long after the last sign of an archive finished jobs
+// still wait for it.
+const archiveTTL = 7 * 24 * time.Hour
+
+// Unarchived is a finished job that is to be brought into the archive, or, if Deleted, out of it.
+type Unarchived struct {
+	ID, Tenant string
+	Deleted    bool
+
+	score float64
+}
+
+// HoldArchive makes the caller the one that archives, for d, unless another one is; from now on, finished jobs wait for it.
+func (q *Queue) HoldArchive(ctx context.Context, holder string, d time.Duration) (bool, error) {
+	v, err := q.run(ctx, q.steps.hold, "hold the archive", holder, d.Milliseconds(), seconds(archiveTTL))
+	return integer(v) == 1, err
+}
+
+// Unarchived returns the first n that wait for the archive.
+func (q *Queue) Unarchived(ctx context.Context, n int) ([]Unarchived, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	zs, err := q.rdb.ZRangeWithScores(ctx, q.keys.part("unarchived"), 0, int64(n-1)).Result()
+	if err != nil {
+		return nil, q.explain("read what waits for the archive", err)
+	}
+	list := make([]Unarchived, len(zs))
+	for i, z := range zs {
+		list[i].ID, list[i].Tenant, _ = strings.Cut(text(z.Member), " ")
+		list[i].score, list[i].Deleted = z.Score, z.Score < 0
+	}
+	return list, nil
+}
+
+// CountUnarchived returns how many wait for the archive.
+func (q *Queue) CountUnarchived(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	n, err := q.rdb.ZCard(ctx, q.keys.part("unarchived")).Result()
+	return n, q.explain("count what waits for the archive", err)
+}
+
+// Archived notes that a job is in the archive, or out of it, as u says it. What changed meanwhile waits on.
+func (q *Queue) Archived(ctx context.Context, u Unarchived) error {
+	_, err := q.run(ctx, q.steps.archived, "note that job "+u.ID+" is archived", u.ID, u.Tenant, u.score)
+	return err
+}
+
+// Stored is all that is stored of a job, by the names of its hash.
+type Stored map[string]string
+
+// Stored returns what is stored of a job: nil if it is not there, or not finished. It may have megabytes, which submissions must not wait
+// behind: it goes by a connection of its own, not in a batch.
+func (q *Queue) Stored(ctx context.Context, u Unarchived) (Stored, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	h, err := q.rdb.HGetAll(ctx, q.keys.job(u.ID)).Result()
+	if err != nil || !State(h["status"]).Final() || h["tenantId"] != u.Tenant {
+		return nil, q.explain("read job "+u.ID, err)
+	}
+	for _, f := range []string{"result", "outputFiles"} {
+		if s, there := h[f]; there {
+			h[f] = string(unpack(s)) // the database compresses by itself, and keeps what any version can read
+		}
+	}
+	return h, nil
+}
+
+// Record is what is shown of the job.
+func (s Stored) Record() Record { return hash(s).record() }
+
+// Summary is s without what is large: source, input and output. Its Record is as Record, with a result without steps.
+func (s Stored) Summary() Stored {
+	short := Stored{}
+	for _, f := range summaryFields {
+		if v, there := s[f]; there {
+			short[f] = v
+		}
+	}
+	return short
+}
+
+// Source is the text of the job.
+func (s Stored) Source() string { return s["sourceCode"] }
+
+// SetAnalysis puts in what was said of the job.
+func (s Stored) SetAnalysis(v Verbal) {
+	at := v.UpdatedAt.UTC().Format("2006-01-02T15:04:05.000Z")
+	s["analysis"], s["analysisProvider"], s["analysisFallbackReason"] = string(v.Analysis), v.Provider, v.FallbackReason
+	s["analysisUpdatedAt"], s["updatedAt"] = at, at
+}
+
+// Submission is what the job was submitted with.
+func (s Stored) Submission() (Submission, error) {
+	h := hash(s)
+	l := Lease{q: &Queue{}, Job: job.Spec{ID: h["jobId"], Tenant: h["tenantId"]}}
+	if err := l.decode(h); err != nil {
+		return Submission{}, err
+	}
+	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(h.integer("priority")), MaxAttempts: l.MaxAttempts,
+		Webhook: Webhook{h["webhookUrl"], h["webhookSecret"]}}, nil
+}
+
+// EventsAfter returns events of all tenants, the oldest first, at most n, behind the place after ("": the oldest that there is). The second
+// result is the place of the last one.
+func (q *Queue) EventsAfter(ctx context.Context, after string, n int) ([]Event, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	from := "-"
+	if after != "" {
+		from = nextID(after)
+	}
+	msgs, err := q.rdb.XRangeN(ctx, q.keys.audit, from, "+", int64(n)).Result()
+	if err != nil {
+		return nil, after, q.explain("read the audit", err)
+	}
+	events := eventsOf(msgs)
+	for i, m := range msgs {
+		after = m.ID
+		events[i].StreamID = text(m.Values["trail"])
+		events[i].Metadata = []byte(text(m.Values["metadata"])) // as it was hashed
+	}
+	return events, after, nil
+}
+
+// VerifyArchived is Verify for a trail that each reads in order, from wherever it is kept.
+func VerifyArchived(anchor Anchor, each func(func(Event) error) error) (Chain, error) {
+	var c Chain
+	err := each(func(e Event) error {
+		if err := c.add(&e, string(e.Metadata)); err != nil {
+			return err
+		}
+		if c.Last == anchor.Number && c.Hash != anchor.Hash {
+			return fmt.Errorf("%w: entry %d has hash %s, it had %s", ErrBroken, c.Last, c.Hash, anchor.Hash)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+	case c.Events == 0:
+		err = anchor.missing()
+	case anchor.Number > c.Last:
+		err = fmt.Errorf("%w: it ends with entry %d, there was one with number %d", ErrBroken, c.Last, anchor.Number)
+	}
+	return c, err
+}

@@ -1,0 +1,178 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ccee-dev/ccee/job"
+)
+
+// heldPause is how long a Claim whose Claimer leaves jobs to others waits until it looks again: it can't wait for a token, which is as likely
+// to be for those jobs.
+const heldPause = 10 * time.Millisecond
+
+// Claimer is who takes jobs.
+type Claimer struct {
+	Worker    string   // in what is stored; unique among live processes
+	Languages []string // in which it takes jobs
+	// Full, if not nil, are the tenants of which it takes no more at present; Changed tells when there may be fewer.
+	Full    func() []string
+	Changed <-chan struct{}
+}
+
+// Claim waits for a job and takes it under a lease. The error is ctx's when ctx ended first; otherwise Redis could not be asked, and the
+// caller should try again after a pause.
+func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		// Not under ctx: a claim that is given up half-way may have been made, and its job would have to wait for the lease to expire.
+		var full []string
+		if c.Full != nil {
+			full = c.Full()
+		}
+		l, wait, err := q.tryClaim(context.WithoutCancel(ctx), c, full...)
+		if l != nil || err != nil {
+			return l, err
+		}
+		if wait == 0 {
+			continue
+		}
+		if len(full) > 0 && wait <= heldPause {
+			select {
+			case <-ctx.Done():
+			case <-c.Changed:
+			case <-time.After(wait):
+			}
+			continue
+		}
+		if err := q.sleep(ctx, q.wakes(c.Languages), c.Worker, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// wakes are the lists that a worker waits at that takes jobs in those languages.
+func (q *Queue) wakes(languages []string) []string {
+	lists := []string{q.keys.wake()}
+	for _, l := range languages {
+		lists = append(lists, q.keys.wakeFor(l))
+	}
+	return lists
+}
+
+// tryClaim takes a job if one waits of a tenant that is not full; otherwise it returns how long there will be none unless a token comes.
+func (q *Queue) tryClaim(ctx context.Context, c Claimer, full ...string) (*Lease, time.Duration, error) {
+	sent := time.Now() // before the step, so that we never think the lease longer than Redis does
+	args := make([]any, 0, 2+len(c.Languages)+len(full))
+	args = append(args, c.Worker, len(c.Languages))
+	for _, l := range c.Languages {
+		args = append(args, l)
+	}
+	for _, tenant := range full {
+		args = append(args, tenant)
+	}
+	r, err := q.list(ctx, q.steps.claim, 2, "claim a job", args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	if integer(r[0]) == 0 {
+		wait := maxBlock
+		if len(r) > 2 {
+			wait = heldPause
+		}
+		if ms := integer(r[1]); ms >= 0 {
+			wait = min(wait, time.Duration(ms)*time.Millisecond)
+		}
+		return nil, wait, nil
+	}
+	if len(r) < 6 {
+		return nil, 0, q.explain("claim a job", fmt.Errorf("unexpected answer of %d elements", len(r)))
+	}
+	l := &Lease{q: q, claim: integer(r[3]), Attempt: int(integer(r[4])), renewed: sent}
+	l.Job.ID, l.Job.Tenant = text(r[1]), text(r[2])
+	if err := l.decode(pairs(r[5])); err != nil {
+		// No attempt will read it better. The tenant's slot is freed, and the payload stays for us to look at.
+		err = l.fail(ctx, Fault{Message: "the stored job could not be read", Cause: err.Error()}, true)
+		if errors.Is(err, ErrLeaseLost) {
+			err = nil
+		}
+		return nil, 0, err
+	}
+	return l, 0, nil
+}
+
+// decode fills the lease from the job's hash.
+func (l *Lease) decode(h hash) error {
+	key := l.q.keys.job(l.Job.ID)
+	var spec job.Spec
+	if err := json.Unmarshal([]byte(h["spec"]), &spec); err != nil {
+		return fmt.Errorf("field spec of %s: %w", key, err)
+	}
+	if spec.ID != l.Job.ID || spec.Tenant != l.Job.Tenant {
+		return fmt.Errorf("field spec of %s is of job %q, tenant %q", key, spec.ID, spec.Tenant)
+	}
+	spec.Source, spec.Attempt = h["sourceCode"], l.Attempt
+	if stdin := h["stdin"]; stdin != "" {
+		spec.Stdin = []byte(stdin)
+	}
+	if err := spec.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	l.Job = spec
+	l.TraceID, l.Request, l.MaxAttempts = h["traceId"], h.request(), int(h.integer("maxAttempts"))
+	l.CreatedAt, l.StartedAt = h.time("createdAt"), h.time("startedAt")
+	return nil
+}
+
+func pairs(v any) hash {
+	l, _ := v.([]any)
+	h := make(hash, len(l)/2)
+	for i := 0; i+1 < len(l); i += 2 {
+		h[text(l[i])] = text(l[i+1])
+	}
+	return h
+}
+
+// sleep blocks until there is a token in one of the lists wakes, wait is over, or ctx ends.
+func (q *Queue) sleep(ctx context.Context, wakes []string, worker string, wait time.Duration) error {
+	own := q.keys.wakeWorker(worker)
+	// A command that blocks does not see a context end. A token of the worker's own ends it, whether it blocks already or not yet.
+	stop := context.AfterFunc(ctx, func() {
+		wctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
+		defer cancel()
+		_, _ = q.rdb.Pipelined(wctx, func(p redis.Pipeliner) error { // without it the block ends by itself, after maxBlock
+			p.RPush(wctx, own, 1)
+			p.Expire(wctx, own, 2*maxBlock)
+			return nil
+		})
+	})
+	defer stop()
+
+	block := strconv.FormatFloat(max(wait, time.Millisecond).Seconds(), 'f', 3, 64)
+	bctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait+opTimeout)
+	defer cancel()
+	command := []any{"BLPOP", own}
+	for _, wake := range wakes {
+		command = append(command, wake)
+	}
+	got, err := q.rdb.WithTimeout(wait+opTimeout).Do(bctx, append(command, block)...).StringSlice()
+	if errors.Is(err, redis.Nil) {
+		return ctx.Err()
+	}
+	if err != nil {
+		return errors.Join(ctx.Err(), q.explain("wait for a job", err))
+	}
+	if ctx.Err() != nil && len(got) > 0 && got[0] != own {
+		// The token was meant for whoever goes on working.
+		return errors.Join(ctx.Err(), q.explain("pass the wake-up on", q.rdb.RPush(bctx, got[0], 1).Err()))
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,69 @@
+package queue
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/ccee-dev/ccee/job"
+)
+
+// Outcome is what a finished job is stored with.
+type Outcome struct {
+	Result             job.Result
+	FailureCategory    string  // none, timeout, user_code, runtime, infrastructure
+	EstimatedCostUsd   float64 // stored with 8 decimals
+	BillableDurationMs int64
+	CostModelVersion   string
+}
+
+// completeArgs are the arguments of complete.lua behind those of every lease.
+func (l *Lease) completeArgs(o Outcome) ([]any, error) {
+	// The output files have a field of their own: a tenant's history is read without them.
+	files, size := "", 0
+	if o.Result.OutputFiles != nil {
+		b, err := json.Marshal(o.Result.OutputFiles)
+		if err != nil {
+			return nil, fmt.Errorf("encode its output files: %w", err)
+		}
+		files, size, o.Result.OutputFiles = string(pack(b)), len(b), nil
+	}
+	res, err := json.Marshal(o.Result.Compact())
+	if err != nil {
+		return nil, fmt.Errorf("encode its result: %w", err)
+	}
+	// So has what a list of jobs tells: what the steps printed is the larger part by far.
+	summary := o.Result
+	summary.Steps = nil
+	if t := summary.Tests; t != nil {
+		summary.Tests = &job.TestResults{Total: t.Total, Passed: t.Passed}
+	}
+	short, err := json.Marshal(summary)
+	if err != nil {
+		return nil, fmt.Errorf("encode its summary: %w", err)
+	}
+	ended, err := json.Marshal(l.ended(o))
+	if err != nil {
+		return nil, fmt.Errorf("encode its audit: %w", err)
+	}
+	return []any{string(o.Result.Status), pack(res), o.FailureCategory, strconv.FormatFloat(o.EstimatedCostUsd, 'f', 8, 64),
+		o.BillableDurationMs, o.CostModelVersion, files, short, ended, len(res) + size}, nil
+}
+
+// ended is the metadata of job_succeeded, job_failed and job_cancelled with a result.
+func (l *Lease) ended(o Outcome) any {
+	code := -1 // what dashboards know for none
+	if o.Result.ExitCode != nil {
+		code = *o.Result.ExitCode
+	}
+	return struct {
+		TraceID          string      `json:"traceId"`
+		TimedOut         bool        `json:"timedOut"`
+		ExitCode         int         `json:"exitCode"`
+		DurationMs       int64       `json:"durationMs"`
+		EstimatedCostUsd float64     `json:"estimatedCostUsd"`
+		FailureCategory  string      `json:"failureCategory"`
+		Verdict          job.Verdict `json:"verdict"`
+	}{l.TraceID, o.Result.TimedOut(), code, int64(math.Round(o.Result.WallMs)), o.EstimatedCostUsd, o.FailureCategory, o.Result.Verdict}
+}

@@ -1,0 +1,131 @@
+package queue
+
+import (
+	"cmp"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/ccee-dev/ccee/job"
+)
+
+// State is a job's stored state. The API shows a failed job whose result timed out as "timed_out".
+type State string
+
+// The states. Succeeded, Failed and Cancelled are final: no script changes them.
+const (
+	Queued     State = "queued"     // waits for its first run
+	Retrying   State = "retrying"   // an attempt failed by our fault; another follows
+	Running    State = "running"    // a worker holds the lease
+	Dispatched State = "dispatched" // handed to a remote backend
+	Succeeded  State = "succeeded"
+	Failed     State = "failed"
+	Cancelled  State = "cancelled"
+)
+
+// TimedOut is what a failed job is shown as whose result ran out of time. It is never stored.
+const TimedOut State = "timed_out"
+
+// Shown is the job's state as tenants see it.
+func (r Record) Shown() State {
+	if r.Status == Failed && r.Result != nil && r.Result.TimedOut() {
+		return TimedOut
+	}
+	return r.Status
+}
+
+// Final reports whether the state never changes again.
+func (s State) Final() bool { return s == Succeeded || s == Failed || s == Cancelled }
+
+// Request is what the tenant asked for in the public contract's words. It is stored to be shown again and to be billed; what
+// the sandbox enforces is Spec.Run.
+type Request struct {
+	TimeoutMs     int64 // milliseconds
+	MemoryMb      int64 // MiB
+	CPUMillicores int64 // 1000 is one core
+}
+
+// Record is what is stored of a job, without its source and input.
+type Record struct {
+	ID       string
+	Tenant   string
+	TraceID  string // of the request that submitted it; "" if it had none
+	Language string
+	Status   State
+	Request  Request
+	Priority Priority
+
+	// Times are Redis's clock; the zero Time means "not yet".
+	CreatedAt, UpdatedAt, StartedAt, CompletedAt        time.Time
+	RetryScheduledAt, CancelRequestedAt, DeadLetteredAt time.Time
+
+	MaxAttempts    int
+	AttemptsMade   int // started so far
+	CurrentAttempt int // 0 once finished
+
+	Large           int64       // of a Look: bytes of what was left out, result and output files; 0: nothing was
+	Result          *job.Result // nil until a run ended, and for a job that never had one
+	Error           string      // the last fault of ours, in words for the tenant; "" if there was none
+	FailureCategory string      // none, timeout, user_code, runtime or infrastructure; "" until finished
+
+	EstimatedCostUsd   float64
+	BillableDurationMs int64
+	CostModelVersion   string // "" until finished
+
+	Verbal Verbal
+}
+
+// recordFields are the fields of the job hash that a Record is made of, but for outputFiles, which may be large.
+var recordFields = []string{
+	"jobId", "tenantId", "traceId", "language", "status", "timeoutMs", "memoryMb", "cpuMillicores", "priority",
+	"createdAt", "updatedAt", "startedAt", "completedAt", "retryScheduledAt", "cancelRequestedAt", "deadLetteredAt",
+	"maxAttempts", "attemptsMade", "currentAttempt", "result", "error", "failureCategory",
+	"estimatedCostUsd", "billableDurationMs", "costModelVersion",
+	"analysis", "analysisProvider", "analysisUpdatedAt", "analysisFallbackReason",
+}
+
+// hash is a job hash as Redis returns it; a field that is not set reads as "".
+type hash map[string]string
+
+func (h hash) integer(field string) int64 { n, _ := strconv.ParseInt(h[field], 10, 64); return n }
+func (h hash) float(field string) float64 { f, _ := strconv.ParseFloat(h[field], 64); return f }
+func (h hash) time(field string) time.Time {
+	t, _ := time.Parse(time.RFC3339Nano, h[field])
+	return t
+}
+
+// record reads what recordFields name. Unreadable values read as zero, an unreadable result as none: what is shown of one
+// damaged job must not take its tenant's history away.
+func (h hash) record() Record {
+	r := Record{
+		ID: h["jobId"], Tenant: h["tenantId"], TraceID: h["traceId"], Language: h["language"], Status: State(h["status"]),
+		Request:   h.request(),
+		Priority:  Priority(h.integer("priority")),
+		CreatedAt: h.time("createdAt"), UpdatedAt: h.time("updatedAt"), StartedAt: h.time("startedAt"), CompletedAt: h.time("completedAt"),
+		RetryScheduledAt: h.time("retryScheduledAt"), CancelRequestedAt: h.time("cancelRequestedAt"), DeadLetteredAt: h.time("deadLetteredAt"),
+		MaxAttempts: int(h.integer("maxAttempts")), AttemptsMade: int(h.integer("attemptsMade")), CurrentAttempt: int(h.integer("currentAttempt")),
+		Error: h["error"], FailureCategory: h["failureCategory"],
+		EstimatedCostUsd: h.float("estimatedCostUsd"), BillableDurationMs: h.integer("billableDurationMs"), CostModelVersion: h["costModelVersion"],
+		Verbal: Verbal{Provider: h["analysisProvider"], FallbackReason: h["analysisFallbackReason"], UpdatedAt: h.time("analysisUpdatedAt")},
+	}
+	if s := h["analysis"]; json.Valid([]byte(s)) {
+		r.Verbal.Analysis = json.RawMessage(s)
+	}
+	if s := cmp.Or(h["result"], h["summary"]); s != "" {
+		var res job.Result
+		if json.Unmarshal(unpack(s), &res) == nil {
+			r.Result = &res
+		}
+	}
+	if s := h["outputFiles"]; s != "" && r.Result != nil {
+		var files job.OutputFiles
+		if json.Unmarshal(unpack(s), &files) == nil {
+			r.Result.OutputFiles = &files
+		}
+	}
+	return r
+}
+
+func (h hash) request() Request {
+	return Request{TimeoutMs: h.integer("timeoutMs"), MemoryMb: h.integer("memoryMb"), CPUMillicores: h.integer("cpuMillicores")}
+}

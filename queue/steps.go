@@ -1,0 +1,109 @@
+package queue
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+// steps are the atomic steps, each named as its file.
+type steps struct {
+	submit, claim, extend, complete, retry, fail, release, emit *redis.Script // a job's way
+	cancel, purge, replay, redeliver, analyze                   *redis.Script // what is done to it besides
+	webhookClaim, webhookDone                                   *redis.Script
+	counts, activity, rate, usage, costs, spend, audit, output  *redis.Script // a tenant's, and the queue's, books
+	publishRuntimes, fleet, forget, sweep                       *redis.Script
+	hold, archived                                              *redis.Script // the archive's
+}
+
+func newSteps(k keys, o Options) steps {
+	constants := []struct {
+		name string
+		v    int64
+	}{
+		{"JOB_TTL", seconds(o.JobTTL)}, {"DEAD_TTL", seconds(o.DeadLetterTTL)}, {"DAILY_TTL", seconds(o.DailyQuotaTTL)},
+		{"COST_TTL", seconds(costTTL)}, {"ARCHIVE_TTL", seconds(archiveTTL)}, {"LEASE", o.Lease.Milliseconds()}, {"MAX_BLOCK", maxBlock.Milliseconds()},
+		{"MAX_WAIT", o.MaxWait.Milliseconds()}, {"SILENCE", silence.Milliseconds()}, {"KEEP_LANGUAGE", keepLanguage.Milliseconds()},
+		{"HISTORY_MAX", int64(o.HistoryMax)}, {"AUDIT_MAX", int64(o.AuditMax)}, {"AUDIT_ALL_MAX", int64(o.AuditAllMax)},
+		{"EVENTS_MAX", eventsMax}, {"RELEASES_MAX", releasesMax}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
+		{"JOB_BYTES", jobBytes}, {"HOOK_BYTES", hookBytes}, {"STORED_TTL", seconds(max(o.JobTTL, o.DeadLetterTTL, archiveTTL) + 24*time.Hour)},
+	}
+	library := strings.ReplaceAll(k.lua(), "\n", "\n\n")
+	for _, c := range constants {
+		library += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
+	}
+	parts := definitions(library + source("lib"))
+	step := func(name string) *redis.Script { return redis.NewScript(link(parts, source(name))) }
+	return steps{
+		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
+		fail: step("fail"), release: step("release"), emit: step("emit"),
+		cancel: step("cancel"), purge: step("purge"), replay: step("replay"), redeliver: step("redeliver"), analyze: step("analyze"),
+		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"),
+		counts: step("counts"), activity: step("activity"), rate: step("rate"), usage: step("usage"), costs: step("costs"), spend: step("spend"), audit: step("audit"), output: step("output"),
+		publishRuntimes: step("publish_runtimes"), fleet: step("fleet"), forget: step("forget"), sweep: step("sweep"), hold: step("hold"), archived: step("archived"),
+	}
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+// source returns a script's text. The files are part of the binary, so one that is missing is a slip of the programmer.
+func source(name string) string {
+	b, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// run takes one step within opTimeout. what completes the sentence "... on Redis at ...".
+func (q *Queue) run(ctx context.Context, step *redis.Script, what string, args ...any) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	cmd := stepCommand(ctx, step, args)
+	if err := q.batch.do(ctx, cmd); err != nil {
+		return nil, q.explain(what, err)
+	}
+	v, err := cmd.Result()
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
+		v, err = step.Eval(ctx, q.rdb, nil, args...).Result()
+	}
+	if err == redis.Nil { // the script returned false
+		return nil, nil
+	}
+	return v, q.explain(what, err)
+}
+
+func stepCommand(ctx context.Context, step *redis.Script, args []any) *redis.Cmd {
+	return redis.NewCmd(ctx, append([]any{"evalsha", step.Hash(), "0"}, args...)...)
+}
+
+// word takes a step that answers with one word.
+func (q *Queue) word(ctx context.Context, step *redis.Script, what string, args ...any) (string, error) {
+	v, err := q.run(ctx, step, what, args...)
+	s, _ := v.(string)
+	return s, err
+}
+
+// list takes a step that answers with a list of at least n elements.
+func (q *Queue) list(ctx context.Context, step *redis.Script, n int, what string, args ...any) ([]any, error) {
+	v, err := q.run(ctx, step, what, args...)
+	if err != nil {
+		return nil, err
+	}
+	l, _ := v.([]any)
+	if len(l) < n {
+		return nil, q.explain(what, fmt.Errorf("unexpected answer %v", v))
+	}
+	return l, nil
+}
+
+// The scripts answer with Redis integers and strings; anything else reads as zero.
+func integer(v any) int64 { n, _ := v.(int64); return n }
+func text(v any) string   { s, _ := v.(string); return s }
