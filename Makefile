@@ -28,13 +28,13 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
 
 deps: ## install what is missing (apt-get) and make the user ccee; says what it does
-	@$(AS_ROOT) .ci/deps
+	@$(AS_ROOT) script/deps
 
 test-deps: ## the same, and what tests and benchmarks need
-	@$(AS_ROOT) .ci/deps --tests
+	@$(AS_ROOT) script/deps --tests
 
 build: ## build bin/ccee, one static binary
-	@.ci/deps --check || $(MAKE) --no-print-directory deps
+	@script/deps --check || $(MAKE) --no-print-directory deps
 	go build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ccee ./cmd/ccee
 
 images: deps build ## fill $(IMAGES) with the language images; does nothing when they are current
@@ -44,7 +44,7 @@ selftest: deps build ## fill $(SELFTEST_IMAGES) with the images that carry the l
 	@$(AS_ROOT) bin/ccee image build --images $(SELFTEST_IMAGES) --recipes images/selftest
 
 run: deps build images ## start everything on $(LISTEN) with the key dev-local-key
-	@$(AS_ROOT) .ci/run-dev $(LISTEN) $(DATA) $(IMAGES)
+	@$(AS_ROOT) script/run-dev $(LISTEN) $(DATA) $(IMAGES)
 
 test: test-deps build images selftest ## run all tests, those that need root, Redis and images included
 	@$(AS_ROOT) env SANDBOX_MUST_WORK=1 CCEE_IMAGES=$(IMAGES) CCEE_SELFTEST_IMAGES=$(SELFTEST_IMAGES) .ci/test
@@ -59,7 +59,7 @@ conformance: test-deps build images selftest ## run the languages' own tests in 
 	@$(AS_ROOT) go run ./e2e/conformance -images $(IMAGES) -selftest-images $(SELFTEST_IMAGES) -table docs/CONFORMANCE.md
 
 lint: ## gofmt, go vet, staticcheck, style rules, C warnings
-	@.ci/deps --check || $(MAKE) --no-print-directory deps
+	@script/deps --check || $(MAKE) --no-print-directory deps
 	@STATICCHECK=$(STATICCHECK) .ci/lint
 
 bench: test-deps build images ## time it against fork + exec, bubblewrap and bare runtimes; prints ratios
