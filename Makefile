@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+VERSION ?= $(shell script/version)
 LISTEN  ?= 127.0.0.1:8080
 IMAGES  ?= /var/lib/ccee/images
 DATA    ?= /var/lib/ccee

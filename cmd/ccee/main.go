@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,15 +12,18 @@ import (
 	"syscall"
 	"time"
 
+	module "github.com/ccee-dev/ccee"
+
 	common "github.com/prometheus/common/version"
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 )
 
-// version is set by the linker: make build.
-var version = "dev"
+// version is set by the linker (make build), which knows the commit; without it, as with go install, it is what the file VERSION says.
+var version string
 
 func main() {
+	version = cmp.Or(version, module.Version())
 	common.Version = version // from where all parts tell it: in their metrics (ccee_build_info), when they start, and in /health
 	// Times in logs are UTC with milliseconds: the lines of one job lie within a few of them.
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
