@@ -50,6 +50,9 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		Writer:    stdout,
 		ErrWriter: stderr,
 		Suggest:   true,
+
+		EnableShellCompletion: true, // ccee completion bash, zsh, fish
+
 		Description: `Try it, as root:
 
    make run                                          # build, make images, start everything
@@ -60,7 +63,7 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		Commands: slices.Concat([]*cli.Command{
 			upCommand(), daemonCommand(), workerCommand(), apiCommand(), runCommand(), submitCommand(),
 		}, jobCommands(), accountCommands(), []*cli.Command{
-			auditCommand(), keyCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(), doctorCommand(), versionCommand(),
+			auditCommand(), keyCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(), doctorCommand(), versionCommand(), manualCommand(),
 		}),
 		// Errors come back to run, which prints them once and chooses the exit code.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
