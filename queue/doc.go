@@ -51,6 +51,14 @@
 // learn of ends and cancellations by pub/sub, which may lose messages: both look at the hash again after each reconnection,
 // and Keep at each renewal.
 //
+// # Request limits
+//
+// Of a tenant's requests, submissions and redeliveries at most a limit is admitted in any window of a length: the window slides (countRequest in
+// lib.lua). A window that begins by the clock lets twice the limit through around its edge. A token bucket (GCRA) of that size does so too: a
+// full bucket, and what flows in meanwhile; one that doesn't lets through half the limit later on. So the times of the admitted requests are
+// kept. Above rateSteps those of one part of the window stand together under the time of the last: a tenant takes at most some 1,300 bytes a
+// limit, and a place is free again at most one part late, never early. RetryAfter says exactly when.
+//
 // # Memory
 //
 // What a job takes is booked for its tenant in the steps that change it (account in lib.lua) and bounded at Submit. The books are not kept by

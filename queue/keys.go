@@ -14,7 +14,7 @@ import (
 //	tenant:<t>:active_jobs              int     size of that set, kept for readers that know this name
 //	tenant:<t>:daily_jobs:<date>        int     submissions on that UTC day
 //	tenant:<t>:daily_cost:<date>        float   USD by the day of completion
-//	tenant:<t>:rate_limit:<bucket>      int     requests in that window; also submit_rate_limit
+//	tenant:<t>:rate_limit               string  the requests of the latest window: countRequest in lib.lua; also submit_rate_limit
 //	tenant:<t>:idempotency:<digest>     string  "<id> <digest of the request>" of the job that the key admitted
 //	tenant:<t>:model_calls:<date>       int     calls of a language model on that UTC day
 //	tenant:<t>:model_said:<digest>      string  what a model said to a prompt, JSON
@@ -91,8 +91,8 @@ func (k keys) idempotent(tenant, digest string) string {
 func (k keys) said(tenant, digest string) string  { return "tenant:" + tenant + ":model_said:" + digest }
 func (k keys) modelCalls(tenant, d string) string { return "tenant:" + tenant + ":model_calls:" + d }
 
-func (k keys) rate(tenant string, kind RateKind, bucket int64) string {
-	return "tenant:" + tenant + ":" + string(kind) + ":" + strconv.FormatInt(bucket, 10)
+func (k keys) rate(tenant string, kind RateKind) string {
+	return "tenant:" + tenant + ":" + string(kind)
 }
 
 // lua is the head of every script: the same names as Lua functions and constants.
@@ -118,7 +118,7 @@ local function activeIDs(t) return 'tenant:' .. t .. ':active_job_ids' end
 local function activeJobs(t) return 'tenant:' .. t .. ':active_jobs' end
 local function dailyJobs(t, date) return 'tenant:' .. t .. ':daily_jobs:' .. date end
 local function dailyCost(t, date) return 'tenant:' .. t .. ':daily_cost:' .. date end
-local function rateKey(t, kind, bucket) return 'tenant:' .. t .. ':' .. kind .. ':' .. string.format('%.0f', bucket) end
+local function rateKey(t, kind) return 'tenant:' .. t .. ':' .. kind end
 local function idempotent(t, digest) return 'tenant:' .. t .. ':idempotency:' .. digest end
 local function modelCalls(t, date) return 'tenant:' .. t .. ':model_calls:' .. date end
 local function stored(t) return 'tenant:' .. t .. ':stored' end

@@ -17,13 +17,13 @@ func TestKeysAgree(t *testing.T) {
 	q := openQueue(t, shared.url(), Options{Name: `a"b\n]]c`, DeadLetterName: "d'e", AuditName: "a'u"})
 	k, tenant := q.keys, "t e'n\"ant"
 	want := []string{k.job("i"), k.history(tenant), k.activeIDs(tenant), k.active(tenant), k.dailyJobs(tenant, "2026-01-02"),
-		k.dailyCost(tenant, "2026-01-02"), k.waiting("a:b", tenant), k.rate(tenant, Submits, 29_999_999), k.wake(), k.finished(), k.cancel(), k.deadLetters(),
+		k.dailyCost(tenant, "2026-01-02"), k.waiting("a:b", tenant), k.rate(tenant, Submits), k.wake(), k.finished(), k.cancel(), k.deadLetters(),
 		k.part("workers"), k.part("runtimes"), k.idempotent(tenant, "abc"), k.auditTrail(tenant), k.auditHead(tenant), k.audit,
 		k.part("webhooks"), k.hookWake(), k.deliveries("i"), k.changed(), k.events("i"),
 		k.modelCalls(tenant, "2026-01-02"), k.wakeFor("l"), k.part("ring:l"), k.part("since:l"), k.part("languages"), k.part("offered")}
 	script := redis.NewScript(k.lua() + `local t, d = ARGV[1], '2026-01-02'
 		return { jobKey('i'), history(t), activeIDs(t), activeJobs(t), dailyJobs(t, d), dailyCost(t, d), waiting('a:b', t),
-			rateKey(t, 'submit_rate_limit', 29999999), WAKE, FINISHED, CANCEL, DEAD, WORKERS, RUNTIMES,
+			rateKey(t, 'submit_rate_limit'), WAKE, FINISHED, CANCEL, DEAD, WORKERS, RUNTIMES,
 			idempotent(t, 'abc'), auditTrail(t), auditHead(t), AUDIT, HOOKS, HOOK_WAKE, deliveries('i'), CHANGED, events('i'), modelCalls(t, d),
 			wakeFor('l'), ring('l'), since('l'), LANGUAGES, OFFERED }`)
 	got, err := script.Run(t.Context(), q.rdb, nil, tenant).StringSlice()

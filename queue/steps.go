@@ -23,7 +23,8 @@ type steps struct {
 	hold, archived                                              *redis.Script // the archive's
 }
 
-func newSteps(k keys, o Options) steps {
+// library returns the definitions that a script may use: the names of keys, the constants and lib.lua.
+func library(k keys, o Options) []definition {
 	constants := []struct {
 		name string
 		v    int64
@@ -32,14 +33,18 @@ func newSteps(k keys, o Options) steps {
 		{"COST_TTL", seconds(costTTL)}, {"ARCHIVE_TTL", seconds(archiveTTL)}, {"LEASE", o.Lease.Milliseconds()}, {"MAX_BLOCK", maxBlock.Milliseconds()},
 		{"MAX_WAIT", o.MaxWait.Milliseconds()}, {"SILENCE", silence.Milliseconds()}, {"KEEP_LANGUAGE", keepLanguage.Milliseconds()},
 		{"HISTORY_MAX", int64(o.HistoryMax)}, {"AUDIT_MAX", int64(o.AuditMax)}, {"AUDIT_ALL_MAX", int64(o.AuditAllMax)},
-		{"EVENTS_MAX", eventsMax}, {"RELEASES_MAX", releasesMax}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
+		{"EVENTS_MAX", eventsMax}, {"RELEASES_MAX", releasesMax}, {"RATE_STEPS", rateSteps}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
 		{"JOB_BYTES", jobBytes}, {"HOOK_BYTES", hookBytes}, {"STORED_TTL", seconds(max(o.JobTTL, o.DeadLetterTTL, archiveTTL) + 24*time.Hour)},
 	}
-	library := strings.ReplaceAll(k.lua(), "\n", "\n\n")
+	text := strings.ReplaceAll(k.lua(), "\n", "\n\n")
 	for _, c := range constants {
-		library += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
+		text += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
 	}
-	parts := definitions(library + source("lib"))
+	return definitions(text + source("lib"))
+}
+
+func newSteps(k keys, o Options) steps {
+	parts := library(k, o)
 	step := func(name string) *redis.Script { return redis.NewScript(link(parts, source(name))) }
 	return steps{
 		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),

@@ -1,7 +1,7 @@
 -- What several steps share. Each paragraph is a definition, and a step has those that it uses (link.go), behind the key names (keys.go)
 -- and before its own file. JOB_TTL, DEAD_TTL, DAILY_TTL,
 -- COST_TTL and ARCHIVE_TTL (seconds), LEASE and MAX_WAIT (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, RELEASES_MAX, MAX_BLOCK, SILENCE
--- and TALLY (ms), TALLY_TTL, KEEP_LANGUAGE (ms), JOB_BYTES, HOOK_BYTES and STORED_TTL (seconds) are fixed.
+-- and TALLY (ms), RATE_STEPS, TALLY_TTL, KEEP_LANGUAGE (ms), JOB_BYTES, HOOK_BYTES and STORED_TTL (seconds) are fixed.
 
 local floor = math.floor
 
@@ -62,18 +62,44 @@ local function auditJob(at, id, tenant, actor, action, metadata)
   audit(at, tenant, actor, action, id, cjson.encode(metadata))
 end
 
--- countRequest counts one request in the tenant's current window of that kind and returns the count and the end of the window (ms).
--- The first one beyond the limit is noted in the audit; more of them would be a way to flush it.
-local function countRequest(tenant, kind, window, limit, at, action, trace, method, path)
-  local bucket = floor(at / 1000 / window)
-  local key, ends = rateKey(tenant, kind, bucket), (bucket + 1) * window
-  local count = redis.call('INCR', key)
-  if count == 1 then redis.call('EXPIREAT', key, ends) end
-  if count == limit + 1 then
-    audit(at, tenant, 'api', action, '', cjson.encode({ traceId = trace, method = method, path = path, limit = limit, used = count,
-      retryAfterSeconds = math.max(1, math.ceil(ends - at / 1000)) }))
+-- countRequest admits a request unless limit of that kind were admitted in the window (seconds) that ends now. It returns how many are counted
+-- (those admitted in that window, and those refused since the last one that was admitted), when the last of them leaves the window, and
+-- when a request is admitted again (ms). Of the refused ones the audit has one a window: more would be a way to flush it.
+-- The key holds "admitted refused audited", then " last:n" for n requests admitted together, the oldest first: last is the time of the last
+-- of them, and audited that of the last entry in the audit. Where the limit is more than RATE_STEPS, those of one RATE_STEPS-th of the window
+-- stand together and leave together, so a key has a bounded size.
+local function countRequest(tenant, kind, window, limit, clock, action, trace, method, path)
+  local key, length, at = rateKey(tenant, kind), window * 1000, clock
+  local admitted, refused, audited, log = string.match(redis.call('GET', key) or '', '^(%d+) (%d+) (%d+)(.*)$')
+  admitted, refused, audited, log = tonumber(admitted or 0), tonumber(refused or 0), tonumber(audited or 0), log or ''
+  local older, newest, together = string.match(log, '^(.*) (%d+):(%d+)$')
+  if newest then at = math.max(at, tonumber(newest)) end -- Redis's clock was set back
+  local from, _, stop, last, n = 1, string.find(log, '^ (%d+):(%d+)')
+  while last and last + length <= at do
+    admitted, from = admitted - n, stop + 1
+    _, stop, last, n = string.find(log, '^ (%d+):(%d+)', from)
   end
-  return count, ends * 1000
+  log = string.sub(log, from)
+  local step = limit > RATE_STEPS and length / RATE_STEPS or 1
+  if admitted >= limit then
+    refused = refused + 1
+  elseif log ~= '' and floor(newest / step) == floor(at / step) then
+    admitted, refused, log = admitted + 1, 0, string.format('%s %.0f:%.0f', string.sub(older, from), at, together + 1)
+  else
+    admitted, refused, log = admitted + 1, 0, string.format('%s %.0f:1', log, at)
+  end
+  local leaves, again, left = length + (string.match(log, ' (%d+):%d+$') or at), at, admitted
+  for l, k in string.gmatch(log, ' (%d+):(%d+)') do
+    if left < limit then break end
+    left, again = left - k, l + length
+  end
+  if refused > 0 and at - audited >= length then
+    audited = at
+    audit(clock, tenant, 'api', action, '', cjson.encode({ traceId = trace, method = method, path = path, limit = limit,
+      used = admitted + refused, retryAfterSeconds = math.max(1, math.ceil((again - clock) / 1000)) }))
+  end
+  redis.call('SET', key, string.format('%.0f %.0f %.0f%s', admitted, refused, audited, log), 'PX', string.format('%.0f', at - clock + length))
+  return { admitted + refused, leaves, again }
 end
 
 -- count adds to the tally of this time.
