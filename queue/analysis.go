@@ -40,7 +40,7 @@ func (q *Queue) Spend(ctx context.Context, tenant string, limit int) (bool, erro
 func (q *Queue) Said(ctx context.Context, tenant, digest string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	b, err := q.rdb.Get(ctx, q.keys.said(tenant, digest)).Bytes()
+	b, err := q.rdb.Get(ctx, q.keys.modelAnswer(tenant, digest)).Bytes()
 	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
@@ -51,5 +51,5 @@ func (q *Queue) Said(ctx context.Context, tenant, digest string) (json.RawMessag
 func (q *Queue) KeepSaid(ctx context.Context, tenant, digest string, answer json.RawMessage) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	return q.explain("keep what a model said", q.rdb.Set(ctx, q.keys.said(tenant, digest), []byte(answer), 24*time.Hour).Err())
+	return q.explain("keep what a model said", q.rdb.Set(ctx, q.keys.modelAnswer(tenant, digest), []byte(answer), 24*time.Hour).Err())
 }

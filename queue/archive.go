@@ -31,7 +31,7 @@ func (q *Queue) HoldArchive(ctx context.Context, holder string, d time.Duration)
 func (q *Queue) Unarchived(ctx context.Context, n int) ([]Unarchived, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	zs, err := q.rdb.ZRangeWithScores(ctx, q.keys.part("unarchived"), 0, int64(n-1)).Result()
+	zs, err := q.rdb.ZRangeWithScores(ctx, q.keys.of("UNARCHIVED"), 0, int64(n-1)).Result()
 	if err != nil {
 		return nil, q.explain("read what waits for the archive", err)
 	}
@@ -47,7 +47,7 @@ func (q *Queue) Unarchived(ctx context.Context, n int) ([]Unarchived, error) {
 func (q *Queue) CountUnarchived(ctx context.Context) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	n, err := q.rdb.ZCard(ctx, q.keys.part("unarchived")).Result()
+	n, err := q.rdb.ZCard(ctx, q.keys.of("UNARCHIVED")).Result()
 	return n, q.explain("count what waits for the archive", err)
 }
 
@@ -121,7 +121,7 @@ func (q *Queue) EventsAfter(ctx context.Context, after string, n int) ([]Event, 
 	if after != "" {
 		from = nextID(after)
 	}
-	msgs, err := q.rdb.XRangeN(ctx, q.keys.audit, from, "+", int64(n)).Result()
+	msgs, err := q.rdb.XRangeN(ctx, q.keys.of("AUDIT"), from, "+", int64(n)).Result()
 	if err != nil {
 		return nil, after, q.explain("read the audit", err)
 	}

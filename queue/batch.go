@@ -15,6 +15,9 @@ const (
 
 // batcher sends the commands of callers that come at the same time as one: most of what a short command costs, here and in Redis, is
 // the system calls around it. Nobody waits for others to come: a batch is what has gathered while the ones before were under way.
+//
+// go-redis v9.23 has Client.AutoPipeline for this, marked EXPERIMENTAL: subject to change. When it is stable, and never repeats a command that
+// may have been executed (a job claimed twice waits until the first lease ends), it replaces this file.
 type batcher struct {
 	rdb  *redis.Client
 	in   chan *batched

@@ -61,7 +61,7 @@ func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
 
 // wakes are the lists that a worker waits at that takes jobs in those languages.
 func (q *Queue) wakes(languages []string) []string {
-	lists := []string{q.keys.wake()}
+	lists := []string{q.keys.of("WAKE")}
 	for _, l := range languages {
 		lists = append(lists, q.keys.wakeFor(l))
 	}

@@ -27,7 +27,7 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	es, err := q.rdb.ZRevRangeWithScores(ctx, q.keys.deadLetters(), 0, int64(limit-1)).Result()
+	es, err := q.rdb.ZRevRangeWithScores(ctx, q.keys.of("DEAD"), 0, int64(limit-1)).Result()
 	if err != nil || len(es) == 0 {
 		return nil, q.explain(what, err)
 	}
@@ -64,6 +64,6 @@ func (q *Queue) Replay(ctx context.Context, d DeadLetter, maxAttempts int) (bool
 func (q *Queue) Drop(ctx context.Context, d DeadLetter) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	n, err := q.rdb.ZRem(ctx, q.keys.deadLetters(), d.ID+" "+d.Tenant).Result()
+	n, err := q.rdb.ZRem(ctx, q.keys.of("DEAD"), d.ID+" "+d.Tenant).Result()
 	return n == 1, q.explain("drop job "+d.ID, err)
 }

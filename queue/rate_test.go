@@ -62,7 +62,7 @@ func TestRate(t *testing.T) {
 		if i < 3 && wait != 0 || i >= 3 && (wait <= window-time.Minute || wait > window) || reset <= window-time.Minute || reset > window+time.Minute {
 			t.Errorf("request %d: retry after %v, all is free in %v", i, wait, reset)
 		}
-		if ttl := q.rdb.PTTL(t.Context(), q.keys.rate(tenant, Requests)).Val(); ttl <= window-time.Minute || ttl > window {
+		if ttl := q.rdb.PTTL(t.Context(), q.keys.of("rateKey", tenant, string(Requests))).Val(); ttl <= window-time.Minute || ttl > window {
 			t.Errorf("request %d: the count is kept for %v, want the window", i, ttl)
 		}
 	}
@@ -151,7 +151,7 @@ func TestRateIsBounded(t *testing.T) {
 			times = append(times, at)
 		}
 		countAt(t, q, tenant, limit, window, times...)
-		most = max(most, len(q.rdb.Get(t.Context(), q.keys.rate(tenant, Requests)).Val()))
+		most = max(most, len(q.rdb.Get(t.Context(), q.keys.of("rateKey", tenant, string(Requests))).Val()))
 	}
 	if most > 2048 {
 		t.Errorf("%d bytes for one tenant", most)
@@ -166,7 +166,7 @@ func TestRateWhenTheClockIsSetBack(t *testing.T) {
 	if all[2].used != 3 || all[2].again != at+10_000 {
 		t.Errorf("%+v, want the third one refused until %d", all, at+10_000)
 	}
-	if ttl := q.rdb.PTTL(t.Context(), q.keys.rate(tenant, Requests)).Val(); ttl <= 10*time.Second || ttl > 10*time.Second+back*time.Millisecond {
+	if ttl := q.rdb.PTTL(t.Context(), q.keys.of("rateKey", tenant, string(Requests))).Val(); ttl <= 10*time.Second || ttl > 10*time.Second+back*time.Millisecond {
 		t.Errorf("the count is kept for %v, want the window and what the clock was set back", ttl)
 	}
 }
@@ -195,10 +195,10 @@ func TestRateAuditsOncePerWindow(t *testing.T) {
 // The counts that a version before this one kept are neither read nor in the way.
 func TestRateBesideOldCounts(t *testing.T) {
 	q, tenant := newQueue(t, Options{}), unique("tenant")
-	old := q.keys.rate(tenant, Requests) + ":30000000"
+	old := q.keys.of("rateKey", tenant, string(Requests)) + ":30000000"
 	q.rdb.Set(t.Context(), old, 1000, time.Minute)
 	r, err := q.Rate(t.Context(), RateRequest{Tenant: tenant, Limit: 1, Window: time.Minute})
-	if err != nil || !r.Allowed || r.Used != 1 || !strings.HasSuffix(q.rdb.Get(t.Context(), q.keys.rate(tenant, Requests)).Val(), ":1") {
+	if err != nil || !r.Allowed || r.Used != 1 || !strings.HasSuffix(q.rdb.Get(t.Context(), q.keys.of("rateKey", tenant, string(Requests))).Val(), ":1") {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -134,11 +134,11 @@ func TestRuntimes(t *testing.T) {
 	publish("w2", 0)
 	want("java17", "python3")
 	// A worker that is silent is forgotten: its word is moved to the past instead of waiting for that.
-	if err := q.rdb.ZAdd(t.Context(), q.keys.part("workers"), redisZ(1, "w1")).Err(); err != nil {
+	if err := q.rdb.ZAdd(t.Context(), q.keys.of("WORKERS"), redisZ(1, "w1")).Err(); err != nil {
 		t.Fatal(err)
 	}
 	want()
-	if n := q.rdb.HLen(t.Context(), q.keys.part("runtimes")).Val(); n != 0 {
+	if n := q.rdb.HLen(t.Context(), q.keys.of("RUNTIMES")).Val(); n != 0 {
 		t.Errorf("%d workers are left over", n)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -36,7 +35,7 @@ func library(k keys, o Options) []definition {
 		{"EVENTS_MAX", eventsMax}, {"RELEASES_MAX", releasesMax}, {"RATE_STEPS", rateSteps}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
 		{"JOB_BYTES", jobBytes}, {"HOOK_BYTES", hookBytes}, {"STORED_TTL", seconds(max(o.JobTTL, o.DeadLetterTTL, archiveTTL) + 24*time.Hour)},
 	}
-	text := strings.ReplaceAll(k.lua(), "\n", "\n\n")
+	text := k.lua()
 	for _, c := range constants {
 		text += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
 	}

@@ -181,8 +181,7 @@ func submitArgs(s Submission, room any) ([]any, error) {
 	}
 	key := ""
 	if s.IdempotencyKey != "" {
-		sum := sha256.Sum256([]byte(s.IdempotencyKey)) // callers choose keys: any bytes, any length
-		key = hex.EncodeToString(sum[:])
+		key = keyDigest(s.IdempotencyKey)
 	}
 	submitted, err := json.Marshal(s.submitted())
 	if s.Unaudited {
@@ -201,6 +200,12 @@ func submitArgs(s Submission, room any) ([]any, error) {
 		args = append(args, "webhookUrl", s.Webhook.URL, "webhookSecret", s.Webhook.Secret, "webhookHost", hookHost(s.Webhook.URL))
 	}
 	return args, nil
+}
+
+// keyDigest names an idempotency key in Redis: callers choose keys, so they have any bytes and any length.
+func keyDigest(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
 }
 
 // submitted is the metadata of job_submitted.

@@ -100,7 +100,7 @@ func (q *Queue) ClaimDelivery(ctx context.Context, by Deliverer) (Delivery, erro
 			}
 			continue
 		}
-		if err := q.sleep(ctx, []string{q.keys.hookWake()}, by.Worker+":webhooks", wait); err != nil {
+		if err := q.sleep(ctx, []string{q.keys.of("HOOK_WAKE")}, by.Worker+":webhooks", wait); err != nil {
 			return Delivery{}, err
 		}
 	}

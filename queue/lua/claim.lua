@@ -80,7 +80,7 @@ local function untilDue()
   local ms = -1
   for _, k in ipairs({ LEASES, DELAYED }) do
     local next = tonumber(redis.call('ZRANGE', k, 0, 0, 'WITHSCORES')[2])
-    if next and k == LEASES then next = math.max(next, tonumber(redis.call('GET', SPARED) or '0')) end
+    if next and k == LEASES then next = math.max(next, tonumber(redis.call('GET', GRACE) or '0')) end
     if next and (ms < 0 or next - at < ms) then ms = math.max(0, next - at) end
   end
   return ms

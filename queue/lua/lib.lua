@@ -37,7 +37,7 @@ local function split(e) return string.match(e, '^(%S+) (.*)$') end
 
 -- proceed lets a step go on though Redis has no memory left. Of a step Redis refuses then only the first write, and only one that needs
 -- memory; this one needs none. It is for steps that end something, and for those that put it off until there is memory again.
-local function proceed() redis.call('DEL', Q .. 'nothing') end
+local function proceed() redis.call('DEL', NOTHING) end
 
 -- audit appends an event to its tenant's trail and to the one of all tenants. Each entry carries the hash of the one before and
 -- of itself, and the head of the chain is kept apart: what is changed, left out or cut off shows (see audit.go, which has the same
@@ -270,11 +270,11 @@ end
 -- quiet notes that somebody talks to Redis, and returns until when no lease is taken from its worker (ms). When nobody did for long, it
 -- was Redis that was away, and not one worker: all of them get the time of a lease to say that they are there.
 local function quiet(at)
-  local last, ends = redis.call('GET', HEARD), tonumber(redis.call('GET', SPARED) or '0')
-  redis.call('SET', HEARD, at)
+  local last, ends = redis.call('GET', LAST_STEP), tonumber(redis.call('GET', GRACE) or '0')
+  redis.call('SET', LAST_STEP, at)
   if last and at - last > SILENCE then
     ends = at + LEASE
-    redis.call('SET', SPARED, ends, 'PX', LEASE)
+    redis.call('SET', GRACE, ends, 'PX', LEASE)
   end
   return ends
 end
