@@ -26,8 +26,8 @@ const (
 	maxConns = 8
 )
 
-// ErrAway means that the database does not answer.
-var ErrAway = errors.New("the archive is away")
+// ErrUnreachable means that the database does not answer.
+var ErrUnreachable = errors.New("the archive is away")
 
 // Archive is a connection to the database. It is safe for concurrent use.
 type Archive struct {
@@ -89,10 +89,10 @@ CREATE TABLE IF NOT EXISTS ccee_state (name text PRIMARY KEY, value text NOT NUL
 // lockKey is that of the advisory lock under which the tables are made: "ccee".
 const lockKey = 0x63636565
 
-// do runs what works on the database, once the tables are there. What could not be answered is ErrAway.
+// do runs what works on the database, once the tables are there. What could not be answered is ErrUnreachable.
 func (a *Archive) do(ctx context.Context, what string, work func(ctx context.Context, db *pgxpool.Conn) error) error {
 	if a.isAway() {
-		return ErrAway
+		return ErrUnreachable
 	}
 	bounded, cancel := context.WithTimeout(ctx, a.within)
 	defer cancel()
@@ -117,7 +117,7 @@ func (a *Archive) do(ctx context.Context, what string, work func(ctx context.Con
 		a.until = time.Now().Add(awayTime)
 		a.mu.Unlock()
 	}
-	return fmt.Errorf("%w: %s: %w", ErrAway, what, err)
+	return fmt.Errorf("%w: %s: %w", ErrUnreachable, what, err)
 }
 
 func (a *Archive) isAway() bool {

@@ -82,8 +82,8 @@ func TestDatabaseMadeAnew(t *testing.T) {
 	}
 	id := r.submit(t, tenant)
 	r.finish(t)
-	if _, err := r.copier.round(t.Context()); !errors.Is(err, ErrAway) {
-		t.Errorf("without tables: %v, want ErrAway", err)
+	if _, err := r.copier.round(t.Context()); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("without tables: %v, want ErrUnreachable", err)
 	}
 	r.copy(t)
 	if _, err := r.archive.Get(t.Context(), tenant, id); err != nil {
@@ -104,8 +104,8 @@ func TestSlowQuestion(t *testing.T) {
 		_, err := db.Exec(ctx, `SELECT pg_sleep(60)`)
 		return err
 	})
-	if !errors.Is(err, ErrAway) {
-		t.Errorf("what takes too long: %v, want ErrAway", err)
+	if !errors.Is(err, ErrUnreachable) {
+		t.Errorf("what takes too long: %v, want ErrUnreachable", err)
 	}
 	r.archive.within = askTime
 	r.copy(t)

@@ -178,7 +178,7 @@ func (a *Archive) Delete(ctx context.Context, tenant, id string) (bool, error) {
 }
 
 // SetAnalysis stores what was said of a tenant's archived job; queue.ErrNotFound if there is none.
-func (a *Archive) SetAnalysis(ctx context.Context, tenant, id string, v queue.Verbal) error {
+func (a *Archive) SetAnalysis(ctx context.Context, tenant, id string, v queue.Analysis) error {
 	s, err := a.stored(ctx, tenant, id)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ type Unarchived struct {
 
 // HoldArchive makes the caller the one that archives, for d, unless another one is; from now on, finished jobs wait for it.
 func (q *Queue) HoldArchive(ctx context.Context, holder string, d time.Duration) (bool, error) {
-	v, err := q.run(ctx, q.steps.hold, "hold the archive", holder, d.Milliseconds(), seconds(archiveTTL))
+	v, err := q.run(ctx, q.steps.holdArchive, "hold the archive", holder, d.Milliseconds(), seconds(archiveTTL))
 	return integer(v) == 1, err
 }
 
@@ -95,9 +95,9 @@ func (s Stored) Summary() Stored {
 func (s Stored) Source() string { return s["sourceCode"] }
 
 // SetAnalysis puts in what was said of the job.
-func (s Stored) SetAnalysis(v Verbal) {
+func (s Stored) SetAnalysis(v Analysis) {
 	at := v.UpdatedAt.UTC().Format("2006-01-02T15:04:05.000Z")
-	s["analysis"], s["analysisProvider"], s["analysisFallbackReason"] = string(v.Analysis), v.Provider, v.FallbackReason
+	s["analysis"], s["analysisProvider"], s["analysisFallbackReason"] = string(v.Report), v.Provider, v.FallbackReason
 	s["analysisUpdatedAt"], s["updatedAt"] = at, at
 }
 

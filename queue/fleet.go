@@ -87,7 +87,7 @@ func byName(langs map[string]job.Language) []job.Language {
 }
 
 // Forget makes a language unknown until a worker offers it again, and reports whether it was known.
-func (q *Queue) Forget(ctx context.Context, language string) (bool, error) {
+func (q *Queue) ForgetLanguage(ctx context.Context, language string) (bool, error) {
 	v, err := q.run(ctx, q.steps.forget, "forget the language "+language, language)
 	return integer(v) == 1, err
 }

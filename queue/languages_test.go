@@ -319,10 +319,10 @@ func TestFleet(t *testing.T) {
 	publish(t, q, "w1", 0)
 	publish(t, q, "w2", 0)
 	want("all are gone", 0, 0, "[]", "[python ruby]")
-	if known, err := q.Forget(t.Context(), "ruby"); !known || err != nil {
+	if known, err := q.ForgetLanguage(t.Context(), "ruby"); !known || err != nil {
 		t.Errorf("forget = %v, %v", known, err)
 	}
-	if known, err := q.Forget(t.Context(), "ruby"); known || err != nil {
+	if known, err := q.ForgetLanguage(t.Context(), "ruby"); known || err != nil {
 		t.Errorf("forget again = %v, %v", known, err)
 	}
 	want("ruby is forgotten", 0, 0, "[]", "[python]")

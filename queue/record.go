@@ -72,7 +72,7 @@ type Record struct {
 	BillableDurationMs int64
 	CostModelVersion   string // "" until finished
 
-	Verbal Verbal
+	Analysis Analysis
 }
 
 // recordFields are the fields of the job hash that a Record is made of, but for outputFiles, which may be large.
@@ -106,10 +106,10 @@ func (h hash) record() Record {
 		MaxAttempts: int(h.integer("maxAttempts")), AttemptsMade: int(h.integer("attemptsMade")), CurrentAttempt: int(h.integer("currentAttempt")),
 		Error: h["error"], FailureCategory: h["failureCategory"],
 		EstimatedCostUsd: h.float("estimatedCostUsd"), BillableDurationMs: h.integer("billableDurationMs"), CostModelVersion: h["costModelVersion"],
-		Verbal: Verbal{Provider: h["analysisProvider"], FallbackReason: h["analysisFallbackReason"], UpdatedAt: h.time("analysisUpdatedAt")},
+		Analysis: Analysis{Provider: h["analysisProvider"], FallbackReason: h["analysisFallbackReason"], UpdatedAt: h.time("analysisUpdatedAt")},
 	}
 	if s := h["analysis"]; json.Valid([]byte(s)) {
-		r.Verbal.Analysis = json.RawMessage(s)
+		r.Analysis.Report = json.RawMessage(s)
 	}
 	if s := cmp.Or(h["result"], h["summary"]); s != "" {
 		var res job.Result

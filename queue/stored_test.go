@@ -137,7 +137,7 @@ func (f *filler) touch() error {
 	case 1:
 		_, err = q.Cancel(ctx, tenant, id)
 	case 2:
-		err = q.SetAnalysis(ctx, tenant, id, Verbal{Analysis: []byte(`{"a":"` + f.text(3000) + `"}`)}, struct{}{})
+		err = q.SetAnalysis(ctx, tenant, id, Analysis{Report: []byte(`{"a":"` + f.text(3000) + `"}`)}, struct{}{})
 	case 3:
 		var dead []DeadLetter
 		dead, err = q.DeadLetters(ctx, 3)

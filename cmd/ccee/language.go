@@ -136,7 +136,7 @@ func forgetLanguages(ctx context.Context, cmd *cli.Command) error {
 	defer q.Close()
 	var unknown []string
 	for _, name := range cmd.Args().Slice() {
-		switch known, err := q.Forget(ctx, name); {
+		switch known, err := q.ForgetLanguage(ctx, name); {
 		case err != nil:
 			return err
 		case !known:

@@ -3,7 +3,7 @@
 -- ARGV  worker, languages (JSON), time to live (ms; 0 withdraws), then name, profile (JSON) ... of the same languages
 -- returns 'ok'
 
-proceed()
+ignoreOOM()
 local worker, ttl, at = ARGV[1], tonumber(ARGV[3]), now()
 local before = redis.call('HGET', RUNTIMES, worker)
 if ttl <= 0 then

@@ -14,5 +14,5 @@ local counted = countRequest(tenant, 'redeliver_rate_limit', tonumber(ARGV[4]), 
 if counted[1] > tonumber(ARGV[3]) then return { counted, at } end
 redis.call('HSET', jobKey(id), 'webhookAttempts', 0)
 redis.call('ZADD', HOOKS, at, entry(id, tenant))
-nudge(HOOK_WAKE)
+leaveToken(HOOK_WAKE)
 return 'ok'

@@ -37,16 +37,16 @@ local function tooMuch()
     bytes = tonumber(redis.call('HGET', stored(tenant), '') or '0')
     return bytes > 0 and bytes + size > maxStored
   end
-  review(tenant, at, 16)
+  recountDue(tenant, at, 16)
   if not look() then return false end
   -- Before it is refused for what is there: some more of what is due, and of the rest, where somebody may have deleted by hand.
-  review(tenant, at, 200)
+  recountDue(tenant, at, 200)
   local from = at % redis.call('ZCARD', storedUntil(tenant))
-  for _, one in ipairs(redis.call('ZRANGE', storedUntil(tenant), from, from + 49)) do account(one, tenant, at) end
+  for _, one in ipairs(redis.call('ZRANGE', storedUntil(tenant), from, from + 49)) do recountStored(one, tenant, at) end
   return look()
 end
 
-if room and room <= 0 then proceed() end
+if room and room <= 0 then ignoreOOM() end
 
 local limit = tonumber(ARGV[7])
 if limit > 0 then
@@ -87,14 +87,14 @@ local order = redis.call('INCR', ORDER) - priority * 2 ^ 50
 redis.call('HSET', jobKey(id), 'jobId', id, 'tenantId', tenant, 'status', 'queued', 'createdAt', t, 'updatedAt', t,
   'attemptsMade', '0', 'currentAttempt', '1', 'claims', '0', 'order', order, 'priority', priority, 'traceId', trace,
   'reservedBytes', ARGV[16], unpack(ARGV, FIELDS))
-bytes = account(id, tenant, at)
+bytes = recountStored(id, tenant, at)
 
 redis.call('ZADD', history(tenant), at, id)
 local over = redis.call('ZCARD', history(tenant)) - HISTORY_MAX
 if over > 0 then redis.call('ZREMRANGEBYRANK', history(tenant), 0, over - 1) end
 redis.call('EXPIRE', history(tenant), JOB_TTL)
 if ARGV[14] ~= '' then audit(at, tenant, 'api', 'job_submitted', id, ARGV[14]) end
-count(at, 'submitted', 1)
-push(id, tenant, order, at)
+addToTally(at, 'submitted', 1)
+enqueue(id, tenant, order, at)
 active, today = active + 1, today + 1
 return answer('ok')
