@@ -81,8 +81,7 @@ func TestKeysOfFinishedJobsExpire(t *testing.T) {
 		expr = strings.ReplaceAll(expr, "<kind>", "("+string(Requests)+"|"+string(Submits)+"|"+string(Redeliveries)+")")
 		forms[row.name] = regexp.MustCompile(bracketed.ReplaceAllString(expr, "[^:]+"))
 	}
-	stays := map[string]bool{bounded: true, perTenant: true, "dead workers are removed": true, "unused languages are removed": true,
-		"at most one token for each language": true, "entries older than DeadLetterTTL are removed": true}
+	stays := map[string]bool{bounded: true, perTenant: true, removed: true}
 	seen := map[string]bool{}
 	for _, name := range scan(t, q) {
 		found := false

@@ -22,6 +22,7 @@ const (
 	whileJobs = "as long as jobs are unfinished"
 	bounded   = "its size is bounded"
 	perTenant = "its size is bounded for each tenant that ever was"
+	removed   = "its old entries are removed"
 	message   = "nothing is stored"
 )
 
@@ -57,14 +58,15 @@ var keyTable = []key{
 	{"LAST_STEP", "queue:<q>:heard", "int", bounded, "when a step was last taken that shows that Redis answers, ms"},
 	{"GRACE", "queue:<q>:spared", "int", "", "until then no lease is taken from its worker, ms"},
 	{"WAKE", "queue:<q>:wake", "list", bounded, "at most one token: a lease or a retry may be due"},
-	{"wakeFor", "queue:<q>:wake_for:<l>", "list", "at most one token for each language", "there may be jobs in that language"},
+	{"wakeFor", "queue:<q>:wake_for:<l>", "list", bounded, "there may be jobs in that language"},
 	{"wakeWorker", "queue:<q>:wake:<worker>", "list", "", "one token: that worker shall stop waiting"},
 	{"STATS", "queue:<q>:stats", "hash", bounded, "finished jobs by state, since ever"},
 	{"tally", "queue:<q>:tally:<bucket>", "hash", "", "jobs submitted and finished, and ms of run time, in five seconds"},
-	{"WORKERS", "queue:<q>:workers", "zset", "dead workers are removed", "workers by the time until which they count as alive, ms"},
-	{"RUNTIMES", "queue:<q>:runtimes", "hash", "dead workers are removed", "the languages that a worker can run now, JSON"},
-	{"LANGUAGES", "queue:<q>:languages", "hash", "unused languages are removed", "language to its profile, JSON: what can be submitted"},
-	{"OFFERED", "queue:<q>:offered", "zset", "unused languages are removed", "languages by the time until which a worker offered them, ms"},
+	{"WORKERS", "queue:<q>:workers", "zset", removed, "workers by the time until which they count as alive, ms"},
+	{"RUNTIMES", "queue:<q>:runtimes", "hash", removed, "the languages that a worker can run now, JSON"},
+	{"WARNINGS", "queue:<q>:warnings", "hash", removed, "what a worker's backend warns of, JSON"},
+	{"LANGUAGES", "queue:<q>:languages", "hash", removed, "language to its profile, JSON: what can be submitted"},
+	{"OFFERED", "queue:<q>:offered", "zset", removed, "languages by the time until which a worker offered them, ms"},
 
 	{"deliveries", "job:<id>:deliveries", "list", whileJobs, "the latest attempts to deliver the job's webhook, JSON"},
 	{"events", "job:<id>:events", "stream", "", "the live events of a running job"},
@@ -80,7 +82,7 @@ var keyTable = []key{
 	{"FINISHED", "queue:<q>:finished", "channel", message, "the id of a job that ended"},
 	{"CANCEL", "queue:<q>:cancel", "channel", message, "the id of a running job that is to be cancelled"},
 	{"CHANGED", "queue:<q>:changed", "channel", message, "the id of a job about which anything is new"},
-	{"DEAD", "queue:<dlq>", "zset", "entries older than DeadLetterTTL are removed", "\"<id> <tenant>\" by time of death, ms"},
+	{"DEAD", "queue:<dlq>", "zset", removed, "\"<id> <tenant>\" by time of death, ms"},
 	{"NOTHING", "queue:<q>:nothing", "string", message, "is never there: see ignoreOOM in lib.lua"},
 }
 

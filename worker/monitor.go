@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,26 +13,26 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// How often a worker looks at its backend, and how long it waits for an answer.
+// How often a worker checks its backend, and how long a check may take.
 const (
-	lookEvery = 2 * time.Second
-	lookTime  = 5 * time.Second
+	checkEvery   = 2 * time.Second
+	checkTimeout = 5 * time.Second
 )
 
-// errUnseen is the state of a backend that has not been asked yet, or that has failed a job since.
-var errUnseen = errors.New("it has not been asked yet")
+// errUnchecked is the state of a backend that was not checked yet, or not since it failed a job.
+var errUnchecked = errors.New("it was not checked yet")
 
-// watched is a backend and what it could do when it was last asked. Jobs are taken only while it can run them, so that its outage costs
-// them nothing.
-type watched struct {
+// monitor is a backend with its state at the last check. Jobs are claimed only while the backend can run them, so that an outage costs them no
+// attempt.
+type monitor struct {
 	Backend
-	doubts  chan struct{} // holds one signal
-	metrics *metrics
-	pause   backoff // while it is away; of the one goroutine that calls look and rest
+	rechecks chan struct{} // holds one signal: check now
+	metrics  *metrics
+	backoff  backoff // while the backend is not ready; used by the one goroutine that calls check and pause
 
 	mu     sync.Mutex // guards the rest
 	now    state
-	logged string // why it was not ready, when that was last logged
+	logged string // the last logged reason for not being ready; "" when ready was logged
 }
 
 // state is what a backend can do. It is never changed once it is made.
@@ -39,39 +40,38 @@ type state struct {
 	err       error // why it can run nothing
 	languages []job.Language
 	names     []string
-	over      context.Context // ends when this is no longer so
-	end       context.CancelFunc
+	warnings  []string
+	replaced  context.Context // ends when another state has replaced this one
+	replace   context.CancelFunc
 }
 
-func newWatched(b Backend, m *metrics) *watched {
-	w := &watched{Backend: b, doubts: make(chan struct{}, 1), metrics: m, logged: errUnseen.Error()}
-	w.now = newState(nil, errUnseen)
-	return w
+func newMonitor(b Backend, m *metrics) *monitor {
+	return &monitor{Backend: b, rechecks: make(chan struct{}, 1), metrics: m, logged: errUnchecked.Error(), now: newState(nil, nil, errUnchecked)}
 }
 
-func newState(languages []job.Language, err error) state {
-	s := state{err: err, languages: languages}
+func newState(languages []job.Language, warnings []string, err error) state {
+	s := state{err: err, languages: languages, warnings: warnings}
 	for _, l := range languages {
 		s.names = append(s.names, l.Name)
 	}
-	s.over, s.end = context.WithCancel(context.Background())
+	s.replaced, s.replace = context.WithCancel(context.Background())
 	return s
 }
 
-func (w *watched) current() state {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.now
+func (m *monitor) current() state {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.now
 }
 
-// look asks the backend, and reports whether what is to be announced has changed.
-func (w *watched) look(ctx context.Context, log zerolog.Logger) (changed bool) {
-	bounded, cancel := context.WithTimeout(ctx, lookTime)
+// check asks the backend for its state, and reports whether an announcement must be repeated.
+func (m *monitor) check(ctx context.Context, log zerolog.Logger) (changed bool) {
+	bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	err := w.Ready(bounded)
+	ready, err := m.Ready(bounded)
 	var languages []job.Language
 	if err == nil {
-		languages, err = w.Languages(bounded)
+		languages, err = m.Languages(bounded)
 	}
 	if err == nil && len(languages) == 0 {
 		err = errors.New("it has no languages")
@@ -82,71 +82,71 @@ func (w *watched) look(ctx context.Context, log zerolog.Logger) (changed bool) {
 	if err != nil {
 		languages = nil
 	}
-	return w.set(newState(languages, err), log)
+	return m.set(newState(languages, ready.Warnings, err), log)
 }
 
-// set makes next the current state. It logs what changed, and nothing twice.
-func (w *watched) set(next state, log zerolog.Logger) (changed bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	changed = errors.Is(w.now.err, errUnseen) || !reflect.DeepEqual(w.now.languages, next.languages)
-	was := w.logged
+// set makes next the current state. It logs what changed, once.
+func (m *monitor) set(next state, log zerolog.Logger) (changed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	changed = errors.Is(m.now.err, errUnchecked) || !slices.Equal(m.now.warnings, next.warnings) || !reflect.DeepEqual(m.now.languages, next.languages)
+	before := m.logged
 	switch {
 	case next.err != nil:
-		if w.logged = next.err.Error(); w.logged != was {
-			log.Warn().Err(next.err).Msg("the backend is not ready: no jobs are taken until it is")
+		if m.logged = next.err.Error(); m.logged != before {
+			log.Warn().Err(next.err).Msg("the backend is not ready: no jobs are claimed until it is")
 		}
 	default:
-		if w.logged = ""; was != "" || changed && w.now.err == nil {
-			log.Info().Strs("languages", next.names).Msg("backend ready")
+		if m.logged = ""; before != "" || changed && m.now.err == nil {
+			log.Info().Strs("languages", next.names).Strs("warnings", next.warnings).Msg("backend ready")
 		}
 	}
-	if w.metrics != nil {
-		w.metrics.backendReady.Set(map[bool]float64{true: 1}[next.err == nil])
+	if m.metrics != nil {
+		m.metrics.backendReady.Set(map[bool]float64{true: 1}[next.err == nil])
 	}
-	if changed || (w.now.err == nil) != (next.err == nil) {
-		w.now.end()
-		w.now = next
+	if changed || (m.now.err == nil) != (next.err == nil) {
+		m.now.replace()
+		m.now = next
 	}
 	return changed
 }
 
-// rest returns when it is time to look again.
-func (w *watched) rest(ctx context.Context) {
-	if w.current().err != nil {
-		bounded, cancel := context.WithTimeout(ctx, lookEvery)
+// pause returns when it is time for the next check.
+func (m *monitor) pause(ctx context.Context) {
+	if m.current().err != nil {
+		bounded, cancel := context.WithTimeout(ctx, checkEvery)
 		defer cancel()
-		w.pause.wait(bounded)
+		m.backoff.wait(bounded)
 		return
 	}
-	w.pause = backoff{}
-	t := time.NewTimer(lookEvery)
+	m.backoff = backoff{}
+	t := time.NewTimer(checkEvery)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-	case <-w.doubts:
+	case <-m.rechecks:
 	case <-t.C:
 	}
 }
 
-// doubt says that the backend failed a job in a way that makes it likely that it would fail others: none is taken until it was asked.
-func (w *watched) doubt() {
-	w.mu.Lock()
-	if w.now.err == nil {
-		w.now.end()
-		w.now = newState(w.now.languages, errUnseen)
+// recheck is called when the backend failed a job in a way in which it would probably fail others: none is claimed until it was checked.
+func (m *monitor) recheck() {
+	m.mu.Lock()
+	if m.now.err == nil {
+		m.now.replace()
+		m.now = newState(m.now.languages, m.now.warnings, errUnchecked)
 	}
-	w.mu.Unlock()
+	m.mu.Unlock()
 	select {
-	case w.doubts <- struct{}{}:
+	case m.rechecks <- struct{}{}:
 	default:
 	}
 }
 
-// ready waits until the backend can run jobs, and returns its state; false when ctx ended.
-func (w *watched) ready(ctx context.Context) (state, bool) {
+// awaitReady waits until the backend can run jobs, and returns its state; ok is false when ctx ended.
+func (m *monitor) awaitReady(ctx context.Context) (s state, ok bool) {
 	for {
-		s := w.current()
+		s := m.current()
 		if ctx.Err() != nil {
 			return s, false
 		}
@@ -155,7 +155,23 @@ func (w *watched) ready(ctx context.Context) (state, bool) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-s.over.Done():
+		case <-s.replaced.Done():
 		}
 	}
+}
+
+// vanished turns the refusal of a checker whose language the backend no longer has into that of the job's own language: both were offered when
+// the job was claimed, and come back, or don't, in the same way.
+func (m *monitor) vanished(ctx context.Context, spec job.Spec, err error) error {
+	var e *job.Error
+	if !errors.As(err, &e) || e.Code != job.EInvalid || e.Field != "checker" || spec.Tests == nil || spec.Tests.Checker == nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	languages, lerr := m.Languages(bounded)
+	if lerr != nil || slices.ContainsFunc(languages, func(l job.Language) bool { return l.Name == spec.Tests.Checker.Language }) {
+		return err
+	}
+	return job.Invalid("language", "of the checker is not offered any more: %s", e.Message)
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -105,6 +107,11 @@ func listLanguages(ctx context.Context, cmd *cli.Command) error {
 	fmt.Fprintln(w, "LANGUAGE\tVERSION\tRUNS NOW")
 	for _, l := range f.Known {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Name, l.Version, yesNo(runs(f, l.Name)))
+	}
+	for _, worker := range slices.Sorted(maps.Keys(f.Warnings)) {
+		for _, warning := range f.Warnings[worker] {
+			fmt.Fprintf(cmd.Root().ErrWriter, "warning of worker %s: %s\n", worker, warning)
+		}
 	}
 	return w.Flush()
 }

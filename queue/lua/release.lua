@@ -16,7 +16,7 @@ end
 local made = redis.call('HINCRBY', jobKey(id), 'attemptsMade', -1)
 local times = redis.call('HINCRBY', jobKey(id), 'releases', 1)
 if times > RELEASES_MAX then
-  deadLetter(id, tenant, at, 'no worker had room for the job in ' .. times .. ' tries', cause)
+  deadLetter(id, tenant, at, 'no worker could run the job in ' .. times .. ' tries', cause)
   return 'failed'
 end
 local state = made > 0 and 'retrying' or 'queued'
