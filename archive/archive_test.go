@@ -255,7 +255,7 @@ func TestArchiveAway(t *testing.T) {
 		t.Errorf("a job that waits is kept for %s s, want a week", ttl)
 	}
 	r.start(t)
-	r.archive.until, r.copier.archive.until = time.Time{}, time.Time{}
+	r.archive.downUntil, r.copier.archive.downUntil = time.Time{}, time.Time{}
 	r.copy(t)
 	for _, id := range jobs {
 		if _, err := r.archive.Get(t.Context(), tenant, id); err != nil {
