@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/ccee-dev/ccee/job"
 )
 
 // archiveTTL is how long a finished job waits for an archive that is away, and how long after the last sign of an archive finished jobs
@@ -101,15 +99,9 @@ func (s Stored) SetAnalysis(v Analysis) {
 	s["analysisUpdatedAt"], s["updatedAt"] = at, at
 }
 
-// Submission is what the job was submitted with.
+// Submission returns what the job was submitted with.
 func (s Stored) Submission() (Submission, error) {
-	h := hash(s)
-	l := Lease{q: &Queue{}, Job: job.Spec{ID: h["jobId"], Tenant: h["tenantId"]}}
-	if err := l.decode(h); err != nil {
-		return Submission{}, err
-	}
-	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(h.integer("priority")), MaxAttempts: l.MaxAttempts,
-		Webhook: Webhook{h["webhookUrl"], h["webhookSecret"]}}, nil
+	return hash(s).submission(s["jobId"], s["tenantId"])
 }
 
 // EventsAfter returns events of all tenants, the oldest first, at most n, behind the place after ("": the oldest that there is). The second

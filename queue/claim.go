@@ -2,15 +2,12 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/ccee-dev/ccee/job"
 )
 
 // heldPause is how long a Claim whose Claimer leaves jobs to others waits until it looks again: it can't wait for a token, which is as likely
@@ -98,7 +95,9 @@ func (q *Queue) tryClaim(ctx context.Context, c Claimer, full ...string) (*Lease
 	}
 	l := &Lease{q: q, claim: integer(r[3]), Attempt: int(integer(r[4])), renewed: sent}
 	l.Job.ID, l.Job.Tenant = text(r[1]), text(r[2])
-	if err := l.decode(pairs(r[5])); err != nil {
+	h := pairs(r[5])
+	s, err := h.submission(l.Job.ID, l.Job.Tenant)
+	if err != nil {
 		// No attempt will read it better. The tenant's slot is freed, and the payload stays for us to look at.
 		err = l.fail(ctx, Fault{Message: "the stored job could not be read", Cause: err.Error()}, true)
 		if errors.Is(err, ErrLeaseLost) {
@@ -106,30 +105,10 @@ func (q *Queue) tryClaim(ctx context.Context, c Claimer, full ...string) (*Lease
 		}
 		return nil, 0, err
 	}
-	return l, 0, nil
-}
-
-// decode fills the lease from the job's hash.
-func (l *Lease) decode(h hash) error {
-	key := l.q.keys.job(l.Job.ID)
-	var spec job.Spec
-	if err := json.Unmarshal([]byte(h["spec"]), &spec); err != nil {
-		return fmt.Errorf("field spec of %s: %w", key, err)
-	}
-	if spec.ID != l.Job.ID || spec.Tenant != l.Job.Tenant {
-		return fmt.Errorf("field spec of %s is of job %q, tenant %q", key, spec.ID, spec.Tenant)
-	}
-	spec.Source, spec.Attempt = h["sourceCode"], l.Attempt
-	if stdin := h["stdin"]; stdin != "" {
-		spec.Stdin = []byte(stdin)
-	}
-	if err := spec.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	l.Job = spec
-	l.TraceID, l.Request, l.MaxAttempts = h["traceId"], h.request(), int(h.integer("maxAttempts"))
+	l.Job, l.TraceID, l.Request, l.MaxAttempts = s.Spec, h["traceId"], s.Request, s.MaxAttempts
+	l.Job.Attempt = l.Attempt
 	l.CreatedAt, l.StartedAt = h.time("createdAt"), h.time("startedAt")
-	return nil
+	return l, 0, nil
 }
 
 func pairs(v any) hash {

@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -128,4 +129,24 @@ func (h hash) record() Record {
 
 func (h hash) request() Request {
 	return Request{TimeoutMs: h.integer("timeoutMs"), MemoryMb: h.integer("memoryMb"), CPUMillicores: h.integer("cpuMillicores")}
+}
+
+// submission reads what a job was submitted with. The error says which field of its hash is damaged.
+func (h hash) submission(id, tenant string) (Submission, error) {
+	var spec job.Spec
+	if err := json.Unmarshal([]byte(h["spec"]), &spec); err != nil {
+		return Submission{}, fmt.Errorf("field spec of job %s: %w", id, err)
+	}
+	if spec.ID != id || spec.Tenant != tenant {
+		return Submission{}, fmt.Errorf("field spec of job %s is of job %q, tenant %q", id, spec.ID, spec.Tenant)
+	}
+	spec.Source = h["sourceCode"]
+	if stdin := h["stdin"]; stdin != "" {
+		spec.Stdin = []byte(stdin)
+	}
+	if err := spec.Validate(); err != nil {
+		return Submission{}, fmt.Errorf("job %s: %w", id, err)
+	}
+	return Submission{Spec: spec, Request: h.request(), Priority: Priority(h.integer("priority")), MaxAttempts: int(h.integer("maxAttempts")),
+		Webhook: Webhook{h["webhookUrl"], h["webhookSecret"]}}, nil
 }
