@@ -10,27 +10,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// heldPause is how long a Claim whose Claimer leaves jobs to others waits until it looks again: it can't wait for a token, which is as likely
-// to be for those jobs.
+// heldPause is how long a Claim that skipped jobs of full tenants waits before it tries again: it can't wait for a token, which may be for the
+// skipped jobs.
 const heldPause = 10 * time.Millisecond
 
-// Claimer is who takes jobs.
+// Claimer describes a worker that claims jobs.
 type Claimer struct {
-	Worker    string   // in what is stored; unique among live processes
-	Languages []string // in which it takes jobs
-	// Full, if not nil, are the tenants of which it takes no more at present; Changed tells when there may be fewer.
+	Worker    string   // its name; unique among live processes
+	Languages []string // in which it can run jobs
+	// Full, if not nil, returns the tenants whose jobs it skips now; Changed is signalled when there may be fewer.
 	Full    func() []string
 	Changed <-chan struct{}
 }
 
-// Claim waits for a job and takes it under a lease. The error is ctx's when ctx ended first; otherwise Redis could not be asked, and the
-// caller should try again after a pause.
+// Claim waits for a job and claims it under a lease. The error is ctx's if ctx ended first; otherwise Redis is unreachable, and the caller should
+// try again after a pause.
 func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		// Not under ctx: a claim that is given up half-way may have been made, and its job would have to wait for the lease to expire.
+		// Without ctx: a claim that is cancelled half-way may succeed in Redis, and then its job would wait until the lease expires.
 		var full []string
 		if c.Full != nil {
 			full = c.Full()
@@ -56,7 +56,7 @@ func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
 	}
 }
 
-// wakes are the lists that a worker waits at that takes jobs in those languages.
+// wakes returns the lists at which a worker with those languages waits.
 func (q *Queue) wakes(languages []string) []string {
 	lists := []string{q.keys.of("WAKE")}
 	for _, l := range languages {
@@ -65,9 +65,9 @@ func (q *Queue) wakes(languages []string) []string {
 	return lists
 }
 
-// tryClaim takes a job if one waits of a tenant that is not full; otherwise it returns how long there will be none unless a token comes.
+// tryClaim claims a job if a tenant that is not full has one; otherwise it returns how long there will be none unless a token comes.
 func (q *Queue) tryClaim(ctx context.Context, c Claimer, full ...string) (*Lease, time.Duration, error) {
-	sent := time.Now() // before the step, so that we never think the lease longer than Redis does
+	sent := time.Now() // before the step, so that the lease never ends later here than in Redis
 	args := make([]any, 0, 2+len(c.Languages)+len(full))
 	args = append(args, c.Worker, len(c.Languages))
 	for _, l := range c.Languages {
@@ -120,14 +120,14 @@ func pairs(v any) hash {
 	return h
 }
 
-// sleep blocks until there is a token in one of the lists wakes, wait is over, or ctx ends.
+// sleep blocks until one of the lists has a token, wait is over, or ctx ends.
 func (q *Queue) sleep(ctx context.Context, wakes []string, worker string, wait time.Duration) error {
 	own := q.keys.wakeWorker(worker)
-	// A command that blocks does not see a context end. A token of the worker's own ends it, whether it blocks already or not yet.
+	// A blocking command does not notice that a context ends. A token in the worker's own list ends it, whether it blocks already or not yet.
 	stop := context.AfterFunc(ctx, func() {
 		wctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
 		defer cancel()
-		_, _ = q.rdb.Pipelined(wctx, func(p redis.Pipeliner) error { // without it the block ends by itself, after maxBlock
+		_, _ = q.rdb.Pipelined(wctx, func(p redis.Pipeliner) error { // if this fails, the command returns after maxBlock
 			p.RPush(wctx, own, 1)
 			p.Expire(wctx, own, 2*maxBlock)
 			return nil
@@ -150,8 +150,8 @@ func (q *Queue) sleep(ctx context.Context, wakes []string, worker string, wait t
 		return errors.Join(ctx.Err(), q.explain("wait for a job", err))
 	}
 	if ctx.Err() != nil && len(got) > 0 && got[0] != own {
-		// The token was meant for whoever goes on working.
-		return errors.Join(ctx.Err(), q.explain("pass the wake-up on", q.rdb.RPush(bctx, got[0], 1).Err()))
+		// Another worker needs the token.
+		return errors.Join(ctx.Err(), q.explain("return a wake-up token", q.rdb.RPush(bctx, got[0], 1).Err()))
 	}
 	return ctx.Err()
 }
