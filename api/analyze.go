@@ -54,7 +54,7 @@ func (s *Server) analyzeJob(c *call) {
 	}
 	ctx, cancel = c.redis()
 	defer cancel()
-	verbal := queue.Verbal{Analysis: b, Provider: provider, FallbackReason: reason, UpdatedAt: time.Now()}
+	verbal := queue.Analysis{Report: b, Provider: provider, FallbackReason: reason, UpdatedAt: time.Now()}
 	noted := map[string]any{"traceId": c.trace, "provider": provider, "confidence": said.Confidence, "summary": clip(said.Summary, 120), "fallbackReason": reason}
 	err = s.opts.Queue.SetAnalysis(ctx, c.who.Tenant, id, verbal, noted)
 	_, err = orArchived(s, struct{}{}, err, func(a Archive) (struct{}, error) {
@@ -105,7 +105,7 @@ func (s *Server) ask(c *call, in analysis.Input) (said analysis.Analysis, err er
 	sum := digest([]byte(s.opts.ModelName + "\n" + prompt))
 	ctx, cancel := c.redis()
 	defer cancel()
-	before, err := s.opts.Queue.Said(ctx, c.who.Tenant, sum)
+	before, err := s.opts.Queue.CachedAnswer(ctx, c.who.Tenant, sum)
 	if err == nil && before != nil && json.Unmarshal(before, &said) == nil {
 		return said, nil
 	}
@@ -113,7 +113,7 @@ func (s *Server) ask(c *call, in analysis.Input) (said analysis.Analysis, err er
 		return said, errBusy
 	}
 	defer s.modelCalls.Release(1)
-	if ok, err := s.opts.Queue.Spend(ctx, c.who.Tenant, s.opts.ModelBudget); err != nil {
+	if ok, err := s.opts.Queue.SpendModelCall(ctx, c.who.Tenant, s.opts.ModelBudget); err != nil {
 		return said, err
 	} else if !ok {
 		return said, errBudget
@@ -128,7 +128,7 @@ func (s *Server) ask(c *call, in analysis.Input) (said analysis.Analysis, err er
 	}
 	keep, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), redisTimeout)
 	defer cancel()
-	if err := s.opts.Queue.KeepSaid(keep, c.who.Tenant, sum, b); err != nil {
+	if err := s.opts.Queue.CacheAnswer(keep, c.who.Tenant, sum, b); err != nil {
 		c.log.Warn().Err(err).Str("traceId", c.trace).Msg("the model's answer is not kept")
 	}
 	return said, nil

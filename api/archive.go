@@ -19,7 +19,7 @@ type Archive interface {
 	History(ctx context.Context, tenant string, h queue.HistoryQuery) (queue.Page, error)
 	Costs(ctx context.Context, tenant string, from, to time.Time) (map[string]float64, error) // by day, YYYY-MM-DD
 	Events(ctx context.Context, tenant, before string, limit int) ([]queue.Event, error)
-	SetAnalysis(ctx context.Context, tenant, id string, v queue.Verbal) error
+	SetAnalysis(ctx context.Context, tenant, id string, v queue.Analysis) error
 	Delete(ctx context.Context, tenant, id string) (bool, error)
 }
 

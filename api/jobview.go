@@ -97,8 +97,8 @@ func viewJob(rec queue.Record, coded bool) jobView {
 		Environment: "local-runner",
 		Priority:    priorityWord(rec.Priority), CancelRequestedAt: stampOrNull(rec.CancelRequestedAt),
 	}
-	if said := rec.Verbal; said.Analysis != nil {
-		v.Analysis, v.AnalysisBy, v.AnalysisAt, v.AnalysisWhy = said.Analysis, orNull(said.Provider), stampOrNull(said.UpdatedAt), orNull(said.FallbackReason)
+	if a := rec.Analysis; a.Report != nil {
+		v.Analysis, v.AnalysisBy, v.AnalysisAt, v.AnalysisWhy = a.Report, orNull(a.Provider), stampOrNull(a.UpdatedAt), orNull(a.FallbackReason)
 	}
 	if rec.Result != nil {
 		v.Result = viewResult(rec.Result, coded)

@@ -112,6 +112,9 @@ func warnings(f queue.Fleet) []string {
 	case f.Ready < f.Workers:
 		list = append(list, fmt.Sprintf("%s, only %d with a daemon that can run jobs", workers(f.Workers), f.Ready))
 	}
+	if n := len(f.Warnings); n > 0 { // their texts name files of the hosts, and anybody may ask here
+		list = append(list, fmt.Sprintf("%s, %d with warnings: see ccee language list", workers(f.Workers), n))
+	}
 	for _, l := range f.Known {
 		if !offers(f.Now, l.Name) {
 			list = append(list, fmt.Sprintf("no worker can run %s now: its jobs are accepted and wait", l.Name))

@@ -1,9 +1,8 @@
-// Package archive keeps finished jobs, their costs and the audit in PostgreSQL, for as long as its operator likes: beyond the time for
-// which Redis has them.
+// Package archive keeps finished jobs, their costs and the audit in PostgreSQL, for as long as the operator likes: longer than Redis does.
 //
-// Nothing waits for the database. What is finished waits in Redis (queue.Unarchived) and a Copier brings it over; a job is kept there
-// until that was done, for a week at most. Copying is idempotent: what is copied twice is there once and was billed once. What a tenant
-// deletes is deleted here by the same way, also when the database was away at the time.
+// Nothing waits for the database. Finished jobs wait in Redis (queue.Unarchived) until a Copier has copied them, for a week at most. Copying is
+// idempotent: a job that is copied twice is stored once and billed once. A job that a tenant deletes is deleted here in the same way, even if the
+// database was unreachable at the time.
 package archive
 
 import (
@@ -19,24 +18,24 @@ import (
 )
 
 const (
-	askTime  = 2 * time.Second  // for a question of the api
-	copyTime = 10 * time.Second // for what the copier writes at once: nobody waits for it
-	// awayTime is how long nothing is asked after the database was away: else each request would wait for it.
-	awayTime = time.Second
+	queryTimeout = 2 * time.Second  // of a query of the api
+	copyTimeout  = 10 * time.Second // of one transaction of the copier, for which nobody waits
+	// downTime is how long every query fails at once after the database was unreachable: otherwise each request would wait for it.
+	downTime = time.Second
 	maxConns = 8
 )
 
-// ErrAway means that the database does not answer.
-var ErrAway = errors.New("the archive is away")
+// ErrUnreachable means that the database does not answer.
+var ErrUnreachable = errors.New("the archive is unreachable")
 
 // Archive is a connection to the database. It is safe for concurrent use.
 type Archive struct {
-	pool   *pgxpool.Pool
-	within time.Duration // what is asked is answered, or given up
+	pool    *pgxpool.Pool
+	timeout time.Duration // of each query
 
-	mu    sync.Mutex // guards the rest
-	made  bool       // the tables are there
-	until time.Time  // the database is taken for away
+	mu        sync.Mutex // guards the rest
+	tables    bool       // the tables exist
+	downUntil time.Time  // until then the database counts as unreachable
 }
 
 // Open prepares an archive in the database at url: postgres://USER:PASSWORD@HOST:PORT/NAME, or what else libpq takes. It does not connect:
@@ -48,32 +47,31 @@ func Open(url string) (*Archive, error) {
 		return nil, errors.New("the archive's URL is not of the form postgres://USER:PASSWORD@HOST:PORT/DATABASE")
 	}
 	cfg.MaxConns = maxConns
-	cfg.ConnConfig.ConnectTimeout = askTime
+	cfg.ConnConfig.ConnectTimeout = queryTimeout
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the archive: %w", err)
 	}
-	return &Archive{pool: pool, within: askTime}, nil
+	return &Archive{pool: pool, timeout: queryTimeout}, nil
 }
 
-// apart returns a second one for the copier, with a connection and a word on whether the database is away of its own: however tenants
-// read, it copies.
-func (a *Archive) apart() (*Archive, error) {
+// forCopier returns a second Archive with its own connection and its own outage detection, so that tenants' reads can't starve copying.
+func (a *Archive) forCopier() (*Archive, error) {
 	cfg := a.pool.Config()
 	cfg.MaxConns = 1
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the archive: %w", err)
 	}
-	return &Archive{pool: pool, within: copyTime}, nil
+	return &Archive{pool: pool, timeout: copyTimeout}, nil
 }
 
 // Close ends the connections.
 func (a *Archive) Close() { a.pool.Close() }
 
-// tables makes what is missing. Names begin with ccee_, so that the database may be another's too. Ids sort as in Redis, by bytes.
-// record and data are stored jobs (stored.go), record without what is large; what tenants write is bytes: text can't have a NUL.
-const tables = `
+// createTables creates the tables that don't exist. Their names begin with ccee_, as the database may have tables of others. Ids sort as in Redis,
+// by bytes. record and data are stored jobs (stored.go), record without the large fields. What tenants write is bytea: text can't have a NUL.
+const createTables = `
 CREATE TABLE IF NOT EXISTS ccee_jobs (
   tenant text NOT NULL, id text COLLATE "C" NOT NULL, created_ms bigint NOT NULL, completed_at timestamptz, status text NOT NULL,
   language text NOT NULL, cost_day date NOT NULL, cost_usd numeric(20,8) NOT NULL, record bytea NOT NULL, data bytea NOT NULL,
@@ -86,82 +84,82 @@ CREATE TABLE IF NOT EXISTS ccee_audit (
   actor text NOT NULL, action text NOT NULL, job_id text NOT NULL, metadata bytea NOT NULL, PRIMARY KEY (tenant, ms, n));
 CREATE TABLE IF NOT EXISTS ccee_state (name text PRIMARY KEY, value text NOT NULL);`
 
-// lockKey is that of the advisory lock under which the tables are made: "ccee".
+// lockKey is the key of the advisory lock under which the tables are created: "ccee".
 const lockKey = 0x63636565
 
-// do runs what works on the database, once the tables are there. What could not be answered is ErrAway.
-func (a *Archive) do(ctx context.Context, what string, work func(ctx context.Context, db *pgxpool.Conn) error) error {
-	if a.isAway() {
-		return ErrAway
+// run runs work with a connection, once the tables exist. The error is ErrUnreachable when the database did not answer.
+func (a *Archive) run(ctx context.Context, what string, work func(ctx context.Context, db *pgxpool.Conn) error) error {
+	if a.isDown() {
+		return ErrUnreachable
 	}
-	bounded, cancel := context.WithTimeout(ctx, a.within)
+	bounded, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	there := false
+	connected := false
 	err := a.pool.AcquireFunc(bounded, func(db *pgxpool.Conn) error {
-		if err := a.make(bounded, db); err != nil {
+		if err := a.ensureTables(bounded, db); err != nil {
 			return err
 		}
-		there = true
+		connected = true
 		return work(bounded, db)
 	})
 	switch {
 	case err == nil || errors.Is(err, pgx.ErrNoRows):
 		return err
-	case refused(err), errors.Is(err, errSuperseded), ctx.Err() != nil: // the caller's doing
+	case rejected(err), errors.Is(err, errSuperseded), ctx.Err() != nil: // the caller's fault
 		return fmt.Errorf("%s in the archive: %w", what, err)
-	case there && bounded.Err() != nil: // this was too much for the time; others' questions may not be
-	case gone(err):
-		a.setMade(false)
+	case connected && bounded.Err() != nil: // this query was too slow; others may not be
+	case tableMissing(err):
+		a.setTables(false)
 	default:
 		a.mu.Lock()
-		a.until = time.Now().Add(awayTime)
+		a.downUntil = time.Now().Add(downTime)
 		a.mu.Unlock()
 	}
-	return fmt.Errorf("%w: %s: %w", ErrAway, what, err)
+	return fmt.Errorf("%w: %s: %w", ErrUnreachable, what, err)
 }
 
-func (a *Archive) isAway() bool {
+func (a *Archive) isDown() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return time.Now().Before(a.until)
+	return time.Now().Before(a.downUntil)
 }
 
-// gone reports whether a table is not there: somebody made the database anew.
-func gone(err error) bool {
+// tableMissing reports whether a table doesn't exist: somebody has created the database again.
+func tableMissing(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == "42P01"
 }
 
-func (a *Archive) setMade(made bool) {
+func (a *Archive) setTables(exist bool) {
 	a.mu.Lock()
-	a.made = made
+	a.tables = exist
 	a.mu.Unlock()
 }
 
-func (a *Archive) make(ctx context.Context, db *pgxpool.Conn) error {
+func (a *Archive) ensureTables(ctx context.Context, db *pgxpool.Conn) error {
 	a.mu.Lock()
-	made := a.made
+	exist := a.tables
 	a.mu.Unlock()
-	if made {
+	if exist {
 		return nil
 	}
-	// To look first takes no lock; CREATE INDEX would wait for who writes, even where there is one.
+	// Looking first takes no lock; CREATE INDEX would wait for writers, even if the index exists.
 	if err := db.QueryRow(ctx, `SELECT bool_and(to_regclass(t) IS NOT NULL) FROM unnest($1::text[]) t`,
-		[]string{"ccee_jobs", "ccee_jobs_history", "ccee_costs", "ccee_audit", "ccee_state"}).Scan(&made); err != nil {
+		[]string{"ccee_jobs", "ccee_jobs_history", "ccee_costs", "ccee_audit", "ccee_state"}).Scan(&exist); err != nil {
 		return err
 	}
-	if !made {
+	if !exist {
 		err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockKey); err != nil {
 				return err
 			}
-			_, err := tx.Exec(ctx, tables)
+			_, err := tx.Exec(ctx, createTables)
 			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
-	a.setMade(true)
+	a.setTables(true)
 	return nil
 }

@@ -157,7 +157,7 @@ func TestArchivedAgain(t *testing.T) {
 	id := r.submit(t, tenant)
 	r.finish(t)
 	r.copy(t)
-	if err := r.queue.SetAnalysis(t.Context(), tenant, id, queue.Verbal{Analysis: []byte(`{"a":1}`), Provider: "heuristic"}, map[string]any{}); err != nil {
+	if err := r.queue.SetAnalysis(t.Context(), tenant, id, queue.Analysis{Report: []byte(`{"a":1}`), Provider: "heuristic"}, map[string]any{}); err != nil {
 		t.Fatal(err)
 	}
 	waits := r.waiting(t)
@@ -170,14 +170,14 @@ func TestArchivedAgain(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got, err := r.archive.Get(t.Context(), tenant, id); err != nil || string(got.Verbal.Analysis) != `{"a":1}` || r.costToday(t, tenant) != 2.7e-7 {
-		t.Errorf("%+v, %v; cost %v", got.Verbal, err, r.costToday(t, tenant))
+	if got, err := r.archive.Get(t.Context(), tenant, id); err != nil || string(got.Analysis.Report) != `{"a":1}` || r.costToday(t, tenant) != 2.7e-7 {
+		t.Errorf("%+v, %v; cost %v", got.Analysis, err, r.costToday(t, tenant))
 	}
-	if err := r.archive.SetAnalysis(t.Context(), tenant, id, queue.Verbal{Analysis: []byte(`{"b":2}`), Provider: "openai", UpdatedAt: time.Now()}); err != nil {
+	if err := r.archive.SetAnalysis(t.Context(), tenant, id, queue.Analysis{Report: []byte(`{"b":2}`), Provider: "openai", UpdatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := r.archive.Get(t.Context(), tenant, id); err != nil || string(got.Verbal.Analysis) != `{"b":2}` {
-		t.Errorf("%+v, %v", got.Verbal, err)
+	if got, err := r.archive.Get(t.Context(), tenant, id); err != nil || string(got.Analysis.Report) != `{"b":2}` {
+		t.Errorf("%+v, %v", got.Analysis, err)
 	}
 	// While one copies, another does not.
 	second := newCopier(t, r)
@@ -240,22 +240,22 @@ func TestArchiveAway(t *testing.T) {
 		jobs = append(jobs, r.submit(t, tenant))
 		r.finish(t)
 	}
-	if _, err := r.copier.round(t.Context()); !errors.Is(err, ErrAway) {
-		t.Fatalf("round: %v, want ErrAway", err)
+	if _, err := r.copier.round(t.Context()); !errors.Is(err, ErrUnreachable) {
+		t.Fatalf("round: %v, want ErrUnreachable", err)
 	}
 	// What asks now is not kept waiting.
 	for _, err := range []error{
 		second(r.archive.Get(t.Context(), tenant, jobs[0])), second(r.archive.History(t.Context(), tenant, queue.HistoryQuery{Limit: 1})), second(r.archive.Events(t.Context(), tenant, "", 1)),
 	} {
-		if !errors.Is(err, ErrAway) {
-			t.Errorf("%v, want ErrAway", err)
+		if !errors.Is(err, ErrUnreachable) {
+			t.Errorf("%v, want ErrUnreachable", err)
 		}
 	}
 	if ttl := redis(t, r.queue, "TTL", "job:"+jobs[0]); len(ttl) != len("604800") {
 		t.Errorf("a job that waits is kept for %s s, want a week", ttl)
 	}
 	r.start(t)
-	r.archive.until, r.copier.archive.until = time.Time{}, time.Time{}
+	r.archive.downUntil, r.copier.archive.downUntil = time.Time{}, time.Time{}
 	r.copy(t)
 	for _, id := range jobs {
 		if _, err := r.archive.Get(t.Context(), tenant, id); err != nil {

@@ -15,15 +15,15 @@ import (
 
 const (
 	rest      = 500 * time.Millisecond // between two rounds with nothing to do
-	restAway  = 2 * time.Second        // when the database, or Redis, is away
+	restDown  = 2 * time.Second        // while the database, or Redis, is unreachable
 	holdTime  = 15 * time.Second       // the lease of the copier; a round is far shorter
 	batchJobs = 50                     // at once
-	batchSize = 4 << 20                // Copier.batch: what is not written within copyTime would be tried again for ever
+	batchSize = 4 << 20                // Copier.batch: a batch that is not written within copyTimeout would be tried again for ever
 	batchEach = 500                    // events at once
 )
 
-// Copier brings over what waits in Redis. Of all that run, one works and the others wait for its lease to end. One that does not know yet
-// that its lease has ended writes nothing: Archive.as.
+// Copier copies finished jobs and the audit from Redis. Of all copiers one works, by a lease, and the others wait for the lease to expire. One
+// that does not know yet that its lease has expired writes nothing: see Archive.inCopierTx.
 type Copier struct {
 	archive *Archive
 	queue   *queue.Queue
@@ -32,21 +32,21 @@ type Copier struct {
 	batch   int // bytes at once
 
 	copied, refused, faults prometheus.Counter
-	away                    bool
+	down                    bool // the last round failed
 }
 
 // NewCopier returns a Copier; Run starts it. Its metrics are registered with r.
 func NewCopier(a *Archive, q *queue.Queue, log zerolog.Logger, r prometheus.Registerer) (*Copier, error) {
-	own, err := a.apart()
+	own, err := a.forCopier()
 	if err != nil {
 		return nil, err
 	}
 	c := &Copier{archive: own, queue: q, log: log, name: rand.Text(), batch: batchSize,
-		copied:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_archive_jobs_total", Help: "Jobs brought into the archive, or out of it."}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_archive_refused_total", Help: "Jobs that the database refused: they are not in the archive."}),
-		faults:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_archive_failures_total", Help: "Rounds of copying that failed, and are tried again: the database or Redis is away."}),
+		copied:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_archive_jobs_total", Help: "Jobs copied into the archive, or deleted from it."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_archive_refused_total", Help: "Jobs that the database rejected: they are not in the archive."}),
+		faults:  prometheus.NewCounter(prometheus.CounterOpts{Name: "ccee_archive_failures_total", Help: "Rounds of copying that failed and are tried again: the database or Redis is unreachable."}),
 	}
-	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_archive_waiting", Help: "Jobs that wait for the archive; -1 when Redis is away."}, func() float64 {
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_archive_waiting", Help: "Jobs that wait for the archive; -1 while Redis is unreachable."}, func() float64 {
 		n, err := q.CountUnarchived(context.Background())
 		if err != nil {
 			return -1
@@ -73,13 +73,13 @@ func (c *Copier) Run(ctx context.Context) {
 			return
 		case err != nil:
 			c.faults.Inc()
-			if pause = restAway; !c.away {
-				c.log.Warn().Err(err).Msg("nothing can be archived; what is finished waits in Redis")
+			if pause = restDown; !c.down {
+				c.log.Warn().Err(err).Msg("nothing can be archived; finished jobs wait in Redis")
 			}
-		case c.away:
+		case c.down:
 			c.log.Info().Msg("archiving again")
 		}
-		c.away = err != nil
+		c.down = err != nil
 		if more {
 			continue
 		}
@@ -93,7 +93,7 @@ func (c *Copier) Run(ctx context.Context) {
 	}
 }
 
-// round copies one batch of each; more says that there is more.
+// round copies one batch of jobs and one of events; more reports whether there are more.
 func (c *Copier) round(ctx context.Context) (more bool, err error) {
 	mine, err := c.queue.HoldArchive(ctx, c.name, holdTime)
 	if err != nil || !mine {
@@ -105,14 +105,14 @@ func (c *Copier) round(ctx context.Context) (more bool, err error) {
 	}
 	jobs, err := c.jobs(ctx)
 	if err != nil {
-		return false, passing(err)
+		return false, exceptSuperseded(err)
 	}
 	events, err := c.events(ctx, at)
-	return jobs || events, passing(err)
+	return jobs || events, exceptSuperseded(err)
 }
 
-// passing leaves out that another copier has begun, which is no fault: who holds the archive is found out in the next round.
-func passing(err error) error {
+// exceptSuperseded is err, or nil when another copier has begun, which is no fault: the next round finds out who holds the lease.
+func exceptSuperseded(err error) error {
 	if errors.Is(err, errSuperseded) {
 		return nil
 	}
@@ -150,7 +150,7 @@ func (c *Copier) jobs(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// read makes a change of what waits; there is none when it is gone, or runs again and will come back.
+// read returns the change that u stands for; there is none when the job has expired, or runs again and will come back.
 func (c *Copier) read(ctx context.Context, u queue.Unarchived) (one change, there bool, err error) {
 	var s queue.Stored
 	if !u.Deleted {
@@ -162,19 +162,19 @@ func (c *Copier) read(ctx context.Context, u queue.Unarchived) (one change, ther
 	return one, true, err
 }
 
-// write writes changes together or, when the database refuses one of them, each by itself: one must not hold up the others.
+// write writes changes together or, when the database rejects one of them, each by itself: one must not hold up the others.
 func (c *Copier) write(ctx context.Context, changes []change) error {
 	if len(changes) == 0 {
 		return nil
 	}
 	err := c.archive.write(ctx, c.name, changes)
-	if !refused(err) {
+	if !rejected(err) {
 		return err
 	}
 	for _, one := range changes {
 		switch err := c.archive.write(ctx, c.name, []change{one}); {
 		case err == nil:
-		case !refused(err):
+		case !rejected(err):
 			return err
 		default:
 			c.refused.Inc()

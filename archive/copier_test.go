@@ -28,8 +28,8 @@ func TestSuperseded(t *testing.T) {
 	if _, err := other.round(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.copier.archive.write(t.Context(), r.copier.name, stale); !errors.Is(err, errSuperseded) || r.copier.archive.isAway() {
-		t.Errorf("a stale write: %v, away %v", err, r.copier.archive.isAway())
+	if err := r.copier.archive.write(t.Context(), r.copier.name, stale); !errors.Is(err, errSuperseded) || r.copier.archive.isDown() {
+		t.Errorf("a stale write: %v, away %v", err, r.copier.archive.isDown())
 	}
 	if _, err := r.archive.Get(t.Context(), tenant, id); !errors.Is(err, queue.ErrNotFound) {
 		t.Errorf("the deleted job: %v", err)
@@ -82,8 +82,8 @@ func TestDatabaseMadeAnew(t *testing.T) {
 	}
 	id := r.submit(t, tenant)
 	r.finish(t)
-	if _, err := r.copier.round(t.Context()); !errors.Is(err, ErrAway) {
-		t.Errorf("without tables: %v, want ErrAway", err)
+	if _, err := r.copier.round(t.Context()); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("without tables: %v, want ErrUnreachable", err)
 	}
 	r.copy(t)
 	if _, err := r.archive.Get(t.Context(), tenant, id); err != nil {
@@ -102,15 +102,15 @@ func TestSlowQuestion(t *testing.T) {
 	if _, err := r.archive.Get(t.Context(), tenant, id); !errors.Is(err, queue.ErrNotFound) { // connects, which may take longer than the time below
 		t.Fatalf("before it was copied: %v, want ErrNotFound", err)
 	}
-	r.archive.within = 50 * time.Millisecond
-	err := r.archive.do(t.Context(), "dawdle", func(ctx context.Context, db *pgxpool.Conn) error {
+	r.archive.timeout = 50 * time.Millisecond
+	err := r.archive.run(t.Context(), "dawdle", func(ctx context.Context, db *pgxpool.Conn) error {
 		_, err := db.Exec(ctx, `SELECT pg_sleep(60)`)
 		return err
 	})
-	if !errors.Is(err, ErrAway) {
-		t.Errorf("what takes too long: %v, want ErrAway", err)
+	if !errors.Is(err, ErrUnreachable) {
+		t.Errorf("what takes too long: %v, want ErrUnreachable", err)
 	}
-	r.archive.within = askTime
+	r.archive.timeout = queryTimeout
 	r.copy(t)
 	if _, err := r.archive.Get(t.Context(), tenant, id); err != nil {
 		t.Errorf("another question at once: %v", err)

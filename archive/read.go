@@ -15,14 +15,14 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// stored returns all of a tenant's job, or queue.ErrNotFound.
+// stored returns all that is stored of a tenant's job, or queue.ErrNotFound.
 func (a *Archive) stored(ctx context.Context, tenant, id string) (queue.Stored, error) {
 	var data []byte
-	err := a.do(ctx, "read job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
+	err := a.run(ctx, "read job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
 		return db.QueryRow(ctx, `SELECT data FROM ccee_jobs WHERE tenant = $1 AND id = $2`, tenant, id).Scan(&data)
 	})
 	switch {
-	case errors.Is(err, pgx.ErrNoRows) || refused(err): // an id with a NUL is refused
+	case errors.Is(err, pgx.ErrNoRows) || rejected(err): // an id with a NUL is rejected
 		return nil, queue.ErrNotFound
 	case err != nil:
 		return nil, err
@@ -32,15 +32,15 @@ func (a *Archive) stored(ctx context.Context, tenant, id string) (queue.Stored, 
 
 // Ping is nil when the database answers.
 func (a *Archive) Ping(ctx context.Context) error {
-	return a.do(ctx, "look for what is", func(ctx context.Context, db *pgxpool.Conn) error { return db.Ping(ctx) })
+	return a.run(ctx, "ping", func(ctx context.Context, db *pgxpool.Conn) error { return db.Ping(ctx) })
 }
 
-// Size is how many bytes are stored of a tenant's job; queue.ErrNotFound when there is none.
+// Size returns the size of a tenant's job, in bytes, or queue.ErrNotFound.
 func (a *Archive) Size(ctx context.Context, tenant, id string) (n int64, err error) {
-	err = a.do(ctx, "read the size of job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
+	err = a.run(ctx, "read the size of job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
 		return db.QueryRow(ctx, `SELECT octet_length(data) FROM ccee_jobs WHERE tenant = $1 AND id = $2`, tenant, id).Scan(&n)
 	})
-	if errors.Is(err, pgx.ErrNoRows) || refused(err) { // an id with a NUL is refused
+	if errors.Is(err, pgx.ErrNoRows) || rejected(err) { // an id with a NUL is rejected
 		err = queue.ErrNotFound
 	}
 	return n, err
@@ -61,7 +61,7 @@ func (a *Archive) Source(ctx context.Context, tenant, id string) (string, error)
 	return s.Source(), err
 }
 
-// Submitted returns what a tenant's job was submitted with, but for a webhook; or queue.ErrNotFound.
+// Submitted returns the submission of a tenant's job, without its webhook, or queue.ErrNotFound.
 func (a *Archive) Submitted(ctx context.Context, tenant, id string) (queue.Submission, error) {
 	s, err := a.stored(ctx, tenant, id)
 	if err != nil {
@@ -87,7 +87,7 @@ func (a *Archive) History(ctx context.Context, tenant string, h queue.HistoryQue
 		from = h.From.UnixMilli()
 	}
 	var p queue.Page
-	err := a.do(ctx, "read the history", func(ctx context.Context, db *pgxpool.Conn) error {
+	err := a.run(ctx, "read the history", func(ctx context.Context, db *pgxpool.Conn) error {
 		rows, err := db.Query(ctx, `SELECT record FROM ccee_jobs WHERE tenant = $1 AND (created_ms, id) < ($2, $3) AND created_ms BETWEEN $4 AND $5
 			AND ($6 = '' OR status = $6) AND ($7 = '' OR language = $7) ORDER BY created_ms DESC, id DESC LIMIT $8`,
 			tenant, top, id, from, to, string(h.Status), h.Language, h.Limit+1)
@@ -105,7 +105,7 @@ func (a *Archive) History(ctx context.Context, tenant string, h queue.HistoryQue
 		p = queue.Page{Jobs: records}
 		return err
 	})
-	if refused(err) { // a filter with a NUL
+	if rejected(err) { // a filter with a NUL
 		return queue.Page{}, nil
 	}
 	if len(p.Jobs) > h.Limit {
@@ -115,10 +115,10 @@ func (a *Archive) History(ctx context.Context, tenant string, h queue.HistoryQue
 	return p, err
 }
 
-// Costs returns what a tenant's jobs have cost on the days that there were any, from one to another, both included.
+// Costs returns the cost of a tenant's jobs, in USD, by the days (YYYY-MM-DD) from one to another, both included, on which any finished.
 func (a *Archive) Costs(ctx context.Context, tenant string, from, to time.Time) (map[string]float64, error) {
 	costs := map[string]float64{}
-	err := a.do(ctx, "read the costs", func(ctx context.Context, db *pgxpool.Conn) error {
+	err := a.run(ctx, "read the costs", func(ctx context.Context, db *pgxpool.Conn) error {
 		rows, err := db.Query(ctx, `SELECT day::text, usd::float8 FROM ccee_costs WHERE tenant = $1 AND day BETWEEN $2 AND $3`, tenant, from, to)
 		if err != nil {
 			return err
@@ -131,7 +131,7 @@ func (a *Archive) Costs(ctx context.Context, tenant string, from, to time.Time) 
 	return costs, err
 }
 
-// eventColumns are those of an event; event reads them.
+// eventColumns are the columns that event reads.
 const eventColumns = `ms, n, seq, prev, hash, stamp, actor, action, job_id, metadata`
 
 func event(tenant string, row pgx.CollectableRow) (queue.Event, error) {
@@ -155,7 +155,7 @@ func (a *Archive) Events(ctx context.Context, tenant, before string, limit int) 
 		}
 	}
 	var events []queue.Event
-	err := a.do(ctx, "read the audit", func(ctx context.Context, db *pgxpool.Conn) error {
+	err := a.run(ctx, "read the audit", func(ctx context.Context, db *pgxpool.Conn) error {
 		rows, err := db.Query(ctx, `SELECT `+eventColumns+` FROM ccee_audit WHERE tenant = $1 AND (ms, n) < ($2, $3) ORDER BY ms DESC, n DESC LIMIT $4`, tenant, ms, n, limit)
 		if err != nil {
 			return err
@@ -165,18 +165,18 @@ func (a *Archive) Events(ctx context.Context, tenant, before string, limit int) 
 	})
 	for i := range events {
 		if !json.Valid(events[i].Metadata) {
-			events[i].Metadata = json.RawMessage("{}") // damaged: Verify tells
+			events[i].Metadata = json.RawMessage("{}") // damaged: Verify finds it
 		}
 	}
 	return events, err
 }
 
-// Verify reads all of a tenant's archived trail and holds it to its hashes, as queue.Verify does.
+// Verify reads all of a tenant's archived audit trail and checks its hash chain, as queue.Verify does.
 func (a *Archive) Verify(ctx context.Context, tenant string, anchor queue.Anchor) (queue.Chain, error) {
 	var c queue.Chain
 	var broken error
-	err := a.pool.AcquireFunc(ctx, func(db *pgxpool.Conn) error { // not do: a trail may be long
-		if err := a.make(ctx, db); err != nil {
+	err := a.pool.AcquireFunc(ctx, func(db *pgxpool.Conn) error { // not run: a long trail takes longer than timeout
+		if err := a.ensureTables(ctx, db); err != nil {
 			return err
 		}
 		rows, err := db.Query(ctx, `SELECT `+eventColumns+` FROM ccee_audit WHERE tenant = $1 ORDER BY ms, n`, tenant)

@@ -8,13 +8,13 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// storedJSON is a stored job as bytes: readable where it can be, lossless always.
+// storedJSON is the encoding of a stored job: readable where possible, lossless always.
 type storedJSON struct {
 	Text   map[string]string `json:"text"`
 	Base64 map[string][]byte `json:"base64,omitempty"` // what is not UTF-8
 }
 
-// secrets are fields that leave Redis for nowhere. A webhook without its secret is none.
+// secrets are fields that never leave Redis. A webhook without its secret is no webhook.
 var secrets = map[string]bool{"webhookSecret": true, "webhookUrl": true}
 
 func encode(s queue.Stored) ([]byte, error) {

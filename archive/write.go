@@ -16,8 +16,8 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// refused reports whether the database refused what it was told, rather than being away: trying again would be no use.
-func refused(err error) bool {
+// rejected reports whether the database rejected the data: trying again would be no use.
+func rejected(err error) bool {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) || len(e.Code) < 2 {
 		return false
@@ -29,14 +29,14 @@ func refused(err error) bool {
 	return false
 }
 
-// change is one thing to be brought into the archive, or out of it: a job that is deleted, or one with its row.
+// change is a job to be stored in the archive, with its row, or to be deleted from it.
 type change struct {
 	queue.Unarchived
 	job          queue.Record
 	record, data []byte
 }
 
-// newChange encodes what is stored of a job; of one that is deleted, nothing is.
+// newChange encodes a stored job; of one that is to be deleted there is nothing to encode.
 func newChange(u queue.Unarchived, s queue.Stored) (c change, err error) {
 	if c.Unarchived = u; u.Deleted {
 		return c, nil
@@ -50,37 +50,37 @@ func newChange(u queue.Unarchived, s queue.Stored) (c change, err error) {
 
 func (c *change) bytes() int { return len(c.record) + len(c.data) }
 
-// errSuperseded means that another copier has begun: what this one has read may be older than what that one wrote, and the job deleted
-// since.
+// errSuperseded means that another copier has begun: this one may have read a job before the other one wrote it, or before it was deleted.
 var errSuperseded = errors.New("another copier has begun")
 
-// place and holder are what the state is called that says how far the audit was copied, and by whom.
+// Names of rows in ccee_state.
 const (
-	place  = "audit"
-	holder = "copier"
+	auditPosition = "audit"  // the place in the audit of all tenants up to which it is copied
+	copierName    = "copier" // the copier that began last
 )
 
-// begin notes that the copier of that name copies what it reads from now on, and returns how far the audit was copied: a place in the
-// audit of all tenants, "" for nothing.
+// begin records that the copier of that name copies what it reads from now on. It returns the place in the audit of all tenants up to which
+// that is copied; "" for none.
 func (a *Archive) begin(ctx context.Context, copier string) (at string, err error) {
-	err = a.do(ctx, "begin to copy", func(ctx context.Context, db *pgxpool.Conn) error {
+	err = a.run(ctx, "begin to copy", func(ctx context.Context, db *pgxpool.Conn) error {
 		var before string
 		err := db.QueryRow(ctx, `SELECT coalesce(max(value) FILTER (WHERE name = $1), ''), coalesce(max(value) FILTER (WHERE name = $2), '') FROM ccee_state`,
-			place, holder).Scan(&at, &before)
+			auditPosition, copierName).Scan(&at, &before)
 		if err == nil && before != copier {
-			_, err = db.Exec(ctx, `INSERT INTO ccee_state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2`, holder, copier)
+			_, err = db.Exec(ctx, `INSERT INTO ccee_state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2`, copierName, copier)
 		}
 		return err
 	})
 	return at, err
 }
 
-// as sends what fill queues, all or none, for the copier of that name: or errSuperseded. One writes at a time, by the lock of the row.
-func (a *Archive) as(ctx context.Context, copier, what string, fill func(*pgx.Batch)) error {
-	return a.do(ctx, what, func(ctx context.Context, db *pgxpool.Conn) error {
+// inCopierTx sends the batch that fill fills in one transaction, if that copier was the last one to begin; otherwise it returns errSuperseded. One
+// copier writes at a time, by the lock of the row.
+func (a *Archive) inCopierTx(ctx context.Context, copier, what string, fill func(*pgx.Batch)) error {
+	return a.run(ctx, what, func(ctx context.Context, db *pgxpool.Conn) error {
 		return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 			var now string
-			err := tx.QueryRow(ctx, `SELECT value FROM ccee_state WHERE name = $1 FOR UPDATE`, holder).Scan(&now)
+			err := tx.QueryRow(ctx, `SELECT value FROM ccee_state WHERE name = $1 FOR UPDATE`, copierName).Scan(&now)
 			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 				return err
 			}
@@ -94,9 +94,9 @@ func (a *Archive) as(ctx context.Context, copier, what string, fill func(*pgx.Ba
 	})
 }
 
-// write brings changes over, all or none. It is idempotent: what is there already is replaced, and its cost with it.
+// write stores and deletes jobs, all or none. It is idempotent: a job that is there is replaced, and its cost with it.
 func (a *Archive) write(ctx context.Context, copier string, changes []change) error {
-	return a.as(ctx, copier, "store jobs", func(b *pgx.Batch) {
+	return a.inCopierTx(ctx, copier, "store jobs", func(b *pgx.Batch) {
 		for _, c := range changes {
 			c.queue(b)
 		}
@@ -105,7 +105,7 @@ func (a *Archive) write(ctx context.Context, copier string, changes []change) er
 
 func (c *change) queue(b *pgx.Batch) {
 	if c.Deleted {
-		b.Queue(`DELETE FROM ccee_jobs WHERE tenant = $1 AND id = $2`, c.Tenant, c.ID) // what it cost stays
+		b.Queue(`DELETE FROM ccee_jobs WHERE tenant = $1 AND id = $2`, c.Tenant, c.ID) // its cost stays
 		return
 	}
 	r := c.job
@@ -122,16 +122,16 @@ func (c *change) queue(b *pgx.Batch) {
 		ON CONFLICT (tenant, day) DO UPDATE SET usd = ccee_costs.usd + EXCLUDED.usd`, c.Tenant, day, cost)
 }
 
-// writeEvents stores events, and that the audit is copied up to at.
+// writeEvents stores events and at, the place up to which the audit is copied then.
 func (a *Archive) writeEvents(ctx context.Context, copier string, events []queue.Event, at string) error {
-	return a.as(ctx, copier, "store the audit", func(b *pgx.Batch) {
+	return a.inCopierTx(ctx, copier, "store the audit", func(b *pgx.Batch) {
 		for _, e := range events {
 			ms, n, err := parseStreamID(e.StreamID)
 			if err != nil || !storable(e.Tenant) {
-				continue // of a time before it told its place in the tenant's trail; or of no tenant that there can be
+				continue // written by a version that didn't store its place in the tenant's trail, or of an impossible tenant
 			}
 			for _, s := range []*string{&e.Link.Seq, &e.Link.Prev, &e.Link.Hash, &e.Link.Stamp, &e.Actor, &e.Action, &e.JobID} {
-				if !storable(*s) { // one who can write to Redis did that; Verify tells
+				if !storable(*s) { // written by somebody with access to Redis; Verify finds it
 					*s = strconv.Quote(*s)
 				}
 			}
@@ -139,14 +139,14 @@ func (a *Archive) writeEvents(ctx context.Context, copier string, events []queue
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
 				e.Tenant, ms, n, e.Link.Seq, e.Link.Prev, e.Link.Hash, e.Link.Stamp, e.Actor, e.Action, e.JobID, []byte(e.Metadata))
 		}
-		b.Queue(`INSERT INTO ccee_state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2`, place, at)
+		b.Queue(`INSERT INTO ccee_state (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2`, auditPosition, at)
 	})
 }
 
-// storable reports whether PostgreSQL's text can have s.
+// storable reports whether s can be a PostgreSQL text.
 func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// parseStreamID splits "<ms>-<n>". What is more than a bigint, and so none of ours, is the largest one: a tenant may send it as a cursor.
+// parseStreamID splits "<ms>-<n>". A number beyond bigint, which is none of ours, reads as the largest one: a tenant may send it as a cursor.
 func parseStreamID(id string) (ms, n int64, err error) {
 	before, after, ok := strings.Cut(id, "-")
 	if !ok {
@@ -169,7 +169,7 @@ func bigint(s string) (int64, error) {
 // Delete deletes a tenant's job and reports whether there was one.
 func (a *Archive) Delete(ctx context.Context, tenant, id string) (bool, error) {
 	var n int64
-	err := a.do(ctx, "delete job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
+	err := a.run(ctx, "delete job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
 		tag, err := db.Exec(ctx, `DELETE FROM ccee_jobs WHERE tenant = $1 AND id = $2`, tenant, id)
 		n = tag.RowsAffected()
 		return err
@@ -177,8 +177,8 @@ func (a *Archive) Delete(ctx context.Context, tenant, id string) (bool, error) {
 	return n > 0, err
 }
 
-// SetAnalysis stores what was said of a tenant's archived job; queue.ErrNotFound if there is none.
-func (a *Archive) SetAnalysis(ctx context.Context, tenant, id string, v queue.Verbal) error {
+// SetAnalysis stores the analysis of a tenant's archived job, or returns queue.ErrNotFound.
+func (a *Archive) SetAnalysis(ctx context.Context, tenant, id string, v queue.Analysis) error {
 	s, err := a.stored(ctx, tenant, id)
 	if err != nil {
 		return err
@@ -192,7 +192,7 @@ func (a *Archive) SetAnalysis(ctx context.Context, tenant, id string, v queue.Ve
 	if err != nil {
 		return err
 	}
-	return a.do(ctx, "store the analysis of job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
+	return a.run(ctx, "store the analysis of job "+id, func(ctx context.Context, db *pgxpool.Conn) error {
 		_, err := db.Exec(ctx, `UPDATE ccee_jobs SET record = $3, data = $4 WHERE tenant = $1 AND id = $2`, tenant, id, record, data)
 		return err
 	})

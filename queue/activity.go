@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// tallyBucket is the length of the time for which jobs are counted together, and tallyTTL how long such counts are kept.
+// tallyBucket is the interval over which jobs are counted together, and tallyTTL how long such a count is kept.
 const (
 	tallyBucket = 5 * time.Second
 	tallyTTL    = 2 * time.Hour
 )
 
-// Activity is what happened lately.
+// Activity counts the jobs of a recent interval.
 type Activity struct {
 	Submitted, Succeeded, Failed int64
-	Runtime                      time.Duration // of the last two together
-	Workers                      int64         // that are alive
+	Runtime                      time.Duration // of Succeeded and Failed together
+	Workers                      int64         // that are alive now
 	Ready                        int64         // those of Workers that can run jobs
 }
 
-// Activity sums up the last time of that length, at most two hours, to within five seconds.
+// Activity sums up the last window, at most two hours, to within five seconds.
 func (q *Queue) Activity(ctx context.Context, window time.Duration) (Activity, error) {
-	r, err := q.list(ctx, q.steps.activity, 6, "sum up what happened", seconds(window))
+	r, err := q.list(ctx, q.steps.activity, 6, "sum up the activity", seconds(window))
 	if err != nil {
 		return Activity{}, err
 	}

@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/ccee-dev/ccee/job"
 )
 
-// archiveTTL is how long a finished job waits for an archive that is away, and how long after the last sign of an archive finished jobs
-// still wait for it.
+// archiveTTL is how long a finished job waits for an unreachable archive, and how long after the last HoldArchive finished jobs still wait for
+// an archive.
 const archiveTTL = 7 * 24 * time.Hour
 
-// Unarchived is a finished job that is to be brought into the archive, or, if Deleted, out of it.
+// Unarchived is a finished job that is to be copied into the archive or, if Deleted, removed from it.
 type Unarchived struct {
 	ID, Tenant string
 	Deleted    bool
@@ -21,19 +19,20 @@ type Unarchived struct {
 	score float64
 }
 
-// HoldArchive makes the caller the one that archives, for d, unless another one is; from now on, finished jobs wait for it.
+// HoldArchive takes or renews the lease of the one caller that archives, for d, and reports whether the caller has it. From now on finished jobs
+// wait for the archive.
 func (q *Queue) HoldArchive(ctx context.Context, holder string, d time.Duration) (bool, error) {
-	v, err := q.run(ctx, q.steps.hold, "hold the archive", holder, d.Milliseconds(), seconds(archiveTTL))
+	v, err := q.run(ctx, q.steps.holdArchive, "hold the archive", holder, d.Milliseconds(), seconds(archiveTTL))
 	return integer(v) == 1, err
 }
 
-// Unarchived returns the first n that wait for the archive.
+// Unarchived returns the first n jobs that wait for the archive.
 func (q *Queue) Unarchived(ctx context.Context, n int) ([]Unarchived, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	zs, err := q.rdb.ZRangeWithScores(ctx, q.keys.part("unarchived"), 0, int64(n-1)).Result()
+	zs, err := q.rdb.ZRangeWithScores(ctx, q.keys.of("UNARCHIVED"), 0, int64(n-1)).Result()
 	if err != nil {
-		return nil, q.explain("read what waits for the archive", err)
+		return nil, q.explain("read the jobs that wait for the archive", err)
 	}
 	list := make([]Unarchived, len(zs))
 	for i, z := range zs {
@@ -43,25 +42,26 @@ func (q *Queue) Unarchived(ctx context.Context, n int) ([]Unarchived, error) {
 	return list, nil
 }
 
-// CountUnarchived returns how many wait for the archive.
+// CountUnarchived returns how many jobs wait for the archive.
 func (q *Queue) CountUnarchived(ctx context.Context) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	n, err := q.rdb.ZCard(ctx, q.keys.part("unarchived")).Result()
-	return n, q.explain("count what waits for the archive", err)
+	n, err := q.rdb.ZCard(ctx, q.keys.of("UNARCHIVED")).Result()
+	return n, q.explain("count the jobs that wait for the archive", err)
 }
 
-// Archived notes that a job is in the archive, or out of it, as u says it. What changed meanwhile waits on.
+// Archived records that the archive has a job, or no longer has it, as in u. A job that changed meanwhile still waits.
 func (q *Queue) Archived(ctx context.Context, u Unarchived) error {
 	_, err := q.run(ctx, q.steps.archived, "note that job "+u.ID+" is archived", u.ID, u.Tenant, u.score)
 	return err
 }
 
-// Stored is all that is stored of a job, by the names of its hash.
+// Stored is everything that is stored of a job: the fields of its hash, unpacked. It is the form in which the archive keeps jobs, as it loses
+// nothing; Record is what readers get of it.
 type Stored map[string]string
 
-// Stored returns what is stored of a job: nil if it is not there, or not finished. It may have megabytes, which submissions must not wait
-// behind: it goes by a connection of its own, not in a batch.
+// Stored returns everything that is stored of a finished job; nil if there is none. It may be megabytes, for which submissions must not wait, so
+// it doesn't go in a batch.
 func (q *Queue) Stored(ctx context.Context, u Unarchived) (Stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -77,10 +77,10 @@ func (q *Queue) Stored(ctx context.Context, u Unarchived) (Stored, error) {
 	return h, nil
 }
 
-// Record is what is shown of the job.
+// Record returns the job as readers get it.
 func (s Stored) Record() Record { return hash(s).record() }
 
-// Summary is s without what is large: source, input and output. Its Record is as Record, with a result without steps.
+// Summary returns s without the large fields: source, input and output. The result in its Record has no steps.
 func (s Stored) Summary() Stored {
 	short := Stored{}
 	for _, f := range summaryFields {
@@ -91,29 +91,22 @@ func (s Stored) Summary() Stored {
 	return short
 }
 
-// Source is the text of the job.
+// Source returns the job's source code.
 func (s Stored) Source() string { return s["sourceCode"] }
 
-// SetAnalysis puts in what was said of the job.
-func (s Stored) SetAnalysis(v Verbal) {
-	at := v.UpdatedAt.UTC().Format("2006-01-02T15:04:05.000Z")
-	s["analysis"], s["analysisProvider"], s["analysisFallbackReason"] = string(v.Analysis), v.Provider, v.FallbackReason
+// SetAnalysis sets the job's analysis.
+func (s Stored) SetAnalysis(a Analysis) {
+	at := a.UpdatedAt.UTC().Format("2006-01-02T15:04:05.000Z")
+	s["analysis"], s["analysisProvider"], s["analysisFallbackReason"] = string(a.Report), a.Provider, a.FallbackReason
 	s["analysisUpdatedAt"], s["updatedAt"] = at, at
 }
 
-// Submission is what the job was submitted with.
+// Submission returns what the job was submitted with.
 func (s Stored) Submission() (Submission, error) {
-	h := hash(s)
-	l := Lease{q: &Queue{}, Job: job.Spec{ID: h["jobId"], Tenant: h["tenantId"]}}
-	if err := l.decode(h); err != nil {
-		return Submission{}, err
-	}
-	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(h.integer("priority")), MaxAttempts: l.MaxAttempts,
-		Webhook: Webhook{h["webhookUrl"], h["webhookSecret"]}}, nil
+	return hash(s).submission(s["jobId"], s["tenantId"])
 }
 
-// EventsAfter returns events of all tenants, the oldest first, at most n, behind the place after ("": the oldest that there is). The second
-// result is the place of the last one.
+// EventsAfter returns at most n events of all tenants behind the place after ("": from the oldest), the oldest first, and the place of the last.
 func (q *Queue) EventsAfter(ctx context.Context, after string, n int) ([]Event, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -121,7 +114,7 @@ func (q *Queue) EventsAfter(ctx context.Context, after string, n int) ([]Event, 
 	if after != "" {
 		from = nextID(after)
 	}
-	msgs, err := q.rdb.XRangeN(ctx, q.keys.audit, from, "+", int64(n)).Result()
+	msgs, err := q.rdb.XRangeN(ctx, q.keys.of("AUDIT"), from, "+", int64(n)).Result()
 	if err != nil {
 		return nil, after, q.explain("read the audit", err)
 	}
@@ -134,7 +127,7 @@ func (q *Queue) EventsAfter(ctx context.Context, after string, n int) ([]Event, 
 	return events, after, nil
 }
 
-// VerifyArchived is Verify for a trail that each reads in order, from wherever it is kept.
+// VerifyArchived is Verify for a trail that is kept elsewhere; each calls its argument with each event in order.
 func VerifyArchived(anchor Anchor, each func(func(Event) error) error) (Chain, error) {
 	var c Chain
 	err := each(func(e Event) error {

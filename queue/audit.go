@@ -16,24 +16,24 @@ import (
 
 // Event is an entry of the audit.
 type Event struct {
-	StreamID  string // its place: "<ms>-<n>"; set by Redis
+	StreamID  string // its place in the tenant's trail, "<ms>-<n>"; set by Redis
 	Timestamp time.Time
 	Actor     string // api, worker or runner
 	Action    string
-	Tenant    string          // "" if it is not known
+	Tenant    string          // "" if unknown
 	JobID     string          // "" for an event without a job
-	Metadata  json.RawMessage // an object; traceId is always there
+	Metadata  json.RawMessage // an object that has traceId
 
-	Link Link // in the tenant's chain
+	Link Link
 }
 
-// Link is what chains an event to the one before it.
+// Link chains an event to the one before it in the tenant's trail.
 type Link struct {
-	Seq, Prev, Hash string // number in the tenant's trail, hash of the event before, own hash
-	Stamp           string // Timestamp as it was hashed
+	Seq, Prev, Hash string // number in the trail, hash of the event before, own hash
+	Stamp           string // Timestamp in the form that was hashed
 }
 
-// Audit appends an event of the api that no other step writes. metadata is encoded as JSON and must be an object.
+// Audit appends an event of the api that is not part of another step. metadata is encoded as JSON and must be an object.
 func (q *Queue) Audit(ctx context.Context, tenant, action, jobID string, metadata any) error {
 	b, err := json.Marshal(metadata)
 	if err != nil {
@@ -43,7 +43,7 @@ func (q *Queue) Audit(ctx context.Context, tenant, action, jobID string, metadat
 	return err
 }
 
-// Events returns a tenant's latest events, newest first, at most limit, of those before the stream id before ("": the newest).
+// Events returns at most limit of a tenant's events before the stream id before ("": the newest), newest first.
 func (q *Queue) Events(ctx context.Context, tenant, before string, limit int) ([]Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -68,16 +68,16 @@ func eventsOf(msgs []redis.XMessage) []Event {
 		e := Event{StreamID: m.ID, Timestamp: h.time("timestamp"), Actor: h["actor"], Action: h["action"], Tenant: h["tenantId"],
 			JobID: h["jobId"], Metadata: json.RawMessage(h["metadata"]), Link: Link{h["seq"], h["prev"], h["hash"], h["timestamp"]}}
 		if !json.Valid(e.Metadata) {
-			e.Metadata = json.RawMessage("{}") // damaged: Verify tells
+			e.Metadata = json.RawMessage("{}") // damaged: Verify finds it
 		}
 		events[i] = e
 	}
 	return events
 }
 
-// chain is the hash of an entry over the one before it and all that it says; lib.lua has the same. It is SHA-1 because that is what
-// a script in Redis has. Who wants to change an entry needs a second one with the same hash (a second preimage), which nobody can
-// find; that two entries of one hash can be made together gains nothing, because the hash before is part of both.
+// chain returns the hash of an entry: over the hash of the entry before and all of its own fields, as audit in lib.lua does. It is SHA-1, the only
+// hash that a script in Redis has. To change an entry takes another one with the same hash (a second preimage), which nobody can find; that two
+// entries with one hash can be made together (a collision) is of no use, because the hash before is part of both.
 func (e *Event) chain(metadata string) string {
 	var b strings.Builder
 	for _, f := range []string{e.Link.Prev, e.Link.Seq, e.Link.Stamp, e.Actor, e.Action, e.Tenant, e.JobID, metadata} {
@@ -87,14 +87,14 @@ func (e *Event) chain(metadata string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Chain is what Verify found.
+// Chain describes a verified audit trail.
 type Chain struct {
 	Events      int64
-	First, Last int64  // sequence numbers; what was before First has left the bounded trail
-	Hash        string // of the last entry: kept elsewhere, it proves later that nothing up to it was changed
+	First, Last int64  // sequence numbers; entries before First were trimmed
+	Hash        string // of the last entry; as a later Anchor it proves that nothing up to it was changed
 }
 
-// Anchor is the number and the hash of an entry as they were once; the zero Anchor is none.
+// Anchor is the number and the hash of an entry, noted earlier and elsewhere; the zero Anchor is none.
 type Anchor struct {
 	Number int64
 	Hash   string
@@ -103,18 +103,17 @@ type Anchor struct {
 // verifyPage is how many entries Verify reads at once.
 const verifyPage = 500
 
-// What the errors of Verify wrap when the trail could be read: it is not what was written, or there is none of that name. Any other error
-// says that nothing was verified.
+// Verify's errors wrap these if it could read the trail. Any other error means that nothing was verified.
 var (
 	ErrBroken  = errors.New("the audit trail was changed")
 	ErrNoTrail = errors.New("there is no audit trail of that tenant")
 )
 
-// Verify reads a tenant's whole trail and holds it to its hashes: an entry that was changed, left out or put in, and an end that was
-// cut off, is told as an error that wraps ErrBroken. It can't tell that somebody wrote the whole trail anew; an anchor, kept
-// elsewhere, can: its entry, unless it has left the trail, must still have that hash.
+// Verify reads a tenant's whole audit trail and verifies its hash chain. The error wraps ErrBroken if an entry was changed, removed or inserted,
+// or the end was cut off. Without an anchor it can't notice that somebody wrote the whole trail again; with one, the anchor's entry, unless it
+// was trimmed, must still have that hash.
 func (q *Queue) Verify(ctx context.Context, tenant string, anchor Anchor) (Chain, error) {
-	// The head first: what is written meanwhile is beyond it.
+	// The head first: entries that are written meanwhile come behind it.
 	head, err := q.rdb.HMGet(ctx, q.keys.auditHead(tenant), "seq", "hash").Result()
 	if err != nil {
 		return Chain{}, q.explain("read the audit of tenant "+tenant, err)
@@ -154,7 +153,7 @@ func (q *Queue) Verify(ctx context.Context, tenant string, anchor Anchor) (Chain
 	return c, nil
 }
 
-// missing is the error of a trail without any entry: where there was one once, it was taken away.
+// missing is the error of a trail without entries: with an anchor, there were some.
 func (a Anchor) missing() error {
 	if a.Number > 0 {
 		return fmt.Errorf("%w: it has no entry, there was one with number %d", ErrBroken, a.Number)
@@ -162,12 +161,12 @@ func (a Anchor) missing() error {
 	return ErrNoTrail
 }
 
-// add holds the next entry to those before it.
+// add verifies the next entry.
 func (c *Chain) add(e *Event, metadata string) error {
 	n, err := strconv.ParseInt(e.Link.Seq, 10, 64)
 	switch {
 	case err != nil || e.chain(metadata) != e.Link.Hash:
-		return fmt.Errorf("%w: entry %s (number %s, %s) does not have the hash of what it says", ErrBroken, e.StreamID, e.Link.Seq, e.Action)
+		return fmt.Errorf("%w: entry %s (number %s, %s) does not have the hash of its content", ErrBroken, e.StreamID, e.Link.Seq, e.Action)
 	case c.Events > 0 && n != c.Last+1:
 		return fmt.Errorf("%w: entry %s has number %d after %d", ErrBroken, e.StreamID, n, c.Last)
 	case c.Events > 0 && e.Link.Prev != c.Hash, n == 1 && e.Link.Prev != "":

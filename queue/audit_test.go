@@ -183,7 +183,7 @@ func TestAuditIsBounded(t *testing.T) {
 	if err != nil || c.Last != written || c.First == 1 || c.Events > 200 { // Redis trims by whole nodes of 100 entries
 		t.Errorf("verify: %+v, %v, want the last of %d events", c, err, written)
 	}
-	if n := q.rdb.XLen(t.Context(), q.keys.audit).Val(); n > 200 {
+	if n := q.rdb.XLen(t.Context(), q.keys.of("AUDIT")).Val(); n > 200 {
 		t.Errorf("the audit of all tenants has %d events", n)
 	}
 }

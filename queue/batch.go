@@ -13,8 +13,11 @@ const (
 	batchLines = 2
 )
 
-// batcher sends the commands of callers that come at the same time as one: most of what a short command costs, here and in Redis, is
-// the system calls around it. Nobody waits for others to come: a batch is what has gathered while the ones before were under way.
+// batcher sends the commands of concurrent callers in one write: most of the cost of a short command, here and in Redis, is the system calls
+// around it. No caller waits for others: a batch is what has gathered while the batches before it were under way.
+//
+// go-redis v9.23 has Client.AutoPipeline for this, marked EXPERIMENTAL: subject to change. When it is stable, and never repeats a command that
+// may have been executed (a job claimed twice waits until the first lease ends), it replaces this file.
 type batcher struct {
 	rdb  *redis.Client
 	in   chan *batched
@@ -23,7 +26,7 @@ type batcher struct {
 	wg   sync.WaitGroup
 }
 
-// batched are the commands of one caller.
+// batched holds the commands of one caller.
 type batched struct {
 	cmds []redis.Cmder
 	done chan struct{} // closed when they have their answers
@@ -37,8 +40,8 @@ func newBatcher(rdb *redis.Client) *batcher {
 	return b
 }
 
-// do has commands executed, in their order, and returns when each has its answer or its error. When ctx ends before, it returns ctx's
-// error, and the commands must not be looked at any more: they may be executed yet.
+// do executes commands in their order and returns when each has its answer or its error. When ctx ends first, it returns ctx's error; then the
+// commands may still be executed and must not be read.
 func (b *batcher) do(ctx context.Context, cmds ...redis.Cmder) error {
 	item := &batched{cmds: cmds, done: make(chan struct{})}
 	select {
@@ -61,7 +64,7 @@ func (b *batcher) close() {
 	b.wg.Wait()
 }
 
-// send sends one batch after the other.
+// send sends batches until close.
 func (b *batcher) send() {
 	for {
 		select {
@@ -73,7 +76,7 @@ func (b *batcher) send() {
 	}
 }
 
-// gather adds to the first item what others wait to give.
+// gather adds to the first item those of other waiting callers.
 func (b *batcher) gather(first *batched) []*batched {
 	items, n := []*batched{first}, len(first.cmds)
 	for n < batchMax {

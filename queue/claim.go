@@ -2,38 +2,35 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/ccee-dev/ccee/job"
 )
 
-// heldPause is how long a Claim whose Claimer leaves jobs to others waits until it looks again: it can't wait for a token, which is as likely
-// to be for those jobs.
+// heldPause is how long a Claim that skipped jobs of full tenants waits before it tries again: it can't wait for a token, which may be for the
+// skipped jobs.
 const heldPause = 10 * time.Millisecond
 
-// Claimer is who takes jobs.
+// Claimer describes a worker that claims jobs.
 type Claimer struct {
-	Worker    string   // in what is stored; unique among live processes
-	Languages []string // in which it takes jobs
-	// Full, if not nil, are the tenants of which it takes no more at present; Changed tells when there may be fewer.
+	Worker    string   // its name; unique among live processes
+	Languages []string // in which it can run jobs
+	// Full, if not nil, returns the tenants whose jobs it skips now; Changed is signalled when there may be fewer.
 	Full    func() []string
 	Changed <-chan struct{}
 }
 
-// Claim waits for a job and takes it under a lease. The error is ctx's when ctx ended first; otherwise Redis could not be asked, and the
-// caller should try again after a pause.
+// Claim waits for a job and claims it under a lease. The error is ctx's if ctx ended first; otherwise Redis is unreachable, and the caller should
+// try again after a pause.
 func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		// Not under ctx: a claim that is given up half-way may have been made, and its job would have to wait for the lease to expire.
+		// Without ctx: a claim that is cancelled half-way may succeed in Redis, and then its job would wait until the lease expires.
 		var full []string
 		if c.Full != nil {
 			full = c.Full()
@@ -59,18 +56,18 @@ func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
 	}
 }
 
-// wakes are the lists that a worker waits at that takes jobs in those languages.
+// wakes returns the lists at which a worker with those languages waits.
 func (q *Queue) wakes(languages []string) []string {
-	lists := []string{q.keys.wake()}
+	lists := []string{q.keys.of("WAKE")}
 	for _, l := range languages {
 		lists = append(lists, q.keys.wakeFor(l))
 	}
 	return lists
 }
 
-// tryClaim takes a job if one waits of a tenant that is not full; otherwise it returns how long there will be none unless a token comes.
+// tryClaim claims a job if a tenant that is not full has one; otherwise it returns how long there will be none unless a token comes.
 func (q *Queue) tryClaim(ctx context.Context, c Claimer, full ...string) (*Lease, time.Duration, error) {
-	sent := time.Now() // before the step, so that we never think the lease longer than Redis does
+	sent := time.Now() // before the step, so that the lease never ends later here than in Redis
 	args := make([]any, 0, 2+len(c.Languages)+len(full))
 	args = append(args, c.Worker, len(c.Languages))
 	for _, l := range c.Languages {
@@ -98,7 +95,9 @@ func (q *Queue) tryClaim(ctx context.Context, c Claimer, full ...string) (*Lease
 	}
 	l := &Lease{q: q, claim: integer(r[3]), Attempt: int(integer(r[4])), renewed: sent}
 	l.Job.ID, l.Job.Tenant = text(r[1]), text(r[2])
-	if err := l.decode(pairs(r[5])); err != nil {
+	h := pairs(r[5])
+	s, err := h.submission(l.Job.ID, l.Job.Tenant)
+	if err != nil {
 		// No attempt will read it better. The tenant's slot is freed, and the payload stays for us to look at.
 		err = l.fail(ctx, Fault{Message: "the stored job could not be read", Cause: err.Error()}, true)
 		if errors.Is(err, ErrLeaseLost) {
@@ -106,30 +105,10 @@ func (q *Queue) tryClaim(ctx context.Context, c Claimer, full ...string) (*Lease
 		}
 		return nil, 0, err
 	}
-	return l, 0, nil
-}
-
-// decode fills the lease from the job's hash.
-func (l *Lease) decode(h hash) error {
-	key := l.q.keys.job(l.Job.ID)
-	var spec job.Spec
-	if err := json.Unmarshal([]byte(h["spec"]), &spec); err != nil {
-		return fmt.Errorf("field spec of %s: %w", key, err)
-	}
-	if spec.ID != l.Job.ID || spec.Tenant != l.Job.Tenant {
-		return fmt.Errorf("field spec of %s is of job %q, tenant %q", key, spec.ID, spec.Tenant)
-	}
-	spec.Source, spec.Attempt = h["sourceCode"], l.Attempt
-	if stdin := h["stdin"]; stdin != "" {
-		spec.Stdin = []byte(stdin)
-	}
-	if err := spec.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", key, err)
-	}
-	l.Job = spec
-	l.TraceID, l.Request, l.MaxAttempts = h["traceId"], h.request(), int(h.integer("maxAttempts"))
+	l.Job, l.TraceID, l.Request, l.MaxAttempts = s.Spec, h["traceId"], s.Request, s.MaxAttempts
+	l.Job.Attempt = l.Attempt
 	l.CreatedAt, l.StartedAt = h.time("createdAt"), h.time("startedAt")
-	return nil
+	return l, 0, nil
 }
 
 func pairs(v any) hash {
@@ -141,14 +120,14 @@ func pairs(v any) hash {
 	return h
 }
 
-// sleep blocks until there is a token in one of the lists wakes, wait is over, or ctx ends.
+// sleep blocks until one of the lists has a token, wait is over, or ctx ends.
 func (q *Queue) sleep(ctx context.Context, wakes []string, worker string, wait time.Duration) error {
 	own := q.keys.wakeWorker(worker)
-	// A command that blocks does not see a context end. A token of the worker's own ends it, whether it blocks already or not yet.
+	// A blocking command does not notice that a context ends. A token in the worker's own list ends it, whether it blocks already or not yet.
 	stop := context.AfterFunc(ctx, func() {
 		wctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
 		defer cancel()
-		_, _ = q.rdb.Pipelined(wctx, func(p redis.Pipeliner) error { // without it the block ends by itself, after maxBlock
+		_, _ = q.rdb.Pipelined(wctx, func(p redis.Pipeliner) error { // if this fails, the command returns after maxBlock
 			p.RPush(wctx, own, 1)
 			p.Expire(wctx, own, 2*maxBlock)
 			return nil
@@ -171,8 +150,8 @@ func (q *Queue) sleep(ctx context.Context, wakes []string, worker string, wait t
 		return errors.Join(ctx.Err(), q.explain("wait for a job", err))
 	}
 	if ctx.Err() != nil && len(got) > 0 && got[0] != own {
-		// The token was meant for whoever goes on working.
-		return errors.Join(ctx.Err(), q.explain("pass the wake-up on", q.rdb.RPush(bctx, got[0], 1).Err()))
+		// Another worker needs the token.
+		return errors.Join(ctx.Err(), q.explain("return a wake-up token", q.rdb.RPush(bctx, got[0], 1).Err()))
 	}
 	return ctx.Err()
 }

@@ -2,15 +2,15 @@ package queue
 
 import "context"
 
-// Counts are numbers of jobs.
+// Counts has the numbers of jobs in each state.
 type Counts struct {
 	Waiting int64 // ready to be claimed
-	Stuck   int64 // those of Waiting whose language no worker can run now
+	Stuck   int64 // those of Waiting in a language that no worker can run now
 	Active  int64 // under a lease
-	Delayed int64 // waiting for a retry to be due
+	Delayed int64 // waiting for the delay of a retry
 	Dead    int64 // in the dead-letter list
 
-	Succeeded, Failed, Cancelled, Retried int64 // since ever; Retried counts retries, not jobs
+	Succeeded, Failed, Cancelled, Retried int64 // ever; Retried counts retries, not jobs
 }
 
 // Pending is the number of unfinished jobs.

@@ -10,7 +10,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// DeadLetter is a job that had no result after its last attempt, or that could not be read.
+// DeadLetter is a job without a result after its last attempt, or one that could not be read.
 type DeadLetter struct {
 	ID, Tenant string
 	DiedAt     time.Time
@@ -18,8 +18,7 @@ type DeadLetter struct {
 	Cause      string // for operators: may name addresses and paths
 }
 
-// DeadLetters returns the latest dead-lettered jobs, newest first, at most limit. The job itself, source included, is in its
-// hash until DeadLetterTTL is over.
+// DeadLetters returns at most limit dead-lettered jobs, newest first. The job itself, with its source, is stored until DeadLetterTTL is over.
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
 	const what = "read the dead-letter list"
 	if limit < 1 {
@@ -27,7 +26,7 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	es, err := q.rdb.ZRevRangeWithScores(ctx, q.keys.deadLetters(), 0, int64(limit-1)).Result()
+	es, err := q.rdb.ZRevRangeWithScores(ctx, q.keys.of("DEAD"), 0, int64(limit-1)).Result()
 	if err != nil || len(es) == 0 {
 		return nil, q.explain(what, err)
 	}
@@ -50,8 +49,8 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error
 	return out, nil
 }
 
-// Replay brings a dead-lettered job back, with fresh attempts, and reports whether it did: not if the job has left the list
-// meanwhile or is not stored any more.
+// Replay queues a dead-lettered job again, with maxAttempts new attempts, and reports whether it did: not if the job has left the list or is not
+// stored any more.
 func (q *Queue) Replay(ctx context.Context, d DeadLetter, maxAttempts int) (bool, error) {
 	if maxAttempts < 1 {
 		return false, job.Invalid("maxAttempts", "is %d, it must be at least 1", maxAttempts)
@@ -60,10 +59,10 @@ func (q *Queue) Replay(ctx context.Context, d DeadLetter, maxAttempts int) (bool
 	return s == "recovered", err
 }
 
-// Drop takes a job out of the dead-letter list; the job itself stays until it expires. It reports whether it was there.
+// Drop removes a job from the dead-letter list, and reports whether it was there. The job itself stays until it expires.
 func (q *Queue) Drop(ctx context.Context, d DeadLetter) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	n, err := q.rdb.ZRem(ctx, q.keys.deadLetters(), d.ID+" "+d.Tenant).Result()
+	n, err := q.rdb.ZRem(ctx, q.keys.of("DEAD"), d.ID+" "+d.Tenant).Result()
 	return n == 1, q.explain("drop job "+d.ID, err)
 }

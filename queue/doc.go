@@ -9,8 +9,8 @@
 //
 // # Steps
 //
-// Each change is one Lua script, so it happens as a whole or not at all, and two of them never interleave. keys.go names all
-// keys; lib.lua has what several scripts share; each script says what it takes and returns. Scripts use Redis's clock alone.
+// Each change is one Lua script, so it happens as a whole or not at all, and two of them never interleave. keyTable in keys.go lists all keys;
+// lua/lib.lua has what several scripts share; each script says what it takes and returns. Scripts use Redis's clock alone.
 //
 //	           submit             claim               complete
 //	(nothing) --------> queued ------------> running ----------> succeeded | failed | cancelled
@@ -20,6 +20,15 @@
 //	                      +--------------------+  | retry (after a delay), lease expired (at once)
 //	                      ^                       v
 //	                      +------------------- retrying ---- cancel ----> cancelled
+//
+// # Scripts
+//
+// A step is one EVALSHA, with what it uses of the library in front (link.go). Redis 7 has function libraries (FUNCTION LOAD), which would need no
+// linker. They are not used because: a library has one name in the whole server, so during an upgrade the new processes would replace the steps of the
+// old ones, or each version would have to remove the libraries of the others, while a script is named by its text and both run side by side; names
+// and Options are part of the text, so two queues in one Redis would need two libraries anyway; they stay in the AOF and on replicas until somebody
+// deletes them; loading them takes rights (ACL +function|load) that a managed Redis may not give; and Redis 6, ElastiCache 6.x for one, has
+// none. What they would give: no NOSCRIPT after a failover, which costs one EVAL a script (Queue.run), and an allow-oom flag instead of ignoreOOM.
 //
 // # Leases
 //
@@ -50,6 +59,14 @@
 // expiry or retry is due; both are known. A token is lost with a worker that dies right after taking it, so no wait is longer than 5 s. Wait and Keep
 // learn of ends and cancellations by pub/sub, which may lose messages: both look at the hash again after each reconnection,
 // and Keep at each renewal.
+//
+// # Request limits
+//
+// Of a tenant's requests, submissions and redeliveries at most a limit is admitted in any window of a length: the window slides (countRequest in
+// lib.lua). A window that begins by the clock lets twice the limit through around its edge. A token bucket (GCRA) of that size does so too: a
+// full bucket, and what flows in meanwhile; one that doesn't lets through half the limit later on. So the times of the admitted requests are
+// kept. Above rateSteps those of one part of the window stand together under the time of the last: a tenant takes at most some 1,300 bytes a
+// limit, and a place is free again at most one part late, never early. RetryAfter says exactly when.
 //
 // # Memory
 //

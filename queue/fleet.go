@@ -12,21 +12,26 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// Fleet says who is alive and what can be run now, and, apart from that, what can be submitted: a job in a language that nobody runs now
-// waits for a worker.
+// Fleet describes the workers that are alive and what they can run now, and, independently of that, what can be submitted: a job in a language
+// that no worker runs now waits for one.
 type Fleet struct {
-	Workers int            // that are alive
-	Ready   int            // those of Workers that can run jobs
-	Now     []job.Language // that they can run, by name
-	Known   []job.Language // that can be submitted, by name: what workers have offered within 30 days, those of Now too
-	Stuck   []string       // languages in which jobs wait that nobody can run now
+	Workers  int                 // that are alive
+	Ready    int                 // those of Workers that can run jobs
+	Warnings map[string][]string // of the backends of live workers, by worker; for operators
+	Now      []job.Language      // that the workers can run, by name
+	Known    []job.Language      // that can be submitted, by name: those that workers have offered within 30 days, with those of Now
+	Stuck    []string            // languages in which jobs wait that no worker can run now
 }
 
-// PublishRuntimes records which languages a worker can run now; none: it is alive, and that is all. The record holds for ttl, so a worker
-// repeats it well within; ttl 0 withdraws it. What was offered once stays known.
-func (q *Queue) PublishRuntimes(ctx context.Context, worker string, langs []job.Language, ttl time.Duration) error {
+// PublishRuntimes records which languages a worker can run now (none: it is alive, and that is all) and what its backend warns of. The record
+// holds for ttl, so a worker repeats it well before; ttl 0 withdraws it. A language that was offered once stays known.
+func (q *Queue) PublishRuntimes(ctx context.Context, worker string, langs []job.Language, ttl time.Duration, warnings ...string) error {
 	profiles := make([]json.RawMessage, len(langs))
-	args := []any{worker, nil, ttl.Milliseconds()}
+	warned, err := json.Marshal(warnings)
+	if err != nil {
+		return fmt.Errorf("encode the warnings of worker %s: %w", worker, err)
+	}
+	args := []any{worker, nil, ttl.Milliseconds(), warned}
 	for i, l := range langs {
 		b, err := json.Marshal(l)
 		if err != nil {
@@ -43,10 +48,10 @@ func (q *Queue) PublishRuntimes(ctx context.Context, worker string, langs []job.
 	return err
 }
 
-// Fleet looks at the workers. Where two differ in a language, the one counts that spoke last.
+// Fleet returns the workers' records. Where two differ in a language, the latest counts.
 func (q *Queue) Fleet(ctx context.Context) (Fleet, error) {
 	const what = "read the languages"
-	r, err := q.list(ctx, q.steps.fleet, 3, what)
+	r, err := q.list(ctx, q.steps.fleet, 4, what)
 	if err != nil {
 		return Fleet{}, err
 	}
@@ -79,22 +84,35 @@ func (q *Queue) Fleet(ctx context.Context) (Fleet, error) {
 		f.Stuck = append(f.Stuck, text(v))
 	}
 	slices.Sort(f.Stuck)
+	f.Warnings = readWarnings(pairs(r[3]))
 	return f, nil
+}
+
+// readWarnings returns the warnings of those workers that have any.
+func readWarnings(stored hash) map[string][]string {
+	all := map[string][]string{}
+	for worker, s := range stored {
+		var list []string
+		if json.Unmarshal([]byte(s), &list) == nil && len(list) > 0 {
+			all[worker] = list
+		}
+	}
+	return all
 }
 
 func byName(langs map[string]job.Language) []job.Language {
 	return slices.SortedFunc(maps.Values(langs), func(a, b job.Language) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Forget makes a language unknown until a worker offers it again, and reports whether it was known.
-func (q *Queue) Forget(ctx context.Context, language string) (bool, error) {
+// ForgetLanguage removes a language from those that can be submitted, until a worker offers it again, and reports whether it was there.
+func (q *Queue) ForgetLanguage(ctx context.Context, language string) (bool, error) {
 	v, err := q.run(ctx, q.steps.forget, "forget the language "+language, language)
 	return integer(v) == 1, err
 }
 
-// Sweep does what must be done although there may be no worker: it puts back jobs of workers that died, and fails those that have waited
-// for longer than MaxWait in a language that nobody has offered for as long. It returns how many it failed; when there are any, there may be
-// more. Anybody may call it, at any time: it is one step like all others.
+// Sweep does the work that must not wait for a worker: it puts back jobs of workers that died, and fails jobs that have waited for longer than
+// MaxWait for a language that no worker has offered for as long. It returns how many it failed; if any, there may be more. Any process may call
+// it at any time.
 func (q *Queue) Sweep(ctx context.Context) (failed int64, err error) {
 	v, err := q.run(ctx, q.steps.sweep, "end jobs that nobody can run")
 	return integer(v), err

@@ -12,41 +12,40 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// HistoryQuery asks for a part of a tenant's history.
+// HistoryQuery selects a part of a tenant's history.
 type HistoryQuery struct {
 	Limit    int       // at least 1
 	Cursor   string    // the Next of an earlier Page; "": from the newest
-	From, To time.Time // of submission, in milliseconds, both included; zero: no bound
-	Status   State     // as Record.Shown says it; "": any
+	From, To time.Time // of submission, to the millisecond, both included; zero: no bound
+	Status   State     // as Record.Shown returns it; "": any
 	Language string    // "": any
 }
 
-// matches reports whether the query asks for a job like r.
+// matches reports whether the query selects r.
 func (h *HistoryQuery) matches(r Record) bool {
 	return (h.Status == "" || r.Shown() == h.Status) && (h.Language == "" || r.Language == h.Language)
 }
 
 // Page is a part of a history.
 type Page struct {
-	Jobs []Record // newest first; results without steps, and so without output: see Looks
-	Next string   // the cursor of what follows; "" at the end
+	Jobs []Record // newest first; their results have no steps, and so no output: Looks has them
+	Next string   // the cursor of the next page; "" at the end
 }
 
-// ErrCursor means that a cursor is not one that a Page had.
+// ErrCursor means that a cursor is not the Next of a Page.
 var ErrCursor = errors.New("no such cursor")
 
-// historyChunk is how many jobs are looked at in one round trip.
+// historyChunk is how many jobs are read in one round trip.
 const historyChunk = 100
 
-// summaryFields are recordFields with the result's summary in the place of the result.
+// summaryFields are recordFields with the result's summary instead of the result.
 var summaryFields = func() []string {
 	fields := slices.Clone(recordFields)
 	fields[slices.Index(fields, "result")] = "summary"
 	return fields
 }()
 
-// History returns a page of a tenant's jobs, the newest first. Jobs that have expired are left out. The error is ErrCursor, or
-// Redis could not be asked.
+// History returns a page of a tenant's jobs, newest first, without those that have expired. The error is ErrCursor, or Redis is unreachable.
 func (q *Queue) History(ctx context.Context, tenant string, h HistoryQuery) (Page, error) {
 	p, err := q.history(ctx, tenant, h)
 	if err != nil && !errors.Is(err, ErrCursor) {
@@ -80,7 +79,7 @@ func (q *Queue) history(ctx context.Context, tenant string, h HistoryQuery) (Pag
 	return p, nil
 }
 
-// historyIDs returns the ids that are in question, the newest first. A history is bounded, and so are they.
+// historyIDs returns the ids that the query may select, newest first. They are bounded, as a history is.
 func (q *Queue) historyIDs(ctx context.Context, tenant string, h HistoryQuery) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -108,7 +107,7 @@ func (q *Queue) historyIDs(ctx context.Context, tenant string, h HistoryQuery) (
 	}
 	var ids []string
 	for _, z := range zs {
-		// Those of one millisecond are sorted by their id.
+		// Jobs of one millisecond are sorted by id.
 		if member := text(z.Member); int64(z.Score) < ms || member < id {
 			ids = append(ids, member)
 		}
@@ -116,12 +115,12 @@ func (q *Queue) historyIDs(ctx context.Context, tenant string, h HistoryQuery) (
 	return ids, nil
 }
 
-// Cursor is the place of the job in its tenant's history: the history is sorted by the time of submission, then by id.
+// Cursor returns the job's place in its tenant's history, which is sorted by the time of submission, then by id.
 func (r Record) Cursor() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(r.CreatedAt.UnixMilli(), 10) + " " + r.ID))
 }
 
-// ParseCursor reads what Cursor wrote; the error is ErrCursor.
+// ParseCursor parses a Cursor; the error is ErrCursor.
 func ParseCursor(s string) (ms int64, id string, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil {

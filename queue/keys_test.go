@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,27 +12,52 @@ import (
 
 func redisZ(score float64, member string) redis.Z { return redis.Z{Score: score, Member: member} }
 
-// TestKeysAgree holds the Lua names to the Go names, with a queue and a tenant whose names try to break out of a string.
+// Scripts and Go have the same names for all keys, with a queue and a tenant whose names try to break out of a string.
 func TestKeysAgree(t *testing.T) {
 	requireRedis(t)
-	q := openQueue(t, shared.url(), Options{Name: `a"b\n]]c`, DeadLetterName: "d'e", AuditName: "a'u"})
-	k, tenant := q.keys, "t e'n\"ant"
-	want := []string{k.job("i"), k.history(tenant), k.activeIDs(tenant), k.active(tenant), k.dailyJobs(tenant, "2026-01-02"),
-		k.dailyCost(tenant, "2026-01-02"), k.waiting("a:b", tenant), k.rate(tenant, Submits, 29_999_999), k.wake(), k.finished(), k.cancel(), k.deadLetters(),
-		k.part("workers"), k.part("runtimes"), k.idempotent(tenant, "abc"), k.auditTrail(tenant), k.auditHead(tenant), k.audit,
-		k.part("webhooks"), k.hookWake(), k.deliveries("i"), k.changed(), k.events("i"),
-		k.modelCalls(tenant, "2026-01-02"), k.wakeFor("l"), k.part("ring:l"), k.part("since:l"), k.part("languages"), k.part("offered")}
-	script := redis.NewScript(k.lua() + `local t, d = ARGV[1], '2026-01-02'
-		return { jobKey('i'), history(t), activeIDs(t), activeJobs(t), dailyJobs(t, d), dailyCost(t, d), waiting('a:b', t),
-			rateKey(t, 'submit_rate_limit', 29999999), WAKE, FINISHED, CANCEL, DEAD, WORKERS, RUNTIMES,
-			idempotent(t, 'abc'), auditTrail(t), auditHead(t), AUDIT, HOOKS, HOOK_WAKE, deliveries('i'), CHANGED, events('i'), modelCalls(t, d),
-			wakeFor('l'), ring('l'), since('l'), LANGUAGES, OFFERED }`)
-	got, err := script.Run(t.Context(), q.rdb, nil, tenant).StringSlice()
+	q := openQueue(t, shared.url(), Options{Name: `a"b\n]]<t>c`, DeadLetterName: "d'e", AuditName: "a'u"})
+	args, script := []any{}, q.keys.lua()+"return {"
+	var want []string
+	for _, row := range keyTable {
+		var values []string
+		script += row.name
+		if len(q.keys[row.name].params) > 0 {
+			for _, param := range q.keys[row.name].params {
+				if param != "n" {
+					values = append(values, "t e'n\"ant:"+param)
+					args = append(args, values[len(values)-1])
+				}
+			}
+			script += fmt.Sprintf("(unpack(ARGV, %d, %d))", len(args)-len(values)+1, len(args))
+		}
+		script += ","
+		want = append(want, q.keys.of(row.name, values...))
+	}
+	got, err := redis.NewScript(script+"}").Run(t.Context(), q.rdb, nil, args...).StringSlice()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
 		t.Errorf("Lua %q\nGo  %q", got, want)
+	}
+	if len(slices.Compact(slices.Sorted(slices.Values(want)))) != len(keyTable) {
+		t.Errorf("two keys have one name: %q", want)
+	}
+}
+
+// What others read, and older versions stored, keeps its name.
+func TestKeyNames(t *testing.T) {
+	k := newKeys("code-jobs", "code-jobs-dlq", "audit:events")
+	for want, got := range map[string]string{
+		"job:i": k.job("i"), "job:i:events": k.events("i"), "job:i:deliveries": k.deliveries("i"), "tenant:t:job_history": k.history("t"),
+		"tenant:t:active_jobs": k.of("activeJobs", "t"), "tenant:t:daily_cost:2026-01-02": k.of("dailyCost", "t", "2026-01-02"),
+		"tenant:t:submit_rate_limit": k.of("rateKey", "t", string(Submits)), "tenant:t:audit_head": k.auditHead("t"), "audit:events": k.of("AUDIT"),
+		"queue:code-jobs:jobs:6:python:t": k.of("waiting", "python", "t"), "queue:code-jobs:leases": k.of("LEASES"),
+		"queue:code-jobs:wake:w": k.wakeWorker("w"), "queue:code-jobs-dlq": k.of("DEAD"), "queue:code-jobs:finished": k.of("FINISHED"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 
@@ -54,7 +80,7 @@ func TestISO(t *testing.T) {
 
 // Every step is there, and every file is a step or the library.
 func TestSteps(t *testing.T) {
-	v := reflect.ValueOf(newSteps(keys{}, Options{}.withDefaults()))
+	v := reflect.ValueOf(newSteps(newKeys("q", "d", "a"), Options{}.withDefaults()))
 	for i := range v.NumField() {
 		if v.Field(i).IsNil() {
 			t.Errorf("step %s has no script", v.Type().Field(i).Name)

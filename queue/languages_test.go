@@ -74,7 +74,7 @@ func TestClaimSkipsLanguages(t *testing.T) {
 	if got := claimIn(t, q, "ruby"); got != ruby {
 		t.Errorf("claimed %q, want %q", got, ruby)
 	}
-	if n := q.rdb.Exists(t.Context(), q.keys.part("waited"), q.keys.part("tags"), q.keys.part("ring:ruby"), q.keys.waiting("ruby", a), q.keys.part("since:ruby")).Val(); n != 0 {
+	if n := q.rdb.Exists(t.Context(), q.keys.of("WAITED"), q.keys.of("TAGS"), q.keys.of("ring", "ruby"), q.keys.of("waiting", "ruby", a), q.keys.of("since", "ruby")).Val(); n != 0 {
 		t.Errorf("%d keys of what waits are left though nothing waits", n)
 	}
 }
@@ -190,7 +190,7 @@ func TestSweep(t *testing.T) {
 	publish(t, q, "w1", time.Hour, "python") // java went a moment ago
 	long := float64(time.Now().Add(-2 * time.Minute).UnixMilli())
 	for language, id := range map[string]string{"ruby": old, "python": offered, "java": lately} {
-		q.rdb.ZAdd(t.Context(), q.keys.part("since:"+language), redisZ(long, id+" "+tenant))
+		q.rdb.ZAdd(t.Context(), q.keys.of("since", language), redisZ(long, id+" "+tenant))
 	}
 	woken := make(chan Record, 1)
 	go func() {
@@ -250,8 +250,8 @@ func TestRedisBackSparesLeases(t *testing.T) {
 		}
 	}
 	// As if the last word was before a long silence, in which the lease ended.
-	q.rdb.Set(ctx, q.keys.part("heard"), time.Now().Add(-2*silence).UnixMilli(), 0)
-	past(q.keys.part("leases"), float64(time.Now().Add(-silence).UnixMilli()), id+" "+tenant)
+	q.rdb.Set(ctx, q.keys.of("LAST_STEP"), time.Now().Add(-2*silence).UnixMilli(), 0)
+	past(q.keys.of("LEASES"), float64(time.Now().Add(-silence).UnixMilli()), id+" "+tenant)
 	if got, wait, err := q.tryClaim(ctx, taker("w2")); got != nil || err != nil || wait <= 0 {
 		t.Fatalf("claim = %+v, %v, %v, want nothing yet", got, wait, err)
 	}
@@ -263,7 +263,7 @@ func TestRedisBackSparesLeases(t *testing.T) {
 	}
 	// A worker that is gone has its job taken over all the same, when that time is over.
 	claim(t, q, "dies")
-	q.rdb.Set(ctx, q.keys.part("heard"), time.Now().Add(-2*silence).UnixMilli(), 0)
+	q.rdb.Set(ctx, q.keys.of("LAST_STEP"), time.Now().Add(-2*silence).UnixMilli(), 0)
 	patience.Until(t, "the lease is taken over", func() (bool, string) {
 		if got, _, err := q.tryClaim(ctx, taker("w2")); got != nil || err != nil {
 			t.Fatal(got, err)
@@ -280,11 +280,11 @@ func TestOldQueueIsMoved(t *testing.T) {
 	for range 20 {
 		want = append(want, enqueue(t, q, tenant))
 	}
-	for _, z := range q.rdb.ZRangeWithScores(t.Context(), q.keys.waiting("python", tenant), 0, -1).Val() {
-		q.rdb.ZAdd(t.Context(), q.keys.part("tenant:"+tenant), z)
+	for _, z := range q.rdb.ZRangeWithScores(t.Context(), q.keys.of("waiting", "python", tenant), 0, -1).Val() {
+		q.rdb.ZAdd(t.Context(), q.keys.of("oldWaiting", tenant), z)
 	}
-	q.rdb.ZAdd(t.Context(), q.keys.part("ring"), redisZ(0, tenant))
-	q.rdb.Del(t.Context(), q.keys.waiting("python", tenant), q.keys.part("ring:python"), q.keys.part("since:python"), q.keys.part("waited"), q.keys.part("tags"))
+	q.rdb.ZAdd(t.Context(), q.keys.of("OLD_RING"), redisZ(0, tenant))
+	q.rdb.Del(t.Context(), q.keys.of("waiting", "python", tenant), q.keys.of("ring", "python"), q.keys.of("since", "python"), q.keys.of("WAITED"), q.keys.of("TAGS"))
 	var got []string
 	for id := claimIn(t, q, "python"); id != ""; id = claimIn(t, q, "python") {
 		got = append(got, id)
@@ -292,7 +292,7 @@ func TestOldQueueIsMoved(t *testing.T) {
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("claimed %v, want %v", got, want)
 	}
-	if n := q.rdb.Exists(t.Context(), q.keys.part("ring"), q.keys.part("tenant:"+tenant)).Val(); n != 0 {
+	if n := q.rdb.Exists(t.Context(), q.keys.of("OLD_RING"), q.keys.of("oldWaiting", tenant)).Val(); n != 0 {
 		t.Errorf("%d old keys are left", n)
 	}
 }
@@ -319,14 +319,14 @@ func TestFleet(t *testing.T) {
 	publish(t, q, "w1", 0)
 	publish(t, q, "w2", 0)
 	want("all are gone", 0, 0, "[]", "[python ruby]")
-	if known, err := q.Forget(t.Context(), "ruby"); !known || err != nil {
+	if known, err := q.ForgetLanguage(t.Context(), "ruby"); !known || err != nil {
 		t.Errorf("forget = %v, %v", known, err)
 	}
-	if known, err := q.Forget(t.Context(), "ruby"); known || err != nil {
+	if known, err := q.ForgetLanguage(t.Context(), "ruby"); known || err != nil {
 		t.Errorf("forget again = %v, %v", known, err)
 	}
 	want("ruby is forgotten", 0, 0, "[]", "[python]")
-	q.rdb.ZAdd(t.Context(), q.keys.part("offered"), redisZ(float64(time.Now().Add(-keepLanguage-time.Hour).UnixMilli()), "python"))
+	q.rdb.ZAdd(t.Context(), q.keys.of("OFFERED"), redisZ(float64(time.Now().Add(-keepLanguage-time.Hour).UnixMilli()), "python"))
 	want("after thirty days", 0, 0, "[]", "[]")
 }
 

@@ -17,9 +17,9 @@ var (
 	// ErrLeaseLost means that the job is no longer the caller's: the lease expired and another worker took over, or the job is
 	// finished. The caller stops the job and writes nothing.
 	ErrLeaseLost = errors.New("the lease is lost")
-	// ErrRedisAway means that Redis could not be asked for as long as the lease held. The caller stops the job, as others may be able to ask
+	// ErrRedisUnreachable means that Redis could not be asked for as long as the lease held. The caller stops the job, as others may be able to ask
 	// Redis; when it can ask again, it hands the job back.
-	ErrRedisAway = errors.New("redis did not answer in time to renew the lease")
+	ErrRedisUnreachable = errors.New("redis did not answer in time to renew the lease")
 	// ErrCancelRequested means that the tenant took the running job back.
 	ErrCancelRequested = errors.New("the tenant cancelled the job")
 )
@@ -44,7 +44,7 @@ type Fault struct {
 }
 
 // Keep renews the lease at a third of its length until ctx ends (nil), the tenant cancels the job (ErrCancelRequested) or
-// the lease is lost (ErrLeaseLost). When Redis can't be asked it gives up (ErrRedisAway) a little before the lease's end, because the caller
+// the lease is lost (ErrLeaseLost). When Redis can't be asked it gives up (ErrRedisUnreachable) a little before the lease's end, because the caller
 // needs that time to stop the job before another worker starts it. After ErrCancelRequested two thirds of the lease are left.
 func (l *Lease) Keep(ctx context.Context) error {
 	nudged, stop := l.q.cancels.watch(l.Job.ID)
@@ -71,7 +71,7 @@ func (l *Lease) Keep(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case !time.Now().Before(end):
-			return fmt.Errorf("%w: %w", ErrRedisAway, err)
+			return fmt.Errorf("%w: %w", ErrRedisUnreachable, err)
 		default:
 			next.Reset(min(length/30, time.Until(end)))
 		}

@@ -223,7 +223,7 @@ func keepsFor(t *testing.T, length time.Duration) error {
 	q, tenant := newQueue(t, Options{Lease: length}), unique("tenant")
 	id := enqueue(t, q, tenant)
 	l := claim(t, q, "w")
-	end := func() float64 { return q.rdb.ZScore(t.Context(), q.keys.part("leases"), id+" "+tenant).Val() }
+	end := func() float64 { return q.rdb.ZScore(t.Context(), q.keys.of("LEASES"), id+" "+tenant).Val() }
 	ctx, cancel := context.WithCancel(patience.Context(t))
 	defer cancel()
 	kept := make(chan error, 1)

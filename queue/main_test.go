@@ -193,7 +193,7 @@ func wantActive(t *testing.T, q *Queue, tenant string, want int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mirror, _ := q.rdb.Get(t.Context(), q.keys.active(tenant)).Int64()
+	mirror, _ := q.rdb.Get(t.Context(), q.keys.of("activeJobs", tenant)).Int64()
 	if u.ActiveJobs != want || mirror != want {
 		t.Errorf("tenant %s: %d active jobs, active_jobs says %d, want %d", tenant, u.ActiveJobs, mirror, want)
 	}

@@ -126,12 +126,12 @@ func Open(url string, opts Options) (*Queue, error) {
 	ropts.DisableIdentity = true
 	ropts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 
-	k := keys{name: opts.Name, dead: opts.DeadLetterName, audit: opts.AuditName}
+	k := newKeys(opts.Name, opts.DeadLetterName, opts.AuditName)
 	q := &Queue{rdb: redis.NewClient(ropts), addr: ropts.Network + "://" + ropts.Addr, opts: opts, keys: k, steps: newSteps(k, opts)}
 	q.batch = newBatcher(q.rdb)
-	q.finished = newListener(q.rdb, k.finished())
-	q.changes = newListener(q.rdb, k.changed())
-	q.cancels = newListener(q.rdb, k.cancel())
+	q.finished = newListener(q.rdb, k.of("FINISHED"))
+	q.changes = newListener(q.rdb, k.of("CHANGED"))
+	q.cancels = newListener(q.rdb, k.of("CANCEL"))
 	return q, nil
 }
 

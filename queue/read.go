@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/ccee-dev/ccee/job"
 )
 
 // ErrNotFound means that there is no such job, or that it is another tenant's: the two can't be told apart.
@@ -150,12 +148,8 @@ func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, e
 	if h["tenantId"] != tenant || h["spec"] == "" {
 		return Submission{}, ErrNotFound
 	}
-	l := Lease{q: q, Job: job.Spec{ID: id, Tenant: tenant}}
-	if err := l.decode(h); err != nil {
-		return Submission{}, q.explain(what, err)
-	}
-	return Submission{Spec: l.Job, Request: l.Request, Priority: Priority(h.integer("priority")), MaxAttempts: l.MaxAttempts,
-		Webhook: Webhook{h["webhookUrl"], h["webhookSecret"]}}, nil
+	s, err := h.submission(id, tenant)
+	return s, q.explain(what, err)
 }
 
 // Source returns the text of a tenant's job. ErrNotFound as in Get.

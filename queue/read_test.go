@@ -108,29 +108,6 @@ func TestWaitEndsWithClose(t *testing.T) {
 	}
 }
 
-func TestRate(t *testing.T) {
-	q, tenant := newQueue(t, Options{}), unique("tenant")
-	const window = time.Hour
-	request := RateRequest{Tenant: tenant, Limit: 3, Window: window, TraceID: "trace-1", Method: "GET", Path: "/v1/jobs"}
-	for i := int64(1); i <= 4; i++ {
-		r, err := q.Rate(t.Context(), request)
-		if err != nil || r.Used != i || r.Allowed != (i <= 3) || r.Limit != 3 {
-			t.Errorf("request %d: %+v, %v", i, r, err)
-		}
-		if r.ResetAt.Unix()%3600 != 0 || r.RetryAfter <= 0 || r.RetryAfter > window || time.Until(r.ResetAt).Round(time.Minute) != r.RetryAfter.Round(time.Minute) {
-			t.Errorf("request %d resets at %v, in %v", i, r.ResetAt, r.RetryAfter)
-		}
-		key := q.keys.rate(tenant, Requests, r.ResetAt.Unix()/3600-1)
-		if at := time.Unix(int64(q.rdb.ExpireTime(t.Context(), key).Val()/time.Second), 0); !at.Equal(r.ResetAt) {
-			t.Errorf("%s expires at %v, the reset told is %v", key, at, r.ResetAt)
-		}
-	}
-	request.Window = 1500 * time.Millisecond
-	if _, err := q.Rate(t.Context(), request); err == nil {
-		t.Error("a window of 1.5 s was taken")
-	}
-}
-
 func TestRuntimes(t *testing.T) {
 	q := newQueue(t, Options{})
 	publish := func(worker string, ttl time.Duration, langs ...job.Language) {
@@ -157,11 +134,11 @@ func TestRuntimes(t *testing.T) {
 	publish("w2", 0)
 	want("java17", "python3")
 	// A worker that is silent is forgotten: its word is moved to the past instead of waiting for that.
-	if err := q.rdb.ZAdd(t.Context(), q.keys.part("workers"), redisZ(1, "w1")).Err(); err != nil {
+	if err := q.rdb.ZAdd(t.Context(), q.keys.of("WORKERS"), redisZ(1, "w1")).Err(); err != nil {
 		t.Fatal(err)
 	}
 	want()
-	if n := q.rdb.HLen(t.Context(), q.keys.part("runtimes")).Val(); n != 0 {
+	if n := q.rdb.HLen(t.Context(), q.keys.of("RUNTIMES")).Val(); n != 0 {
 		t.Errorf("%d workers are left over", n)
 	}
 }

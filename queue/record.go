@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -72,7 +73,7 @@ type Record struct {
 	BillableDurationMs int64
 	CostModelVersion   string // "" until finished
 
-	Verbal Verbal
+	Analysis Analysis
 }
 
 // recordFields are the fields of the job hash that a Record is made of, but for outputFiles, which may be large.
@@ -106,10 +107,10 @@ func (h hash) record() Record {
 		MaxAttempts: int(h.integer("maxAttempts")), AttemptsMade: int(h.integer("attemptsMade")), CurrentAttempt: int(h.integer("currentAttempt")),
 		Error: h["error"], FailureCategory: h["failureCategory"],
 		EstimatedCostUsd: h.float("estimatedCostUsd"), BillableDurationMs: h.integer("billableDurationMs"), CostModelVersion: h["costModelVersion"],
-		Verbal: Verbal{Provider: h["analysisProvider"], FallbackReason: h["analysisFallbackReason"], UpdatedAt: h.time("analysisUpdatedAt")},
+		Analysis: Analysis{Provider: h["analysisProvider"], FallbackReason: h["analysisFallbackReason"], UpdatedAt: h.time("analysisUpdatedAt")},
 	}
 	if s := h["analysis"]; json.Valid([]byte(s)) {
-		r.Verbal.Analysis = json.RawMessage(s)
+		r.Analysis.Report = json.RawMessage(s)
 	}
 	if s := cmp.Or(h["result"], h["summary"]); s != "" {
 		var res job.Result
@@ -128,4 +129,24 @@ func (h hash) record() Record {
 
 func (h hash) request() Request {
 	return Request{TimeoutMs: h.integer("timeoutMs"), MemoryMb: h.integer("memoryMb"), CPUMillicores: h.integer("cpuMillicores")}
+}
+
+// submission reads what a job was submitted with. The error says which field of its hash is damaged.
+func (h hash) submission(id, tenant string) (Submission, error) {
+	var spec job.Spec
+	if err := json.Unmarshal([]byte(h["spec"]), &spec); err != nil {
+		return Submission{}, fmt.Errorf("field spec of job %s: %w", id, err)
+	}
+	if spec.ID != id || spec.Tenant != tenant {
+		return Submission{}, fmt.Errorf("field spec of job %s is of job %q, tenant %q", id, spec.ID, spec.Tenant)
+	}
+	spec.Source = h["sourceCode"]
+	if stdin := h["stdin"]; stdin != "" {
+		spec.Stdin = []byte(stdin)
+	}
+	if err := spec.Validate(); err != nil {
+		return Submission{}, fmt.Errorf("job %s: %w", id, err)
+	}
+	return Submission{Spec: spec, Request: h.request(), Priority: Priority(h.integer("priority")), MaxAttempts: int(h.integer("maxAttempts")),
+		Webhook: Webhook{h["webhookUrl"], h["webhookSecret"]}}, nil
 }

@@ -27,7 +27,7 @@ func TestReleasesAreBounded(t *testing.T) {
 			}
 		}
 		r := wantState(t, q, tenant, id, Failed)
-		if r.Error != "no worker had room for the job in 101 tries" || r.DeadLetteredAt.IsZero() {
+		if r.Error != "no worker could run the job in 101 tries" || r.DeadLetteredAt.IsZero() {
 			t.Errorf("record = %+v", r)
 		}
 		wantActive(t, q, tenant, 0)

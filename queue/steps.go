@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,15 +14,16 @@ var luaFiles embed.FS
 
 // steps are the atomic steps, each named as its file.
 type steps struct {
-	submit, claim, extend, complete, retry, fail, release, emit *redis.Script // a job's way
-	cancel, purge, replay, redeliver, analyze                   *redis.Script // what is done to it besides
-	webhookClaim, webhookDone                                   *redis.Script
-	counts, activity, rate, usage, costs, spend, audit, output  *redis.Script // a tenant's, and the queue's, books
-	publishRuntimes, fleet, forget, sweep                       *redis.Script
-	hold, archived                                              *redis.Script // the archive's
+	submit, claim, extend, complete, retry, fail, release, emit *redis.Script // the life of a job
+	cancel, purge, replay, analyze, output                      *redis.Script // other requests about a job
+	webhookClaim, webhookDone, redeliver                        *redis.Script
+	counts, activity, publishRuntimes, fleet, forget, sweep     *redis.Script // the queue and its workers
+	rate, usage, costs, spendModelCall, audit                   *redis.Script // a tenant
+	holdArchive, archived                                       *redis.Script
 }
 
-func newSteps(k keys, o Options) steps {
+// library returns the definitions that a script may use: the names of keys, the constants and lib.lua.
+func library(k keys, o Options) []definition {
 	constants := []struct {
 		name string
 		v    int64
@@ -32,22 +32,28 @@ func newSteps(k keys, o Options) steps {
 		{"COST_TTL", seconds(costTTL)}, {"ARCHIVE_TTL", seconds(archiveTTL)}, {"LEASE", o.Lease.Milliseconds()}, {"MAX_BLOCK", maxBlock.Milliseconds()},
 		{"MAX_WAIT", o.MaxWait.Milliseconds()}, {"SILENCE", silence.Milliseconds()}, {"KEEP_LANGUAGE", keepLanguage.Milliseconds()},
 		{"HISTORY_MAX", int64(o.HistoryMax)}, {"AUDIT_MAX", int64(o.AuditMax)}, {"AUDIT_ALL_MAX", int64(o.AuditAllMax)},
-		{"EVENTS_MAX", eventsMax}, {"RELEASES_MAX", releasesMax}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
+		{"EVENTS_MAX", eventsMax}, {"RELEASES_MAX", releasesMax}, {"RATE_STEPS", rateSteps}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
 		{"JOB_BYTES", jobBytes}, {"HOOK_BYTES", hookBytes}, {"STORED_TTL", seconds(max(o.JobTTL, o.DeadLetterTTL, archiveTTL) + 24*time.Hour)},
 	}
-	library := strings.ReplaceAll(k.lua(), "\n", "\n\n")
+	text := k.lua()
 	for _, c := range constants {
-		library += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
+		text += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
 	}
-	parts := definitions(library + source("lib"))
+	return definitions(text + source("lib"))
+}
+
+func newSteps(k keys, o Options) steps {
+	parts := library(k, o)
 	step := func(name string) *redis.Script { return redis.NewScript(link(parts, source(name))) }
 	return steps{
 		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
 		fail: step("fail"), release: step("release"), emit: step("emit"),
-		cancel: step("cancel"), purge: step("purge"), replay: step("replay"), redeliver: step("redeliver"), analyze: step("analyze"),
-		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"),
-		counts: step("counts"), activity: step("activity"), rate: step("rate"), usage: step("usage"), costs: step("costs"), spend: step("spend"), audit: step("audit"), output: step("output"),
-		publishRuntimes: step("publish_runtimes"), fleet: step("fleet"), forget: step("forget"), sweep: step("sweep"), hold: step("hold"), archived: step("archived"),
+		cancel: step("cancel"), purge: step("purge"), replay: step("replay"), analyze: step("analyze"), output: step("output"),
+		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"), redeliver: step("redeliver"),
+		counts: step("counts"), activity: step("activity"), publishRuntimes: step("publish_runtimes"), fleet: step("fleet"),
+		forget: step("forget"), sweep: step("sweep"),
+		rate: step("rate"), usage: step("usage"), costs: step("costs"), spendModelCall: step("spend_model_call"), audit: step("audit"),
+		holdArchive: step("hold_archive"), archived: step("archived"),
 	}
 }
 

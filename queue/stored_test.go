@@ -49,13 +49,13 @@ func wantBooked(t *testing.T, q *Queue, tenant string, ids []string) {
 		t.Fatalf("%s: %d bytes are booked, its jobs take %d (%v)", tenant, u.StoredBytes, sum, err)
 	}
 	parts := int64(0)
-	for id, n := range q.rdb.HGetAll(t.Context(), q.keys.stored(tenant)).Val() {
+	for id, n := range q.rdb.HGetAll(t.Context(), q.keys.of("stored", tenant)).Val() {
 		if id == "" {
 			continue
 		}
 		size, _ := strconv.ParseInt(n, 10, 64)
 		parts += size
-		looked := time.Until(time.UnixMilli(int64(q.rdb.ZScore(t.Context(), q.keys.storedUntil(tenant), id).Val())))
+		looked := time.Until(time.UnixMilli(int64(q.rdb.ZScore(t.Context(), q.keys.of("storedUntil", tenant), id).Val())))
 		if ttl := q.rdb.PTTL(t.Context(), q.keys.job(id)).Val(); ttl > 0 && looked > ttl+time.Minute {
 			t.Fatalf("%s: job %s expires in %v, and its bytes are booked for %v", tenant, id, ttl, looked)
 		}
@@ -137,7 +137,7 @@ func (f *filler) touch() error {
 	case 1:
 		_, err = q.Cancel(ctx, tenant, id)
 	case 2:
-		err = q.SetAnalysis(ctx, tenant, id, Verbal{Analysis: []byte(`{"a":"` + f.text(3000) + `"}`)}, struct{}{})
+		err = q.SetAnalysis(ctx, tenant, id, Analysis{Report: []byte(`{"a":"` + f.text(3000) + `"}`)}, struct{}{})
 	case 3:
 		var dead []DeadLetter
 		dead, err = q.DeadLetters(ctx, 3)
@@ -167,7 +167,7 @@ func (f *filler) touch() error {
 
 // due makes the tenant's books due: the time at which a job goes is then now, and not in a day.
 func (f *filler) due(tenant string) {
-	key := f.q.keys.storedUntil(tenant)
+	key := f.q.keys.of("storedUntil", tenant)
 	for _, id := range f.q.rdb.ZRange(f.t.Context(), key, 0, -1).Val() {
 		f.q.rdb.Do(f.t.Context(), "zadd", key, "xx", 0, id)
 	}
@@ -209,7 +209,7 @@ func TestBooksEnd(t *testing.T) {
 		u, err := q.Usage(t.Context(), tenant)
 		return err == nil && u.StoredBytes == 0, fmt.Sprint(u, err)
 	})
-	if n := q.rdb.Exists(t.Context(), q.keys.stored(tenant), q.keys.storedUntil(tenant)).Val(); n != 0 {
+	if n := q.rdb.Exists(t.Context(), q.keys.of("stored", tenant), q.keys.of("storedUntil", tenant)).Val(); n != 0 {
 		t.Errorf("%d books are left", n)
 	}
 }

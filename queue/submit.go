@@ -44,7 +44,7 @@ type Submission struct {
 	MaxDaily      int64 // submissions on one UTC day
 	MaxStored     int64 // bytes that its jobs take in Redis; 0: DefaultMaxStored
 
-	// The tenant's windows, counted in the same step. A limit of 0 is not counted.
+	// The tenant's limits of requests, counted in the same step. A limit of 0 is not counted.
 	Window                    time.Duration // whole seconds
 	RequestLimit, SubmitLimit int64
 
@@ -67,14 +67,14 @@ type Admission struct {
 // ErrKeyReused means that the IdempotencyKey came before, with another request.
 var ErrKeyReused = errors.New("the idempotency key was used for another request")
 
-// RateError is returned as *RateError by Submit for a request or submission beyond the limit of its window.
+// RateError is returned as *RateError by Submit for a request or submission beyond the limit.
 type RateError struct {
 	Kind RateKind
 	Rate Rate
 }
 
 func (e *RateError) Error() string {
-	return fmt.Sprintf("%s: %d in this window, %d are allowed", e.Kind, e.Rate.Used, e.Rate.Limit)
+	return fmt.Sprintf("%s: %d in one window, %d are allowed", e.Kind, e.Rate.Used, e.Rate.Limit)
 }
 
 // The reasons of a QuotaError.
@@ -117,10 +117,10 @@ func (q *Queue) Submit(ctx context.Context, s Submission) (Admission, error) {
 		return Admission{}, err
 	}
 	what := "submit job " + s.Spec.ID
-	r, err := q.list(ctx, q.steps.submit, 10, what, args...)
+	r, err := q.list(ctx, q.steps.submit, 9, what, args...)
 	if err != nil && ctx.Err() == nil && !redis.HasErrorPrefix(err, "OOM") {
 		// Once more, as the connection may have been one that a restart of Redis had broken.
-		r, err = q.list(ctx, q.steps.submit, 10, what, args...)
+		r, err = q.list(ctx, q.steps.submit, 9, what, args...)
 	}
 	switch {
 	case redis.HasErrorPrefix(err, "OOM"):
@@ -128,10 +128,10 @@ func (q *Queue) Submit(ctx context.Context, s Submission) (Admission, error) {
 	case err != nil:
 		return Admission{}, err
 	}
-	outcome, ends, at := text(r[0]), integer(r[6]), integer(r[7])
-	a := Admission{ID: text(r[1]), Stored: integer(r[8])}
+	outcome, at := text(r[0]), integer(r[6])
+	a := Admission{ID: text(r[1]), Stored: integer(r[7])}
 	if s.RequestLimit > 0 {
-		a.Requests = rateOf(integer(r[4]), s.RequestLimit, ends, at)
+		a.Requests = rateOf(r[4], s.RequestLimit, at)
 	}
 	switch outcome {
 	case "ok", "exists":
@@ -146,12 +146,12 @@ func (q *Queue) Submit(ctx context.Context, s Submission) (Admission, error) {
 	case "rate_limited":
 		return a, &RateError{Requests, a.Requests}
 	case "submit_rate_limited":
-		return a, &RateError{Submits, rateOf(integer(r[5]), s.SubmitLimit, ends, at)}
+		return a, &RateError{Submits, rateOf(r[5], s.SubmitLimit, at)}
 	case "full":
 		return a, ErrFull
 	case MaxConcurrentJobs, MaxDailyJobs, MaxStoredBytes:
-		return a, &QuotaError{Reason: outcome, Active: integer(r[2]), Daily: integer(r[3]), Stored: integer(r[8]),
-			MaxConcurrent: s.MaxConcurrent, MaxDaily: s.MaxDaily, MaxStored: s.MaxStored, StoredLess: time.Duration(integer(r[9])-at+1) * time.Millisecond}
+		return a, &QuotaError{Reason: outcome, Active: integer(r[2]), Daily: integer(r[3]), Stored: integer(r[7]),
+			MaxConcurrent: s.MaxConcurrent, MaxDaily: s.MaxDaily, MaxStored: s.MaxStored, StoredLess: time.Duration(integer(r[8])-at+1) * time.Millisecond}
 	default:
 		return a, q.explain(what, fmt.Errorf("unexpected outcome %q", outcome))
 	}
@@ -181,8 +181,7 @@ func submitArgs(s Submission, room any) ([]any, error) {
 	}
 	key := ""
 	if s.IdempotencyKey != "" {
-		sum := sha256.Sum256([]byte(s.IdempotencyKey)) // callers choose keys: any bytes, any length
-		key = hex.EncodeToString(sum[:])
+		key = keyDigest(s.IdempotencyKey)
 	}
 	submitted, err := json.Marshal(s.submitted())
 	if s.Unaudited {
@@ -201,6 +200,12 @@ func submitArgs(s Submission, room any) ([]any, error) {
 		args = append(args, "webhookUrl", s.Webhook.URL, "webhookSecret", s.Webhook.Secret, "webhookHost", hookHost(s.Webhook.URL))
 	}
 	return args, nil
+}
+
+// keyDigest names an idempotency key in Redis: callers choose keys, so they have any bytes and any length.
+func keyDigest(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
 }
 
 // submitted is the metadata of job_submitted.

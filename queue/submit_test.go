@@ -155,7 +155,7 @@ func TestSubmitCountsInOneStep(t *testing.T) {
 	for i, want := range []error{nil, nil, &QuotaError{}, &RateError{Kind: Submits}, &RateError{Kind: Submits}, &RateError{Kind: Requests}} {
 		s.Spec.ID = unique("job")
 		a, err := q.Submit(t.Context(), s)
-		if a.Requests.Used != int64(i+1) || a.Requests.Limit != 5 || a.Requests.Allowed != (i < 5) || a.Requests.RetryAfter <= 0 {
+		if a.Requests.Used != int64(i+1) || a.Requests.Limit != 5 || a.Requests.Allowed != (i < 5) || (a.Requests.RetryAfter > 0) != (i >= 4) {
 			t.Errorf("submission %d: requests %+v", i, a.Requests)
 		}
 		var rate, wantRate *RateError

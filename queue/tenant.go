@@ -11,27 +11,30 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// RateKind names one of a tenant's two request windows.
+// RateKind names one of a tenant's limits of requests.
 type RateKind string
 
 // The kinds.
 const (
-	Requests RateKind = "rate_limit"        // every authenticated request
-	Submits  RateKind = "submit_rate_limit" // valid submissions
-
-	Redeliveries RateKind = "redeliver_rate_limit" // webhooks that are to be delivered again
+	Requests     RateKind = "rate_limit"           // every authenticated request
+	Submits      RateKind = "submit_rate_limit"    // valid submissions
+	Redeliveries RateKind = "redeliver_rate_limit" // requests to deliver a webhook again
 )
 
-// Rate is the state of a tenant's window after one more request.
+// rateSteps is how many parts of a window are kept apart where the limit is larger: in the window of a minute, the default, a place is free
+// again at most a second late. See doc.go, Request limits.
+const rateSteps = 60
+
+// Rate is the state of one of a tenant's limits after one more request.
 type Rate struct {
-	Allowed    bool  // Used <= Limit
-	Used       int64 // refused requests count too
-	Limit      int64
-	ResetAt    time.Time     // the exact end of the window, by Redis's clock
-	RetryAfter time.Duration // until then; more than 0
+	Allowed    bool          // Used <= Limit
+	Used       int64         // requests admitted in the window that ends now, and those refused since the last admitted one
+	Limit      int64         // in any window
+	ResetAt    time.Time     // when all of the limit is free again if nothing more is admitted, by Redis's clock
+	RetryAfter time.Duration // until a request is admitted again, if no other takes the place; 0: it would be now
 }
 
-// RateRequest is one request to be counted. TraceID, Method and Path tell the audit which one went beyond the limit.
+// RateRequest is one request to be counted. TraceID, Method and Path are for the audit of a refusal.
 type RateRequest struct {
 	Tenant                string
 	Limit                 int64
@@ -39,17 +42,17 @@ type RateRequest struct {
 	TraceID, Method, Path string
 }
 
-// Rate counts one request in the tenant's current window and says whether it is within its limit. Windows are aligned to the epoch.
+// Rate counts one request of the tenant and says whether it is admitted: not if it would be more than Limit in some window of that length.
 func (q *Queue) Rate(ctx context.Context, r RateRequest) (Rate, error) {
 	what, args, err := q.rateArgs(r)
 	if err != nil {
 		return Rate{}, err
 	}
-	l, err := q.list(ctx, q.steps.rate, 3, what, args...)
+	l, err := q.list(ctx, q.steps.rate, 2, what, args...)
 	if err != nil {
 		return Rate{}, err
 	}
-	return rateOf(integer(l[0]), r.Limit, integer(l[1]), integer(l[2])), nil
+	return rateOf(l[0], r.Limit, integer(l[1])), nil
 }
 
 func (q *Queue) rateArgs(r RateRequest) (what string, args []any, err error) {
@@ -79,13 +82,13 @@ func (q *Queue) RateAndLook(ctx context.Context, r RateRequest, id string) (Rate
 		v, err = q.steps.rate.Eval(ctx, q.rdb, nil, args...).Result()
 	}
 	counted, _ := v.([]any)
-	if err == nil && len(counted) < 3 {
+	if err == nil && len(counted) < 2 {
 		err = fmt.Errorf("unexpected answer %v", v)
 	}
 	if err != nil {
 		return Rate{}, Record{}, q.explain(what, err)
 	}
-	rate := rateOf(integer(counted[0]), r.Limit, integer(counted[1]), integer(counted[2]))
+	rate := rateOf(counted[0], r.Limit, integer(counted[1]))
 	rec, there, err := q.looked(ctx, id, l)
 	switch {
 	case err != nil:
@@ -96,10 +99,15 @@ func (q *Queue) RateAndLook(ctx context.Context, r RateRequest, id string) (Rate
 	return rate, rec, nil
 }
 
-// rateOf reads a count, and the end of its window and the time in ms.
-func rateOf(used, limit, ends, at int64) Rate {
-	return Rate{Allowed: used <= limit, Used: used, Limit: limit, ResetAt: time.UnixMilli(ends).UTC(),
-		RetryAfter: time.Duration(ends-at) * time.Millisecond}
+// rateOf reads what countRequest in lib.lua returned at that time (ms).
+func rateOf(counted any, limit, at int64) Rate {
+	l, _ := counted.([]any)
+	if len(l) < 3 { // a script of ours always has them
+		l = make([]any, 3)
+	}
+	used := integer(l[0])
+	return Rate{Allowed: used <= limit, Used: used, Limit: limit, ResetAt: time.UnixMilli(integer(l[1])).UTC(),
+		RetryAfter: time.Duration(max(0, integer(l[2])-at)) * time.Millisecond}
 }
 
 func wholeSeconds(d time.Duration) bool { return d >= time.Second && d%time.Second == 0 }

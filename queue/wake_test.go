@@ -84,15 +84,15 @@ func TestClaimEndsWithContext(t *testing.T) {
 func TestSleepPassesTheTokenOn(t *testing.T) {
 	q := newQueue(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
-	if err := q.rdb.RPush(t.Context(), q.keys.wake(), 1).Err(); err != nil {
+	if err := q.rdb.RPush(t.Context(), q.keys.of("WAKE"), 1).Err(); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
 	// Whether it gets its own token or the shared one first, afterwards the shared one must be there.
-	if err := q.sleep(ctx, []string{q.keys.wake()}, "w", time.Second); !errors.Is(err, context.Canceled) {
+	if err := q.sleep(ctx, []string{q.keys.of("WAKE")}, "w", time.Second); !errors.Is(err, context.Canceled) {
 		t.Errorf("sleep = %v, want context.Canceled", err)
 	}
-	if n := q.rdb.LLen(t.Context(), q.keys.wake()).Val(); n != 1 {
+	if n := q.rdb.LLen(t.Context(), q.keys.of("WAKE")).Val(); n != 1 {
 		t.Errorf("%d wake-up tokens are left, want 1", n)
 	}
 }

@@ -100,7 +100,7 @@ func (q *Queue) ClaimDelivery(ctx context.Context, by Deliverer) (Delivery, erro
 			}
 			continue
 		}
-		if err := q.sleep(ctx, []string{q.keys.hookWake()}, by.Worker+":webhooks", wait); err != nil {
+		if err := q.sleep(ctx, []string{q.keys.of("HOOK_WAKE")}, by.Worker+":webhooks", wait); err != nil {
 			return Delivery{}, err
 		}
 	}
@@ -175,8 +175,8 @@ func (q *Queue) Redeliver(ctx context.Context, r RateRequest, id string) error {
 		return job.Errorf(job.EInternal, "%s: a window of %v is not one of whole seconds", what, r.Window)
 	}
 	v, err := q.run(ctx, q.steps.redeliver, what, id, r.Tenant, r.Limit, seconds(r.Window), r.TraceID, r.Method, r.Path)
-	if l, _ := v.([]any); err == nil && len(l) >= 3 {
-		return &RateError{Redeliveries, rateOf(integer(l[0]), r.Limit, integer(l[1]), integer(l[2]))}
+	if l, _ := v.([]any); err == nil && len(l) >= 2 {
+		return &RateError{Redeliveries, rateOf(l[0], r.Limit, integer(l[1]))}
 	}
 	switch s := text(v); {
 	case err != nil:

@@ -204,7 +204,7 @@ func TestWebhooksOfTheBusyWait(t *testing.T) {
 	}
 	// Nothing else is there: they stay where they are, and the caller is told that it will be its turn when one of its own ends.
 	r, err := q.list(t.Context(), q.steps.webhookClaim, 3, "", Busy{Hosts: map[string]time.Duration{"a.example:443": 0}}.args()...)
-	if planned := q.rdb.ZCard(t.Context(), q.keys.part("webhooks")).Val(); err != nil || integer(r[0]) != 0 || planned != 2 {
+	if planned := q.rdb.ZCard(t.Context(), q.keys.of("HOOKS")).Val(); err != nil || integer(r[0]) != 0 || planned != 2 {
 		t.Errorf("%v, %v, %d planned; want nothing for now, and only those planned that were taken", r, err, planned)
 	}
 	put := deliverer(nil, map[string]time.Duration{"a.example:443": time.Hour})
@@ -218,7 +218,7 @@ func TestWebhooksOfTheBusyWait(t *testing.T) {
 		}
 	}
 	late := 0
-	for _, z := range q.rdb.ZRangeWithScores(t.Context(), q.keys.part("webhooks"), 0, -1).Val() {
+	for _, z := range q.rdb.ZRangeWithScores(t.Context(), q.keys.of("HOOKS"), 0, -1).Val() {
 		if time.Until(time.UnixMilli(int64(z.Score))) > time.Hour/2 {
 			late++
 		}
@@ -231,7 +231,7 @@ func TestWebhooksOfTheBusyWait(t *testing.T) {
 			t.Errorf("%s had %s attempts", id, n)
 		}
 	}
-	if n := q.rdb.Exists(t.Context(), q.keys.part("webhook_ring"), q.keys.part("webhooks:"+a)).Val(); n != 0 {
+	if n := q.rdb.Exists(t.Context(), q.keys.of("HOOK_RING"), q.keys.of("hooksDue", a)).Val(); n != 0 {
 		t.Errorf("%d sets are left of webhooks that were put off", n)
 	}
 }

@@ -14,7 +14,7 @@ const (
 // backoff spaces tries: each pause is twice the one before, up to lastPause. The zero value is ready.
 type backoff struct{ pause time.Duration }
 
-// first reports whether nothing has been waited for yet.
+// first reports whether wait was not called yet.
 func (b *backoff) first() bool { return b.pause == 0 }
 
 // wait pauses; false when ctx ended before.

@@ -24,35 +24,35 @@ func TestDecide(t *testing.T) {
 		{"result", done, nil, nil, complete, "", false},
 		{"result, though cancelled meanwhile", done, nil, queue.ErrCancelRequested, complete, "", false},
 		{"result, though draining", done, nil, errDraining, complete, "", false},
-		{"result, but the lease is lost", done, nil, fmt.Errorf("x: %w", queue.ErrLeaseLost), nothing, "", false},
+		{"result, but the lease is lost", done, nil, fmt.Errorf("x: %w", queue.ErrLeaseLost), drop, "", false},
 		{"cancelled as asked", cancelled, nil, queue.ErrCancelRequested, complete, "", false},
 		{"cancelled as asked, no result", job.Result{}, job.Errorf(job.ECancelled, "x"), queue.ErrCancelRequested, complete, "", false},
 		{"cancelled for draining", cancelled, nil, errDraining, release, "", false},
 		{"broken off for draining", job.Result{}, errors.New("context canceled"), errDraining, release, "", false},
-		{"stopped while Redis was away", cancelled, nil, fmt.Errorf("%w: dial", queue.ErrRedisAway), release, "", false},
-		{"result, though Redis was away", done, nil, fmt.Errorf("%w: dial", queue.ErrRedisAway), complete, "", false},
+		{"stopped while Redis was away", cancelled, nil, fmt.Errorf("%w: dial", queue.ErrRedisUnreachable), release, "", false},
+		{"result, though Redis was away", done, nil, fmt.Errorf("%w: dial", queue.ErrRedisUnreachable), complete, "", false},
 		{"cancelled by nobody: the daemon stops", cancelled, nil, nil, release, "", false},
-		{"sandbox fault", internal, nil, nil, retry, sayInternal, false},
+		{"sandbox fault", internal, nil, nil, retry, messageInternal, false},
 		{"a language that is gone", job.Result{}, job.Invalid("language", "cobol is not offered here"), nil, release, "", false},
 		{"invalid", job.Result{}, job.Invalid("run.wallMs", "is 5"), nil, fail, "run.wallMs is 5", false},
 		{"too large", job.Result{}, job.Errorf(job.ETooLarge, "too large"), nil, fail, "too large", false},
 		{"not found", job.Result{}, job.Errorf(job.ENotFound, "no language cobol"), nil, fail, "no language cobol", false},
 		{"busy", job.Result{}, job.Errorf(job.EBusy, "full"), nil, release, "", false},
 		{"unavailable", job.Result{}, job.Errorf(job.EUnavailable, "no daemon on /run/x.sock"), nil, release, "", false},
-		{"broken off", job.Result{}, fmt.Errorf("%w: %w", ErrBroken, job.Errorf(job.EUnavailable, "no answer")), nil, retry, sayUnavailable, false},
-		{"conflict", job.Result{}, job.Errorf(job.EConflict, "it runs"), nil, retry, sayInternal, false},
-		{"any other", job.Result{}, errors.New("disk on fire"), nil, retry, sayInternal, false},
-		{"busy after work", job.Result{}, job.Errorf(job.EBusy, "full"), nil, retry, sayUnavailable, true},
+		{"broken off", job.Result{}, fmt.Errorf("%w: %w", ErrBroken, job.Errorf(job.EUnavailable, "no answer")), nil, retry, messageUnavailable, false},
+		{"conflict", job.Result{}, job.Errorf(job.EConflict, "it runs"), nil, retry, messageInternal, false},
+		{"any other", job.Result{}, errors.New("disk on fire"), nil, retry, messageInternal, false},
+		{"busy after work", job.Result{}, job.Errorf(job.EBusy, "full"), nil, retry, messageUnavailable, true},
 		{"draining after work", job.Result{}, job.Errorf(job.EBusy, "full"), errDraining, release, "", true},
 	} {
-		v := decide(tt.res, tt.err, tt.stopped, tt.began)
-		if v.do != tt.want || v.fault.Message != tt.message {
-			t.Errorf("%s: action %d, message %q, want %d, %q", tt.name, v.do, v.fault.Message, tt.want, tt.message)
+		d := decide(tt.res, tt.err, tt.stopped, tt.began)
+		if d.action != tt.want || d.fault.Message != tt.message {
+			t.Errorf("%s: action %d, message %q, want %d, %q", tt.name, d.action, d.fault.Message, tt.want, tt.message)
 		}
-		if v.do == complete && v.result.Status == "" {
-			t.Errorf("%s: to be stored: %+v, want a result", tt.name, v.result)
+		if d.action == complete && d.result.Status == "" {
+			t.Errorf("%s: to be stored: %+v, want a result", tt.name, d.result)
 		}
-		if (v.do == retry || v.do == fail || v.do == release) && v.fault.Cause == "" {
+		if (d.action == retry || d.action == fail || d.action == release) && d.fault.Cause == "" {
 			t.Errorf("%s: no cause for operators", tt.name)
 		}
 	}

@@ -9,15 +9,15 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// The rhythm and the bounds of live events. A job that is over before the first one costs nothing: its result says it all.
+// The intervals and bounds of live events. A job that ends before the first interval emits none: its result has everything.
 const (
 	emitFirst  = 100 * time.Millisecond // after the job's start
 	emitEvery  = 50 * time.Millisecond
-	emitBuffer = 512 << 10 // bytes of output that wait to be told; what does not fit is only in the result
+	emitBuffer = 512 << 10 // bytes of output that wait to be emitted; what does not fit is only in the result
 	emitChunk  = 32 << 10  // bytes of one event
 )
 
-// emitter tells those who watch a job what it does, without ever making the job wait.
+// emitter writes a job's live events. It never makes the job wait.
 type emitter struct {
 	lease *queue.Lease
 
@@ -26,10 +26,10 @@ type emitter struct {
 	bytes  int
 }
 
-// add notes an event. Output that follows on what waits already becomes one event with it.
+// add queues an event. Output that continues the last queued event is appended to that.
 func (e *emitter) add(ev job.Event) {
 	if ev.Type == job.EventResult || ev.Type == job.EventError || ev.Test != 0 && ev.Type != job.EventTest {
-		return // what tests write is in the result
+		return // the output of tests is only in the result
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -48,7 +48,7 @@ func (e *emitter) add(ev job.Event) {
 	e.events = append(e.events, ev)
 }
 
-// take returns what waits.
+// take returns the queued events and empties the queue.
 func (e *emitter) take() []job.Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -57,7 +57,7 @@ func (e *emitter) take() []job.Event {
 	return events
 }
 
-// run tells the events until ctx ends. What can't be told is left out: Redis is away, and the result will have it.
+// run emits events until ctx ends. What can't be emitted, while Redis is unreachable, is dropped: the result will have it.
 func (e *emitter) run(ctx context.Context) {
 	t := time.NewTimer(emitFirst)
 	defer t.Stop()

@@ -10,24 +10,24 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// cancelGrace is how long a daemon may take to answer a job that was cancelled before the worker hangs up on it.
+// cancelGrace is how long a daemon may take to end a cancelled job before the worker closes the connection.
 const cancelGrace = 2 * time.Second
 
-// Local is the Backend that is a daemon on a unix socket of this machine.
+// Local is the Backend of a daemon on a unix socket of this machine.
 type Local struct{ daemon *client.Client }
 
-// NewLocal returns the backend for the daemon on that socket. It connects when it is first used.
+// NewLocal returns the Backend of the daemon on that socket. It connects when it is used.
 func NewLocal(socket string) *Local { return &Local{client.New(socket)} }
 
-// Run has the daemon run the job. When ctx ends the daemon is asked to cancel it, so that the output so far is kept; if it does
-// not answer in time its connection is closed, which ends the job too.
+// Run runs the job on the daemon. When ctx ends it asks the daemon to cancel the job, so that the output so far is kept; if the daemon does not
+// answer in time, it closes the connection, which ends the job too.
 func (l *Local) Run(ctx context.Context, spec job.Spec, on func(job.Event)) (job.Result, error) {
 	type answer struct {
 		res job.Result
 		err error
 	}
-	conn, hangUp := context.WithCancel(context.WithoutCancel(ctx))
-	defer hangUp()
+	conn, closeConn := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeConn()
 	done := make(chan answer, 1)
 	go func() {
 		res, err := l.daemon.Stream(conn, spec, func(ev job.Event) error { on(ev); return nil })
@@ -44,25 +44,25 @@ func (l *Local) Run(ctx context.Context, spec job.Spec, on func(job.Event)) (job
 	grace, cancel := context.WithTimeout(conn, cancelGrace)
 	defer cancel()
 	if err := l.daemon.Cancel(grace, spec.ID); err != nil {
-		hangUp() // it may not have the job yet, or be gone
+		closeConn() // the daemon may not have the job yet, or be down
 	}
 	select {
 	case a := <-done:
 		return a.res, a.err
 	case <-grace.Done():
-		hangUp()
+		closeConn()
 		a := <-done
 		return a.res, a.err
 	}
 }
 
-// Languages lists what the daemon can run.
+// Languages lists the daemon's languages.
 func (l *Local) Languages(ctx context.Context) ([]job.Language, error) {
 	return l.daemon.Languages(ctx)
 }
 
-// Ready is nil when the daemon can run jobs.
-func (l *Local) Ready(ctx context.Context) error { return l.daemon.Ready(ctx) }
-
-// Slots is how many jobs the daemon runs at once.
-func (l *Local) Slots(ctx context.Context) (int, error) { return l.daemon.Slots(ctx) }
+// Ready returns the daemon's answer to GET /ready.
+func (l *Local) Ready(ctx context.Context) (Readiness, error) {
+	r, err := l.daemon.Readiness(ctx)
+	return Readiness{Slots: r.Slots, Warnings: r.Warnings}, err
+}

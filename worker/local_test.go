@@ -85,7 +85,7 @@ func TestLocalWithoutDaemon(t *testing.T) {
 	if job.ErrorCode(err) != job.EUnavailable {
 		t.Errorf("run = %v, want code unavailable", err)
 	}
-	if err := l.Ready(t.Context()); job.ErrorCode(err) != job.EUnavailable {
+	if _, err := l.Ready(t.Context()); job.ErrorCode(err) != job.EUnavailable {
 		t.Errorf("ready = %v, want code unavailable", err)
 	}
 }

@@ -96,14 +96,12 @@ func (f fake) Run(ctx context.Context, s job.Spec, on func(job.Event)) (job.Resu
 func (f fake) Languages(context.Context) ([]job.Language, error) {
 	return []job.Language{{Name: "python"}}, nil
 }
-func (f fake) Ready(context.Context) error {
+func (f fake) Ready(context.Context) (Readiness, error) {
 	if f.ready == nil {
-		return nil
+		return Readiness{Slots: f.slots}, nil
 	}
-	return f.ready()
+	return Readiness{Slots: f.slots}, f.ready()
 }
-
-func (f fake) Slots(context.Context) (int, error) { return f.slots, nil }
 
 // good is the result of a program that printed its source.
 func good(s job.Spec) job.Result {

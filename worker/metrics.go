@@ -21,21 +21,21 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		running: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "ccee_worker_jobs_running", Help: "Jobs that run now."}),
+			Name: "ccee_worker_jobs_running", Help: "Jobs running now."}),
 		backendReady: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "ccee_worker_backend_ready", Help: "1 while the worker's daemon can run jobs. While it can't, the worker takes none."}),
+			Name: "ccee_worker_backend_ready", Help: "1 while the worker's daemon can run jobs; otherwise the worker claims none."}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ccee_worker_jobs_total", Help: "Runs that ended, by the state that the job then had; lost: another worker has it; unstored: Redis was away."}, []string{"state"}),
+			Name: "ccee_worker_jobs_total", Help: "Ended runs, by the state of the job after them; lost: another worker has it; unstored: Redis was unreachable."}, []string{"state"}),
 		verdicts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ccee_worker_verdicts_total", Help: "Stored results, by verdict."}, []string{"verdict"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "ccee_worker_job_seconds", Help: "Time from claim to result, of runs that had one.",
+			Name: "ccee_worker_job_seconds", Help: "Time from claim to result.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}, []string{"language", "verdict"}),
 		waited: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "ccee_worker_queue_wait_seconds", Help: "Time from submission to claim, of first attempts.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 18)}, []string{"language"}),
 		claimErrors: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "ccee_worker_claim_errors_total", Help: "Tries to take a job that Redis did not answer."}),
+			Name: "ccee_worker_claim_errors_total", Help: "Claims that Redis did not answer."}),
 	}
 	if r == nil {
 		return m, nil

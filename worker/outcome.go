@@ -14,7 +14,7 @@ const (
 	USDPerGBHour   = 0.004445
 )
 
-// outcome is what a result of a program in that language is stored with.
+// outcome is what is stored for a result of a program in that language.
 func outcome(language string, req queue.Request, res job.Result) queue.Outcome {
 	ms := int64(math.Ceil(max(0, res.WallMs)))
 	return queue.Outcome{
@@ -22,7 +22,7 @@ func outcome(language string, req queue.Request, res job.Result) queue.Outcome {
 	}
 }
 
-// cost is the price in USD of the resources that were asked for, over the time that the job took: rounded to 8 decimals.
+// cost is the price in USD of the requested resources for ms milliseconds, rounded to 8 decimals.
 func cost(req queue.Request, ms int64) float64 {
 	hours := float64(ms) / 3_600_000
 	vcpu := float64(max(req.CPUMillicores, 128)) / 1000

@@ -10,12 +10,13 @@ import (
 const (
 	// MaxConcurrency is the largest Options.Concurrency: no daemon has more slots.
 	MaxConcurrency = 4096
-	// mostStarting is how many jobs may have been given to the backend and not have begun. What has no room there waits in the order in which it
-	// came, whosever it is; the queue is fairer, so as much as can stays in it. It also is what a backend has that doesn't say how many it can run.
+	// mostStarting is how many jobs may be with the backend without having begun. Those that find no room there wait in the order in which they
+	// came, whoever's they are; the queue is fairer, so as many as possible stay in it. It is also the concurrency of a backend that doesn't
+	// say how many jobs it can run.
 	mostStarting = 16
 )
 
-// places are for the jobs that a worker has taken.
+// places bounds how many jobs a worker has at once.
 type places struct {
 	all, starting chan struct{} // one value for each job, and for each that has not begun
 	share         *share
@@ -40,10 +41,10 @@ func (p *places) acquire(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// full are the tenants that have their part of the places.
+// full returns the tenants that hold their share of the places.
 func (p *places) full() []string { return append(p.share.full(), p.shareStarting.full()...) }
 
-// take gives the place that was acquired to a job. begun is to be called when it begins, end when it is over.
+// take gives the acquired place to a job. The caller calls begun when the job begins and end when it has ended.
 func (p *places) take(l *queue.Lease) (begun, end func()) {
 	p.share.begin(l.Job.Tenant)
 	p.shareStarting.begin(l.Job.Tenant)
@@ -58,19 +59,19 @@ func (p *places) take(l *queue.Lease) (begun, end func()) {
 	}
 }
 
-// makePlaces makes as many as were asked for, or as the backend has; nil when ctx has ended.
+// makePlaces makes Options.Concurrency places, or as many as the backend has slots; nil when ctx has ended.
 func (w *Worker) makePlaces(ctx context.Context) *places {
 	n := w.opts.Concurrency
 	var b backoff
 	for n == 0 {
-		slots, err := w.backend.Slots(ctx)
+		ready, err := w.backend.Ready(ctx)
 		switch {
-		case err == nil && slots > 0:
-			n = min(slots, MaxConcurrency)
+		case err == nil && ready.Slots > 0:
+			n = min(ready.Slots, MaxConcurrency)
 		case err == nil:
 			n = mostStarting
 		case b.first() && ctx.Err() == nil:
-			w.log.Warn().Err(err).Msg("the backend doesn't say how many jobs it can run: no jobs are taken until it does")
+			w.log.Warn().Err(err).Msg("the backend doesn't say how many jobs it can run: no jobs are claimed until it does")
 		}
 		if n == 0 && !b.wait(ctx) {
 			return nil

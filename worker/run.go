@@ -11,11 +11,11 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// storePause is the longest pause between two tries to store what became of a job: far less than is left of its lease.
+// storePause is the longest pause between two tries to store how a job ended: far less than is left of its lease.
 const storePause = 800 * time.Millisecond
 
-// run runs one job and settles it. jobs ends when the job must stop; store when nothing more can be written. begun is called when the backend
-// has begun with it.
+// run runs one job and writes how it ended. jobs ends when the job must stop; store when nothing more can be written. begun is called when the
+// backend has begun with the job.
 func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) {
 	began := time.Now()
 	w.metrics.running.Inc()
@@ -31,33 +31,33 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) 
 			stop(err)
 		}
 	})
-	told := &emitter{lease: l}
-	keeping.Go(func() { told.run(keep) })
+	events := &emitter{lease: l}
+	keeping.Go(func() { events.run(keep) })
 	var started atomic.Bool // a program of the job
 	res, err := w.backend.Run(ctx, w.withDefaults(l.Job), func(ev job.Event) {
 		begun()
 		if ev.Type == job.EventStarted {
 			started.Store(true)
 		}
-		told.add(ev)
+		events.add(ev)
 	})
 	endKeep()
 	keeping.Wait()
 
-	v := decide(res, err, context.Cause(ctx), started.Load())
-	if v.do == release && context.Cause(ctx) == nil {
-		// The slot stays taken for a moment after the job is handed back: else it would be claimed again at once, and again.
+	d := decide(res, w.backend.vanished(store, l.Job, err), context.Cause(ctx), started.Load())
+	if d.action == release && context.Cause(ctx) == nil {
+		// The place stays taken for a moment after the job is handed back: otherwise the job would be claimed again at once, again and again.
 		defer (&backoff{pause: 2 * firstPause}).wait(jobs)
 	}
-	if v.doubt {
-		w.backend.doubt()
+	if d.recheck {
+		w.backend.recheck()
 	}
-	s := w.settle(store, l, v)
-	endSpan(span, v, s)
-	w.report(l, v, time.Since(began), s)
+	e := w.settle(store, l, d)
+	endSpan(span, d, e)
+	w.report(l, d, time.Since(began), e)
 }
 
-// withDefaults is the job with the worker's own defaults.
+// withDefaults returns the job with the worker's defaults filled in.
 func (w *Worker) withDefaults(spec job.Spec) job.Spec {
 	for _, l := range []*job.Limits{&spec.Compile, &spec.Run} {
 		*l = l.Fill(job.Limits{OutputBytes: max(w.opts.OutputBytes, l.OutputTailBytes)})
@@ -65,43 +65,43 @@ func (w *Worker) withDefaults(spec job.Spec) job.Spec {
 	return spec
 }
 
-// settled says what became of a job, for the log and the counters.
-type settled struct {
+// ending is how an attempt ended, for the log and the metrics.
+type ending struct {
 	state string // the job's state, or "lost", "released", "unstored"
 	err   error  // why it could not be stored
 }
 
-// settle does what was decided, and repeats it while Redis is away, however long that is: when it comes back no lease is taken at once
-// (claim.lua), so the result is stored, or the attempt given back.
-func (w *Worker) settle(ctx context.Context, l *queue.Lease, v verdict) settled {
-	if v.do == nothing {
-		return settled{state: "lost"}
+// settle carries a decision out. It tries again while Redis is unreachable, however long that is: when Redis answers again no lease is taken
+// over at once (graceEnd in lib.lua), so the result is stored, or the attempt given back.
+func (w *Worker) settle(ctx context.Context, l *queue.Lease, d decision) ending {
+	if d.action == drop {
+		return ending{state: "lost"}
 	}
 	for b := (backoff{}); ; b.pause = min(b.pause, storePause/2) {
-		state, err := apply(ctx, l, v)
+		state, err := apply(ctx, l, d)
 		switch {
 		case err == nil:
-			return settled{state: state}
+			return ending{state: state}
 		case errors.Is(err, queue.ErrLeaseLost):
-			return settled{state: "lost"}
+			return ending{state: "lost"}
 		case !b.wait(ctx):
-			// The lease runs out, and the job is run again: better than a guess.
-			return settled{"unstored", err}
+			// The lease expires and the job runs again: better than a guess.
+			return ending{"unstored", err}
 		}
 	}
 }
 
-func apply(ctx context.Context, l *queue.Lease, v verdict) (state string, err error) {
-	switch v.do {
+func apply(ctx context.Context, l *queue.Lease, d decision) (state string, err error) {
+	switch d.action {
 	case complete:
-		return string(v.result.Status), l.Complete(ctx, outcome(l.Job.Language, l.Request, v.result))
+		return string(d.result.Status), l.Complete(ctx, outcome(l.Job.Language, l.Request, d.result))
 	case retry:
-		s, err := l.Retry(ctx, v.fault)
+		s, err := l.Retry(ctx, d.fault)
 		return string(s), err
 	case fail:
-		return string(queue.Failed), l.Fail(ctx, v.fault)
+		return string(queue.Failed), l.Fail(ctx, d.fault)
 	default:
-		s, err := l.Release(ctx, v.fault.Cause)
+		s, err := l.Release(ctx, d.fault.Cause)
 		if s == queue.Queued || s == queue.Retrying {
 			return "released", err
 		}
@@ -110,26 +110,26 @@ func apply(ctx context.Context, l *queue.Lease, v verdict) (state string, err er
 }
 
 // report writes the job's one log line and counts it.
-func (w *Worker) report(l *queue.Lease, v verdict, took time.Duration, s settled) {
-	w.metrics.ended.WithLabelValues(s.state).Inc()
+func (w *Worker) report(l *queue.Lease, d decision, took time.Duration, e ending) {
+	w.metrics.ended.WithLabelValues(e.state).Inc()
 	if l.Attempt == 1 {
 		w.metrics.waited.WithLabelValues(l.Job.Language).Observe(l.StartedAt.Sub(l.CreatedAt).Seconds())
 	}
-	if v.do == complete {
-		w.metrics.seconds.WithLabelValues(l.Job.Language, string(v.result.Verdict)).Observe(took.Seconds())
-		w.metrics.verdicts.WithLabelValues(string(v.result.Verdict)).Inc()
+	if d.action == complete {
+		w.metrics.seconds.WithLabelValues(l.Job.Language, string(d.result.Verdict)).Observe(took.Seconds())
+		w.metrics.verdicts.WithLabelValues(string(d.result.Verdict)).Inc()
 	}
-	e := w.log.Info()
-	if v.do == retry || v.do == fail || s.err != nil {
-		e = w.log.Warn()
+	line := w.log.Info()
+	if d.action == retry || d.action == fail || e.err != nil {
+		line = w.log.Warn()
 	}
-	e = e.Str("job", l.Job.ID).Str("tenant", l.Job.Tenant).Str("trace", l.TraceID).Str("language", l.Job.Language).
-		Int("attempt", l.Attempt).Str("status", s.state).Dur("waited", l.StartedAt.Sub(l.CreatedAt)).Dur("took", took)
-	if v.do == complete {
-		e = e.Str("verdict", string(v.result.Verdict)).Float64("wallMs", v.result.WallMs)
+	line = line.Str("job", l.Job.ID).Str("tenant", l.Job.Tenant).Str("trace", l.TraceID).Str("language", l.Job.Language).
+		Int("attempt", l.Attempt).Str("status", e.state).Dur("waited", l.StartedAt.Sub(l.CreatedAt)).Dur("took", took)
+	if d.action == complete {
+		line = line.Str("verdict", string(d.result.Verdict)).Float64("wallMs", d.result.WallMs)
 	}
-	if why := v.fault.Cause; why != "" {
-		e = e.Str("cause", why)
+	if why := d.fault.Cause; why != "" {
+		line = line.Str("cause", why)
 	}
-	e.AnErr("error", s.err).Msg("job")
+	line.AnErr("error", e.err).Msg("job")
 }

@@ -2,9 +2,9 @@ package worker
 
 import "sync"
 
-// share keeps one tenant from having all of a worker's slots, so that the others' jobs needn't wait until its own are over. A tenant may
-// have a part of those that the other tenants leave, at least one. So with every tenant that comes there is less for each, and there is
-// a slot left for the next one for longer than with a fixed number: the dynamic thresholds of shared-memory switches (Choudhury and Hahne 1998).
+// share keeps one tenant from holding all of a worker's slots, so that the others' jobs needn't wait until its own have ended. A tenant may hold
+// some percent of the slots that the other tenants leave free, at least one. So each further tenant lowers what every tenant may hold, and a slot
+// stays free for the next one for longer than with a fixed number: the dynamic thresholds of shared-memory switches (Choudhury and Hahne 1998).
 type share struct {
 	slots   int
 	percent int
@@ -19,7 +19,7 @@ func newShare(slots, percent int) *share {
 	return &share{slots: slots, percent: percent, changed: make(chan struct{}, 1), running: map[string]int{}}
 }
 
-// part is a share of some of the slots: who waits for a change of s hears of it too.
+// part returns a share of some of the slots, whose changes are signalled on s.changed too.
 func (s *share) part(slots int) *share {
 	p := newShare(slots, s.percent)
 	p.changed = s.changed
@@ -46,14 +46,14 @@ func (s *share) end(tenant string) {
 	}
 }
 
-// full are the tenants that have their part.
+// full returns the tenants that hold as much as they may.
 func (s *share) full() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var full []string
 	for tenant, n := range s.running {
 		left := s.slots - (s.all - n)
-		if 100*n >= s.percent*left { // one more would be more than its part, rounded up
+		if 100*n >= s.percent*left { // one more would be too many, rounded up
 			full = append(full, tenant)
 		}
 	}

@@ -11,11 +11,10 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// w3c carries a trace on as traceparent (https://www.w3.org/TR/trace-context/).
+// w3c reads and writes a trace as traceparent (https://www.w3.org/TR/trace-context/).
 var w3c = propagation.TraceContext{}
 
-// startSpan begins the span of one attempt, as a child of the request that submitted the job, and has the job take it along to the
-// backend.
+// startSpan begins the span of one attempt, a child of the request that submitted the job, and puts it into the job for the backend.
 func (w *Worker) startSpan(ctx context.Context, l *queue.Lease) (context.Context, trace.Span) {
 	ctx = w3c.Extract(ctx, propagation.MapCarrier{"traceparent": l.Job.TraceParent})
 	ctx, span := w.tracer.Start(ctx, "worker.process_job", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
@@ -28,25 +27,25 @@ func (w *Worker) startSpan(ctx context.Context, l *queue.Lease) (context.Context
 	return ctx, span
 }
 
-// endSpan ends it with what became of the attempt.
-func endSpan(span trace.Span, v verdict, s settled) {
+// endSpan ends the span with how the attempt ended.
+func endSpan(span trace.Span, d decision, e ending) {
 	if !span.IsRecording() {
 		span.End()
 		return
 	}
-	span.SetAttributes(attribute.String("ccee.job_status", s.state))
-	if v.do == complete {
-		span.SetAttributes(attribute.String("ccee.verdict", string(v.result.Verdict)), attribute.Float64("ccee.duration_ms", v.result.WallMs))
-		if v.result.ExitCode != nil {
-			span.SetAttributes(attribute.Int("ccee.exit_code", *v.result.ExitCode))
+	span.SetAttributes(attribute.String("ccee.job_status", e.state))
+	if d.action == complete {
+		span.SetAttributes(attribute.String("ccee.verdict", string(d.result.Verdict)), attribute.Float64("ccee.duration_ms", d.result.WallMs))
+		if d.result.ExitCode != nil {
+			span.SetAttributes(attribute.Int("ccee.exit_code", *d.result.ExitCode))
 		}
 	}
-	if v.fault.Cause != "" {
-		span.SetAttributes(attribute.String("ccee.error", v.fault.Cause))
-		span.SetStatus(codes.Error, v.fault.Message)
+	if d.fault.Cause != "" {
+		span.SetAttributes(attribute.String("ccee.error", d.fault.Cause))
+		span.SetStatus(codes.Error, d.fault.Message)
 	}
-	if s.err != nil {
-		span.RecordError(s.err)
+	if e.err != nil {
+		span.RecordError(e.err)
 	}
 	span.End()
 }

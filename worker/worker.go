@@ -25,18 +25,18 @@ const storeGrace = time.Second
 type Options struct {
 	ID          string        // unique among live workers; "" for the host's name and a random part
 	Concurrency int           // jobs at a time, up to MaxConcurrency; 0: as many as the backend has slots
-	TenantShare int           // percent of the jobs at a time, of those that other tenants leave, that one tenant may have; 0: all
+	TenantShare int           // percent of the places that other tenants leave free that one tenant may hold; 0: all
 	Drain       time.Duration // how long running jobs may take to finish once Run is told to stop
-	OutputBytes int64         // kept of each stream of a step that says nothing of it; 0: what the language or the server has
+	OutputBytes int64         // default of what is kept of a stream; 0: the language's, or the server's
 	Log         zerolog.Logger
 	Metrics     prometheus.Registerer // nil for none
 	Trace       trace.TracerProvider  // nil for none
 }
 
-// Worker takes jobs off a queue.
+// Worker claims jobs and runs them.
 type Worker struct {
 	queue   *queue.Queue
-	backend *watched
+	backend *monitor
 	opts    Options
 	log     zerolog.Logger
 	metrics *metrics
@@ -70,12 +70,12 @@ func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
 		opts.Trace = noop.NewTracerProvider()
 	}
 	log := opts.Log.With().Str("worker", opts.ID).Logger()
-	return &Worker{queue: q, backend: newWatched(b, m), opts: opts, log: log, metrics: m,
+	return &Worker{queue: q, backend: newMonitor(b, m), opts: opts, log: log, metrics: m,
 		tracer: opts.Trace.Tracer("ccee-worker")}, nil
 }
 
-// Run takes and runs jobs until ctx ends. Then it waits for those that run, at most Options.Drain, hands back those that have
-// not finished, and returns. Redis or the backend being away does not end it: it tries again, more and more slowly.
+// Run claims and runs jobs until ctx ends. Then it waits for the running ones, at most Options.Drain, hands back those that have not finished,
+// and returns. An outage of Redis or of the backend does not end it: it tries again, more and more slowly.
 func (w *Worker) Run(ctx context.Context) error {
 	// jobs ends when running jobs must stop; store when nothing more can be written.
 	store, endStore := context.WithCancel(context.WithoutCancel(ctx))
@@ -113,11 +113,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// next returns the next job once the backend is ready for it; nil when ctx has ended.
+// next claims the next job once the backend is ready; nil when ctx has ended.
 func (w *Worker) next(ctx context.Context) *queue.Lease {
 	var b backoff
 	for ctx.Err() == nil {
-		now, ok := w.backend.ready(ctx)
+		now, ok := w.backend.awaitReady(ctx)
 		if !ok {
 			return nil
 		}
@@ -126,11 +126,11 @@ func (w *Worker) next(ctx context.Context) *queue.Lease {
 		case l != nil:
 			return l
 		case errors.Is(err, context.Canceled):
-			continue // to stop, or the backend can do other things now
+			continue // to stop, or the backend's state has changed
 		}
 		w.metrics.claimErrors.Inc()
 		if b.first() {
-			w.log.Warn().Err(err).Msg("no jobs can be taken; trying again")
+			w.log.Warn().Err(err).Msg("no jobs can be claimed; trying again")
 		}
 		if !b.wait(ctx) {
 			return nil
@@ -139,10 +139,10 @@ func (w *Worker) next(ctx context.Context) *queue.Lease {
 	return nil
 }
 
-// claim waits for a job that the backend can run as it is now.
+// claim waits for a job that the backend can run in its present state.
 func (w *Worker) claim(ctx context.Context, now state) (*queue.Lease, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(now.over, cancel)()
+	defer context.AfterFunc(now.replaced, cancel)()
 	return w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Languages: now.names, Full: w.places.full, Changed: w.places.share.changed})
 }

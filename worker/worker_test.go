@@ -80,7 +80,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{"internal once", []error{errors.New("disk on fire")}, queue.Succeeded, 2, 2, ""},
 		{"unavailable uses no attempt", []error{job.Errorf(job.EUnavailable, "gone"), job.Errorf(job.EUnavailable, "gone"), job.Errorf(job.EUnavailable, "gone")}, queue.Succeeded, 4, 1, ""},
 		{"broken down twice", []error{errBrokenDown, errBrokenDown}, queue.Succeeded, 3, 3, ""},
-		{"it breaks the backend each time", []error{errBrokenDown, errBrokenDown, errBrokenDown}, queue.Failed, 3, 3, sayUnavailable},
+		{"it breaks the backend each time", []error{errBrokenDown, errBrokenDown, errBrokenDown}, queue.Failed, 3, 3, messageUnavailable},
 		{"for ever", []error{errors.New("a"), errors.New("b"), errors.New("c")}, queue.Failed, 3, 3, "internal error"},
 		{"invalid", []error{job.Invalid("run.wallMs", "is 5, at least 50 is needed")}, queue.Failed, 1, 1, "run.wallMs is 5, at least 50 is needed"},
 		{"busy uses no attempt", []error{job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full")}, queue.Succeeded, 4, 1, ""},
@@ -113,7 +113,7 @@ func TestBusyAfterWork(t *testing.T) {
 		return job.Result{}, job.Errorf(job.EBusy, "full")
 	}}, Options{})
 	r := wantEnd(t, q, enqueue(t, q), queue.Failed)
-	if compiled.Load() != 3 || r.AttemptsMade != 3 || r.DeadLetteredAt.IsZero() || r.Error != sayUnavailable {
+	if compiled.Load() != 3 || r.AttemptsMade != 3 || r.DeadLetteredAt.IsZero() || r.Error != messageUnavailable {
 		t.Errorf("compiled %d times, %+v, want 3 attempts", compiled.Load(), r)
 	}
 	wantNoneActive(t, q)
@@ -130,13 +130,13 @@ func TestBusyWithoutEnd(t *testing.T) {
 		}}, Options{})
 	}
 	r := wantEnd(t, q, enqueue(t, q), queue.Failed)
-	if runs.Load() != 101 || r.Error != "no worker had room for the job in 101 tries" || r.DeadLetteredAt.IsZero() {
+	if runs.Load() != 101 || r.Error != "no worker could run the job in 101 tries" || r.DeadLetteredAt.IsZero() {
 		t.Errorf("%d runs, %+v", runs.Load(), r)
 	}
 	wantNoneActive(t, q)
 }
 
-func TestNothingIsClaimedWhileTheBackendIsAway(t *testing.T) {
+func TestNothingIsClaimedWhileTheBackendIsDown(t *testing.T) {
 	q := open(t, newRedis(t), queue.Options{})
 	asked := make(chan struct{}, 100)
 	var ready atomic.Bool

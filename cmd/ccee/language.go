@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -106,6 +108,11 @@ func listLanguages(ctx context.Context, cmd *cli.Command) error {
 	for _, l := range f.Known {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", l.Name, l.Version, yesNo(runs(f, l.Name)))
 	}
+	for _, worker := range slices.Sorted(maps.Keys(f.Warnings)) {
+		for _, warning := range f.Warnings[worker] {
+			fmt.Fprintf(cmd.Root().ErrWriter, "warning of worker %s: %s\n", worker, warning)
+		}
+	}
 	return w.Flush()
 }
 
@@ -136,7 +143,7 @@ func forgetLanguages(ctx context.Context, cmd *cli.Command) error {
 	defer q.Close()
 	var unknown []string
 	for _, name := range cmd.Args().Slice() {
-		switch known, err := q.Forget(ctx, name); {
+		switch known, err := q.ForgetLanguage(ctx, name); {
 		case err != nil:
 			return err
 		case !known:

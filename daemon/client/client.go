@@ -70,17 +70,23 @@ func (c *Client) Ready(ctx context.Context) error {
 	return err
 }
 
-// Slots is how many jobs the daemon runs at once; 0 for one of an earlier version, which doesn't say. It can be asked as soon as it is ready.
-func (c *Client) Slots(ctx context.Context) (int, error) {
+// Readiness describes a daemon that is ready.
+type Readiness struct {
+	Slots    int      // jobs that it runs at once; 0: it is of a version that doesn't say
+	Warnings []string // faults with which it runs jobs all the same
+}
+
+// Readiness is Ready with what a daemon that is ready says of itself.
+func (c *Client) Readiness(ctx context.Context) (Readiness, error) {
 	state, err := c.ready(ctx)
-	return state.Slots, err
+	return state.Readiness, err
 }
 
 // readiness is the daemon's answer to GET /ready.
 type readiness struct {
+	Readiness
 	Ready   bool
 	Reasons []string
-	Slots   int
 	Error   *job.Error
 }
 

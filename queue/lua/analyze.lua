@@ -10,8 +10,8 @@ local at = now()
 local t = iso(at)
 redis.call('HSET', jobKey(id), 'analysis', ARGV[3], 'analysisProvider', ARGV[4], 'analysisFallbackReason', ARGV[5],
   'analysisUpdatedAt', t, 'updatedAt', t)
-account(id, tenant, at)
-if isFinal(f[2]) then toArchive(id, tenant, at) end
+recountStored(id, tenant, at)
+if isFinal(f[2]) then awaitArchive(id, tenant, at) end
 audit(at, tenant, 'api', 'job_analyzed', id, ARGV[6])
 redis.call('PUBLISH', CHANGED, id)
 return t

@@ -10,6 +10,6 @@ redis.call('ZREM', UNARCHIVED, entry(id, tenant))
 local f = redis.call('HMGET', jobKey(id), 'status', 'deadLetteredAt')
 if isFinal(f[1]) and not f[2] and redis.call('TTL', jobKey(id)) > JOB_TTL then
   redis.call('EXPIRE', jobKey(id), JOB_TTL)
-  account(id, tenant, now())
+  recountStored(id, tenant, now())
 end
 return 1

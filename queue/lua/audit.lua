@@ -2,6 +2,6 @@
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant, actor, action, job id, metadata (JSON)
 
-proceed()
+ignoreOOM()
 audit(now(), ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 'ok'

@@ -4,7 +4,7 @@
 -- returns the state after the step, or false if the tenant has no such job
 
 local id, tenant = ARGV[1], ARGV[2]
-proceed()
+ignoreOOM()
 local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
 if f[1] ~= tenant then return false end
 local at, state = now(), f[2]
@@ -12,7 +12,7 @@ if state == 'queued' or state == 'retrying' then
   withdraw(id, tenant)
   redis.call('ZREM', DELAYED, entry(id, tenant))
   redis.call('HSET', jobKey(id), 'cancelRequestedAt', iso(at))
-  cancelled(id, tenant, at, 'api')
+  cancelJob(id, tenant, at, 'api')
   return 'cancelled'
 end
 if state == 'running' or state == 'dispatched' then

@@ -6,9 +6,9 @@
 --         {0, ms, 1}: the same, but there are jobs of those tenants
 
 local worker, n = ARGV[1], tonumber(ARGV[2])
-proceed()
+ignoreOOM()
 local at = now()
-due(at)
+requeueDue(at)
 
 -- What waits as a version before this one had it: one queue a tenant, whatever the language.
 local old = redis.call('ZRANGE', OLD_RING, 0, 0)[1]
@@ -16,7 +16,7 @@ if old then
   local popped = redis.call('ZPOPMIN', oldWaiting(old), 16)
   if #popped == 0 then redis.call('ZREM', OLD_RING, old) end
   for i = 1, #popped, 2 do
-    if redis.call('EXISTS', jobKey(popped[i])) == 1 then push(popped[i], old, popped[i + 1], at) else freeSlot(popped[i], old) end
+    if redis.call('EXISTS', jobKey(popped[i])) == 1 then enqueue(popped[i], old, popped[i + 1], at) else freeSlot(popped[i], old) end
   end
 end
 
@@ -57,7 +57,7 @@ local function pop(list, tenant)
     local head = redis.call('ZRANGE', waiting(language, tenant), 0, 0, 'WITHSCORES')
     if head[1] and (not order or tonumber(head[2]) < order) then id, order, of = head[1], tonumber(head[2]), language end
   end
-  leave(id, tenant, of)
+  dequeue(id, tenant, of)
   return id
 end
 
@@ -67,7 +67,7 @@ local function pick(list)
   local tenant, tag = first(list)
   if not tenant then return nil end
   local id = pop(list, tenant)
-  place(tenant, tag + 1)
+  setTag(tenant, tag + 1)
   if tag > tonumber(redis.call('GET', CLOCK) or '0') then -- a full tenant's may be smaller
     redis.call('SET', CLOCK, tag)
     redis.call('ZREMRANGEBYSCORE', IDLE, '-inf', tag)
@@ -80,7 +80,7 @@ local function untilDue()
   local ms = -1
   for _, k in ipairs({ LEASES, DELAYED }) do
     local next = tonumber(redis.call('ZRANGE', k, 0, 0, 'WITHSCORES')[2])
-    if next and k == LEASES then next = math.max(next, tonumber(redis.call('GET', SPARED) or '0')) end
+    if next and k == LEASES then next = math.max(next, tonumber(redis.call('GET', GRACE) or '0')) end
     if next and (ms < 0 or next - at < ms) then ms = math.max(0, next - at) end
   end
   return ms
@@ -112,7 +112,7 @@ redis.call('PUBLISH', CHANGED, id)
 -- Another idle worker shall look after what is left: jobs, or a deadline that comes before it would look again by itself.
 redis.call('ZADD', LEASES, at + LEASE, entry(id, tenant))
 for _, language in ipairs(list) do
-  if redis.call('EXISTS', ring(language)) == 1 then nudge(wakeFor(language)) end
+  if redis.call('EXISTS', ring(language)) == 1 then leaveToken(wakeFor(language)) end
 end
-if untilDue() < MAX_BLOCK then nudge(WAKE) end
+if untilDue() < MAX_BLOCK then leaveToken(WAKE) end
 return { 1, id, tenant, claim, attempt, redis.call('HGETALL', jobKey(id)) }

@@ -6,8 +6,8 @@
 -- returns 'ok', also when this claim has stored its result before; 'lost' if the job is no longer this claim's
 
 local id, tenant, claim, state = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-proceed()
-if not held(id, claim) then
+ignoreOOM()
+if not holdsLease(id, claim) then
   local f = redis.call('HMGET', jobKey(id), 'claims', 'result')
   return (f[1] == claim and f[2]) and 'ok' or 'lost'
 end
@@ -15,7 +15,7 @@ local at = now()
 finish(id, tenant, at, state, 'result', ARGV[5], 'failureCategory', ARGV[6], 'estimatedCostUsd', ARGV[7],
   'billableDurationMs', ARGV[8], 'costModelVersion', ARGV[9], 'outputFiles', ARGV[10], 'summary', ARGV[11], 'outputBytes', ARGV[13], 'error', '', 'retryScheduledAt', '')
 audit(at, tenant, 'worker', 'job_' .. state, id, ARGV[12])
-count(at, 'ms', tonumber(ARGV[8]))
+addToTally(at, 'ms', tonumber(ARGV[8]))
 if tonumber(ARGV[7]) > 0 then
   local cost = dailyCost(tenant, dateOf(at))
   redis.call('INCRBYFLOAT', cost, ARGV[7])

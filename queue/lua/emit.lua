@@ -4,7 +4,7 @@
 -- returns 'ok' or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
-if not held(id, claim) then return 'lost' end
+if not holdsLease(id, claim) then return 'lost' end
 local size, first = 0, redis.call('EXISTS', events(id)) == 0
 for i = 6, #ARGV do
   size = size + #ARGV[i]
@@ -12,6 +12,6 @@ for i = 6, #ARGV do
 end
 redis.call('EXPIRE', events(id), ARGV[4])
 if first then redis.call('HSET', jobKey(id), 'eventBytes', size) else redis.call('HINCRBY', jobKey(id), 'eventBytes', size) end
-account(id, tenant, now())
+recountStored(id, tenant, now())
 redis.call('PUBLISH', CHANGED, id)
 return 'ok'

@@ -4,9 +4,9 @@
 -- returns 'ok', 'cancel' (renewed, and the tenant wants the job cancelled) or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
-proceed()
-if not held(id, claim) then return 'lost' end
+ignoreOOM()
+if not holdsLease(id, claim) then return 'lost' end
 local at = now()
-quiet(at)
+graceEnd(at)
 redis.call('ZADD', LEASES, at + LEASE, entry(id, tenant))
 return redis.call('HEXISTS', jobKey(id), 'cancelRequestedAt') == 1 and 'cancel' or 'ok'

@@ -4,8 +4,8 @@
 -- returns 'ok' or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
-proceed()
-if not held(id, claim) then return 'lost' end
-local how = ARGV[6] == '1' and bury or failed
+ignoreOOM()
+if not holdsLease(id, claim) then return 'lost' end
+local how = ARGV[6] == '1' and deadLetter or failJob
 how(id, tenant, now(), ARGV[4], ARGV[5])
 return 'ok'

@@ -1,7 +1,7 @@
 -- What several steps share. Each paragraph is a definition, and a step has those that it uses (link.go), behind the key names (keys.go)
 -- and before its own file. JOB_TTL, DEAD_TTL, DAILY_TTL,
 -- COST_TTL and ARCHIVE_TTL (seconds), LEASE and MAX_WAIT (ms), HISTORY_MAX, AUDIT_MAX and AUDIT_ALL_MAX come from Options; EVENTS_MAX, RELEASES_MAX, MAX_BLOCK, SILENCE
--- and TALLY (ms), TALLY_TTL, KEEP_LANGUAGE (ms), JOB_BYTES, HOOK_BYTES and STORED_TTL (seconds) are fixed.
+-- and TALLY (ms), RATE_STEPS, TALLY_TTL, KEEP_LANGUAGE (ms), JOB_BYTES, HOOK_BYTES and STORED_TTL (seconds) are fixed.
 
 local floor = math.floor
 
@@ -37,7 +37,7 @@ local function split(e) return string.match(e, '^(%S+) (.*)$') end
 
 -- proceed lets a step go on though Redis has no memory left. Of a step Redis refuses then only the first write, and only one that needs
 -- memory; this one needs none. It is for steps that end something, and for those that put it off until there is memory again.
-local function proceed() redis.call('DEL', Q .. 'nothing') end
+local function ignoreOOM() redis.call('DEL', NOTHING) end
 
 -- audit appends an event to its tenant's trail and to the one of all tenants. Each entry carries the hash of the one before and
 -- of itself, and the head of the chain is kept apart: what is changed, left out or cut off shows (see audit.go, which has the same
@@ -62,34 +62,60 @@ local function auditJob(at, id, tenant, actor, action, metadata)
   audit(at, tenant, actor, action, id, cjson.encode(metadata))
 end
 
--- countRequest counts one request in the tenant's current window of that kind and returns the count and the end of the window (ms).
--- The first one beyond the limit is noted in the audit; more of them would be a way to flush it.
-local function countRequest(tenant, kind, window, limit, at, action, trace, method, path)
-  local bucket = floor(at / 1000 / window)
-  local key, ends = rateKey(tenant, kind, bucket), (bucket + 1) * window
-  local count = redis.call('INCR', key)
-  if count == 1 then redis.call('EXPIREAT', key, ends) end
-  if count == limit + 1 then
-    audit(at, tenant, 'api', action, '', cjson.encode({ traceId = trace, method = method, path = path, limit = limit, used = count,
-      retryAfterSeconds = math.max(1, math.ceil(ends - at / 1000)) }))
+-- countRequest admits a request unless limit of that kind were admitted in the window (seconds) that ends now. It returns how many are counted
+-- (those admitted in that window, and those refused since the last one that was admitted), when the last of them leaves the window, and
+-- when a request is admitted again (ms). Of the refused ones the audit has one a window: more would be a way to flush it.
+-- The key holds "admitted refused audited", then " last:n" for n requests admitted together, the oldest first: last is the time of the last
+-- of them, and audited that of the last entry in the audit. Where the limit is more than RATE_STEPS, those of one RATE_STEPS-th of the window
+-- stand together and leave together, so a key has a bounded size.
+local function countRequest(tenant, kind, window, limit, clock, action, trace, method, path)
+  local key, length, at = rateKey(tenant, kind), window * 1000, clock
+  local admitted, refused, audited, log = string.match(redis.call('GET', key) or '', '^(%d+) (%d+) (%d+)(.*)$')
+  admitted, refused, audited, log = tonumber(admitted or 0), tonumber(refused or 0), tonumber(audited or 0), log or ''
+  local older, newest, together = string.match(log, '^(.*) (%d+):(%d+)$')
+  if newest then at = math.max(at, tonumber(newest)) end -- Redis's clock was set back
+  local from, _, stop, last, n = 1, string.find(log, '^ (%d+):(%d+)')
+  while last and last + length <= at do
+    admitted, from = admitted - n, stop + 1
+    _, stop, last, n = string.find(log, '^ (%d+):(%d+)', from)
   end
-  return count, ends * 1000
+  log = string.sub(log, from)
+  local step = limit > RATE_STEPS and length / RATE_STEPS or 1
+  if admitted >= limit then
+    refused = refused + 1
+  elseif log ~= '' and floor(newest / step) == floor(at / step) then
+    admitted, refused, log = admitted + 1, 0, string.format('%s %.0f:%.0f', string.sub(older, from), at, together + 1)
+  else
+    admitted, refused, log = admitted + 1, 0, string.format('%s %.0f:1', log, at)
+  end
+  local leaves, again, left = length + (string.match(log, ' (%d+):%d+$') or at), at, admitted
+  for l, k in string.gmatch(log, ' (%d+):(%d+)') do
+    if left < limit then break end
+    left, again = left - k, l + length
+  end
+  if refused > 0 and at - audited >= length then
+    audited = at
+    audit(clock, tenant, 'api', action, '', cjson.encode({ traceId = trace, method = method, path = path, limit = limit,
+      used = admitted + refused, retryAfterSeconds = math.max(1, math.ceil((again - clock) / 1000)) }))
+  end
+  redis.call('SET', key, string.format('%.0f %.0f %.0f%s', admitted, refused, audited, log), 'PX', string.format('%.0f', at - clock + length))
+  return { admitted + refused, leaves, again }
 end
 
 -- count adds to the tally of this time.
-local function count(at, field, n)
+local function addToTally(at, field, n)
   local key = tally(floor(at / TALLY))
   if redis.call('HINCRBY', key, field, n) == n then redis.call('EXPIRE', key, TALLY_TTL) end
 end
 
 -- nudge leaves a token for those who wait at that list. One is enough: who takes it and finds more work nudges again.
-local function nudge(list)
+local function leaveToken(list)
   if redis.call('LLEN', list) == 0 then redis.call('RPUSH', list, '1') end
 end
 
 -- push makes a job wait for a worker, at the place that order gives it among its tenant's jobs in its language. A tenant that had none
 -- gets the clock as its tag, or more by what it has already been given.
-local function push(id, tenant, order, at)
+local function enqueue(id, tenant, order, at)
   local language = redis.call('HGET', jobKey(id), 'language') or ''
   redis.call('ZADD', waiting(language, tenant), order, id)
   redis.call('ZADD', since(language), at, entry(id, tenant))
@@ -100,11 +126,11 @@ local function push(id, tenant, order, at)
     redis.call('ZREM', IDLE, tenant)
   end
   if redis.call('ZADD', ring(language), tag, tenant) == 1 then redis.call('SADD', WAITED, language) end
-  nudge(wakeFor(language))
+  leaveToken(wakeFor(language))
 end
 
 -- leave takes a job out of those that wait. It does not move its tenant's tag: see place.
-local function leave(id, tenant, language)
+local function dequeue(id, tenant, language)
   redis.call('ZREM', waiting(language, tenant), id)
   redis.call('ZREM', since(language), entry(id, tenant))
   if redis.call('EXISTS', waiting(language, tenant)) == 0 then
@@ -114,7 +140,7 @@ local function leave(id, tenant, language)
 end
 
 -- place gives a tenant that tag wherever it has jobs that wait; where it has none, its tag is kept for when it comes back.
-local function place(tenant, tag)
+local function setTag(tenant, tag)
   local waits = false
   for _, language in ipairs(redis.call('SMEMBERS', WAITED)) do
     if redis.call('ZSCORE', ring(language), tenant) then
@@ -128,9 +154,9 @@ end
 
 -- withdraw takes a job that waits back, at no charge to its tenant.
 local function withdraw(id, tenant)
-  leave(id, tenant, redis.call('HGET', jobKey(id), 'language') or '')
+  dequeue(id, tenant, redis.call('HGET', jobKey(id), 'language') or '')
   local tag = redis.call('ZSCORE', TAGS, tenant)
-  if tag then place(tenant, tag) end
+  if tag then setTag(tenant, tag) end
 end
 
 -- freeSlot gives the job's slot back: once, because the slot is the job's id in the set.
@@ -144,7 +170,7 @@ end
 local function isFinal(state) return state == 'succeeded' or state == 'failed' or state == 'cancelled' end
 
 -- toArchive makes a finished job wait for the archive, if there is one.
-local function toArchive(id, tenant, at)
+local function awaitArchive(id, tenant, at)
   if redis.call('EXISTS', ARCHIVING) == 0 then return false end
   redis.call('ZADD', UNARCHIVED, at, entry(id, tenant))
   return true
@@ -153,7 +179,7 @@ end
 -- account books what a job takes now: its large fields, its live events, and what it may yet store (reservedBytes) until it is finished.
 -- What a finished job takes is looked at again when it should have expired, so the books are right whatever has become of it. The first
 -- write needs no memory: Redis lets this go on when it has none left.
-local function account(id, tenant, at)
+local function recountStored(id, tenant, at)
   local key, size, again = jobKey(id), 0, redis.call('PTTL', jobKey(id))
   local f = redis.call('HMGET', key, 'tenantId', 'status', 'reservedBytes', 'eventBytes')
   if f[1] == tenant then
@@ -183,8 +209,8 @@ local function account(id, tenant, at)
 end
 
 -- review books anew what is due: the first n.
-local function review(tenant, at, n)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', storedUntil(tenant), '-inf', at, 'LIMIT', 0, n)) do account(id, tenant, at) end
+local function recountDue(tenant, at, n)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', storedUntil(tenant), '-inf', at, 'LIMIT', 0, n)) do recountStored(id, tenant, at) end
 end
 
 -- finish puts a job into its final state; the rest of the arguments are further fields of the hash. Only now it gets an expiry:
@@ -193,32 +219,32 @@ local function finish(id, tenant, at, state, ...)
   local t = iso(at)
   redis.call('HSET', jobKey(id), 'status', state, 'completedAt', t, 'updatedAt', t, ...)
   redis.call('HDEL', jobKey(id), 'currentAttempt', 'worker')
-  redis.call('EXPIRE', jobKey(id), toArchive(id, tenant, at) and math.max(JOB_TTL, ARCHIVE_TTL) or JOB_TTL)
-  account(id, tenant, at)
+  redis.call('EXPIRE', jobKey(id), awaitArchive(id, tenant, at) and math.max(JOB_TTL, ARCHIVE_TTL) or JOB_TTL)
+  recountStored(id, tenant, at)
   redis.call('ZREM', LEASES, entry(id, tenant))
   freeSlot(id, tenant)
   redis.call('HINCRBY', STATS, state, 1)
-  count(at, state, 1)
+  addToTally(at, state, 1)
   redis.call('PUBLISH', FINISHED, id)
   redis.call('PUBLISH', CHANGED, id)
   if redis.call('HEXISTS', jobKey(id), 'webhookUrl') == 1 then
     redis.call('ZADD', HOOKS, at, entry(id, tenant))
-    nudge(HOOK_WAKE)
+    leaveToken(HOOK_WAKE)
   end
 end
 
 -- free are the billing fields of a job that costs nothing.
-local free = { 'estimatedCostUsd', '0.00000000', 'billableDurationMs', '0', 'costModelVersion', 'fargate-v1' }
+local noCost = { 'estimatedCostUsd', '0.00000000', 'billableDurationMs', '0', 'costModelVersion', 'fargate-v1' }
 
 -- failed finishes a job that never got a result. message is for the tenant, cause for operators.
-local function failed(id, tenant, at, message, cause)
-  finish(id, tenant, at, 'failed', 'error', message, 'cause', cause, 'failureCategory', 'infrastructure', unpack(free))
+local function failJob(id, tenant, at, message, cause)
+  finish(id, tenant, at, 'failed', 'error', message, 'cause', cause, 'failureCategory', 'infrastructure', unpack(noCost))
   auditJob(at, id, tenant, 'worker', 'job_failed', { error = message })
 end
 
 -- bury is failed plus a place in the dead-letter list; what died too long ago leaves it.
-local function bury(id, tenant, at, message, cause)
-  failed(id, tenant, at, message, cause)
+local function deadLetter(id, tenant, at, message, cause)
+  failJob(id, tenant, at, message, cause)
   redis.call('HSET', jobKey(id), 'deadLetteredAt', iso(at))
   redis.call('EXPIRE', jobKey(id), math.max(DEAD_TTL, JOB_TTL))
   redis.call('ZADD', DEAD, at, entry(id, tenant))
@@ -228,7 +254,7 @@ local function bury(id, tenant, at, message, cause)
 end
 
 -- retrying notes that a job comes back after an attempt that failed by our fault.
-local function retrying(id, tenant, at, message, cause)
+local function markRetrying(id, tenant, at, message, cause)
   redis.call('HSET', jobKey(id), 'status', 'retrying', 'error', message, 'cause', cause, 'retryScheduledAt', iso(at), 'updatedAt', iso(at))
   auditJob(at, id, tenant, 'worker', 'job_retrying',
     { nextAttemptNumber = redis.call('HGET', jobKey(id), 'attemptsMade') + 1, error = message })
@@ -236,27 +262,27 @@ local function retrying(id, tenant, at, message, cause)
 end
 
 -- cancelled finishes a job that its tenant took back before it had a result.
-local function cancelled(id, tenant, at, actor)
-  finish(id, tenant, at, 'cancelled', 'failureCategory', 'none', unpack(free))
+local function cancelJob(id, tenant, at, actor)
+  finish(id, tenant, at, 'cancelled', 'failureCategory', 'none', unpack(noCost))
   auditJob(at, id, tenant, actor, 'job_cancelled', {})
 end
 
 -- quiet notes that somebody talks to Redis, and returns until when no lease is taken from its worker (ms). When nobody did for long, it
 -- was Redis that was away, and not one worker: all of them get the time of a lease to say that they are there.
-local function quiet(at)
-  local last, ends = redis.call('GET', HEARD), tonumber(redis.call('GET', SPARED) or '0')
-  redis.call('SET', HEARD, at)
+local function graceEnd(at)
+  local last, ends = redis.call('GET', LAST_STEP), tonumber(redis.call('GET', GRACE) or '0')
+  redis.call('SET', LAST_STEP, at)
   if last and at - last > SILENCE then
     ends = at + LEASE
-    redis.call('SET', SPARED, ends, 'PX', LEASE)
+    redis.call('SET', GRACE, ends, 'PX', LEASE)
   end
   return ends
 end
 
 -- due puts back what is due: jobs whose lease expired, and delayed retries. Of each at most 16, so that no step is long; what is left over
 -- is due at once.
-local function due(at)
-  local takeOver = quiet(at) <= at and redis.call('ZRANGEBYSCORE', LEASES, '-inf', at, 'LIMIT', 0, 16) or {}
+local function requeueDue(at)
+  local takeOver = graceEnd(at) <= at and redis.call('ZRANGEBYSCORE', LEASES, '-inf', at, 'LIMIT', 0, 16) or {}
   for _, e in ipairs(takeOver) do
     local id, tenant = split(e)
     redis.call('ZREM', LEASES, e)
@@ -264,24 +290,24 @@ local function due(at)
     if not f[1] then
       freeSlot(id, tenant)
     elseif f[4] then
-      cancelled(id, tenant, at, 'worker')
+      cancelJob(id, tenant, at, 'worker')
     elseif tonumber(f[1]) >= tonumber(f[2]) then
-      bury(id, tenant, at, 'the job was interrupted at each attempt', 'worker ' .. f[5] .. ' let the lease of the last attempt expire')
+      deadLetter(id, tenant, at, 'the job was interrupted at each attempt', 'worker ' .. f[5] .. ' let the lease of the last attempt expire')
     else
-      retrying(id, tenant, at, 'the attempt was interrupted', 'worker ' .. f[5] .. ' let its lease expire')
-      push(id, tenant, f[3], at)
+      markRetrying(id, tenant, at, 'the attempt was interrupted', 'worker ' .. f[5] .. ' let its lease expire')
+      enqueue(id, tenant, f[3], at)
     end
   end
   for _, e in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', at, 'LIMIT', 0, 16)) do
     local id, tenant = split(e)
     redis.call('ZREM', DELAYED, e)
     local order = redis.call('HGET', jobKey(id), 'order')
-    if order then push(id, tenant, order, at) else freeSlot(id, tenant) end
+    if order then enqueue(id, tenant, order, at) else freeSlot(id, tenant) end
   end
 end
 
 -- held says whether the caller still has the lease: the job runs, and it was claimed last by this very claim.
-local function held(id, claim)
+local function holdsLease(id, claim)
   local f = redis.call('HMGET', jobKey(id), 'status', 'claims')
   return f[1] == 'running' and f[2] == claim
 end

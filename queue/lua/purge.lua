@@ -7,12 +7,12 @@ local id, tenant = ARGV[1], ARGV[2]
 local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')
 if f[1] ~= tenant then return false end
 if not isFinal(f[2]) then return f[2] end
-proceed()
+ignoreOOM()
 local at = now()
 auditJob(at, id, tenant, 'api', 'job_deleted', {})
-toArchive(id, tenant, -at) -- out of it
+awaitArchive(id, tenant, -at) -- out of it
 redis.call('DEL', jobKey(id), deliveries(id), events(id))
-account(id, tenant, at)
+recountStored(id, tenant, at)
 redis.call('PUBLISH', CHANGED, id)
 redis.call('ZREM', history(tenant), id)
 redis.call('ZREM', DEAD, entry(id, tenant))

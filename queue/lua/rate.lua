@@ -1,9 +1,8 @@
--- Counts one request in the tenant's current window. Windows lie on Redis's clock, so the end told is the end.
+-- Counts one request of a tenant.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant, limit, window (seconds), traceId, method, path
--- returns {count, end of the window (ms), now (ms)}
+-- returns {what countRequest returns, now (ms)}
 
-proceed()
+ignoreOOM()
 local at = now()
-local count, ends = countRequest(ARGV[1], 'rate_limit', tonumber(ARGV[3]), tonumber(ARGV[2]), at, 'rate_limited', ARGV[4], ARGV[5], ARGV[6])
-return { count, ends, at }
+return { countRequest(ARGV[1], 'rate_limit', tonumber(ARGV[3]), tonumber(ARGV[2]), at, 'rate_limited', ARGV[4], ARGV[5], ARGV[6]), at }

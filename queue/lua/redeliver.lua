@@ -2,7 +2,7 @@
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, limit, window (seconds), traceId, method, path
 -- returns 'ok'; 'none' if the job has no webhook; 'unfinished'; false if the tenant has no such job;
---         {count, end of the window (ms), now (ms)} when there were too many in the tenant's window
+--         {what countRequest returns, now (ms)} when the tenant has asked for too many
 
 local id, tenant = ARGV[1], ARGV[2]
 local f = redis.call('HMGET', jobKey(id), 'tenantId', 'webhookUrl', 'completedAt')
@@ -10,9 +10,9 @@ if f[1] ~= tenant then return false end
 if not f[2] then return 'none' end
 if not f[3] then return 'unfinished' end
 local at = now()
-local count, ends = countRequest(tenant, 'redeliver_rate_limit', tonumber(ARGV[4]), tonumber(ARGV[3]), at, 'rate_limited', ARGV[5], ARGV[6], ARGV[7])
-if count > tonumber(ARGV[3]) then return { count, ends, at } end
+local counted = countRequest(tenant, 'redeliver_rate_limit', tonumber(ARGV[4]), tonumber(ARGV[3]), at, 'rate_limited', ARGV[5], ARGV[6], ARGV[7])
+if counted[1] > tonumber(ARGV[3]) then return { counted, at } end
 redis.call('HSET', jobKey(id), 'webhookAttempts', 0)
 redis.call('ZADD', HOOKS, at, entry(id, tenant))
-nudge(HOOK_WAKE)
+leaveToken(HOOK_WAKE)
 return 'ok'

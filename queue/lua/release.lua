@@ -6,17 +6,17 @@
 -- returns 'queued' or 'retrying'; 'cancelled' (the tenant had asked for it), 'failed' (dead-lettered) or 'lost'
 
 local id, tenant, claim, pause, longest, cause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-proceed()
-if not held(id, claim) then return 'lost' end
+ignoreOOM()
+if not holdsLease(id, claim) then return 'lost' end
 local at = now()
 if redis.call('HEXISTS', jobKey(id), 'cancelRequestedAt') == 1 then
-  cancelled(id, tenant, at, 'worker')
+  cancelJob(id, tenant, at, 'worker')
   return 'cancelled'
 end
 local made = redis.call('HINCRBY', jobKey(id), 'attemptsMade', -1)
 local times = redis.call('HINCRBY', jobKey(id), 'releases', 1)
 if times > RELEASES_MAX then
-  bury(id, tenant, at, 'no worker had room for the job in ' .. times .. ' tries', cause)
+  deadLetter(id, tenant, at, 'no worker could run the job in ' .. times .. ' tries', cause)
   return 'failed'
 end
 local state = made > 0 and 'retrying' or 'queued'
@@ -25,9 +25,9 @@ redis.call('HDEL', jobKey(id), 'worker', 'startedAt')
 redis.call('ZREM', LEASES, entry(id, tenant))
 redis.call('PUBLISH', CHANGED, id)
 if times <= 8 then
-  push(id, tenant, redis.call('HGET', jobKey(id), 'order'), at)
+  enqueue(id, tenant, redis.call('HGET', jobKey(id), 'order'), at)
 else
   redis.call('ZADD', DELAYED, at + math.min(longest, pause * 2 ^ (times - 9)), entry(id, tenant))
-  nudge(WAKE) -- so that a waiting worker learns of the new deadline
+  leaveToken(WAKE) -- so that a waiting worker learns of the new deadline
 end
 return state

@@ -13,10 +13,10 @@ redis.call('HSET', jobKey(id), 'status', 'queued', 'attemptsMade', '0', 'current
 redis.call('HDEL', jobKey(id), 'error', 'cause', 'failureCategory', 'completedAt', 'startedAt', 'deadLetteredAt', 'retryScheduledAt',
   'cancelRequestedAt', 'releases', 'estimatedCostUsd', 'billableDurationMs', 'costModelVersion')
 redis.call('PERSIST', jobKey(id))
-account(id, tenant, at)
+recountStored(id, tenant, at)
 redis.call('SADD', activeIDs(tenant), id)
 redis.call('SET', activeJobs(tenant), redis.call('SCARD', activeIDs(tenant)))
 auditJob(at, id, tenant, 'worker', 'job_replayed', {})
 redis.call('PUBLISH', CHANGED, id)
-push(id, tenant, f[2], at)
+enqueue(id, tenant, f[2], at)
 return 'recovered'

@@ -4,21 +4,21 @@
 -- returns 'retrying', 'cancelled' (the tenant had asked for it), 'failed' (dead-lettered) or 'lost'
 
 local id, tenant, claim, delay, message, cause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
-proceed()
-if not held(id, claim) then return 'lost' end
+ignoreOOM()
+if not holdsLease(id, claim) then return 'lost' end
 local at = now()
 local f = redis.call('HMGET', jobKey(id), 'attemptsMade', 'maxAttempts', 'cancelRequestedAt')
 if f[3] then
-  cancelled(id, tenant, at, 'worker')
+  cancelJob(id, tenant, at, 'worker')
   return 'cancelled'
 end
 if tonumber(f[1]) >= tonumber(f[2]) then
-  bury(id, tenant, at, message, cause)
+  deadLetter(id, tenant, at, message, cause)
   return 'failed'
 end
-retrying(id, tenant, at, message, cause)
+markRetrying(id, tenant, at, message, cause)
 redis.call('ZREM', LEASES, entry(id, tenant))
 redis.call('ZADD', DELAYED, at + delay, entry(id, tenant))
 redis.call('HINCRBY', STATS, 'retried', 1)
-nudge(WAKE) -- so that a waiting worker learns of the new deadline
+leaveToken(WAKE) -- so that a waiting worker learns of the new deadline
 return 'retrying'

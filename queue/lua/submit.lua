@@ -1,4 +1,4 @@
--- Admits one job: both request windows, quota, job hash, history, audit, queue. What is refused leaves nothing but its count.
+-- Admits one job: both request limits, quota, job hash, history, audit, queue. What is refused leaves nothing but its count.
 -- KEYS  none: names come from keys.go
 -- ARGV  1 id, 2 tenant, 3 priority, 4 maxConcurrent, 5 maxDaily,
 --       6 window (seconds), 7 requestLimit, 8 submitLimit (each 0: not counted),
@@ -6,7 +6,8 @@
 --       12 traceId, 13 path of the request, 14 audit metadata (JSON; '': not noted), 15 maxStored (bytes), 16 what the job may store
 --       besides what it comes with (bytes), 17 how much more may be stored by all ('' if nobody knows),
 --       then field, value ... of the job hash
--- returns {outcome, id, active, daily, requests, submits, end of the window (ms), now (ms), stored, when some of it goes (ms)};
+-- returns {outcome, id, active, daily, requests, submits (of both what countRequest returns, {} where it was not called), now (ms), stored,
+--          when some of it expires (ms)};
 --         outcome is 'ok';
 --         'exists' (the same tenant's job of that id: nothing changed); 'replayed' (the key admitted job id before), 'reused' (the
 --         key came with another request); 'taken' (the id is another tenant's); 'rate_limited', 'submit_rate_limited';
@@ -21,11 +22,11 @@ local at = now()
 local t = iso(at)
 local daily = dailyJobs(tenant, string.sub(t, 1, 10))
 local active, today = redis.call('SCARD', activeIDs(tenant)), tonumber(redis.call('GET', daily) or '0')
-local requests, submits, ends, bytes = 0, 0, 0, 0
+local requests, submits, bytes = {}, {}, 0
 
 local function answer(outcome, which)
   local next = redis.call('ZRANGE', storedUntil(tenant), 0, 0, 'WITHSCORES')[2]
-  return { outcome, which or id, active, today, requests, submits, ends, at, bytes, math.max(at, tonumber(next or at)) }
+  return { outcome, which or id, active, today, requests, submits, at, bytes, math.max(at, tonumber(next or at)) }
 end
 
 -- tooMuch says whether the tenant has stored so much that there is no place for the job. One that has nothing may have a job of any size.
@@ -36,21 +37,21 @@ local function tooMuch()
     bytes = tonumber(redis.call('HGET', stored(tenant), '') or '0')
     return bytes > 0 and bytes + size > maxStored
   end
-  review(tenant, at, 16)
+  recountDue(tenant, at, 16)
   if not look() then return false end
   -- Before it is refused for what is there: some more of what is due, and of the rest, where somebody may have deleted by hand.
-  review(tenant, at, 200)
+  recountDue(tenant, at, 200)
   local from = at % redis.call('ZCARD', storedUntil(tenant))
-  for _, one in ipairs(redis.call('ZRANGE', storedUntil(tenant), from, from + 49)) do account(one, tenant, at) end
+  for _, one in ipairs(redis.call('ZRANGE', storedUntil(tenant), from, from + 49)) do recountStored(one, tenant, at) end
   return look()
 end
 
-if room and room <= 0 then proceed() end
+if room and room <= 0 then ignoreOOM() end
 
 local limit = tonumber(ARGV[7])
 if limit > 0 then
-  requests, ends = countRequest(tenant, 'rate_limit', window, limit, at, 'rate_limited', trace, 'POST', path)
-  if requests > limit then return answer('rate_limited') end
+  requests = countRequest(tenant, 'rate_limit', window, limit, at, 'rate_limited', trace, 'POST', path)
+  if requests[1] > limit then return answer('rate_limited') end
 end
 
 local owner = redis.call('HGET', jobKey(id), 'tenantId')
@@ -64,8 +65,8 @@ end
 
 limit = tonumber(ARGV[8])
 if limit > 0 then
-  submits, ends = countRequest(tenant, 'submit_rate_limit', window, limit, at, 'submission_rejected_burst', trace, 'POST', path)
-  if submits > limit then return answer('submit_rate_limited') end
+  submits = countRequest(tenant, 'submit_rate_limit', window, limit, at, 'submission_rejected_burst', trace, 'POST', path)
+  if submits[1] > limit then return answer('submit_rate_limited') end
 end
 
 local full = active >= maxConcurrent and 'max_concurrent_jobs' or today >= maxDaily and 'max_daily_jobs' or tooMuch() and 'max_stored_bytes'
@@ -86,14 +87,14 @@ local order = redis.call('INCR', ORDER) - priority * 2 ^ 50
 redis.call('HSET', jobKey(id), 'jobId', id, 'tenantId', tenant, 'status', 'queued', 'createdAt', t, 'updatedAt', t,
   'attemptsMade', '0', 'currentAttempt', '1', 'claims', '0', 'order', order, 'priority', priority, 'traceId', trace,
   'reservedBytes', ARGV[16], unpack(ARGV, FIELDS))
-bytes = account(id, tenant, at)
+bytes = recountStored(id, tenant, at)
 
 redis.call('ZADD', history(tenant), at, id)
 local over = redis.call('ZCARD', history(tenant)) - HISTORY_MAX
 if over > 0 then redis.call('ZREMRANGEBYRANK', history(tenant), 0, over - 1) end
 redis.call('EXPIRE', history(tenant), JOB_TTL)
 if ARGV[14] ~= '' then audit(at, tenant, 'api', 'job_submitted', id, ARGV[14]) end
-count(at, 'submitted', 1)
-push(id, tenant, order, at)
+addToTally(at, 'submitted', 1)
+enqueue(id, tenant, order, at)
 active, today = active + 1, today + 1
 return answer('ok')

@@ -3,9 +3,9 @@
 -- ARGV  none
 -- returns how many jobs it ended; when that is not 0 there may be more
 
-proceed()
+ignoreOOM()
 local at = now()
-due(at)
+requeueDue(at)
 local ended = 0
 for _, language in ipairs(redis.call('SMEMBERS', WAITED)) do
   local last = tonumber(redis.call('ZSCORE', OFFERED, language) or 0)
@@ -13,7 +13,7 @@ for _, language in ipairs(redis.call('SMEMBERS', WAITED)) do
     for _, e in ipairs(redis.call('ZRANGEBYSCORE', since(language), '-inf', at - MAX_WAIT - 1, 'LIMIT', 0, 16)) do
       local id, tenant = split(e)
       withdraw(id, tenant)
-      failed(id, tenant, at, string.format('no worker offered %s within %d seconds', language, floor(MAX_WAIT / 1000)),
+      failJob(id, tenant, at, string.format('no worker offered %s within %d seconds', language, floor(MAX_WAIT / 1000)),
         last == 0 and 'nobody ever offered the language' or 'nobody has offered the language since ' .. iso(last))
       ended = ended + 1
     end

@@ -6,7 +6,7 @@
 local tenant = ARGV[1]
 local at = now()
 local date = dateOf(at)
-review(tenant, at, 200)
+recountDue(tenant, at, 200)
 return { redis.call('SCARD', activeIDs(tenant)), tonumber(redis.call('GET', dailyJobs(tenant, date)) or '0'), date,
   redis.call('GET', dailyCost(tenant, date)) or '0',
   tonumber(redis.call('HGET', stored(tenant), '') or '0') }

@@ -13,7 +13,7 @@ local turn = t[1] * 1000000 + t[2] -- in microseconds, so that no two turns are 
 local full, hosts, n, held = {}, {}, tonumber(ARGV[2] or '0'), false
 for i = 3, n + 2 do full[ARGV[i]] = true end
 for i = n + 3, #ARGV, 2 do hosts[ARGV[i]] = tonumber(ARGV[i + 1]) end
-proceed()
+ignoreOOM()
 
 for _, e in ipairs(redis.call('ZRANGEBYSCORE', HOOKS, '-inf', at, 'LIMIT', 0, LOOKS)) do
   local id, tenant = split(e)
@@ -55,7 +55,7 @@ for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', HOOK_RING, '-inf', turn, 'LI
       redis.call('ZADD', HOOK_RING, string.format('%.0f', turn + (id and 1 or AGAIN * 1000)), tenant)
     end
     if id then
-      nudge(HOOK_WAKE) -- another one shall look after what is left
+      leaveToken(HOOK_WAKE) -- another one shall look after what is left
       return { 1, id, tenant, redis.call('HINCRBY', jobKey(id), 'webhookAttempts', 1) }
     end
   end

@@ -2,11 +2,11 @@
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, delay until the next attempt (ms; '0': there is none), log entry (JSON), how many entries are kept
 
-proceed()
+ignoreOOM()
 local id, tenant, delay = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if delay > 0 and redis.call('EXISTS', jobKey(id)) == 1 then
   redis.call('ZADD', HOOKS, now() + delay, entry(id, tenant))
-  nudge(HOOK_WAKE)
+  leaveToken(HOOK_WAKE)
 else
   redis.call('ZREM', HOOKS, entry(id, tenant))
 end

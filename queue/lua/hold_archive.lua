@@ -3,7 +3,7 @@
 -- ARGV  holder, ms, seconds for which finished jobs wait from now on
 -- returns 1, or 0 when another one is
 
-proceed()
+ignoreOOM()
 redis.call('SET', ARCHIVING, '1', 'EX', ARGV[3])
 local holder = redis.call('GET', ARCHIVER)
 if holder and holder ~= ARGV[1] then return 0 end

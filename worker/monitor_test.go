@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,21 +20,22 @@ import (
 // changing is a backend whose state tests change.
 type changing struct {
 	fake
-	mu    sync.Mutex
-	away  error
-	names []string
+	mu       sync.Mutex
+	down     error
+	names    []string
+	warnings []string
 }
 
-func (c *changing) set(away error, names ...string) {
+func (c *changing) set(down error, names ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.away, c.names = away, names
+	c.down, c.names = down, names
 }
 
-func (c *changing) Ready(context.Context) error {
+func (c *changing) Ready(context.Context) (Readiness, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.away
+	return Readiness{Warnings: c.warnings}, c.down
 }
 
 func (c *changing) Languages(context.Context) ([]job.Language, error) {
@@ -46,7 +48,7 @@ func (c *changing) Languages(context.Context) ([]job.Language, error) {
 	return list, nil
 }
 
-// wantFleet waits until the queue says that.
+// wantFleet waits until the queue has that fleet.
 func wantFleet(t *testing.T, q *queue.Queue, workers, ready int, now string) {
 	t.Helper()
 	patience.Until(t, fmt.Sprintf("%d workers, %d ready, with %s", workers, ready, now), func() (bool, string) {
@@ -59,8 +61,8 @@ func wantFleet(t *testing.T, q *queue.Queue, workers, ready int, now string) {
 	})
 }
 
-// A worker whose backend is away says so though it has nothing to do, and takes no job until it is back.
-func TestAwayIsTold(t *testing.T) {
+// A worker whose backend is not ready announces that although it has nothing to do, and claims no job until it is ready.
+func TestOutageIsAnnounced(t *testing.T) {
 	q := open(t, newRedis(t), queue.Options{})
 	var runs atomic.Int64
 	b := &changing{names: []string{"python"}}
@@ -90,10 +92,36 @@ func TestAwayIsTold(t *testing.T) {
 		t.Errorf("%d attempts, %d runs, want one", r.AttemptsMade, runs.Load())
 	}
 	stop()
-	wantFleet(t, q, 0, 0, "") // it takes its word back
+	wantFleet(t, q, 0, 0, "") // it withdraws its record
 }
 
-// What the daemon's store has changes while the worker waits: it is told, and a job in a language that went waits until it is back.
+// What the backend warns of while it can run jobs reaches the queue, and leaves it when it is over or the worker stops.
+func TestWarningsAreAnnounced(t *testing.T) {
+	q := open(t, newRedis(t), queue.Options{})
+	b := &changing{names: []string{"python"}, warnings: []string{"the image of ruby is left out"}}
+	stop := startWorker(t, q, b, Options{ID: "w1"})
+	want := func(warnings string) {
+		t.Helper()
+		patience.Until(t, "the warnings "+warnings, func() (bool, string) {
+			f, err := q.Fleet(t.Context())
+			got := fmt.Sprint(f.Warnings)
+			return err == nil && got == warnings, fmt.Sprint(got, err)
+		})
+	}
+	want("map[w1:[the image of ruby is left out]]")
+	b.mu.Lock()
+	b.warnings = nil
+	b.mu.Unlock()
+	want("map[]")
+	b.mu.Lock()
+	b.warnings = []string{"again"}
+	b.mu.Unlock()
+	want("map[w1:[again]]")
+	stop()
+	want("map[]")
+}
+
+// The daemon's languages change while the worker waits: that is announced, and a job in a language that went waits until it is back.
 func TestLanguagesComeAndGo(t *testing.T) {
 	q := open(t, newRedis(t), queue.Options{})
 	b := &changing{names: []string{"ruby"}}
@@ -116,9 +144,15 @@ func TestLanguagesComeAndGo(t *testing.T) {
 	}
 }
 
-// A job whose language went after it was taken is handed back.
+// A job whose language, or whose checker's, went after it was claimed is handed back; it doesn't fail.
 func TestVanishedLanguage(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	for name, tests := range map[string]*job.Tests{"of the job": nil, "of its checker": {List: []job.Test{{}}, Checker: &job.Checker{Language: "python", Source: "x"}}} {
+		t.Run(name, func(t *testing.T) { vanishedLanguage(t, tests) })
+	}
+}
+
+func vanishedLanguage(t *testing.T, tests *job.Tests) {
+	q := open(t, newRedis(t), queue.Options{RetryBackoff: time.Millisecond})
 	b := &changing{names: []string{"python"}}
 	refused := make(chan struct{}, 1)
 	var again atomic.Bool
@@ -128,10 +162,20 @@ func TestVanishedLanguage(t *testing.T) {
 		}
 		b.set(nil, "ruby")
 		refused <- struct{}{}
+		if s.Tests != nil {
+			return job.Result{}, job.Invalid("checker", `language is "python", which is not offered here: use ruby`)
+		}
 		return job.Result{}, job.Invalid("language", `is "python", which is not offered here: use ruby`)
 	}
 	startWorker(t, q, b, Options{})
-	id := enqueue(t, q)
+	id := "job-vanished"
+	_, err := q.Submit(t.Context(), queue.Submission{
+		Spec:          job.Spec{ID: id, Tenant: tenant, Language: "python", Source: "x", Tests: tests},
+		MaxConcurrent: 1000, MaxDaily: 1000, MaxAttempts: 3,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	patience.Receive(t, refused, "the daemon refuses the language")
 	wantFleet(t, q, 1, 1, "ruby")
 	patience.Until(t, "the job waits again", func() (bool, string) {
@@ -145,8 +189,8 @@ func TestVanishedLanguage(t *testing.T) {
 	}
 }
 
-// Redis that does not answer for so long that the job must be stopped costs it no attempt.
-func TestRedisAwayCostsNoAttempt(t *testing.T) {
+// Redis that is unreachable for so long that the job must be stopped costs it no attempt.
+func TestRedisOutageCostsNoAttempt(t *testing.T) {
 	r := newRedis(t)
 	q := open(t, r, queue.Options{})
 	started, stopped := make(chan struct{}, 1), make(chan struct{}, 1)
@@ -176,4 +220,22 @@ func TestRedisAwayCostsNoAttempt(t *testing.T) {
 		t.Errorf("%d attempts, %d runs, want one attempt that counts, of two", rec.AttemptsMade, runs.Load())
 	}
 	wantNoneActive(t, q)
+}
+
+// A checker that the backend refuses for anything but its language fails the job at once.
+func TestBadCheckerFails(t *testing.T) {
+	m := newMonitor(&changing{names: []string{"python"}}, nil)
+	bad := job.Invalid("checker", "files has no main.py")
+	spec := job.Spec{Tests: &job.Tests{Checker: &job.Checker{Language: "python"}}}
+	if got := m.vanished(t.Context(), spec, bad); got != error(bad) {
+		t.Errorf("%v, want the backend's error", got)
+	}
+	spec.Tests.Checker.Language = "ruby"
+	var e *job.Error
+	if got := m.vanished(t.Context(), spec, bad); !errors.As(got, &e) || e.Field != "language" {
+		t.Errorf("%v, want that the language is gone", got)
+	}
+	if got := m.vanished(t.Context(), spec, nil); got != nil {
+		t.Errorf("without an error: %v", got)
+	}
 }
