@@ -1,37 +1,70 @@
 package nsjail
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"os"
 
+	"github.com/opencontainers/runc/libcontainer/exeseal"
 	"golang.org/x/sys/unix"
 )
 
-// sealedCopy copies an executable into a memfd and seals it against any change: what sandboxes are started from can't be
-// written through /proc/PID/exe, neither the copy (sealed) nor the original (not it). See memfd_create(2), CVE-2019-5736.
-func sealedCopy(path string) (*os.File, error) {
+// ownExecutable is what sandbox-init is linked into.
+const ownExecutable = "/proc/self/exe"
+
+// sealExecutable returns an executable in a form that nobody can write, not even by /proc/PID/exe of what was started from it; see
+// CVE-2019-5736. onOverlay says which of two forms that is: our own executable on an overlay file system without a writable layer, which takes
+// no memory, as its pages are those that the daemon runs from; or a sealed copy in memory (memfd_create(2)), which takes all of its size.
+//
+// A file that is replaced on disk changes neither: the overlay has the old file open, and what is being executed can't be written (ETXTBSY).
+func sealExecutable(path string) (f *os.File, onOverlay bool, err error) {
+	if path == ownExecutable && anybodyMayExecute(path) {
+		f, err = sealSelf()
+	} else {
+		f, err = sealCopy(path)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("seal %s: %w", path, err)
+	}
+	if exeseal.IsCloned(f) {
+		return f, false, nil
+	}
+	// exeseal has a third way, a temporary file, for kernels without memfd_create, which we don't run on.
+	var fs unix.Statfs_t
+	err = unix.Fstatfs(int(f.Fd()), &fs)
+	if err == nil && fs.Type == unix.OVERLAYFS_SUPER_MAGIC && fs.Flags&unix.ST_RDONLY != 0 {
+		return f, true, nil
+	}
+	f.Close()
+	return nil, false, errors.Join(fmt.Errorf("seal %s: it could still be written", path), err)
+}
+
+// anybodyMayExecute: a copy is everybody's, on an overlay the file's own mode holds, for the probes of the self-test too.
+func anybodyMayExecute(path string) bool {
+	st, err := os.Stat(path)
+	const execute = 0o001
+	return err == nil && st.Mode()&execute != 0
+}
+
+// sealSelf seals our own executable; where there is no overlayfs, as a copy.
+func sealSelf() (*os.File, error) {
+	dir, err := os.MkdirTemp("", "ccee-seal-") // an overlay needs a second directory: this one is empty
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(dir)
+	return exeseal.CloneSelfExe(dir)
+}
+
+func sealCopy(path string) (*os.File, error) {
 	src, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	fd, err := unix.MemfdCreate("sandbox-init", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
-	if err == unix.EINVAL { // before Linux 6.3 there is no MFD_EXEC, and all memfds are executable
-		fd, err = unix.MemfdCreate("sandbox-init", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	}
+	st, err := src.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("memfd_create: %w", err)
+		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), "sandbox-init")
-	defer f.Close()
-	if _, err := io.Copy(f, src); err != nil {
-		return nil, fmt.Errorf("copy %s into a memfd: %w", path, err)
-	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
-		return nil, fmt.Errorf("seal memfd: %w", err)
-	}
-	// Read-only: what is open for writing can't be executed (ETXTBSY).
-	return os.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	return exeseal.CloneBinary(src, st.Size(), "sandbox-init", os.TempDir())
 }

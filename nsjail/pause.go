@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,7 +14,7 @@ type paused struct {
 	streams  *streams
 	listener int // of its filter, or -1
 	filter   []byte
-	rlimits  []configs.Rlimit // that it was started with
+	rlimits  []Rlimit // that it was started with
 }
 
 // check refuses a Process as which the program can't go on.
@@ -36,7 +35,7 @@ func (was *paused) limited(p Process, used time.Duration) Process {
 			seconds := uint64((used + time.Second - 1) / time.Second)
 			r.Soft, r.Hard = r.Soft+seconds, r.Hard+seconds
 		}
-		at := slices.IndexFunc(was.rlimits, func(o configs.Rlimit) bool { return o.Type == r.Type })
+		at := slices.IndexFunc(was.rlimits, func(o Rlimit) bool { return o.Type == r.Type })
 		if p.MayPause && at >= 0 {
 			r.Hard = was.rlimits[at].Hard
 		}
