@@ -117,8 +117,8 @@ func (d *denials) end() {
 	<-d.done
 }
 
-// pass returns a descriptor of the listener for who answers next, or -1 if there is none. end must follow.
-func (d *denials) pass() (fd int, err error) {
+// dup returns a descriptor of the listener for whoever answers next, or -1 if there is none. end must follow.
+func (d *denials) dup() (fd int, err error) {
 	if d.file == nil {
 		return -1, nil
 	}
