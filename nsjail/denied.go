@@ -36,12 +36,12 @@ type Denied struct {
 // deniedMax bounds the list of calls. There are fewer numbers that a kernel has.
 const deniedMax = 512
 
-// The first askFree calls of a program that are asked about are answered at once, later ones one every askPause, whoever made them: so a
+// The first notifyFree calls of a program that are asked about are answered at once, later ones one every notifyPause, whoever made them: so a
 // flood of them costs the program its time and the daemon next to nothing. All are looked at when they come, lest a signal
 // takes one back before that.
 const (
-	askFree  = 200
-	askPause = 5 * time.Millisecond
+	notifyFree  = 200
+	notifyPause = 5 * time.Millisecond
 	// pendingMax bounds those that wait for their answer. There is one a thread, but before Linux 5.19 signals take calls back.
 	pendingMax = 8192
 )
@@ -56,7 +56,7 @@ type denials struct {
 	once   sync.Once
 
 	taken   int64
-	pending []notifResponse // to be sent, one every askPause
+	pending []notifResponse // to be sent, one every notifyPause
 	next    time.Time       // when the first of them may be
 
 	list   []Denied // to be read when done is closed
@@ -155,11 +155,11 @@ func (d *denials) takeOne(fd int) (ready, gone bool) {
 	switch {
 	case a.Kill: // unanswered: it waits until it is dead
 		d.once.Do(func() { close(d.killed) })
-	case d.taken <= askFree:
+	case d.taken <= notifyFree:
 		send(fd, r)
 	default:
 		if len(d.pending) == 0 {
-			d.next = time.Now().Add(askPause)
+			d.next = time.Now().Add(notifyPause)
 		}
 		if len(d.pending) == pendingMax {
 			d.sendPending(fd)
@@ -178,7 +178,7 @@ func (d *denials) sendPending(fd int) {
 			break
 		}
 	}
-	d.next = time.Now().Add(askPause)
+	d.next = time.Now().Add(notifyPause)
 }
 
 // send answers a call, unless its process is gone or was interrupted.

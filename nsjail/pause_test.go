@@ -17,7 +17,7 @@ import (
 func pausing(times int, args ...string) Process {
 	p := process(append([]string{"pause", strconv.Itoa(times)}, args...)...)
 	p.MayPause = true
-	p.Seccomp = askAbout(unix.SYS_KEYCTL)
+	p.Seccomp = notifyOf(unix.SYS_KEYCTL)
 	p.Decide = func(Syscall) Answer { return Answer{Errno: unix.EPERM} }
 	return p
 }
