@@ -23,7 +23,8 @@ type Answer struct {
 	Errno unix.Errno // what the call returns
 	Kill  bool       // the sandbox is killed, the verdict is BadSyscall
 	Allow bool       // the call is made, only late when there are many: it must be allowed whatever its arguments, which can change meanwhile
-	Odd   bool       // no kernel has the call: all such are counted as one
+	// Unknown says that no kernel has the call: all such calls are counted as one.
+	Unknown bool
 }
 
 // Denied is a system call that was refused, with the number and the arguments of its first time.
@@ -189,7 +190,7 @@ func send(fd int, r notifResponse) bool {
 
 func (d *denials) count(call Syscall, a Answer) {
 	for i := range d.list {
-		if have := &d.list[i]; have.Answer == a && (have.Nr == call.Nr && have.Arch == call.Arch || a.Odd) {
+		if have := &d.list[i]; have.Answer == a && (have.Nr == call.Nr && have.Arch == call.Arch || a.Unknown) {
 			have.Count++
 			return
 		}

@@ -10,17 +10,17 @@ import (
 	libseccomp "github.com/seccomp/libseccomp-golang"
 )
 
-// Asking is a policy compiled so that the filter asks its listener about each call that the policy refuses, instead of
-// refusing it itself. So the refused calls become known, by name and with their arguments; see seccomp_unotify(2). It asks about
-// some allowed calls too: paced ones, for which the answer, ActAllow, is to be late when there are many.
-type Asking struct {
+// NotifyProgram is a policy compiled so that the filter notifies its listener of each call that the policy refuses, instead of
+// refusing it itself. So the refused calls become known, by name and with their arguments; see seccomp_unotify(2). It notifies of
+// some allowed calls too, the paced ones: the listener should delay its answer, ActAllow, when there are many.
+type NotifyProgram struct {
 	Program
 	rules   *ruleset
 	offline bool // see WithoutNetwork
 }
 
-// Values of linux/seccomp.h, and the marker. The marker is a trace message that asked-about calls carry through libseccomp, which has no
-// notification as a default action, nor any on old kernels. Policies can't have it: theirs end at 4094.
+// Values of linux/seccomp.h, and the marker: a trace message that stands for a notification in what libseccomp gets, which has no
+// notification as a default action, nor any on old kernels. Policies can't have that message: theirs end at 4094.
 const (
 	retErrno  = 0x00050000
 	retTrace  = 0x7ff00000
@@ -28,69 +28,70 @@ const (
 	marker    = 0x5ee5
 )
 
-// paced are calls that few programs make, and those seldom, and that cost the host more than who makes them: each sched_setaffinity may wake
-// a thread of the kernel (migration/N) that comes before all others on its CPU and whose time is charged to nobody.
-var paced = []string{"sched_setaffinity"}
+// paced are calls that few programs make, and seldom, and that cost the host more than the caller. Each sched_setaffinity may wake
+// a thread of the kernel (migration/N) that preempts all others on its CPU and whose time is charged to nobody. The other two take a task out
+// of its CPU's run queue and put it back, under that queue's lock with interrupts off, and have the CPU choose a task anew.
+var paced = []string{"sched_setaffinity", "sched_setscheduler", "sched_setparam"}
 
-// CompileAsking compiles the policy for the machine that we run on. It is an error if the policy can't run anything: a
-// program that asks about its own execve would wait for ever.
-func (p *Policy) CompileAsking() (Asking, error) {
+// CompileNotify compiles the policy for the machine that we run on. It is an error if the policy refuses execve: a program would wait for ever
+// for the answer about its own.
+func (p *Policy) CompileNotify() (NotifyProgram, error) {
 	t, err := Host()
 	if err != nil {
-		return Asking{}, err
+		return NotifyProgram{}, err
 	}
-	a, err := p.compileAsking(t)
+	n, err := p.compileNotify(t)
 	if err != nil {
-		return Asking{}, fmt.Errorf("seccomp policy: %w", err)
+		return NotifyProgram{}, fmt.Errorf("seccomp policy: %w", err)
 	}
-	return a, nil
+	return n, nil
 }
 
-func (p *Policy) compileAsking(t Target) (Asking, error) {
+func (p *Policy) compileNotify(t Target) (NotifyProgram, error) {
 	plain, err := p.compile(t) // with all checks
 	if err != nil {
-		return Asking{}, err
+		return NotifyProgram{}, err
 	}
 	rs, err := p.ruleset(t)
 	if err != nil {
-		return Asking{}, err
+		return NotifyProgram{}, err
 	}
-	if d := rs.decide(Call{Arch: t.Arch, Name: "execve"}); rs.asks("execve", d) {
-		return Asking{}, errors.New("it refuses execve, so no program can start: allow it")
+	if d := rs.decide(Call{Arch: t.Arch, Name: "execve"}); rs.notifies("execve", d) {
+		return NotifyProgram{}, errors.New("it refuses execve, so no program can start: allow it")
 	}
 	prog, err := compileRules(rs.marked())
 	if err != nil {
-		return Asking{}, err
+		return NotifyProgram{}, err
 	}
-	plain.BPF, plain.Unknown = ask(prog.BPF), prog.Unknown
-	return Asking{Program: plain, rules: rs}, nil
+	plain.BPF, plain.Unknown = toNotify(prog.BPF), prog.Unknown
+	return NotifyProgram{Program: plain, rules: rs}, nil
 }
 
-// refusal is what a filter returns for what is refused with EPERM.
+// refusal is what a filter returns for a call that is refused with EPERM.
 func (rs *ruleset) refusal() uint32 {
-	if rs.asking {
+	if rs.marks {
 		return retTrace | marker
 	}
 	return retErrno | uint32(syscall.EPERM)
 }
 
-// Answer says what the policy does to a call that the filter asked about. audit is its AUDIT_ARCH_*: calls of an ABI other than the
+// Answer is what the policy does to a call that the filter notified of. audit is its AUDIT_ARCH_*: calls of an ABI other than the
 // target's kill.
-func (a *Asking) Answer(audit uint32, nr int32, args [6]uint64) Decision {
-	if a.Target.foreign(audit, nr) {
+func (n *NotifyProgram) Answer(audit uint32, nr int32, args [6]uint64) Decision {
+	if n.Target.foreign(audit, nr) {
 		return Decision{Action: ActKillProcess, Rule: NoRule}
 	}
-	c := Call{Arch: a.Target.Arch, Name: Name(nr, a.Target.Arch), Args: args}
-	if a.offline && isNetwork(c) {
+	c := Call{Arch: n.Target.Arch, Name: Name(nr, n.Target.Arch), Args: args}
+	if n.offline && isNetwork(c) {
 		return Decision{Action: ActErrno, Errno: syscall.EAFNOSUPPORT, Rule: NoRule}
 	}
-	return a.rules.decide(c)
+	return n.rules.decide(c)
 }
 
-// asks tells if the filter asks about calls that get d: those that are refused, and paced ones. Not about those that only seem to work, not about SCMP_ACT_TRAP,
-// which programs handle themselves, and not about clone3 that isn't there: libc tries it once in every process and falls
-// back on clone.
-func (rs *ruleset) asks(name string, d Decision) bool {
+// notifies reports whether the filter notifies of calls that get d: those that are refused, and paced ones. Not of those that return 0 and do
+// nothing, not of SCMP_ACT_TRAP, which programs handle themselves, and not of clone3 that gets ENOSYS: libc tries it once in every process and
+// falls back on clone.
+func (rs *ruleset) notifies(name string, d Decision) bool {
 	switch d.Action {
 	case ActKillProcess, ActKillThread:
 		return true
@@ -102,15 +103,15 @@ func (rs *ruleset) asks(name string, d Decision) bool {
 	return false
 }
 
-// marked returns the rules with the marker in the place of what is asked about.
+// marked returns the rules with the marker in the place of each decision that the filter notifies of.
 func (rs *ruleset) marked() *ruleset {
 	mark := func(name string, d Decision) Decision {
-		if rs.asks(name, d) {
+		if rs.notifies(name, d) {
 			return Decision{Action: ActTrace, Errno: marker, Rule: d.Rule}
 		}
 		return d
 	}
-	out := &ruleset{target: rs.target, fallback: mark("", rs.fallback), asking: true, names: rs.names, rules: map[string][]rule{}}
+	out := &ruleset{target: rs.target, fallback: mark("", rs.fallback), marks: true, names: rs.names, rules: map[string][]rule{}}
 	for name, rules := range rs.rules {
 		for _, r := range rules {
 			r.Decision = mark(name, r.Decision)
@@ -118,7 +119,7 @@ func (rs *ruleset) marked() *ruleset {
 		}
 	}
 	for _, name := range paced {
-		if len(rs.rules[name]) == 0 && rs.asks(name, rs.fallback) { // the default allows it
+		if len(rs.rules[name]) == 0 && rs.notifies(name, rs.fallback) { // the default allows it
 			out.names = append(slices.Clip(out.names), name)
 			out.rules[name] = []rule{{Decision: mark(name, rs.fallback)}}
 		}
@@ -126,8 +127,8 @@ func (rs *ruleset) marked() *ruleset {
 	return out
 }
 
-// ask makes the marked returns of a program ask.
-func ask(program []byte) []byte {
+// toNotify turns the marked returns of a program into notifications.
+func toNotify(program []byte) []byte {
 	const retK = 0x06 // BPF_RET | BPF_K
 	for i := 0; i < len(program); i += instructionSize {
 		in := program[i:]
@@ -146,7 +147,7 @@ func Name(nr int32, arch Arch) string {
 	return fmt.Sprintf("syscall_%d", nr)
 }
 
-// Known tells if a system call has the number nr.
+// Known reports whether a system call has the number nr.
 func Known(nr int32, arch Arch) bool {
 	_, ok := lookup(nr, arch)
 	return ok
