@@ -34,7 +34,7 @@ func (f filters) of(p plan) filter {
 // newFilters compiles p, and refuses a policy with something that sandboxes can't honour: leaving it out would open the
 // box wider than its author meant.
 func newFilters(p *seccomp.Policy, log zerolog.Logger) (filters, error) {
-	program, err := p.CompileAsking()
+	program, err := p.CompileNotify()
 	if err != nil {
 		return filters{}, fmt.Errorf("compile the seccomp policy: %w", err)
 	}
@@ -48,7 +48,7 @@ func newFilters(p *seccomp.Policy, log zerolog.Logger) (filters, error) {
 	return filters{newFilter(program), newFilter(program.WithoutNetwork())}, nil
 }
 
-func newFilter(program seccomp.Asking) filter {
+func newFilter(program seccomp.NotifyProgram) filter {
 	return filter{
 		bpf: program.BPF,
 		decide: func(c nsjail.Syscall) nsjail.Answer {
@@ -58,9 +58,9 @@ func newFilter(program seccomp.Asking) filter {
 				return nsjail.Answer{Allow: true}
 			}
 			if d.Action == seccomp.ActErrno {
-				return nsjail.Answer{Errno: d.Errno, Odd: !known}
+				return nsjail.Answer{Errno: d.Errno, Unknown: !known}
 			}
-			return nsjail.Answer{Kill: true, Odd: !known}
+			return nsjail.Answer{Kill: true, Unknown: !known}
 		},
 		name: func(c nsjail.Syscall) string {
 			name, _ := program.Target.NameOn(c.Arch, c.Nr)

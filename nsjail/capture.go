@@ -72,18 +72,18 @@ func newCapture(p Process) (*capture, error) {
 func largePipe(memory int64) int { return int(max(pipeSize, min(memory/64, 1<<20))) }
 
 // open makes the pipe of output i, 0 or 1, and returns the program's end.
-func (c *capture) open(i, uid, gid int) (its int, err error) {
+func (c *capture) open(i, uid, gid int) (child int, err error) {
 	flags := 0
 	if c.exact {
 		flags = unix.O_DIRECT
 	}
-	if c.fds[i], its, err = pipe(0, flags, uid, gid); err != nil {
+	if c.fds[i], child, err = pipe(0, flags, uid, gid); err != nil {
 		return -1, err
 	}
 	if c.exact {
-		_, err = unix.FcntlInt(uintptr(its), unix.F_SETPIPE_SZ, os.Getpagesize())
+		_, err = unix.FcntlInt(uintptr(child), unix.F_SETPIPE_SZ, os.Getpagesize())
 		if err == nil {
-			c.ends[i], err = unix.FcntlInt(uintptr(its), unix.F_DUPFD_CLOEXEC, 0)
+			c.ends[i], err = unix.FcntlInt(uintptr(child), unix.F_DUPFD_CLOEXEC, 0)
 		}
 		err = os.NewSyscallError("fcntl", err)
 	}
@@ -91,10 +91,10 @@ func (c *capture) open(i, uid, gid int) (its int, err error) {
 		err = c.arm(i)
 	}
 	if err != nil {
-		unix.Close(its)
+		unix.Close(child)
 		return -1, err
 	}
-	return its, nil
+	return child, nil
 }
 
 // arm asks for news of output i: one, or in the exact way all.

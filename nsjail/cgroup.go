@@ -128,12 +128,14 @@ type cgroup struct {
 func (c *Cgroups) newCgroup() (*cgroup, error) {
 	name := "sb-" + strconv.FormatInt(c.seq.Add(1), 10)
 	cg := &cgroup{name: name, at: c.at.below(name), disk: c.disk, fd: -1, gone: c.gone}
-	c.gone.begin()
+	if cg.at.unified != "" {
+		if err := os.Mkdir(cg.at.unified, 0o755); err != nil {
+			return nil, fmt.Errorf("make cgroup: %w", err)
+		}
+	}
+	c.gone.begin() // remove is its end
 	if cg.at.unified == "" {
 		return cg, nil
-	}
-	if err := os.Mkdir(cg.at.unified, 0o755); err != nil {
-		return nil, fmt.Errorf("make cgroup: %w", err)
 	}
 	fd, err := unix.Open(cg.at.unified, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -1,10 +1,6 @@
 package nsjail
 
-import (
-	"time"
-
-	"github.com/opencontainers/runc/libcontainer/configs"
-)
+import "time"
 
 // Config describes a sandbox for its whole life, in the words of the OCI runtime specification and of the kernel.
 type Config struct {
@@ -14,7 +10,7 @@ type Config struct {
 	// Hostname inside; see uts_namespaces(7).
 	Hostname string
 	// UIDMappings and GIDMappings must map the ids 0 and the Process's; see user_namespaces(7).
-	UIDMappings, GIDMappings []configs.IDMap
+	UIDMappings, GIDMappings []IDMap
 	// Mounts are the writable parts: fresh tmpfs each.
 	Mounts []Tmpfs
 	// MaskedPaths are covered by /dev/null or an empty directory; all of /proc is read-only anyway. Those that
@@ -69,7 +65,7 @@ type Process struct {
 	Cwd      string
 	UID, GID uint32 // inside ids
 	Umask    uint32
-	Rlimits  []configs.Rlimit
+	Rlimits  []Rlimit
 	Seccomp  []byte // BPF for seccomp(2): struct sock_filter[]; must not be empty
 	// Decide answers the calls for which Seccomp returns SECCOMP_RET_USER_NOTIF; they are counted in Result.Denied. It is
 	// called from one goroutine. It must be set if there are any such calls, and execve must not be one of them.

@@ -23,7 +23,8 @@ type Answer struct {
 	Errno unix.Errno // what the call returns
 	Kill  bool       // the sandbox is killed, the verdict is BadSyscall
 	Allow bool       // the call is made, only late when there are many: it must be allowed whatever its arguments, which can change meanwhile
-	Odd   bool       // no kernel has the call: all such are counted as one
+	// Unknown says that no kernel has the call: all such calls are counted as one.
+	Unknown bool
 }
 
 // Denied is a system call that was refused, with the number and the arguments of its first time.
@@ -36,12 +37,12 @@ type Denied struct {
 // deniedMax bounds the list of calls. There are fewer numbers that a kernel has.
 const deniedMax = 512
 
-// The first askFree calls of a program that are asked about are answered at once, later ones one every askPause, whoever made them: so a
+// The first notifyFree calls of a program that are asked about are answered at once, later ones one every notifyPause, whoever made them: so a
 // flood of them costs the program its time and the daemon next to nothing. All are looked at when they come, lest a signal
 // takes one back before that.
 const (
-	askFree  = 200
-	askPause = 5 * time.Millisecond
+	notifyFree  = 200
+	notifyPause = 5 * time.Millisecond
 	// pendingMax bounds those that wait for their answer. There is one a thread, but before Linux 5.19 signals take calls back.
 	pendingMax = 8192
 )
@@ -56,7 +57,7 @@ type denials struct {
 	once   sync.Once
 
 	taken   int64
-	pending []notifResponse // to be sent, one every askPause
+	pending []notifResponse // to be sent, one every notifyPause
 	next    time.Time       // when the first of them may be
 
 	list   []Denied // to be read when done is closed
@@ -117,8 +118,8 @@ func (d *denials) end() {
 	<-d.done
 }
 
-// pass returns a descriptor of the listener for who answers next, or -1 if there is none. end must follow.
-func (d *denials) pass() (fd int, err error) {
+// dup returns a descriptor of the listener for whoever answers next, or -1 if there is none. end must follow.
+func (d *denials) dup() (fd int, err error) {
 	if d.file == nil {
 		return -1, nil
 	}
@@ -155,11 +156,11 @@ func (d *denials) takeOne(fd int) (ready, gone bool) {
 	switch {
 	case a.Kill: // unanswered: it waits until it is dead
 		d.once.Do(func() { close(d.killed) })
-	case d.taken <= askFree:
+	case d.taken <= notifyFree:
 		send(fd, r)
 	default:
 		if len(d.pending) == 0 {
-			d.next = time.Now().Add(askPause)
+			d.next = time.Now().Add(notifyPause)
 		}
 		if len(d.pending) == pendingMax {
 			d.sendPending(fd)
@@ -178,7 +179,7 @@ func (d *denials) sendPending(fd int) {
 			break
 		}
 	}
-	d.next = time.Now().Add(askPause)
+	d.next = time.Now().Add(notifyPause)
 }
 
 // send answers a call, unless its process is gone or was interrupted.
@@ -189,7 +190,7 @@ func send(fd int, r notifResponse) bool {
 
 func (d *denials) count(call Syscall, a Answer) {
 	for i := range d.list {
-		if have := &d.list[i]; have.Answer == a && (have.Nr == call.Nr && have.Arch == call.Arch || a.Odd) {
+		if have := &d.list[i]; have.Answer == a && (have.Nr == call.Nr && have.Arch == call.Arch || a.Unknown) {
 			have.Count++
 			return
 		}

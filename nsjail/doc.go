@@ -9,7 +9,7 @@
 //	               that holds nothing but the image store, a /dev, a /proc and the jails' cgroups
 //	sandbox-init   PID 1 of each sandbox, a clone of the spawner; obeys ops, runs the programs, reaps, reports
 //
-// sandbox-init is C (init.c, tree.c, network.c), linked into the same binary and executed from a sealed memfd, so that no job can overwrite
-// what it was started from (CVE-2019-5736). What it does and in which order is written in program.go and nowhere else; how
+// sandbox-init is C (init.c, tree.c, network.c), linked into the same binary and executed from a sealed form of it, so that no job can
+// overwrite what it was started from (CVE-2019-5736); see executable.go. What it does and in which order is written in program.go and nowhere else; how
 // both talk is written in init.h.
 package nsjail

@@ -115,3 +115,12 @@ func TestMemoryCgroups(t *testing.T) {
 		}
 	}
 }
+
+// TestCgroupThatCannotBeMade is not counted as one that lives: the bound of removed ones is what the kernel has less those.
+func TestCgroupThatCannotBeMade(t *testing.T) {
+	at := hierarchies{unified: filepath.Join(t.TempDir(), "missing")}
+	c := &Cgroups{at: at, gone: &dying{at: at, most: maxDying}}
+	if cg, err := c.newCgroup(); err == nil || cg != nil || c.gone.live.Load() != 0 {
+		t.Errorf("%+v, %v, %d cgroups are counted", cg, err, c.gone.live.Load())
+	}
+}

@@ -17,7 +17,8 @@ type host struct {
 	orphans  int64 // tcp_max_orphans, or the least that a kernel has by itself where it is not shown
 	killable bool  // a call that is being asked about can be interrupted by nothing but death; Linux 5.19
 
-	cgroups []cgroupDir // what a sandbox sees of them
+	initOnOverlay bool        // sandbox-init is executed from a mounted file system, which Landlock restricts; see sealExecutable
+	cgroups       []cgroupDir // what a sandbox sees of them
 }
 
 // findHost asks the kernel.

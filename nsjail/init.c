@@ -553,7 +553,9 @@ static int obey(struct op *op)
 	case OP_LANDLOCK:
 		return make_ruleset(op) < 0 ? -1 : 0;
 	case OP_PERMIT:
-		return permit(op);
+		return permit(op, beneath(string(op, 0), O_PATH));
+	case OP_PERMIT_SELF:
+		return permit(op, open("/proc/self/exe", O_PATH | O_CLOEXEC));
 	}
 	return errno = ENOSYS, -1;
 }

@@ -73,6 +73,7 @@ enum op_code {
 	OP_SECCOMP, /* bytes, flags of seccomp(2); struct sock_filter[] */
 	OP_LANDLOCK, /* handled access to files, to networks, scopes, flags of landlock_restrict_self(2): a new ruleset, for every EXEC to come */
 	OP_PERMIT,   /* access to files; "target": a rule of that ruleset for what is beneath */
+	OP_PERMIT_SELF, /* access to files: a rule of that ruleset for sandbox-init's own executable */
 };
 
 struct op {

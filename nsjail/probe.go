@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -177,7 +176,7 @@ func trySandbox() (err error) {
 	}
 	defer spawner.Close()
 	const free = 1_879_000_000 // ids that no account has
-	ids := []configs.IDMap{{ContainerID: 0, HostID: free, Size: 1}, {ContainerID: 1000, HostID: free + 1, Size: 1}}
+	ids := []IDMap{{ContainerID: 0, HostID: free, Size: 1}, {ContainerID: 1000, HostID: free + 1, Size: 1}}
 	sb, err := spawner.New(context.Background(), Config{
 		Root: dir, Hostname: "probe", UIDMappings: ids, GIDMappings: ids,
 		Mounts:    []Tmpfs{{Destination: "/tmp", Size: 1 << 20, Inodes: 16, Mode: 0o1777}},

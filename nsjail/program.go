@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -211,7 +210,7 @@ func spawnProgram(cfg Config, withCgroup bool) []op {
 }
 
 // idMap is the text of /proc/PID/uid_map; see user_namespaces(7).
-func idMap(list []configs.IDMap) string {
+func idMap(list []IDMap) string {
 	var b strings.Builder
 	for _, m := range list {
 		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)

@@ -48,6 +48,7 @@ const (
 	opSeccomp     = C.OP_SECCOMP
 	opLandlock    = C.OP_LANDLOCK
 	opPermit      = C.OP_PERMIT
+	opPermitSelf  = C.OP_PERMIT_SELF
 )
 
 // The replies of init.h.
@@ -75,7 +76,7 @@ var opNames = map[uint32]string{
 	opProcWrite: "write", opHostname: "hostname", opLoopback: "loopback up", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
 	opMknod: "mknod", opSymlink: "symlink", opMount: "mount", opBind: "bind", opMask: "mask", opPivot: "pivot_root", opOpen: "open",
 	opFile: "write file", opData: "write more", opSource: "copy from", opCopy: "copy file", opRlimit: "rlimit", opArgs: "args", opEnv: "env", opSeccomp: "seccomp",
-	opLandlock: "landlock", opPermit: "permit",
+	opLandlock: "landlock", opPermit: "permit", opPermitSelf: "permit own executable",
 }
 
 // execStages says which part of EXEC failed, by enum exec_stage.

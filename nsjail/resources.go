@@ -82,6 +82,13 @@ func (cg *cgroup) unthrottle() error {
 	return nil
 }
 
+// endIdle has the cgroup get CPU time as all others do.
+func (cg *cgroup) endIdle() error {
+	r := cg.written
+	r.Idle = false
+	return cg.set(r)
+}
+
 func (cg *cgroup) idleWrite(idle bool) write {
 	value := 0
 	if idle {

@@ -75,7 +75,8 @@ type Result struct {
 }
 
 // full is the result of a step that could not begin because the one before it left too much memory in use.
-func full(p Process, held int64) Result {
+func (sb *Sandbox) full(p Process) Result {
+	held, _ := sb.cg.memoryCurrent() // for the evidence alone
 	return Result{Verdict: OOMKilled, Evidence: []Evidence{{"memory.current", held, p.Resources.MemoryMax, "bytes"}}}
 }
 
@@ -118,7 +119,19 @@ func classify(p Process, end ending, before, after counters) Result {
 		r.Signal = unix.SIGKILL
 	}
 	r.Verdict, r.Err = verdict(end, r, oom > 0, refused > 0)
+	if r.Verdict == WallTime {
+		if e, ok := starved(p, r.Usage, end.pressure); ok {
+			r.Evidence = append(r.Evidence, e)
+		}
+	}
+	r.Denied, r.DeniedMissed = end.denied, end.deniedMissed
 	return r
+}
+
+// addOutput takes what was kept of the output.
+func (r *Result) addOutput(k *kept) {
+	r.Order, r.OrderTruncated = k.finish()
+	r.Stdout, r.Stderr = k.out[0], k.out[1]
 }
 
 // killEvidence says what a kill rests on; counted, that the kernel's own counter says it already.
@@ -168,8 +181,8 @@ func verdict(end ending, r Result, oom, refused bool) (Verdict, error) {
 	switch {
 	case oom:
 		return OOMKilled, nil
-	case end.failed != nil:
-		return StartFailed, end.failed
+	case end.startErr != nil:
+		return StartFailed, end.startErr
 	case end.killed:
 		return end.cause, nil
 	case end.paused:

@@ -73,9 +73,10 @@ func writeSocketLimit(dir string, bytes int64) error {
 // socketLooks looks 50 times a second at what a sandbox has in sockets.
 type socketLooks struct {
 	*time.Ticker
-	sb    *Sandbox
-	lists netLists  // open since the first look: most programs end before it
-	rest  time.Time // until which no list of connections is made
+	sb     *Sandbox
+	opened bool
+	lists  netLists  // opened by the first look: most programs end before it
+	rest   time.Time // until which no list of connections is made
 }
 
 // lookAtSockets begins, where the sandbox has a loopback; Close must follow.
@@ -89,16 +90,22 @@ func (sb *Sandbox) lookAtSockets() *socketLooks {
 
 func (l *socketLooks) Close() {
 	l.Stop()
-	l.lists.Close()
+	if l.opened {
+		l.lists.Close()
+	}
 }
 
 // look says what is too much of what the sandbox has in sockets, if anything. Of most programs it reads two lists of a few lines.
 func (l *socketLooks) look(p Process) (e Evidence, over bool, err error) {
-	if l.lists.sockstat == nil {
-		l.lists, err = openNetLists(l.sb.pid)
-	}
-	if err != nil && l.sb.Alive() { // else its end will be reported
-		return e, false, err
+	if !l.opened {
+		if l.lists, err = openNetLists(l.sb.pid); err != nil {
+			l.lists.Close()
+			if !l.sb.Alive() { // its end will be reported
+				err = nil
+			}
+			return e, false, err
+		}
+		l.opened = true
 	}
 	n := l.lists.count()
 	if n.none() {
@@ -113,7 +120,7 @@ func (l *socketLooks) excess(p Process, n sockets) (Evidence, bool) {
 		return Evidence{"sockstat inuse", n.tcp + n.udp, most, "sockets"}, true
 	}
 	if n.used > 0 {
-		if rows, bytes := netlinkQueued(again(l.lists.netlink)); rows > netlinkCount || bytes > netlinkMost {
+		if rows, bytes := netlinkQueued(readAgain(l.lists.netlink)); rows > netlinkCount || bytes > netlinkMost {
 			return Evidence{"netlink Rmem", bytes, netlinkMost, "bytes"}, true
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // ErrSpawnerGone says that the spawner process has ended and with it every sandbox: a new Spawner is needed.
 var ErrSpawnerGone = errors.New("the spawner process is gone")
 
-// Spawner is the sandbox-init process, executed from a sealed memfd, that all sandboxes are cloned from. Cloning from a
+// Spawner is the sandbox-init process, executed from a sealed file, that all sandboxes are cloned from. Cloning from a
 // small single-threaded process instead of from the daemon means that no page tables of the daemon are copied, that no
 // memory of the daemon is ever in a sandbox, and that a sandbox dies when the daemon does, whichever of its threads ends.
 type Spawner struct {
@@ -38,7 +38,7 @@ type Spawner struct {
 // NewSpawner starts a spawner whose sandboxes may have roots below the given directories and get their cgroups in
 // cgroups. It needs root. The directories must exist; what is added below them later is seen.
 func NewSpawner(cgroups *Cgroups, roots ...string) (*Spawner, error) {
-	return newSpawner("/proc/self/exe", cgroups, roots...)
+	return newSpawner(ownExecutable, cgroups, roots...)
 }
 
 // newSpawner takes the executable that holds sandbox-init, so that tests can give one built with sanitizers.
@@ -63,11 +63,12 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		return nil, err
 	}
 	h.cgroups = cgroups.at.view()
-	self, err := sealedCopy(exe)
+	sealed, onOverlay, err := sealExecutable(exe)
 	if err != nil {
 		return nil, fmt.Errorf("start sandbox-init: %w", err)
 	}
-	defer self.Close()
+	defer sealed.Close()
+	h.initOnOverlay = onOverlay
 	ctl, remote, err := newControl()
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	end := os.NewFile(uintptr(remote), "control")
 	defer end.Close()
 	s.cmd = &exec.Cmd{
-		Path:       fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), self.Fd()), // the child's own numbers differ
+		Path:       fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), sealed.Fd()), // the child's own numbers differ
 		Args:       []string{"sandbox-init"},
 		Env:        []string{},
 		ExtraFiles: []*os.File{end}, // becomes CONTROL_FD

@@ -26,7 +26,7 @@
 
 struct tree tree = {-1, -1, -1, -1, -1, -1, -1, 0};
 
-static int beneath(const char *path, uint64_t flags)
+int beneath(const char *path, uint64_t flags)
 {
 	struct open_how how = {
 		.flags = flags | O_CLOEXEC,
@@ -275,10 +275,11 @@ int make_ruleset(struct op *op)
 	return tree.landlock;
 }
 
-int permit(struct op *op)
+/* Permits access to what is beneath fd, which it closes. */
+int permit(struct op *op, int fd)
 {
-	struct landlock_path_beneath_attr a = {.allowed_access = op->arg[0], .parent_fd = beneath(string(op, 0), O_PATH)};
-	if (a.parent_fd < 0)
+	struct landlock_path_beneath_attr a = {.allowed_access = op->arg[0], .parent_fd = fd};
+	if (fd < 0)
 		return -1;
-	return closing(a.parent_fd, (int)syscall(SYS_landlock_add_rule, tree.landlock, LANDLOCK_RULE_PATH_BENEATH, &a, 0));
+	return closing(fd, (int)syscall(SYS_landlock_add_rule, tree.landlock, LANDLOCK_RULE_PATH_BENEATH, &a, 0));
 }

@@ -11,21 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ending is how a process came to its end, as far as sandbox-init and the timers know.
+// ending is how a process ended, as far as sandbox-init and the timers know.
 type ending struct {
-	cause    Verdict         // why everything was killed, if killed
-	killed   bool            //
-	gone     bool            // sandbox-init is gone too
-	failed   error           // the program was not started
-	ours     error           // the same, and no fault of the program
-	exited   bool            // status holds
-	paused   bool            // by itself
-	status   unix.WaitStatus //
-	wall     time.Duration   //
-	output   int64           // bytes of both streams
-	pressure time.Duration   // from its start until its wall time was over
-	excess   Evidence        // of too much that the kernel charges to nobody
-	denied   []Denied        //
+	cause        Verdict         // why everything was killed, if killed
+	killed       bool            //
+	gone         bool            // sandbox-init is gone too
+	startErr     error           // why the program was not started, as a Result says it
+	internalErr  error           // why the run failed, through no fault of the program
+	exited       bool            // status holds
+	paused       bool            // it has stopped itself
+	status       unix.WaitStatus //
+	wall         time.Duration   //
+	output       int64           // bytes of both streams
+	pressure     time.Duration   // from the program's start until its wall time was over
+	excess       Evidence        // of too much that the kernel charges to nobody
+	denied       []Denied        //
+	deniedMissed int64           // calls that found no place in denied
 }
 
 // startWait bounds the time from the order to run until execve. It takes a millisecond, but a host that is drowning in forks
@@ -34,23 +35,20 @@ const startWait = 30 * time.Second
 
 // watch waits for the end of one process and enforces what the kernel doesn't: wall time, CPU time, output, cancellation.
 type watch struct {
-	sb     *Sandbox
-	p      Process
-	order  []op     // that started it, for errors
-	before counters // that its usage is counted from
+	*run
 
 	denials   *denials
 	wall, cpu *time.Timer
-	started   bool
+	executing bool          // STARTED has come
 	startNs   uint64        // CLOCK_MONOTONIC, by sandbox-init
 	pressure  time.Duration // until its start
 	end       ending
 }
 
-func newWatch(sb *Sandbox, p Process, order []op, before counters) *watch {
+func newWatch(r *run) *watch {
 	return &watch{
-		sb: sb, p: p, order: order, before: before, denials: newDenials(p.Decide),
-		wall: time.NewTimer(startWait), cpu: time.NewTimer(cpuCheck(p, p.CPUTime)),
+		run: r, denials: newDenials(r.p.Decide),
+		wall: time.NewTimer(startWait), cpu: time.NewTimer(cpuCheck(r.p, r.p.CPUTime)),
 	}
 }
 
@@ -61,8 +59,8 @@ type message struct {
 	err   error
 }
 
-// run returns when sandbox-init has reported the end, or is gone itself. After a kill it only waits for that.
-func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
+// await returns when sandbox-init has reported the end, or is gone itself. After a kill it only waits for that.
+func (w *watch) await(ctx context.Context, flood <-chan struct{}) *ending {
 	killed := w.denials.killed
 	defer w.wall.Stop()
 	defer w.cpu.Stop()
@@ -82,8 +80,8 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 				return &w.end
 			}
 		case <-w.wall.C:
-			if !w.started {
-				w.end.ours = fmt.Errorf("sandbox-init did not start the program within %v", startWait)
+			if !w.executing {
+				w.end.internalErr = fmt.Errorf("sandbox-init did not start the program within %v", startWait)
 			}
 			w.end.pressure = w.sb.cg.pressure() - w.pressure // not what it waits for while it dies
 			w.kill(WallTime)
@@ -116,12 +114,8 @@ func (w *watch) take(m message) bool {
 	case m.reply.code == replyReady && w.sb.setup != nil:
 		w.sb.setup, w.sb.dir = nil, m.fd
 		return false
-	case m.reply.code == replyFailed && w.sb.setup != nil:
-		w.end.ours = fmt.Errorf("set up sandbox: %w", opError(w.sb.setup, m.reply))
-	case m.reply.code == replyFailed && m.reply.arg[0] < uint64(len(w.order)) && w.order[m.reply.arg[0]].code == opContinue:
-		w.end.ours = opError(w.order, m.reply)
 	case m.reply.code == replyFailed:
-		w.end.failed = opError(w.order, m.reply)
+		w.failed(m.reply)
 	case m.reply.code == replyExited:
 		w.end.exited, w.end.status = true, unix.WaitStatus(m.reply.arg[0])
 		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
@@ -138,22 +132,31 @@ func (w *watch) take(m message) bool {
 	return true
 }
 
+// failed takes the reply that says which op failed. A program that could not be started is the job's affair, the rest is ours.
+func (w *watch) failed(r reply) {
+	switch {
+	case w.sb.setup != nil:
+		w.end.internalErr = fmt.Errorf("set up sandbox: %w", opError(w.sb.setup, r))
+	case r.arg[0] < uint64(len(w.order)) && w.order[r.arg[0]].code == opContinue:
+		w.end.internalErr = opError(w.order, r)
+	default:
+		w.end.startErr = opError(w.order, r)
+	}
+}
+
 func (w *watch) gone(err error) {
 	w.end.gone = true
 	switch {
 	case !errors.Is(err, io.EOF):
-		w.end.ours = err
+		w.end.internalErr = err
 	case w.sb.setup != nil && !w.end.killed:
-		w.end.ours = errors.New("set up sandbox: sandbox-init ended without a word")
+		w.end.internalErr = errors.New("set up sandbox: sandbox-init ended without a word")
 	}
 }
 
 func (w *watch) start(r reply) {
-	w.started, w.startNs = true, r.arg[0]
-	if w.sb.steps == 1 {
-		w.before.user = time.Duration(r.arg[1]) * time.Microsecond
-		w.before.system = time.Duration(r.arg[2]) * time.Microsecond
-	}
+	w.executing, w.startNs = true, r.arg[0]
+	w.countFrom(time.Duration(r.arg[1])*time.Microsecond, time.Duration(r.arg[2])*time.Microsecond)
 	if !w.end.killed {
 		w.wall.Reset(w.p.WallTime)
 	}
@@ -191,7 +194,7 @@ func (w *watch) checkSockets(l *socketLooks) {
 		w.killFor(e)
 	}
 	if err != nil && !w.end.killed {
-		w.end.ours = err
+		w.end.internalErr = err
 		w.kill(Internal)
 	}
 }

@@ -129,7 +129,7 @@ func setUp(f *libseccomp.ScmpFilter, rs *ruleset) error {
 	}
 	// A program that makes calls of another architecture looks for a way round the filter.
 	bad := libseccomp.ActKillProcess
-	if rs.asking { // the kernel would write in its log for each, and the call would have no name
+	if rs.marks { // the kernel would write in its log for each, and the call would have no name
 		bad = libseccomp.ActTrace.SetReturnCode(marker)
 	}
 	if err := f.SetBadArchAction(bad); err != nil {

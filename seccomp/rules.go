@@ -52,7 +52,7 @@ type rule struct {
 type ruleset struct {
 	target   Target
 	fallback Decision
-	asking   bool     // what is refused is marked; see CompileAsking
+	marks    bool     // see marked
 	names    []string // in the policy's order
 	rules    map[string][]rule
 }

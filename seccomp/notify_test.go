@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestAsking holds the asking program to the plain one: it asks about what that refuses, and does the same to all else; and
+// TestNotify holds the notifying program to the plain one: it notifies of what that refuses, and does the same to all else; and
 // Answer says what the plain one does.
-func TestAsking(t *testing.T) {
+func TestNotify(t *testing.T) {
 	const docker = `{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
 		{"names": ["execve", "read", "write"], "action": "SCMP_ACT_ALLOW"},
 		{"names": ["bpf"], "action": "SCMP_ACT_KILL_PROCESS"}, {"names": ["ptrace"], "action": "SCMP_ACT_TRAP"},
@@ -21,11 +21,11 @@ func TestAsking(t *testing.T) {
 	for _, p := range []*Policy{Default(), parsed} {
 		for _, arch := range []Arch{X86_64, AARCH64} {
 			target := Target{arch, Kernel{6, 1}}
-			a, err := p.compileAsking(target)
+			a, err := p.compileNotify(target)
 			if err != nil {
 				t.Fatal(err)
 			}
-			asked := 0
+			notified := 0
 			for _, name := range knownNames() {
 				nr, ok := numberOn(arch, name)
 				if !ok || contains(a.Unknown, name) {
@@ -34,9 +34,9 @@ func TestAsking(t *testing.T) {
 				for _, args := range interesting(a.rules.rules[name]) {
 					plain := a.rules.decide(Call{arch, name, args})
 					want := ret(plain)
-					if a.rules.asks(name, plain) {
+					if a.rules.notifies(name, plain) {
 						want = retNotify
-						asked++
+						notified++
 					}
 					if got := run(t, a.BPF, nr, arch.audit(), args); got != want {
 						t.Errorf("%s%#x on %s: the program returns %#x, want %#x", name, args, arch, got, want)
@@ -46,8 +46,8 @@ func TestAsking(t *testing.T) {
 					}
 				}
 			}
-			if asked < 50 {
-				t.Errorf("only %d calls were asked about", asked)
+			if notified < 50 {
+				t.Errorf("only %d calls were notified of", notified)
 			}
 			for _, foreign := range []struct {
 				audit uint32
@@ -57,7 +57,7 @@ func TestAsking(t *testing.T) {
 					continue
 				}
 				if got := run(t, a.BPF, foreign.nr, foreign.audit, [6]uint64{}); got != retNotify {
-					t.Errorf("call %#x of %#x on %s: the program returns %#x, want that it asks", foreign.nr, foreign.audit, arch, got)
+					t.Errorf("call %#x of %#x on %s: the program returns %#x, want that it notifies", foreign.nr, foreign.audit, arch, got)
 				}
 				if got := a.Answer(foreign.audit, foreign.nr, [6]uint64{}); got.Action != ActKillProcess {
 					t.Errorf("call %#x of %#x on %s: the answer is %s, want that it kills", foreign.nr, foreign.audit, arch, got)
@@ -67,29 +67,39 @@ func TestAsking(t *testing.T) {
 	}
 }
 
-// TestAskingPaces: calls that cost the host are asked about although they are allowed, by a rule or by default, and the answer is that they are.
-func TestAskingPaces(t *testing.T) {
-	open, err := Parse([]byte(`{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "bpf", "action": "SCMP_ACT_ERRNO"}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestNotifyPaces: the filter notifies of calls that cost the host although they are allowed, by a rule or by default, and the answer is that they
+// are.
+func TestNotifyPaces(t *testing.T) {
+	open := mustParse(t, `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "bpf", "action": "SCMP_ACT_ERRNO"}]}`)
 	for _, p := range []*Policy{Default(), open} {
-		a, err := p.compileAsking(Target{X86_64, Kernel{6, 1}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		const affinity, getpid, retAllow = 203, 39, 0x7fff0000 // of x86_64
-		if got := run(t, a.BPF, affinity, auditX86_64, [6]uint64{}); got != retNotify {
-			t.Errorf("sched_setaffinity: the program returns %#x, want %#x", got, uint32(retNotify))
-		}
-		if got := a.Answer(auditX86_64, affinity, [6]uint64{}); got.Action != ActAllow {
-			t.Errorf("sched_setaffinity: the answer is %s, want that it is allowed", got)
-		}
-		if got := run(t, a.BPF, getpid, auditX86_64, [6]uint64{}); got != retAllow {
-			t.Errorf("getpid: the program returns %#x, want %#x", got, retAllow)
+		for _, arch := range []Arch{X86_64, AARCH64} {
+			n, err := p.compileNotify(Target{arch, Kernel{6, 1}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, tt := range []struct {
+				name string
+				want uint32
+			}{
+				{"sched_setaffinity", retNotify}, {"sched_setscheduler", retNotify}, {"sched_setparam", retNotify},
+				{"sched_getaffinity", retAllow}, {"sched_getparam", retAllow}, {"sched_yield", retAllow}, {"getpid", retAllow},
+			} {
+				nr, ok := numberOn(arch, tt.name)
+				if !ok {
+					t.Fatal(tt.name)
+				}
+				if got := run(t, n.BPF, nr, arch.audit(), [6]uint64{}); got != tt.want {
+					t.Errorf("%s on %s: the program returns %#x, want %#x", tt.name, arch, got, tt.want)
+				}
+				if got := n.Answer(arch.audit(), nr, [6]uint64{}); got.Action != ActAllow {
+					t.Errorf("%s on %s: the answer is %s, want that it is allowed", tt.name, arch, got)
+				}
+			}
 		}
 	}
 }
+
+const retAllow = 0x7fff0000 // SECCOMP_RET_ALLOW
 
 func contains(list []string, s string) bool {
 	for _, e := range list {
@@ -100,12 +110,12 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-func TestAskingRefuses(t *testing.T) {
+func TestNotifyNeedsExecve(t *testing.T) {
 	p, err := Parse([]byte(`{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"name": "read", "action": "SCMP_ACT_ALLOW"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.CompileAsking(); err == nil || !strings.Contains(err.Error(), "it refuses execve") {
+	if _, err := p.CompileNotify(); err == nil || !strings.Contains(err.Error(), "it refuses execve") {
 		t.Errorf("a policy without execve: %v", err)
 	}
 }

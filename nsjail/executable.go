@@ -1,0 +1,70 @@
+package nsjail
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runc/libcontainer/exeseal"
+	"golang.org/x/sys/unix"
+)
+
+// ownExecutable is what sandbox-init is linked into.
+const ownExecutable = "/proc/self/exe"
+
+// sealExecutable returns an executable in a form that nobody can write, not even by /proc/PID/exe of what was started from it; see
+// CVE-2019-5736. onOverlay says which of two forms that is: our own executable on an overlay file system without a writable layer, which takes
+// no memory, as its pages are those that the daemon runs from; or a sealed copy in memory (memfd_create(2)), which takes all of its size.
+//
+// A file that is replaced on disk changes neither: the overlay has the old file open, and what is being executed can't be written (ETXTBSY).
+func sealExecutable(path string) (f *os.File, onOverlay bool, err error) {
+	if path == ownExecutable && anybodyMayExecute(path) {
+		f, err = sealSelf()
+	} else {
+		f, err = sealCopy(path)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("seal %s: %w", path, err)
+	}
+	if exeseal.IsCloned(f) {
+		return f, false, nil
+	}
+	// exeseal has a third way, a temporary file, for kernels without memfd_create, which we don't run on.
+	var fs unix.Statfs_t
+	err = unix.Fstatfs(int(f.Fd()), &fs)
+	if err == nil && fs.Type == unix.OVERLAYFS_SUPER_MAGIC && fs.Flags&unix.ST_RDONLY != 0 {
+		return f, true, nil
+	}
+	f.Close()
+	return nil, false, errors.Join(fmt.Errorf("seal %s: it could still be written", path), err)
+}
+
+// anybodyMayExecute: a copy is everybody's, on an overlay the file's own mode holds, for the probes of the self-test too.
+func anybodyMayExecute(path string) bool {
+	st, err := os.Stat(path)
+	const execute = 0o001
+	return err == nil && st.Mode()&execute != 0
+}
+
+// sealSelf seals our own executable; where there is no overlayfs, as a copy.
+func sealSelf() (*os.File, error) {
+	dir, err := os.MkdirTemp("", "ccee-seal-") // an overlay needs a second directory: this one is empty
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(dir)
+	return exeseal.CloneSelfExe(dir)
+}
+
+func sealCopy(path string) (*os.File, error) {
+	src, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	st, err := src.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return exeseal.CloneBinary(src, st.Size(), "sandbox-init", os.TempDir())
+}
