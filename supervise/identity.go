@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"os/user"
@@ -10,25 +10,25 @@ import (
 // ids that adduser gives and belongs to nobody.
 const unprivilegedID = 61523
 
-// identity is the unprivileged user that everything but the daemon runs as.
-type identity struct {
-	uid, gid int
-	named    bool // a user ccee exists
+// Identity is the unprivileged user that every part but the daemon runs as.
+type Identity struct {
+	UID, GID int
+	Named    bool // a user ccee exists
 }
 
-// unprivileged looks the user ccee up.
-func unprivileged() identity {
+// Unprivileged looks up the user ccee; without one it returns an id that belongs to nobody.
+func Unprivileged() Identity {
 	if u, err := user.Lookup("ccee"); err == nil {
 		uid, errU := strconv.Atoi(u.Uid)
 		gid, errG := strconv.Atoi(u.Gid)
 		if errU == nil && errG == nil && uid != 0 {
-			return identity{uid: uid, gid: gid, named: true}
+			return Identity{UID: uid, GID: gid, Named: true}
 		}
 	}
-	return identity{uid: unprivilegedID, gid: unprivilegedID}
+	return Identity{UID: unprivilegedID, GID: unprivilegedID}
 }
 
-// credential is what a child process is started with: no supplementary groups of ours.
-func (id identity) credential() *syscall.Credential {
-	return &syscall.Credential{Uid: uint32(id.uid), Gid: uint32(id.gid)}
+// credential is what a child process is started with. Groups is nil on purpose: the child gets no supplementary group.
+func (id Identity) credential() *syscall.Credential {
+	return &syscall.Credential{Uid: uint32(id.UID), Gid: uint32(id.GID)}
 }

@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"context"
@@ -14,78 +14,76 @@ import (
 const (
 	quickDeath     = 5 * time.Second // a child that lived shorter died quickly
 	maxQuickDeaths = 5               // in a row, then the stack goes down
-	firstBackoff   = 100 * time.Millisecond
-	maxBackoff     = 5 * time.Second
-	patientBackoff = 30 * time.Second // of a child that is started again for ever
+	firstPause     = 100 * time.Millisecond
+	longestPause   = 30 * time.Second // before a restart; only a child that is restarted for ever reaches it
 )
 
 // child says how to start one process of the stack.
 type child struct {
 	name    string
-	prepare func() *exec.Cmd // nil, or what runs to its end before each start; that it fails is no reason not to start
+	prepare func() *exec.Cmd // nil, or a command that runs to its end before each start; a failure of it does not prevent the start
 	command func() *exec.Cmd
 	cred    *syscall.Credential // nil: as ccee itself
 	ready   func(context.Context) error
 	grace   time.Duration       // from SIGTERM to SIGKILL
-	started func(pid int) error // nil, or what makes its place on the host; that it fails is no reason to stop it
+	started func(pid int) error // nil, or what moves it to its place on the host; a failure of it does not stop the child
 
-	// patient: once it was ready, the others go on without it however often it dies, and it is started again for ever.
-	patient bool
+	// restartForever: once it was ready, the other children continue without it however often it dies.
+	restartForever bool
 }
 
 // keeper keeps one child running.
 type keeper struct {
 	child
-	starter *starter
-	log     zerolog.Logger
-	wasUp   atomic.Bool // it was ready once
-	words   words       // of a patient child
+	starter  *starter
+	log      zerolog.Logger
+	wasReady atomic.Bool // once at least
+	output   heldOutput  // of a child that is restarted for ever
 }
 
-// keep starts the child again whenever it ends, until ctx ends; then it stops the child and returns nil. It gives up with an
-// error when the child dies maxQuickDeaths times in a row soon after its start, unless it is a patient one.
-func (k *keeper) keep(ctx context.Context) error {
-	backoff, quick := firstBackoff, 0
+// keep runs the child and restarts it whenever it ends, until ctx ends; then it stops the child and returns nil. It gives up with an
+// error when the child dies maxQuickDeaths times in a row soon after its start, unless it is one that is restarted for ever.
+func (k *keeper) keep(ctx context.Context) error { return k.restart(ctx, k.runOnce) }
+
+// restart is keep with another way to run the child once; again: it died soon after its previous start.
+func (k *keeper) restart(ctx context.Context, runOnce func(ctx context.Context, again bool) error) error {
+	pause, quick := firstPause, 0
 	for {
 		began := time.Now()
-		err := k.once(ctx, quick > 0)
+		err := runOnce(ctx, quick > 0)
 		if ctx.Err() != nil {
 			return nil
 		}
-		patient := k.patient && k.wasUp.Load()
+		forever := k.restartForever && k.wasReady.Load()
 		if time.Since(began) > quickDeath {
-			backoff, quick = firstBackoff, 0
+			pause, quick = firstPause, 0
 		}
-		if quick++; quick >= maxQuickDeaths && !patient {
+		if quick++; quick >= maxQuickDeaths && !forever {
 			return fmt.Errorf("%s died %d times in a row within %v of its start, last with: %w", k.name, quick, quickDeath, err)
 		}
-		if k.words.died() || !patient || quick == 1 {
-			k.log.Warn().Str("child", k.name).AnErr("end", err).Dur("restart_in_ms", backoff).Bool("others_go_on", patient).Msg("child died")
+		if k.output.died() || !forever || quick == 1 {
+			k.log.Warn().Str("child", k.name).AnErr("end", err).Dur("restart_in_ms", pause).Bool("others_continue", forever).Msg("child died")
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(backoff):
+		case <-time.After(pause):
 		}
-		longest := maxBackoff
-		if patient {
-			longest = patientBackoff
-		}
-		backoff = min(2*backoff, longest)
+		pause = min(2*pause, longestPause)
 	}
 }
 
-// once runs the child until it ends or ctx does. The error says how it ended. again: it died soon after its last start.
-func (k *keeper) once(ctx context.Context, again bool) error {
+// runOnce runs the child until it ends or ctx does. The error says how it ended. again: it died soon after its previous start.
+func (k *keeper) runOnce(ctx context.Context, again bool) error {
 	if k.prepare != nil {
-		k.run(k.prepare())
+		k.runPreparation(k.prepare())
 	}
 	cmd := k.command()
-	hold := again && k.patient && k.wasUp.Load()
+	hold := again && k.restartForever && k.wasReady.Load()
 	if hold {
-		k.words.out = cmd.Stderr
-		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &k.words, &k.words, time.Second
-		defer time.AfterFunc(quickDeath, k.words.lived).Stop()
+		k.output.out = cmd.Stderr
+		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &k.output, &k.output, time.Second
+		defer time.AfterFunc(quickDeath, k.output.survived).Stop()
 	}
 	if err := k.starter.start(cmd, k.cred); err != nil {
 		return fmt.Errorf("start %s: %w", k.name, err)
@@ -95,7 +93,7 @@ func (k *keeper) once(ctx context.Context, again bool) error {
 	}
 	if k.started != nil {
 		if err := k.started(cmd.Process.Pid); err != nil {
-			k.log.Warn().Str("child", k.name).Err(err).Msg("child has not got its place")
+			k.log.Warn().Str("child", k.name).Err(err).Msg("child runs without its memory score or its cgroup")
 		}
 	}
 	ended := make(chan error, 1)
@@ -116,8 +114,8 @@ func (k *keeper) once(ctx context.Context, again bool) error {
 	}
 }
 
-// run runs what goes before a start; nil is nothing.
-func (k *keeper) run(cmd *exec.Cmd) {
+// runPreparation runs the command that goes before a start; nil: there is none this time.
+func (k *keeper) runPreparation(cmd *exec.Cmd) {
 	if cmd == nil {
 		return
 	}

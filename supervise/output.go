@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"bytes"
@@ -6,55 +6,55 @@ import (
 	"sync"
 )
 
-// maxHeld bounds what is held back of a child's words.
+// maxHeld bounds the output of a child that is held back, in bytes.
 const maxHeld = 64 << 10
 
-// words holds back what a child writes that has died soon after its start before, until it has lived for longer or says that it dies of
-// something else: what is tried again and again is to be said once. The zero value but for out is ready.
-type words struct {
+// heldOutput holds back the output of a child that died soon after its previous start, until it lives longer or dies with another last line:
+// a failure that repeats is logged once. The zero value with out set is ready.
+type heldOutput struct {
 	out io.Writer
 
-	mu   sync.Mutex // guards the rest
-	open bool       // nothing is held back any more
-	held bytes.Buffer
-	last []byte // what the child said last before it died the last time
+	mu       sync.Mutex // guards the rest
+	open     bool       // nothing is held back any more
+	held     bytes.Buffer
+	lastLine []byte // of the previous death
 }
 
-// Write is for the child.
-func (w *words) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.open && w.held.Len()+len(p) <= maxHeld {
-		return w.held.Write(p)
+// Write takes output of the child.
+func (h *heldOutput) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.open && h.held.Len()+len(p) <= maxHeld {
+		return h.held.Write(p)
 	}
-	w.pass()
-	return w.out.Write(p)
+	h.flush()
+	return h.out.Write(p)
 }
 
-// pass lets what was held go, and all that comes.
-func (w *words) pass() {
-	w.open = true
-	_, _ = w.held.WriteTo(w.out) // stderr: there is nobody to tell
+// flush writes what was held back, and lets all later output pass.
+func (h *heldOutput) flush() {
+	h.open = true
+	_, _ = h.held.WriteTo(h.out) // stderr: there is nobody to report a failure to
 }
 
-// lived says that the child is one that lives.
-func (w *words) lived() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.pass()
+// survived reports that the child has outlived the time of a quick death.
+func (h *heldOutput) survived() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flush()
 }
 
-// died says that the child is dead. It reports whether it said why for the first time.
-func (w *words) died() (news bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	said := bytes.TrimSpace(w.held.Bytes())
-	last := bytes.Clone(said[bytes.LastIndexByte(said, '\n')+1:])
-	news = w.open || !bytes.Equal(last, w.last)
-	if news {
-		w.pass()
+// died reports that the child has ended. isNew: its last line is not that of the previous death.
+func (h *heldOutput) died() (isNew bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	text := bytes.TrimSpace(h.held.Bytes())
+	lastLine := bytes.Clone(text[bytes.LastIndexByte(text, '\n')+1:])
+	isNew = h.open || !bytes.Equal(lastLine, h.lastLine)
+	if isNew {
+		h.flush()
 	}
-	w.held.Reset()
-	w.open, w.last = false, last
-	return news
+	h.held.Reset()
+	h.open, h.lastLine = false, lastLine
+	return isNew
 }
