@@ -1,77 +1,29 @@
-package main
+package doctor
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 
-	"github.com/ccee-dev/ccee/nsjail"
-
-	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
 )
 
-func doctorCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "doctor",
-		Usage: "say what this host can do, what is missing and how to get it",
-		Description: `Tries, as root, what the jails are built from and looks for what the rest needs. The exit code is 1 when something
-needed is missing.
+// Report is the rows of the host's checks.
+type Report []Check
 
-   ccee doctor
-   ccee doctor --escape                              # does every control hold? in a real jail, harmless if not
-   ccee doctor --shared                              # can one job hold up all others? takes some minutes, best on an idle host
-   ccee doctor --shared --only fsync --json          # one of these alone
-   ccee doctor --json | jq '.checks[] | select(.ok | not)'`,
-		Flags: []cli.Flag{
-			socketFlag(), imagesFlag(), seccompFlag(),
-			&cli.BoolFlag{Name: "json", Usage: "print the checks as JSON"},
-			&cli.BoolFlag{Name: "escape", Usage: "try to get out of a jail of this host, some 400 ways, instead"},
-			&cli.BoolFlag{Name: "shared", Usage: "have a jail abuse what this host has once (locks, disk, tables), and time what that does to others, instead"},
-			&cli.StringFlag{Name: "only", Usage: "with --shared, the one `ABUSE` to try"},
-		},
-		Action: noArgs(doctor),
+// Healthy reports whether nothing is missing that is needed.
+func (r Report) Healthy() bool {
+	for _, c := range r {
+		if c.Needed && !c.OK {
+			return false
+		}
 	}
+	return true
 }
 
-func doctor(ctx context.Context, cmd *cli.Command) error {
-	if cmd.Bool("escape") {
-		return doctorEscape(ctx, cmd)
-	}
-	if cmd.Bool("shared") {
-		return doctorShared(ctx, cmd)
-	}
-	var checks []check
-	for _, c := range append(nsjail.Probe(), checkRedisServer(ctx), checkUser()) {
-		checks = append(checks, check{Check: c})
-	}
-	if url := os.Getenv("REDIS_URL"); url != "" {
-		checks = append(checks, checkRedisSettings(ctx, url))
-	}
-	checks = append(checks, checkStore(ctx, cmd.String("images")), checkDaemon(ctx, cmd.String("socket")))
-	healthy := true
-	for _, c := range checks {
-		healthy = healthy && (c.OK || !c.Needed)
-	}
-	out := cmd.Root().Writer
-	var err error
-	if cmd.Bool("json") {
-		err = printChecksJSON(out, healthy, checks)
-	} else {
-		err = printChecks(out, checks)
-	}
-	if err != nil {
-		return fmt.Errorf("print the checks: %w", err)
-	}
-	if !healthy {
-		return exit{1, nil}
-	}
-	return nil
-}
-
-func printChecksJSON(w io.Writer, healthy bool, checks []check) error {
+// PrintJSON writes the report for programs.
+func (r Report) PrintJSON(w io.Writer) error {
 	type line struct {
 		Name    string `json:"name"`
 		OK      bool   `json:"ok"`
@@ -83,25 +35,29 @@ func printChecksJSON(w io.Writer, healthy bool, checks []check) error {
 	all := struct {
 		OK     bool   `json:"ok"`
 		Checks []line `json:"checks"`
-	}{OK: healthy}
-	for _, c := range checks {
-		l := line{Name: c.Name, OK: c.OK, Unknown: c.unknown, Needed: c.Needed, Detail: c.Detail}
+	}{OK: r.Healthy()}
+	for _, c := range r {
+		l := line{Name: c.Name, OK: c.OK, Unknown: c.Unknown, Needed: c.Needed, Detail: c.Detail}
 		if !c.OK {
 			l.Fix = c.Fix
 		}
 		all.Checks = append(all.Checks, l)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(all)
+	return printIndented(w, all)
 }
 
-// word is what c came to, in the width of all such words, and its colour on a terminal.
-func (c check) word() (word, colour string) {
+func printIndented(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// word is the result of c, padded to the width of the column, and its colour on a terminal.
+func (c Check) word() (word, colour string) {
 	switch {
 	case c.OK:
 		return "ok     ", "\x1b[32m"
-	case c.unknown:
+	case c.Unknown:
 		return "unknown", "\x1b[33m"
 	case c.Needed:
 		return "MISSING", "\x1b[31m"
@@ -110,10 +66,11 @@ func (c check) word() (word, colour string) {
 	}
 }
 
-func printChecks(w io.Writer, checks []check) error {
+// Print writes the report for people, in colour on a terminal.
+func (r Report) Print(w io.Writer) error {
 	f, ok := w.(*os.File)
 	coloured := ok && term.IsTerminal(int(f.Fd()))
-	for _, c := range checks {
+	for _, c := range r {
 		word, colour := c.word()
 		if coloured {
 			word = colour + word + "\x1b[0m"

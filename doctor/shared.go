@@ -1,84 +1,47 @@
-package main
+package doctor
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/ccee-dev/ccee/daemon"
 	"github.com/ccee-dev/ccee/nsjail/shared"
-
-	"github.com/urfave/cli/v3"
 )
 
-// doctorShared is ccee doctor --shared.
-func doctorShared(ctx context.Context, cmd *cli.Command) error {
-	if err := needRoot("doctor --shared", "it builds jails"); err != nil {
-		return err
-	}
-	policy, err := loadPolicy(cmd.String("seccomp"))
-	if err != nil {
-		return err
-	}
-	abuses, err := chosenAbuses(cmd.String("only"))
-	if err != nil {
-		return err
-	}
-	dir := cmd.String("images")
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		dir = os.TempDir()
-	}
-	signal.Ignore(syscall.SIGPIPE) // a reader that has seen enough is an error of ours to print, and what was made is removed
-	out := cmd.Root().Writer
-	asJSON := cmd.Bool("json")
-	var all []shared.Outcome
-	err = daemon.SharedTest(ctx, policy, dir, abuses, func(o shared.Outcome) error {
-		all = append(all, o)
-		if asJSON {
-			return nil
-		}
-		return printShared(out, o) // at once: it takes minutes
-	})
-	if err != nil {
-		return fmt.Errorf("abuse what the host has once: %w", err)
-	}
-	if asJSON {
-		if err := printSharedJSON(out, all); err != nil {
-			return fmt.Errorf("print the outcomes: %w", err)
-		}
-	}
-	if slices.ContainsFunc(all, shared.Outcome.Harms) {
-		return exit{1, nil}
-	}
-	return nil
-}
+// Shared is the outcomes of the abuses of what the host has only once.
+type Shared []shared.Outcome
 
-// chosenAbuses are all, or the one of that name.
-func chosenAbuses(name string) ([]shared.Abuse, error) {
-	if name == "" {
+// Harmless reports whether no abuse delayed others.
+func (s Shared) Harmless() bool { return !slices.ContainsFunc(s, shared.Outcome.Harms) }
+
+// Abuses returns all of them, or only those of a list of names with commas between them.
+func Abuses(names string) ([]shared.Abuse, error) {
+	if names == "" {
 		return shared.Abuses, nil
 	}
-	var names []string
-	for _, a := range shared.Abuses {
-		if a.Name == name {
-			return []shared.Abuse{a}, nil
+	var chosen []shared.Abuse
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(shared.Abuses, func(a shared.Abuse) bool { return a.Name == strings.TrimSpace(name) })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no abuse %q; there are %s", name, strings.Join(abuseNames(), ", "))
 		}
-		names = append(names, a.Name)
+		chosen = append(chosen, shared.Abuses[i])
 	}
-	return nil, fmt.Errorf("there is no abuse %q; there are %s", name, strings.Join(names, ", "))
+	return chosen, nil
 }
 
-// printShared prints one outcome in the columns of printChecks.
-func printShared(w io.Writer, o shared.Outcome) error {
+func abuseNames() []string {
+	var names []string
+	for _, a := range shared.Abuses {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// PrintOutcome writes one outcome for people, in the columns of Report.Print.
+func PrintOutcome(w io.Writer, o shared.Outcome) error {
 	word, detail, f := "held   ", "refused: "+o.Refused, o.Worst()
 	if o.Refused == "" {
 		detail = fmt.Sprintf("%s: median %s instead of %s (%.1f times), p99 %s instead of %s (%.1f times)", f.What,
@@ -96,7 +59,8 @@ func printShared(w io.Writer, o shared.Outcome) error {
 
 func rounded(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
 
-func printSharedJSON(w io.Writer, outcomes []shared.Outcome) error {
+// PrintJSON writes all outcomes for programs.
+func (s Shared) PrintJSON(w io.Writer) error {
 	type factor struct {
 		What            string  `json:"what"`
 		MedianMs        float64 `json:"medianMs"`
@@ -118,8 +82,8 @@ func printSharedJSON(w io.Writer, outcomes []shared.Outcome) error {
 	all := struct {
 		OK     bool   `json:"ok"`
 		Abuses []line `json:"abuses"`
-	}{OK: !slices.ContainsFunc(outcomes, shared.Outcome.Harms)}
-	for _, o := range outcomes {
+	}{OK: s.Harmless()}
+	for _, o := range s {
 		l := line{Abuse: o.Name, Object: o.Object, Bound: o.Bound, OK: !o.Harms(), Refused: o.Refused}
 		for _, f := range o.Factors {
 			l.Factors = append(l.Factors, factor{f.What, inMs(f.Median), inMs(f.P99), inMs(f.ControlMedian), inMs(f.ControlP99),
@@ -127,9 +91,7 @@ func printSharedJSON(w io.Writer, outcomes []shared.Outcome) error {
 		}
 		all.Abuses = append(all.Abuses, l)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(all)
+	return printIndented(w, all)
 }
 
 func inMs(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
