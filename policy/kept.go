@@ -1,4 +1,4 @@
-package main
+package policy
 
 import (
 	"errors"
@@ -13,23 +13,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func loadPolicy(path string) (*seccomp.Policy, error) {
+// Load reads the policy at path; "": the built-in one.
+func Load(path string) (*seccomp.Policy, error) {
 	if path == "" {
 		return seccomp.Default(), nil
 	}
 	return seccomp.Load(path)
 }
 
-// newDaemon makes a daemon under the policy in file, and keeps a copy of that in kept ("": nowhere) when it serves. When it can't, the policy
-// that was kept serves, and everybody is told: a file that was damaged must not stop what runs.
-func newDaemon(o daemon.Options, file, kept string) (*daemon.Server, error) {
-	policy, err := loadPolicy(file)
+// NewDaemon makes a daemon under the policy in file, and keeps a copy of the file at kept ("": nowhere). If no daemon can serve under that
+// policy, one under the kept copy is returned, with a warning in its log and in its readiness: a damaged file must not stop a host that works.
+func NewDaemon(o daemon.Options, file, kept string) (*daemon.Server, error) {
+	policy, err := Load(file)
 	if err == nil {
 		o.Policy = policy
 		var srv *daemon.Server
 		if srv, err = daemon.New(o); err == nil {
-			if err := keepPolicy(policy, file, kept); err != nil {
-				o.Log.Warn().Err(err).Msg("the policy is in force, but not kept for the case that its file is damaged")
+			if err := keep(policy, file, kept); err != nil {
+				o.Log.Warn().Err(err).Msg("the daemon serves under the policy, but has no copy of it for the case that its file is damaged")
 			}
 			return srv, nil
 		}
@@ -39,63 +40,18 @@ func newDaemon(o daemon.Options, file, kept string) (*daemon.Server, error) {
 		return nil, err
 	}
 	o.Policy = old
-	o.Warnings = append(o.Warnings, fmt.Sprintf("the policy in %s can't serve, the last one that did is in force: %v", file, err))
+	o.Warnings = append(o.Warnings, fmt.Sprintf("no daemon can serve under the policy in %s, so this one serves under the last that worked: %v", file, err))
 	srv, oldErr := daemon.New(o)
 	if oldErr != nil {
-		return nil, err // it is not for the policy
+		return nil, err // the policy is not the reason
 	}
 	o.Log.Error().Err(err).Str("policy", file).Str("instead", kept).Str("digest", old.Digest()).
-		Msg("the policy can't serve: the last one that did is in force; repair the file and restart the daemon")
+		Msg("no daemon can serve under the policy: the last one that worked is used; repair the file and restart the daemon")
 	return srv, nil
 }
 
-// planPolicy reads the policy, so that a bad one is an error at the start.
-func (u *plan) planPolicy() error {
-	file := os.Getenv("CCEE_SECCOMP")
-	if file == "" {
-		return nil
-	}
-	if _, err := loadPolicy(file); err != nil {
-		return err
-	}
-	var err error
-	if u.policy, err = filepath.Abs(file); err != nil {
-		return fmt.Errorf("CCEE_SECCOMP: %w", err)
-	}
-	return nil
-}
-
-// openKept gives the daemon a place for the last policy that served, and forgets what an earlier ccee up kept there.
-func (u *plan) openKept() error {
-	if u.policy == "" {
-		return nil
-	}
-	if err := os.MkdirAll(u.data, 0o700); err != nil {
-		return fmt.Errorf("make the data directory: %w: choose another with --data", err)
-	}
-	u.kept = filepath.Join(u.data, "seccomp-kept.json")
-	if err := os.Remove(u.kept); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget the policy of an earlier run: %w", err)
-	}
-	return nil
-}
-
-// planLanguages reads what can be submitted before a worker is there, so that a mistake is an error at the start.
-func (u *plan) planLanguages() error {
-	u.languages = os.Getenv("CCEE_LANGUAGES")
-	if u.languages == "" || u.languages == noLanguages {
-		return nil
-	}
-	if _, err := seedLanguages(u.languages); err != nil {
-		return err
-	}
-	var err error
-	u.languages, err = filepath.Abs(u.languages)
-	return err
-}
-
-// keepPolicy writes the bytes of policy, which file had a moment ago, to kept.
-func keepPolicy(policy *seccomp.Policy, file, kept string) error {
+// keep copies file, from which policy was loaded a moment ago, to kept.
+func keep(policy *seccomp.Policy, file, kept string) error {
 	if file == "" || kept == "" {
 		return nil
 	}
@@ -104,7 +60,7 @@ func keepPolicy(policy *seccomp.Policy, file, kept string) error {
 		return err
 	}
 	if p, err := seccomp.Parse(data); err != nil || p.Digest() != policy.Digest() {
-		return fmt.Errorf("%s has changed meanwhile", file)
+		return fmt.Errorf("%s was changed meanwhile", file)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(kept), "policy-")
 	if err != nil {
@@ -120,7 +76,7 @@ func keepPolicy(policy *seccomp.Policy, file, kept string) error {
 	return err
 }
 
-// loadKept reads what keepPolicy wrote. A file that others could have put there is none of ours.
+// loadKept reads what keep wrote. It refuses a file that another user could have put there.
 func loadKept(kept string) (*seccomp.Policy, error) {
 	if kept == "" {
 		return nil, fs.ErrNotExist
