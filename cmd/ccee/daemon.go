@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/doctor"
 	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/policy"
 	"github.com/ccee-dev/ccee/rootfs"
+	"github.com/ccee-dev/ccee/supervise"
 
 	"github.com/urfave/cli/v3"
 )
@@ -22,7 +24,7 @@ func daemonCommand() *cli.Command {
    sudo ccee daemon
    curl -s --unix-socket /run/ccee/daemon.sock http://ccee/v1/run -d '{"id":"1","language":"python","sourceCode":"print(6*7)"}'
 
-The socket is for root and the group ccee. SIGTERM: new jobs are refused, running ones finish within --drain.`,
+The socket is for root and the group ccee. SIGTERM: new jobs are refused, running ones finish within --drain-ms, what is left is killed.`,
 		Flags: append(tracingFlags("ccee-daemon"),
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
 			seccompFlag(), networkFlag(),
@@ -82,7 +84,7 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := needRoot("daemon", "it builds jails"); err != nil {
 		return err
 	}
-	if err := checkImages(cmd.String("images")); err != nil {
+	if err := doctor.CheckImages(cmd.String("images")); err != nil {
 		return err
 	}
 	store, err := rootfs.Open(cmd.String("images"))
@@ -96,12 +98,12 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	}
 	defer stop()
 	log := newLogger("daemon", cmd.String("log-level"))
-	if err := setOOMScore(os.Getpid(), oomDaemon); err != nil {
+	if err := supervise.ProtectDaemon(); err != nil {
 		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
 	}
-	srv, err := newDaemon(daemon.Options{
+	srv, err := policy.NewDaemon(daemon.Options{
 		Trace:  tracing,
-		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Network: cmd.String("network"),
+		Socket: cmd.String("socket"), GID: supervise.Unprivileged().GID, Store: store, Network: cmd.String("network"),
 		Cgroup: cmd.String("cgroup"), Log: log,
 		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), Warm: cmd.Bool("warm"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
 		Pids: cmd.Int64("pids"), CPUWeight: cmd.Int64("cpu-weight"), DiskBytes: cmd.Int64("disk-read-mb") * job.MiB, DiskOperations: cmd.Int64("disk-read-iops"),

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"time"
@@ -56,21 +55,4 @@ func openQueue(cmd *cli.Command) (*queue.Queue, error) {
 		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
 	return q, nil
-}
-
-// checkRedis reports that ccee up could not use the Redis of REDIS_URL. It asks once, for at most three seconds.
-func checkRedis(ctx context.Context) error {
-	url := os.Getenv("REDIS_URL")
-	if url == "" {
-		return nil
-	}
-	q, err := queue.Open(url, queue.Options{})
-	if err != nil {
-		return fmt.Errorf("REDIS_URL: %w", err)
-	}
-	defer q.Close()
-	if err := q.Ping(ctx); err != nil {
-		return fmt.Errorf("REDIS_URL: %w: start that Redis, or unset REDIS_URL and ccee up runs one of its own", err)
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/ccee-dev/ccee/policy"
 	"github.com/ccee-dev/ccee/seccomp"
 
 	"github.com/urfave/cli/v3"
@@ -43,7 +44,7 @@ func seccompExplain(_ context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	p, err := loadPolicy(cmd.String("seccomp"))
+	p, err := policy.Load(cmd.String("seccomp"))
 	if err != nil {
 		return err
 	}
