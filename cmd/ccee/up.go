@@ -24,17 +24,18 @@ redis-server with an append-only file below --data unless REDIS_URL names one. P
 
    ready http://HOST:PORT
 
-on stdout when a job can run; logs go to stderr. A part that dies is started again. A redis, or an api, that keeps dying takes all
-down with its reason; while a daemon or a worker does, jobs are accepted and wait, and GET /ready says so. SIGTERM or Ctrl-C stops all: api, worker, daemon, redis.
+on stdout when a job can run; logs go to stderr. A part that dies is restarted. If redis or the api keeps dying, ccee up stops all parts
+and ends with the reason; while a daemon or a worker keeps dying, jobs are accepted and wait, and GET /ready reports it. SIGTERM or Ctrl-C
+stops api, worker, daemon and redis, in this order.
 
    ccee up --dev                                        # key dev-local-key, loopback only
    TENANT_API_KEYS_JSON='{"KEY":{"tenantId":"acme"}}' ccee up --listen 0.0.0.0:8080
 
-Every environment variable of ccee daemon, worker and api is handed on to that part, and to no other. The worker has as
-many jobs at once as the daemon has slots unless WORKER_CONCURRENCY says otherwise.`,
+Each part gets the environment variables of ccee daemon, worker or api, and no other variable. The worker runs as
+many jobs at once as the daemon has slots unless WORKER_CONCURRENCY is set.`,
 		Flags: []cli.Flag{
 			devFlag(), listenFlag(), apiPortFlag(), socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
-			intFlag("redis-memory-mb", "CCEE_REDIS_MEMORY_MB", 0, 0, 1<<24, "MiB for the Redis that it starts, 0 for 25 % of the machine's"),
+			intFlag("redis-memory-mb", "CCEE_REDIS_MEMORY_MB", 0, 0, 1<<24, "MiB of memory for the Redis that it starts, 0 for 25 % of the machine's"),
 			stringFlag("data", "CCEE_DATA", defaultData, "`DIR` for Redis's files"),
 		},
 		Action: noArgs(up),
