@@ -12,7 +12,8 @@ import (
 func TestPrintShared(t *testing.T) {
 	a := shared.Abuse{Name: "direct reads", Object: "the disk", Bound: "a limit"}
 	harm := shared.Factor{What: "flush a small file", Median: 12 * time.Millisecond, P99: 128 * time.Millisecond, ControlMedian: 3 * time.Millisecond, ControlP99: 8 * time.Millisecond}
-	outcomes := []shared.Outcome{{Abuse: a, Refused: "EINVAL"}, {Abuse: a, Factors: []shared.Factor{harm}}}
+	bounds := shared.DefaultBounds()
+	outcomes := []shared.Outcome{{Abuse: a, Refused: "EINVAL", Bounds: bounds}, {Abuse: a, Factors: []shared.Factor{harm}, Bounds: bounds}}
 	var text, out bytes.Buffer
 	for _, o := range outcomes {
 		if err := PrintOutcome(&text, o); err != nil {

@@ -37,6 +37,8 @@ needed is missing, when an escape worked, or when an abuse delays others.
 			&cli.BoolFlag{Name: "escape", Usage: "try to get out of a jail of this host, some 400 ways, instead"},
 			&cli.BoolFlag{Name: "shared", Usage: "have a jail abuse what the host has only once (locks, disk, tables), and time how much that delays others, instead"},
 			&cli.StringFlag{Name: "only", Usage: "with --shared, the `ABUSES` to try, with commas"},
+			&cli.FloatFlag{Name: "harm-median", Value: shared.DefaultBounds().Median, Usage: "with --shared, the `FACTOR` of the median above which a delay is harm"},
+			&cli.FloatFlag{Name: "harm-p99", Value: shared.DefaultBounds().P99, Usage: "with --shared, the same `FACTOR` of the p99"},
 		},
 		Action: noArgs(runDoctor),
 	}
@@ -52,8 +54,8 @@ func runDoctor(ctx context.Context, cmd *cli.Command) error {
 	switch {
 	case cmd.Bool("escape") && cmd.Bool("shared"):
 		return usageError{errors.New("--escape and --shared are two tests: choose one")}
-	case cmd.String("only") != "" && !cmd.Bool("shared"):
-		return usageError{errors.New("--only chooses among the abuses of --shared: add --shared")}
+	case !cmd.Bool("shared") && (cmd.IsSet("only") || cmd.IsSet("harm-median") || cmd.IsSet("harm-p99")):
+		return usageError{errors.New("--only, --harm-median and --harm-p99 belong to --shared: add --shared")}
 	case cmd.Bool("escape"):
 		return doctorEscape(ctx, cmd)
 	case cmd.Bool("shared"):
@@ -99,6 +101,10 @@ func doctorShared(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
+	bounds := shared.Bounds{Median: cmd.Float("harm-median"), P99: cmd.Float("harm-p99")}
+	if err := bounds.Check(); err != nil {
+		return usageError{fmt.Errorf("--harm-median, --harm-p99: %w", err)}
+	}
 	if err := needRoot("doctor --shared", "it builds jails"); err != nil {
 		return err
 	}
@@ -112,7 +118,7 @@ func doctorShared(ctx context.Context, cmd *cli.Command) error {
 	}
 	signal.Ignore(syscall.SIGPIPE) // a reader that closes the pipe is an error to print, after what was made is removed
 	var all doctor.Shared
-	err = daemon.SharedTest(ctx, p, dir, abuses, func(o shared.Outcome) error {
+	err = daemon.SharedTest(ctx, p, dir, abuses, bounds, func(o shared.Outcome) error {
 		all = append(all, o)
 		if cmd.Bool("json") {
 			return nil
