@@ -28,12 +28,31 @@ func checkEnvironment(ctx context.Context, root *cli.Command) (context.Context, 
 	return ctx, nil
 }
 
+// secret is a setting without a flag: arguments are visible to every user of the machine.
+type secret struct{ name, commands, usage string }
+
+// secretSettings returns those of all commands.
+func secretSettings() []secret {
+	return []secret{
+		{"TENANT_API_KEYS_JSON", "api", `keys of tenants and their quotas: {"KEY":{"tenantId":"acme","maxConcurrentJobs":5,"maxDailyJobs":1000,"maxStoredBytes":268435456}}`},
+		{"TENANT_POLICIES_JSON", "api", `quotas of tenants whose callers use tokens: {"acme":{"maxConcurrentJobs":5}}`},
+		{"ADMIN_API_KEYS_JSON", "api", `keys of operators, which must be keys of a tenant too: ["KEY"]`},
+		{"REDIS_URL", "api, worker, audit, dlq, language", "address of Redis (default: " + defaultRedisURL + "; ccee up starts its own)"},
+		{archiveURL, "api, audit", "address of a PostgreSQL that keeps finished jobs, costs and audit (default: none)"},
+		{"OPENAI_API_KEY", "api", "key for AI_PROVIDER=openai"},
+		{"CCEE_API_KEY", "submit, job, history ...", "key for the API"},
+	}
+}
+
 // forDevelopment are the variables of the Makefile, .ci and the tests.
 var forDevelopment = []string{"CCEE_CACHE", "CCEE_VM", "CCEE_SELFTEST_IMAGES", "CCEE_HOSTILE_JOBS"}
 
 // knownSettings returns the variables CCEE_... of all flags of a command and those below it, and the ones without a flag.
 func knownSettings(root *cli.Command) []string {
-	known := slices.Concat([]string{"CCEE_API_KEY"}, forDevelopment)
+	known := slices.Clone(forDevelopment)
+	for _, s := range secretSettings() {
+		known = append(known, s.name)
+	}
 	var add func(c *cli.Command)
 	add = func(c *cli.Command) {
 		for _, name := range environmentNames(c) {

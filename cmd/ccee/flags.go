@@ -37,7 +37,7 @@ func stringFlag(name, env, def, usage string) cli.Flag {
 // intFlag returns a flag for a whole number from lo to hi, both included, with its environment variable. The error for a bad value
 // names the flag or variable, the value and the range.
 func intFlag(name, env string, def, lo, hi int64, usage string) cli.Flag {
-	f := &rangedFlag{Name: name, Value: def, Usage: fmt.Sprintf("%s, %d to %d", usage, lo, hi), Config: span{lo, hi}}
+	f := &rangedFlag{Name: name, Value: def, Usage: fmt.Sprintf("%s (%d to %d)", usage, lo, hi), Config: span{lo, hi}}
 	if env != "" {
 		f.Sources = cli.EnvVars(env)
 	}
