@@ -33,6 +33,10 @@ var mayImport = map[string][]string{
 	"seccomp":           {},
 	"rootfs":            {},
 	"images":            {},
+	"supervise":         {"daemon", "daemon/client", "nsjail"},
+	"doctor":            {"daemon/client", "nsjail", "nsjail/escape", "nsjail/shared", "queue", "rootfs", "supervise"},
+	"policy":            {"daemon", "daemon/client", "doctor", "images", "job", "nsjail/escape", "rootfs", "seccomp"},
+	"bench/load":        {"bench/capacity", "job"},
 	"cmd/ccee":          {"*"},
 	"e2e":               {"*"},
 	"bench":             {"*"},
@@ -52,7 +56,7 @@ var hasHome = map[string][]string{
 	"github.com/redis/go-redis":              {"queue"},
 	"github.com/jackc/pgx":                   {"archive"},
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
-	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "archive", "daemon"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "archive", "daemon", "supervise", "policy"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/openai/openai-go":            {"api/analysis"},
@@ -62,7 +66,7 @@ var hasHome = map[string][]string{
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee"},
-	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
+	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 }
 
 func TestImports(t *testing.T) {

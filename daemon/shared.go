@@ -18,8 +18,8 @@ import (
 const sharedWindow = 100 * time.Millisecond
 
 // SharedTest tries, under policy, whether one job can hold up the host by what the host has once, for ccee doctor. The disk that is looked at
-// is that of dir. Each of the abuses is handed to told when it was tried. It needs root.
-func SharedTest(ctx context.Context, policy *seccomp.Policy, dir string, abuses []shared.Abuse, told func(shared.Outcome) error) (err error) {
+// is that of dir. Each of the abuses is handed to told when it was tried, and does harm above the bounds. It needs root.
+func SharedTest(ctx context.Context, policy *seccomp.Policy, dir string, abuses []shared.Abuse, bounds shared.Bounds, told func(shared.Outcome) error) (err error) {
 	if err := checkStatic("/proc/self/exe"); err != nil {
 		return err
 	}
@@ -30,6 +30,7 @@ func SharedTest(ctx context.Context, policy *seccomp.Policy, dir string, abuses 
 	defer os.RemoveAll(root)
 	return withSelfTest(policy, root, func(t selfTest) error {
 		h := t.sharedHost("/proc/self/exe")
+		h.Bounds = bounds
 		for _, a := range abuses {
 			o, err := shared.Try(ctx, h, a)
 			if err != nil {
@@ -68,7 +69,7 @@ func (t selfTest) sharedHost(program string) shared.Host {
 		return s.process(f)
 	}
 	return shared.Host{
-		Root: t.root, Program: program, Window: sharedWindow,
+		Root: t.root, Program: program, Window: sharedWindow, Bounds: shared.DefaultBounds(),
 		Run: func(ctx context.Context, args []string, stdout io.Writer) error {
 			proc := with(args)
 			proc.OnOutput = func(c nsjail.Chunk, b []byte) {

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -15,20 +15,40 @@ import (
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/queue"
 	"github.com/ccee-dev/ccee/rootfs"
+	"github.com/ccee-dev/ccee/supervise"
 
 	"golang.org/x/sys/unix"
 )
 
-// check is one line of ccee doctor.
-type check struct {
+// Check is one row of the report.
+type Check struct {
 	nsjail.Check
-	unknown bool // it could not be tried as this user; then OK is false
+	Unknown bool // this user could not try it; then OK is false
 }
 
-func checkRedisServer(ctx context.Context) nsjail.Check {
-	if os.Getenv("REDIS_URL") != "" {
+// Options says what the host is checked for.
+type Options struct {
+	RedisURL string // of the Redis to use; "": ccee up starts one
+	Images   string // directory of the image store
+	Socket   string // of the daemon
+}
+
+// Host runs all checks. It tries some of them in a sandbox of its own, which needs root.
+func Host(ctx context.Context, o Options) Report {
+	var checks Report
+	for _, c := range append(nsjail.Probe(), redisServer(ctx, o.RedisURL), unprivilegedUser()) {
+		checks = append(checks, Check{Check: c})
+	}
+	if o.RedisURL != "" {
+		checks = append(checks, redisSettings(ctx, o.RedisURL))
+	}
+	return append(checks, imageStore(ctx, o.Images), runningDaemon(ctx, o.Socket))
+}
+
+func redisServer(ctx context.Context, url string) nsjail.Check {
+	if url != "" {
 		c := nsjail.Check{Name: "redis", Needed: true, OK: true, Detail: "the one of REDIS_URL answers", Fix: "start that Redis, or unset REDIS_URL"}
-		if err := checkRedis(ctx); err != nil {
+		if err := CheckRedis(ctx, url); err != nil {
 			c.OK, c.Detail = false, err.Error()
 		}
 		return c
@@ -43,9 +63,9 @@ func checkRedisServer(ctx context.Context) nsjail.Check {
 	return c
 }
 
-// checkRedisSettings looks whether the Redis at url may lose jobs, or take all of its machine's memory.
-func checkRedisSettings(ctx context.Context, url string) check {
-	c := check{Check: nsjail.Check{Name: "redis", Fix: "see OPERATIONS.md, Redis"}}
+// redisSettings checks whether the Redis at url may lose jobs, or take all of its machine's memory.
+func redisSettings(ctx context.Context, url string) Check {
+	c := Check{Check: nsjail.Check{Name: "redis", Fix: "see OPERATIONS.md, Redis"}}
 	q, err := queue.Open(url, queue.Options{})
 	if err != nil {
 		c.Needed, c.Detail = true, err.Error()
@@ -63,20 +83,20 @@ func checkRedisSettings(ctx context.Context, url string) check {
 	return c
 }
 
-func checkUser() nsjail.Check {
-	id := unprivileged()
-	c := nsjail.Check{Name: "user ccee", OK: id.named, Fix: "make deps (or useradd --system --user-group ccee)"}
-	c.Detail = fmt.Sprintf("redis, worker and api run as uid %d, gid %d", id.uid, id.gid)
+func unprivilegedUser() nsjail.Check {
+	id := supervise.Unprivileged()
+	c := nsjail.Check{Name: "user ccee", OK: id.Named, Fix: "make deps (or useradd --system --user-group ccee)"}
+	c.Detail = fmt.Sprintf("redis, worker and api run as uid %d, gid %d", id.UID, id.GID)
 	return c
 }
 
-// checkStore looks for language images.
-func checkStore(ctx context.Context, dir string) check {
-	c := check{Check: nsjail.Check{Name: "language images", Needed: true, Fix: "make images (or ccee image build, as root)"}}
+// imageStore looks for language images.
+func imageStore(ctx context.Context, dir string) Check {
+	c := Check{Check: nsjail.Check{Name: "language images", Needed: true, Fix: "make images (or ccee image build, as root)"}}
 	names, err := imageNames(ctx, dir)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		c.unknown = true
+		c.Unknown = true
 		c.Detail, c.Fix = fmt.Sprintf("uid %d can't read the directory %s", os.Geteuid(), dir), "run ccee doctor as root"
 	case err != nil:
 		c.Detail = err.Error()
@@ -90,7 +110,7 @@ func checkStore(ctx context.Context, dir string) check {
 
 // imageNames lists the images of the store in dir.
 func imageNames(ctx context.Context, dir string) ([]string, error) {
-	if err := checkImages(dir); err != nil {
+	if err := CheckImages(dir); err != nil {
 		return nil, err
 	}
 	store, err := rootfs.Open(dir)
@@ -109,8 +129,8 @@ func imageNames(ctx context.Context, dir string) ([]string, error) {
 	return names, nil
 }
 
-// checkImages reports that there is no image store at dir, or one that never had an image.
-func checkImages(dir string) error {
+// CheckImages reports that dir is no image store, or one that never had an image.
+func CheckImages(dir string) error {
 	_, err := os.Stat(filepath.Join(dir, "index.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there are no language images at %s: run make images, or name another store with --images", dir)
@@ -118,11 +138,11 @@ func checkImages(dir string) error {
 	return err
 }
 
-// checkSocket reports that a daemon could not listen there.
-func checkSocket(path string) error {
+// CheckSocket reports why a daemon could not listen at path. It makes the directory.
+func CheckSocket(path string) error {
 	const longest = 107 // bytes: sun_path in unix(7), less the NUL
 	if len(path) > longest {
-		return fmt.Errorf("the socket's name %s has %d bytes, at most %d are possible: choose another with --socket", path, len(path), longest)
+		return fmt.Errorf("the path %s of the socket has %d bytes, at most %d are possible: choose another with --socket", path, len(path), longest)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("make the directory of the socket: %w: choose another with --socket", err)
@@ -135,15 +155,28 @@ func checkSocket(path string) error {
 	return fmt.Errorf("a daemon is running on %s: stop it, or choose another with --socket", path)
 }
 
-func checkDaemon(ctx context.Context, socket string) check {
-	c := check{Check: nsjail.Check{Name: "daemon", Detail: "ready at " + socket, Fix: "sudo ccee daemon, or everything with make run"}}
+func runningDaemon(ctx context.Context, socket string) Check {
+	c := Check{Check: nsjail.Check{Name: "daemon", Detail: "ready at " + socket, Fix: "sudo ccee daemon, or everything with make run"}}
 	if err := client.New(socket).Ready(ctx); err != nil {
 		c.Detail = err.Error()
-		if c.unknown = errors.Is(unix.Access(socket, unix.W_OK), fs.ErrPermission); c.unknown {
+		if c.Unknown = errors.Is(unix.Access(socket, unix.W_OK), fs.ErrPermission); c.Unknown {
 			c.Fix = "run ccee doctor as root or as a member of the group ccee"
 		}
 		return c
 	}
 	c.OK = true
 	return c
+}
+
+// CheckRedis reports that the Redis at url can't be used. It asks once, for at most three seconds.
+func CheckRedis(ctx context.Context, url string) error {
+	q, err := queue.Open(url, queue.Options{})
+	if err != nil {
+		return fmt.Errorf("REDIS_URL: %w", err)
+	}
+	defer q.Close()
+	if err := q.Ping(ctx); err != nil {
+		return fmt.Errorf("REDIS_URL: %w: start that Redis, or unset REDIS_URL and ccee up runs one of its own", err)
+	}
+	return nil
 }

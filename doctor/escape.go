@@ -1,42 +1,17 @@
-package main
+package doctor
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 
-	"github.com/ccee-dev/ccee/daemon"
 	"github.com/ccee-dev/ccee/nsjail/escape"
-
-	"github.com/urfave/cli/v3"
 )
 
-// doctorEscape is ccee doctor --escape.
-func doctorEscape(ctx context.Context, cmd *cli.Command) error {
-	if err := needRoot("doctor --escape", "it builds a jail"); err != nil {
-		return err
-	}
-	policy, err := loadPolicy(cmd.String("seccomp"))
-	if err != nil {
-		return err
-	}
-	outcomes, err := daemon.SelfTest(ctx, policy, escape.All)
-	if err != nil {
-		return fmt.Errorf("try to get out of a jail: %w", err)
-	}
-	printOutcomes := printEscape
-	if cmd.Bool("json") {
-		printOutcomes = printEscapeJSON
-	}
-	if err := printOutcomes(cmd.Root().Writer, outcomes); err != nil {
-		return fmt.Errorf("print the outcomes: %w", err)
-	}
-	if !allHeld(outcomes) {
-		return exit{1, nil}
-	}
-	return nil
-}
+// Escape is the outcomes of the attempts to get out of a jail.
+type Escape []escape.Outcome
+
+// Held reports whether every control held.
+func (e Escape) Held() bool { return allHeld(e) }
 
 func allHeld(outcomes []escape.Outcome) bool {
 	for _, o := range outcomes {
@@ -47,10 +22,10 @@ func allHeld(outcomes []escape.Outcome) bool {
 	return true
 }
 
-// printEscape prints a line a control, in the columns of printChecks: result, control, evidence; and what to do.
-func printEscape(w io.Writer, outcomes []escape.Outcome) error {
+// Print writes a row a control for people, in the columns of Report.Print: result, control, evidence; and what to do.
+func (e Escape) Print(w io.Writer) error {
 	groups, byGroup := []string{}, map[string][]escape.Outcome{}
-	for _, o := range outcomes {
+	for _, o := range e {
 		if byGroup[o.Group] == nil {
 			groups = append(groups, o.Group)
 		}
@@ -81,7 +56,8 @@ func printControl(w io.Writer, group string, outcomes []escape.Outcome) error {
 	return err
 }
 
-func printEscapeJSON(w io.Writer, outcomes []escape.Outcome) error {
+// PrintJSON writes all attempts for programs.
+func (e Escape) PrintJSON(w io.Writer) error {
 	type line struct {
 		Control  string `json:"control"`
 		Attempt  string `json:"attempt"`
@@ -92,15 +68,13 @@ func printEscapeJSON(w io.Writer, outcomes []escape.Outcome) error {
 	all := struct {
 		OK       bool   `json:"ok"`
 		Attempts []line `json:"attempts"`
-	}{OK: allHeld(outcomes)}
-	for _, o := range outcomes {
+	}{OK: e.Held()}
+	for _, o := range e {
 		l := line{Control: o.Group, Attempt: o.Name, Held: o.Held, Evidence: o.Evidence}
 		if !o.Held {
 			l.Fix = escape.Fix(o.Group)
 		}
 		all.Attempts = append(all.Attempts, l)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(all)
+	return printIndented(w, all)
 }

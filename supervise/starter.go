@@ -1,11 +1,8 @@
-package main
+package supervise
 
 import (
-	"fmt"
-	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"syscall"
 )
 
@@ -35,17 +32,3 @@ func (s *starter) start(cmd *exec.Cmd, cred *syscall.Credential) error {
 
 // close ends the thread, and with it every child that still lives.
 func (s *starter) close() { close(s.requests) }
-
-// setOOMScore says how gladly the kernel kills a process and its future children when the host is out of memory, from -1000, never, to 1000,
-// which jobs have; see proc_pid_oom_score_adj(5).
-func setOOMScore(pid, score int) error {
-	return os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte(strconv.Itoa(score)), 0)
-}
-
-// The services' scores: when no job is left to be killed, what is soonest restored goes first. The daemon has all sandboxes with it.
-const (
-	oomDaemon = -900
-	oomRedis  = -800
-	oomWorker = -700
-	oomAPI    = -600
-)

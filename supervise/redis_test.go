@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
-// TestCheckAOF: what a killed Redis wrote half of a transaction is cut off before it starts again. Redis 7.0 itself would keep that half, and
-// run it with the transaction that comes after it.
+// TestCheckAOF: half a transaction of a killed Redis is removed before the next start. Redis 7.0 itself would keep that half, and
+// run it with the next transaction.
 func TestCheckAOF(t *testing.T) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("SANDBOX_MUST_WORK") == "1" {
@@ -29,8 +29,8 @@ func TestCheckAOF(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	t.Chdir(dir)
-	u := &plan{redis: "/usr/bin/redis-server"}
-	if cmd := u.checkAOF(); cmd != nil {
+	r := &redisServer{path: "/usr/bin/redis-server"}
+	if cmd := r.checkAOF(); cmd != nil {
 		t.Errorf("before the first start: %v", cmd)
 	}
 	cli := func(args ...string) string {
@@ -41,7 +41,7 @@ func TestCheckAOF(t *testing.T) {
 		return strings.TrimSpace(string(out))
 	}
 	start := func() *exec.Cmd {
-		cmd := u.redisCommand()
+		cmd := r.command()
 		cmd.Stdout, cmd.Stderr = nil, nil
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestCheckAOF(t *testing.T) {
 	if err := os.Truncate(files[0], int64(half)); err != nil {
 		t.Fatal(err)
 	}
-	if err := u.checkAOF().Run(); err != nil {
+	if err := r.checkAOF().Run(); err != nil {
 		t.Fatal(err)
 	}
 	redis = start()
@@ -98,7 +98,7 @@ func TestRedisMemory(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("%d MiB: %d bytes, %v, want %d", mb, got, err, want)
 		}
-		args := strings.Join((&plan{redisMemory: got}).redisCommand().Args, " ")
+		args := strings.Join((&redisServer{memory: got}).command().Args, " ")
 		if !strings.Contains(args, fmt.Sprintf("--maxmemory %d --maxmemory-policy noeviction", want)) {
 			t.Errorf("%d MiB: redis-server is started with %s", mb, args)
 		}

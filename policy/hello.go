@@ -1,4 +1,4 @@
-package main
+package policy
 
 import (
 	"context"
@@ -18,15 +18,15 @@ import (
 	"github.com/ccee-dev/ccee/seccomp"
 )
 
-// hello is what became of a language's first program under a policy.
-type hello struct {
+// Hello is the result of a language's first program under a policy.
+type Hello struct {
 	Language string `json:"language"`
 	OK       bool   `json:"ok"`
-	Evidence string `json:"evidence,omitempty"` // why not, or why it was not tried
+	Evidence string `json:"evidence,omitempty"` // why it failed, or why it was not tried
 }
 
-// sayHello runs the first program of each language that is in the store under p, in a daemon of its own.
-func sayHello(ctx context.Context, dir string, p *seccomp.Policy) (all []hello, err error) {
+// helloAll runs the first program of each language in the store under p, in a daemon of its own.
+func helloAll(ctx context.Context, dir string, p *seccomp.Policy) (all []Hello, err error) {
 	store, err := rootfs.Open(dir)
 	if err != nil {
 		return nil, err
@@ -64,21 +64,21 @@ func sayHello(ctx context.Context, dir string, p *seccomp.Policy) (all []hello, 
 	return all, nil
 }
 
-func helloOf(ctx context.Context, d *client.Client, l job.Language) hello {
+func helloOf(ctx context.Context, d *client.Client, l job.Language) Hello {
 	source, want, there := images.Hello(l.Name)
 	if !there {
-		return hello{l.Name, true, "not tried: this ccee has no first program for it"}
+		return Hello{l.Name, true, "not tried: this ccee has no first program for it"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	r, err := d.Run(ctx, job.Spec{ID: "hello-" + l.Name, Language: l.Name, Source: source, Run: job.Limits{WallMs: job.MaxLimits.WallMs, CPUMs: job.MaxLimits.CPUMs}})
 	switch last := r.Last(); {
 	case err != nil:
-		return hello{l.Name, false, err.Error()}
+		return Hello{l.Name, false, err.Error()}
 	case last == nil:
-		return hello{l.Name, false, string(r.Verdict)}
+		return Hello{l.Name, false, string(r.Verdict)}
 	case string(last.Stdout.Data) != want:
-		return hello{l.Name, false, fmt.Sprintf("%s, %s: %.200s%.100s", last.Name, last.Verdict, last.Message, last.Stderr.Data)}
+		return Hello{l.Name, false, fmt.Sprintf("%s, %s: %.200s%.100s", last.Name, last.Verdict, last.Message, last.Stderr.Data)}
 	}
-	return hello{Language: l.Name, OK: true}
+	return Hello{Language: l.Name, OK: true}
 }

@@ -1,14 +1,17 @@
-package main
+package supervise
 
 import (
 	"bufio"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,7 +21,7 @@ import (
 
 // shell is a child that runs a script.
 func shell(name, script string) child {
-	return child{name: name, ready: atOnce, grace: 5 * time.Second,
+	return child{name: name, ready: readyAtOnce, grace: 5 * time.Second,
 		command: func() *exec.Cmd { return exec.Command("/bin/sh", "-c", script) }}
 }
 
@@ -35,8 +38,8 @@ func TestQuickDeaths(t *testing.T) {
 	}
 }
 
-// TestPatient: one that may be away takes nothing down once it was ready, and says why it dies once, not at each try.
-func TestPatient(t *testing.T) {
+// TestRestartForever: such a child takes nothing down once it was ready, and the log has the reason of its deaths once, not at each try.
+func TestRestartForever(t *testing.T) {
 	said := newPipe(t)
 	var log syncBuffer
 	s := newStack(zerolog.New(&log))
@@ -47,7 +50,7 @@ func TestPatient(t *testing.T) {
 	}
 	c := shell("broken", "echo try $$; cat "+why+"; exit 3")
 	command := c.command
-	c.patient, c.command = true, func() *exec.Cmd {
+	c.restartForever, c.command = true, func() *exec.Cmd {
 		cmd := command()
 		cmd.Stdout, cmd.Stderr = said.File, said.File
 		return cmd
@@ -80,6 +83,69 @@ func TestPatient(t *testing.T) {
 	}
 }
 
+// deaths has a keeper whose child lives that long each time, for so many deaths, and returns the pauses after them.
+func deaths(t *testing.T, k *keeper, n int, lives time.Duration) (pauses []time.Duration, err error) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var ended time.Time
+	err = k.restart(ctx, func(context.Context, bool) error {
+		if !ended.IsZero() {
+			pauses = append(pauses, time.Since(ended))
+		}
+		if len(pauses) == n {
+			stop()
+		}
+		time.Sleep(lives)
+		ended = time.Now()
+		return os.ErrClosed
+	})
+	return pauses, err
+}
+
+// TestPauses: the pause before a restart doubles up to its bound, deaths far apart begin anew and never take the stack down, and the first that
+// is one too many in a row does.
+func TestPauses(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name    string
+		forever bool
+		n       int
+		lives   time.Duration
+		want    []time.Duration
+		fails   bool
+	}{
+		{"quick", false, 20, 0, []time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms}, true},
+		{"quick until the last moment", false, 20, quickDeath, []time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms}, true},
+		{"far apart", false, 12, quickDeath + ms, slices.Repeat([]time.Duration{100 * ms}, 12), false},
+		{"quick and for ever", true, 12, 0, []time.Duration{100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 6400 * ms, 12800 * ms, 25600 * ms,
+			30_000 * ms, 30_000 * ms, 30_000 * ms}, false},
+		{"far apart and for ever", true, 6, quickDeath + ms, slices.Repeat([]time.Duration{100 * ms}, 6), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := &keeper{child: child{name: "it", restartForever: tt.forever}, log: zerolog.Nop()}
+				k.output.out = io.Discard
+				k.wasReady.Store(true)
+				pauses, err := deaths(t, k, tt.n, tt.lives)
+				if !slices.Equal(pauses, tt.want) || (err != nil) != tt.fails {
+					t.Errorf("pauses %v, %v; want %v, failing %v", pauses, err, tt.want, tt.fails)
+				}
+			})
+		})
+	}
+}
+
+// TestNotYetReady: a child that would be restarted for ever takes the stack down while it was never ready.
+func TestNotYetReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &keeper{child: child{name: "it", restartForever: true}, log: zerolog.Nop()}
+		k.output.out = io.Discard
+		if pauses, err := deaths(t, k, 20, 0); err == nil || len(pauses) != maxQuickDeaths-1 {
+			t.Errorf("pauses %v, %v; want an error after %d deaths", pauses, err, maxQuickDeaths)
+		}
+	})
+}
+
 // TestNeverReady: the reason of the death comes out of start, not a time-out.
 func TestNeverReady(t *testing.T) {
 	s := newStack(zerolog.Nop())
@@ -96,7 +162,7 @@ func TestStopOrder(t *testing.T) {
 	said := newPipe(t)
 	s := newStack(zerolog.Nop())
 	for _, name := range []string{"first", "second", "third"} {
-		c := patient(t, name, `trap 'echo `+name+` end; exit' TERM; echo `+name, said)
+		c := waiting(t, name, `trap 'echo `+name+` end; exit' TERM; echo `+name, said)
 		if err := s.start(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -116,13 +182,13 @@ func TestStopOrder(t *testing.T) {
 func TestGrace(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	said := newPipe(t)
-	c := patient(t, "deaf", "trap '' TERM; echo here", said)
+	c := waiting(t, "deaf", "trap '' TERM; echo here", said)
 	c.grace = 50 * time.Millisecond
 	st := newStarter()
 	defer st.close()
 	k := keeper{child: c, starter: st, log: zerolog.Nop()}
 	ended := make(chan error, 1)
-	go func() { ended <- k.once(ctx, false) }()
+	go func() { ended <- k.runOnce(ctx, false) }()
 	said.line(t)
 	cancel()
 	if err := patience.Receive(t, ended, "the child is gone"); err == nil || err.Error() != "signal: killed" {
@@ -157,8 +223,8 @@ func (p *pipe) line(t *testing.T) string {
 	return p.lines.Text()
 }
 
-// patient is a child that runs a script and then waits for signals, reading from a pipe that nobody writes to.
-func patient(t *testing.T, name, script string, stdout *pipe) child {
+// waiting is a child that runs a script and then waits for signals, reading from a pipe that nobody writes to.
+func waiting(t *testing.T, name, script string, stdout *pipe) child {
 	t.Helper()
 	stdin, hold, err := os.Pipe()
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bytes"
@@ -12,10 +12,11 @@ import (
 func TestPrintShared(t *testing.T) {
 	a := shared.Abuse{Name: "direct reads", Object: "the disk", Bound: "a limit"}
 	harm := shared.Factor{What: "flush a small file", Median: 12 * time.Millisecond, P99: 128 * time.Millisecond, ControlMedian: 3 * time.Millisecond, ControlP99: 8 * time.Millisecond}
-	outcomes := []shared.Outcome{{Abuse: a, Refused: "EINVAL"}, {Abuse: a, Factors: []shared.Factor{harm}}}
+	bounds := shared.DefaultBounds()
+	outcomes := []shared.Outcome{{Abuse: a, Refused: "EINVAL", Bounds: bounds}, {Abuse: a, Factors: []shared.Factor{harm}, Bounds: bounds}}
 	var text, out bytes.Buffer
 	for _, o := range outcomes {
-		if err := printShared(&text, o); err != nil {
+		if err := PrintOutcome(&text, o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -26,7 +27,7 @@ func TestPrintShared(t *testing.T) {
 	if text.String() != want {
 		t.Errorf("printed\n%s\nwant\n%s", text.String(), want)
 	}
-	if err := printSharedJSON(&out, outcomes); err != nil {
+	if err := Shared(outcomes).PrintJSON(&out); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -46,14 +47,17 @@ func TestPrintShared(t *testing.T) {
 	}
 }
 
-func TestChosenAbuses(t *testing.T) {
-	if all, err := chosenAbuses(""); err != nil || len(all) != len(shared.Abuses) {
+func TestAbuses(t *testing.T) {
+	if all, err := Abuses(""); err != nil || len(all) != len(shared.Abuses) {
 		t.Errorf("all: %d, %v", len(all), err)
 	}
-	if one, err := chosenAbuses("fsync"); err != nil || len(one) != 1 || one[0].Name != "fsync" {
+	if one, err := Abuses("fsync"); err != nil || len(one) != 1 || one[0].Name != "fsync" {
 		t.Errorf("one: %v, %v", one, err)
 	}
-	if _, err := chosenAbuses("f-sync"); err == nil {
+	if two, err := Abuses("fsync, msync"); err != nil || len(two) != 2 || two[0].Name != "fsync" || two[1].Name != "msync" {
+		t.Errorf("two: %v, %v", two, err)
+	}
+	if _, err := Abuses("fsync,f-sync"); err == nil {
 		t.Error("one that isn't there: no error")
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package supervise
 
 import (
 	"context"
@@ -16,12 +16,12 @@ const readyTimeout = 60 * time.Second
 type stack struct {
 	log     zerolog.Logger
 	starter *starter
-	kept    []kept
+	keepers []running
 	fatal   chan error // a keeper gave up
 }
 
-// kept is one keeper's goroutine.
-type kept struct {
+// running is one keeper's goroutine.
+type running struct {
 	name string
 	stop context.CancelFunc
 	done chan struct{}
@@ -35,11 +35,11 @@ func newStack(log zerolog.Logger) *stack {
 func (s *stack) start(ctx context.Context, c child) error {
 	// Not below ctx: the end of ctx begins an ordered stop, it must not end all children at once.
 	keepCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	k := kept{name: c.name, stop: stop, done: make(chan struct{})}
-	s.kept = append(s.kept, k)
+	r := running{name: c.name, stop: stop, done: make(chan struct{})}
+	s.keepers = append(s.keepers, r)
 	keep := &keeper{child: c, starter: s.starter, log: s.log}
 	go func() {
-		defer close(k.done)
+		defer close(r.done)
 		if err := keep.keep(keepCtx); err != nil {
 			select {
 			case s.fatal <- err:
@@ -49,7 +49,7 @@ func (s *stack) start(ctx context.Context, c child) error {
 	}()
 	err := s.awaitReady(ctx, c)
 	if err == nil {
-		keep.wasUp.Store(true)
+		keep.wasReady.Store(true)
 	}
 	return err
 }
@@ -78,7 +78,7 @@ func (s *stack) awaitReady(ctx context.Context, c child) error {
 	}
 }
 
-// wait returns nil when ctx ends, or the reason why the stack can't go on.
+// wait returns nil when ctx ends, or the reason why the stack can't continue.
 func (s *stack) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -91,10 +91,10 @@ func (s *stack) wait(ctx context.Context) error {
 // stop stops the children one after the other, the last started first: no request comes in while work is handed back, and
 // Redis is there until everybody has written.
 func (s *stack) stop() {
-	for i := len(s.kept) - 1; i >= 0; i-- {
-		s.kept[i].stop()
-		<-s.kept[i].done
-		s.log.Info().Str("child", s.kept[i].name).Msg("child stopped")
+	for i := len(s.keepers) - 1; i >= 0; i-- {
+		s.keepers[i].stop()
+		<-s.keepers[i].done
+		s.log.Info().Str("child", s.keepers[i].name).Msg("child stopped")
 	}
 	s.starter.close()
 }

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bytes"
@@ -11,14 +11,14 @@ import (
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
-func TestPrintChecks(t *testing.T) {
+func TestPrintReport(t *testing.T) {
 	var out bytes.Buffer
-	err := printChecks(&out, []check{
+	err := Report{
 		{Check: nsjail.Check{Name: "a", OK: true, Detail: "there", Fix: "none"}},
 		{Check: nsjail.Check{Name: "b", Needed: true, Detail: "not there", Fix: "get it"}},
 		{Check: nsjail.Check{Name: "c", Detail: "not there"}},
-		{Check: nsjail.Check{Name: "d", Needed: true, Detail: "can't be read", Fix: "be root"}, unknown: true},
-	})
+		{Check: nsjail.Check{Name: "d", Needed: true, Detail: "can't be read", Fix: "be root"}, Unknown: true},
+	}.Print(&out)
 	pad := strings.Repeat(" ", 24)
 	want := "ok       a" + pad + "there\n" +
 		"MISSING  b" + pad + "not there\n" + strings.Repeat(" ", 35) + "-> get it\n" +
@@ -29,8 +29,8 @@ func TestPrintChecks(t *testing.T) {
 	}
 }
 
-// TestCheckStoreAsAnyUser: a store that this user can't read is not called missing.
-func TestCheckStoreAsAnyUser(t *testing.T) {
+// TestImageStoreAsAnyUser: a store that this user can't read is not called missing.
+func TestImageStoreAsAnyUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become another user")
 	}
@@ -42,13 +42,13 @@ func TestCheckStoreAsAnyUser(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "index.json"), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var c check
-	asUser(t, 65534, func() { c = checkStore(t.Context(), dir) })
-	if c.OK || !c.unknown || c.Detail != "uid 65534 can't read the directory "+dir || c.Fix != "run ccee doctor as root" {
+	var c Check
+	asUser(t, 65534, func() { c = imageStore(t.Context(), dir) })
+	if c.OK || !c.Unknown || c.Detail != "uid 65534 can't read the directory "+dir || c.Fix != "run ccee doctor as root" {
 		t.Errorf("a closed store: %+v, want unknown", c)
 	}
 	none := filepath.Join(dir, "none")
-	if c = checkStore(t.Context(), none); c.OK || c.unknown || !strings.Contains(c.Detail, "no language images at "+none) {
+	if c = imageStore(t.Context(), none); c.OK || c.Unknown || !strings.Contains(c.Detail, "no language images at "+none) {
 		t.Errorf("no store: %+v, want that there is none", c)
 	}
 }

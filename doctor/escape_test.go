@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ func TestPrintEscape(t *testing.T) {
 		{Group: "keyrings", Name: "keyctl", Held: true, Evidence: "EPERM"},
 	}
 	var text, json bytes.Buffer
-	if err := printEscape(&text, outcomes); err != nil {
+	if err := Escape(outcomes).Print(&text); err != nil {
 		t.Fatal(err)
 	}
 	want := "held     mounts                   all of 2 attempts refused\n" +
@@ -24,7 +24,7 @@ func TestPrintEscape(t *testing.T) {
 	if text.String() != want {
 		t.Errorf("printed\n%s\nwant\n%s", text.String(), want)
 	}
-	if err := printEscapeJSON(&json, outcomes); err != nil {
+	if err := Escape(outcomes).PrintJSON(&json); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`"ok": false`, `"attempt": "add_key"`, `"held": false`, `"fix": "`} {
