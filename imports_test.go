@@ -55,7 +55,6 @@ var hasHome = map[string][]string{
 	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "archive", "daemon"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
-	"github.com/openai/openai-go":            {"api/analysis"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
 	"github.com/getkin/kin-openapi":          {"api", "api/contract"}, // tests only: holds the server to openapi.yaml
 	"github.com/google/go-containerregistry": {"rootfs"},
