@@ -86,7 +86,7 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/runtimes", anyone, s.getRuntimes},
 		{"GET", "/v1/observability/summary", anyone, s.getFleet},
 		{"GET", "/metrics", anyone, s.getMetrics},
-		{"GET", "/openapi.json", anyone, static("application/json; charset=utf-8", openapiJSON)},
+		{"GET", "/openapi.json", anyone, made("application/json; charset=utf-8", contractJSON)},
 		{"GET", "/docs", anyone, static("text/html; charset=utf-8", docsHTML)},
 		{"GET", "/docs/docs.css", anyone, static("text/css; charset=utf-8", docsCSS)},
 		{"GET", "/docs/docs.js", anyone, static("text/javascript; charset=utf-8", docsJS)},
