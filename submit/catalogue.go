@@ -1,4 +1,4 @@
-package api
+package submit
 
 import (
 	"cmp"
@@ -13,16 +13,16 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// catalogueAge is how long a look at the workers is used before they are looked at again.
+// catalogueAge is how long the last answer about the workers is used before they are asked about again.
 const catalogueAge = 2 * time.Second
 
-// errNoRuntimes: no worker has ever told which languages it runs, and Options.Languages names none.
-var errNoRuntimes = errors.New("no language can be submitted: no worker has announced one yet, and CCEE_LANGUAGES names none")
+// ErrNoRuntimes means that no worker has ever announced a language and that CCEE_LANGUAGES names none.
+var ErrNoRuntimes = errors.New("no language can be submitted: no worker has announced one yet, and CCEE_LANGUAGES names none")
 
-// catalogue knows what can be submitted: what workers run, what they ran within 30 days, and Options.Languages; and apart from that what can
-// run now. It asks the queue when a request needs it and the last answer is old; one request does so while the others use what is known.
-// While Redis is away, the last known list stays.
-type catalogue struct {
+// Catalogue knows the languages that can be submitted: those that workers run, those that they ran within 30 days, and the seed; and apart
+// from that which can run now. It asks the queue when a caller needs it and its last answer is old; one caller asks while the others use
+// what is known. While Redis is unreachable, the last known list stays.
+type Catalogue struct {
 	read func(context.Context) (queue.Fleet, error)
 	seed []job.Language
 	now  func() time.Time
@@ -32,21 +32,24 @@ type catalogue struct {
 	fleet  queue.Fleet
 	readAt time.Time // of the last attempt
 
-	reading sync.Mutex // held by the one request that reads
+	reading sync.Mutex // held by the one caller that reads
 }
 
-func newCatalogue(read func(context.Context) (queue.Fleet, error), seed []job.Language) *catalogue {
-	return &catalogue{read: read, seed: seed, now: time.Now}
+// NewCatalogue returns a catalogue over what read returns, such as queue.(*Queue).Fleet. seed are languages that can be submitted although
+// no worker has announced them.
+func NewCatalogue(read func(context.Context) (queue.Fleet, error), seed []job.Language) *Catalogue {
+	return &Catalogue{read: read, seed: seed, now: time.Now}
 }
 
-// languages returns what can be submitted, in the order in which clients of the original know it.
-func (c *catalogue) languages(ctx context.Context) ([]job.Language, error) {
-	known, _, err := c.look(ctx)
+// Languages returns the languages that can be submitted, in the order in which clients of the original know them. The error is
+// ErrNoRuntimes, or the queue's.
+func (c *Catalogue) Languages(ctx context.Context) ([]job.Language, error) {
+	known, _, err := c.Look(ctx)
 	return known, err
 }
 
-// look returns what can be submitted, and who is there to run it.
-func (c *catalogue) look(ctx context.Context) ([]job.Language, queue.Fleet, error) {
+// Look is Languages, and the workers that are there to run them.
+func (c *Catalogue) Look(ctx context.Context) ([]job.Language, queue.Fleet, error) {
 	known, fleet, fresh := c.get()
 	if fresh {
 		return known, fleet, nil
@@ -68,49 +71,49 @@ func (c *catalogue) look(ctx context.Context) ([]job.Language, queue.Fleet, erro
 	case err != nil:
 		return nil, fleet, err
 	}
-	return nil, fleet, errNoRuntimes
+	return nil, fleet, ErrNoRuntimes
 }
 
 // get returns what is known and whether that is recent. Nothing is never recent.
-func (c *catalogue) get() (known []job.Language, fleet queue.Fleet, fresh bool) {
+func (c *Catalogue) get() (known []job.Language, fleet queue.Fleet, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.known, c.fleet, c.known != nil && c.now().Sub(c.readAt) < catalogueAge
 }
 
 // set keeps what was read, and returns what is known now.
-func (c *catalogue) set(read queue.Fleet, err error) ([]job.Language, queue.Fleet) {
+func (c *Catalogue) set(read queue.Fleet, err error) ([]job.Language, queue.Fleet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readAt = c.now()
 	if err == nil {
-		c.known, c.fleet = c.submittable(read), read
+		c.known, c.fleet = c.Submittable(read), read
 	}
 	return c.known, c.fleet
 }
 
-// submittable are the languages that can be submitted: what a worker announced wins over the seed.
-func (c *catalogue) submittable(fleet queue.Fleet) []job.Language {
+// Submittable returns the languages that can be submitted to a fleet: what a worker announced wins over the seed.
+func (c *Catalogue) Submittable(fleet queue.Fleet) []job.Language {
 	all := slices.Clone(fleet.Known)
 	for _, l := range c.seed {
-		if !offers(all, l.Name) {
+		if !Offers(all, l.Name) {
 			all = append(all, l)
 		}
 	}
-	slices.SortFunc(all, byOrderIn(firstLanguages))
+	slices.SortFunc(all, InOrder(firstLanguages))
 	return all
 }
 
-// offers says whether a language of that name is in the list.
-func offers(list []job.Language, name string) bool {
+// Offers reports whether a language of that name is in the list.
+func Offers(list []job.Language, name string) bool {
 	return slices.ContainsFunc(list, func(l job.Language) bool { return l.Name == name })
 }
 
 // firstLanguages come before all others, in this order: it is part of the text of a validation error.
 var firstLanguages = []string{"javascript", "python", "java"}
 
-// byOrderIn compares languages by their places among first, and those that are not there by name behind them.
-func byOrderIn(first []string) func(a, b job.Language) int {
+// InOrder compares languages by their places among first; those that are not there come behind them, by name.
+func InOrder(first []string) func(a, b job.Language) int {
 	rank := func(l job.Language) int {
 		if i := slices.Index(first, l.Name); i >= 0 {
 			return i
