@@ -1,16 +1,16 @@
-package api
+package decode
 
 import "github.com/ccee-dev/ccee/job"
 
-// limitField is one limit of a step as the public contract writes it.
-type limitField struct {
-	name string
-	unit int64 // of the public number, in the unit of the job.Limits field
-	at   func(*job.Limits) *int64
+// Limit is one limit of a step as the public contract writes it.
+type Limit struct {
+	Name string
+	Unit int64 // of the public number, in the unit of the job.Limits field
+	At   func(*job.Limits) *int64
 }
 
-// limitFields are the members of the compile and run objects of a submission, and of a step's limits in a result.
-var limitFields = []limitField{
+// Limits are the members of the compile and run objects of a submission, and of a step's limits in a result.
+var Limits = []Limit{
 	{"timeoutMs", 1, func(l *job.Limits) *int64 { return &l.WallMs }},
 	{"cpuMs", 1, func(l *job.Limits) *int64 { return &l.CPUMs }},
 	{"cpuMillicores", 1, func(l *job.Limits) *int64 { return &l.CPUMillicores }},
@@ -31,8 +31,8 @@ var limitFields = []limitField{
 	{"outputFilesBytes", 1, func(l *job.Limits) *int64 { return &l.OutputFilesBytes }},
 }
 
-// contractBounds are the limits of the run step that the original contract has at the top level, with its narrower bounds.
-var contractBounds = map[string]intRange{
+// ContractBounds are the limits of the run step that the original contract has at the top level, with its narrower bounds.
+var ContractBounds = map[string]Range{
 	"timeoutMs":     {100, 15_000},
 	"memoryMb":      {64, 512},
 	"cpuMillicores": {128, 1_024},
@@ -44,59 +44,48 @@ func (o *object) readLimits(floor job.Limits) job.Limits {
 	if o == nil {
 		return l
 	}
-	known := make([]string, len(limitFields))
+	known := make([]string, len(Limits))
 	floor, ceiling := floor.Fill(job.MinLimits), job.MaxLimits
-	for i, f := range limitFields {
-		known[i] = f.name
-		if v, ok := o.integer(f.name, f.bounds(floor, ceiling)); ok {
-			*f.at(&l) = v * f.unit
+	for i, f := range Limits {
+		known[i] = f.Name
+		if v, ok := o.integer(f.Name, f.Bounds(floor, ceiling)); ok {
+			*f.At(&l) = v * f.Unit
 		}
 	}
 	o.only(known...)
 	return l
 }
 
-// bounds returns the smallest and largest public number of f between two sets of limits. No limit may be zero: that would
+// Bounds returns the smallest and largest public number of f between two sets of limits. No limit may be zero: that would
 // mean the default behind this edge.
-func (f limitField) bounds(floor, ceiling job.Limits) intRange {
-	least := (*f.at(&floor) + f.unit - 1) / f.unit
-	return intRange{max(1, least), *f.at(&ceiling) / f.unit}
+func (f Limit) Bounds(floor, ceiling job.Limits) Range {
+	least := (*f.At(&floor) + f.Unit - 1) / f.Unit
+	return Range{max(1, least), *f.At(&ceiling) / f.Unit}
 }
 
 // readContractLimits reads the limits at the top level of a submission into run. Of a limit that run has too there would
 // be two values: the caller must choose.
 func (o *object) readContractLimits(run *job.Limits, floor job.Limits) {
-	for _, f := range limitFields {
-		r, inContract := contractBounds[f.name]
+	for _, f := range Limits {
+		r, inContract := ContractBounds[f.Name]
 		if !inContract {
 			continue
 		}
-		r.min = max(r.min, f.bounds(floor, job.MaxLimits).min)
-		v, ok := o.integer(f.name, r)
-		switch at := f.at(run); {
+		r.Min = max(r.Min, f.Bounds(floor, job.MaxLimits).Min)
+		v, ok := o.integer(f.Name, r)
+		switch at := f.At(run); {
 		case !ok:
 		case *at != 0:
-			o.wrong(f.name, "Give it here or in run, not both")
+			o.wrong(f.Name, "Give it here or in run, not both")
 		default:
-			*at = v * f.unit
+			*at = v * f.Unit
 		}
 	}
 }
 
-// limitsView is the inverse: limits in force, in the public contract's names and units.
-func limitsView(l job.Limits) map[string]int64 {
-	view := make(map[string]int64, len(limitFields))
-	for _, f := range limitFields {
-		if v := *f.at(&l); v != 0 {
-			view[f.name] = v / f.unit
-		}
-	}
-	return view
-}
-
-// checkTail notes a step that is to keep more last bytes than bytes. l are the limits in force.
+// checkTail notes a step that is to keep more last bytes than bytes. l are the limits that apply.
 func (o *object) checkTail(step string, l job.Limits) {
 	if l.CheckTail(step) != nil {
-		o.iss.field(step, "outputTailBytes: "+msgMax(l.OutputBytes))
+		o.iss.Field(step, "outputTailBytes: "+msgMax(l.OutputBytes))
 	}
 }

@@ -1,4 +1,4 @@
-package api
+package decode
 
 import (
 	"encoding/json"
@@ -10,28 +10,36 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// object reads the members of one JSON object and notes what is wrong with them. A missing member and a faulty one both
+// object reads the members of one JSON object and notes their faults. A missing member and a faulty one both
 // read as absent; the faulty one leaves an issue.
 type object struct {
 	members map[string]json.RawMessage
-	iss     *issues
+	iss     *Issues
 	root    string // the top-level field that the object is in, "" when it is the body itself
 	path    string // from root to the object, such as "[2]."
 }
 
-// bodyObject returns the object that a body is, or notes that it is something else and returns nil.
-func bodyObject(b body, iss *issues) *object {
+// Body is the body of a request.
+type Body struct {
+	// JSON is one valid JSON value in UTF-8; nil when there was no body, which counts as {}.
+	JSON []byte
+	// Text: the body was text/plain, so it is a string to the validation.
+	Text bool
+}
+
+// object returns the object that a body is, or notes that it is something else and returns nil.
+func (b Body) object(iss *Issues) *object {
 	switch {
-	case b.text:
-		iss.form(msgType("object", "string"))
+	case b.Text:
+		iss.Form(msgType("object", "string"))
 		return nil
-	case b.json == nil || kind(b.json) == "null":
+	case b.JSON == nil || kind(b.JSON) == "null":
 		return &object{iss: iss}
-	case kind(b.json) != "object":
-		iss.form(msgType("object", kind(b.json)))
+	case kind(b.JSON) != "object":
+		iss.Form(msgType("object", kind(b.JSON)))
 		return nil
 	}
-	return &object{members: members(b.json), iss: iss}
+	return &object{members: members(b.JSON), iss: iss}
 }
 
 // members splits valid JSON that is an object. Names are taken as they are written, unlike by a Go struct, which would let
@@ -69,10 +77,10 @@ func kind(raw json.RawMessage) string {
 // wrong notes a fault of the member called name.
 func (o *object) wrong(name, message string) {
 	if o.root == "" {
-		o.iss.field(name, message)
+		o.iss.Field(name, message)
 		return
 	}
-	o.iss.field(o.root, o.path+name+": "+message)
+	o.iss.Field(o.root, o.path+name+": "+message)
 }
 
 // value returns the member called name if it has that kind.
@@ -111,7 +119,7 @@ func text(raw json.RawMessage) string {
 }
 
 // integer returns a whole number within r.
-func (o *object) integer(name string, r intRange) (int64, bool) {
+func (o *object) integer(name string, r Range) (int64, bool) {
 	raw, ok := o.value(name, "number")
 	if !ok {
 		return 0, false
@@ -178,13 +186,13 @@ func (o *object) only(known ...string) {
 	}
 	message := msgUnknown(unknown)
 	if o.root == "" {
-		o.iss.form(message)
+		o.iss.Form(message)
 		return
 	}
 	if o.path != "" {
 		message = o.path[:len(o.path)-1] + ": " + message
 	}
-	o.iss.field(o.root, message)
+	o.iss.Field(o.root, message)
 }
 
 // unknown returns the names of the members that are not known, in order.

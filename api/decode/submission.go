@@ -1,49 +1,56 @@
-package api
+package decode
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/ccee-dev/ccee/api/webhook"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
+	"github.com/ccee-dev/ccee/submit"
 )
-
-// maxTextChars bounds sourceCode and stdin, in UTF-16 code units.
-const maxTextChars = 100_000
 
 // priorities are the words for a job's place among its own tenant's jobs.
 var priorities = map[string]queue.Priority{"low": queue.Low, "normal": queue.Normal, "high": queue.High}
 
-// submission is a POST /v1/jobs that was found well-formed.
-type submission struct {
-	spec     job.Spec
-	request  queue.Request
-	priority queue.Priority
-	webhook  queue.Webhook
-
-	key, digest string // of its Idempotency-Key, "" for none
-
-	ignored []string // names of members of the body that mean nothing here; at most maxIgnored, each cut
+// PriorityWord is the inverse of what a submission says: the word for a priority.
+func PriorityWord(p queue.Priority) string {
+	for word, q := range priorities {
+		if q == p {
+			return word
+		}
+	}
+	return "normal"
 }
 
-// submissionMembers are the members of a submission. Others are ignored, as the contract says, and reported: a misspelt limit would not be
-// in force, and nobody would see it.
-var submissionMembers = []string{"language", "sourceCode", "stdin", "stdinBase64", "files", "args", "env", "outputFiles", "timeoutMs", "memoryMb", "cpuMillicores",
+// Terms are what a submission is judged by.
+type Terms struct {
+	Languages []job.Language // that can be submitted
+	Webhooks  webhook.Policy // where webhooks may go
+	Strict    bool           // members that have no meaning are an error
+}
+
+// Submission is a job as a request describes it.
+type Submission struct {
+	submit.Submission
+	Ignored []string // names of members that have no meaning here; at most maxIgnored, each cut
+}
+
+// SubmissionMembers are the members of a submission. Others are ignored, as the contract says, and reported: a misspelt limit would not
+// apply, and nobody would notice.
+var SubmissionMembers = []string{"language", "sourceCode", "stdin", "stdinBase64", "files", "args", "env", "outputFiles", "timeoutMs", "memoryMb", "cpuMillicores",
 	"compile", "run", "interleave", "network", "priority", "webhook", "tests", "compare", "checker", "stopOnFailure"}
 
-// What is reported of ignored members: so many, with so many bytes of each name.
+// The bounds of what is reported of ignored members.
 const (
-	maxIgnored      = 20
-	maxIgnoredBytes = 64
+	maxIgnored      = 20 // names
+	maxIgnoredBytes = 64 // of each name
 )
 
-// ignored returns the names of members that mean nothing.
+// ignored returns the names of members that have no meaning.
 func (o *object) ignored() []string {
-	names := o.unknown(submissionMembers)
+	names := o.unknown(SubmissionMembers)
 	names = names[:min(len(names), maxIgnored)]
 	for i, name := range names {
 		if len(name) > maxIgnoredBytes {
@@ -53,22 +60,24 @@ func (o *object) ignored() []string {
 	return names
 }
 
-// decodeSubmission reads the body of a POST /v1/jobs. It is pure: known are the languages that there are, hooks where webhooks may go. When the issues
-// are not empty, the submission is not to be used.
-func decodeSubmission(b body, id, tenant string, known []job.Language, hooks webhook.Policy) (submission, *issues) {
-	iss := newIssues()
-	o := bodyObject(b, iss)
+// Job reads the body of a POST /v1/jobs and notes its faults in iss. When there are any, the submission is not to be used.
+func (t Terms) Job(b Body, iss *Issues) Submission {
+	o := b.object(iss)
 	if o == nil {
-		return submission{}, iss
+		return Submission{}
 	}
-	return o.submission(id, tenant, known, hooks), iss
+	sub := o.submission(t)
+	if t.Strict && sub.Ignored != nil {
+		iss.Form(msgUnknown(sub.Ignored))
+	}
+	return sub
 }
 
 // submission reads the members of a submission.
-func (o *object) submission(id, tenant string, known []job.Language, hooks webhook.Policy) submission {
-	sub := submission{spec: job.Spec{ID: id, Tenant: tenant}, ignored: o.ignored()}
-	lang := o.language(known)
-	spec := &sub.spec
+func (o *object) submission(t Terms) Submission {
+	sub := Submission{Ignored: o.ignored()}
+	lang := o.language(t.Languages)
+	spec := &sub.Spec
 	spec.Language = lang.Name
 	spec.Files = o.files()
 	spec.Source = o.sourceCode(lang, spec.Files)
@@ -81,21 +90,27 @@ func (o *object) submission(id, tenant string, known []job.Language, hooks webho
 	o.readContractLimits(&spec.Run, lang.MinRun)
 	spec.Interleave = o.flag("interleave")
 	spec.Network = o.network()
-	sub.priority = o.priority()
-	sub.webhook = o.webhook(hooks)
-	inForce := spec.Run.InForce(lang.DefaultRun, job.DefaultRun)
-	spec.Tests = o.tests(lang, known, inForce)
-	o.checkTail("run", inForce)
+	sub.Priority = o.priority()
+	sub.Webhook = o.webhook(t.Webhooks)
+	effective := spec.Run.InForce(lang.DefaultRun, job.DefaultRun)
+	spec.Tests = o.tests(lang, t.Languages, effective)
+	o.checkTail("run", effective)
 	o.checkTail("compile", spec.Compile.InForce(lang.DefaultCompile, job.DefaultCompile))
-	if !o.iss.any() {
-		o.note(spec.Validate())
+	if !o.iss.Any() {
+		o.note(validate(*spec))
 	}
-	sub.request = queue.Request{
-		TimeoutMs:     inForce.WallMs,
-		MemoryMb:      inForce.MemoryBytes / job.MiB,
-		CPUMillicores: inForce.CPUMillicores,
+	sub.Request = queue.Request{
+		TimeoutMs:     effective.WallMs,
+		MemoryMb:      effective.MemoryBytes / job.MiB,
+		CPUMillicores: effective.CPUMillicores,
 	}
 	return sub
+}
+
+// validate is the spec's own validation. It wants an id, which a job gets only when it is submitted.
+func validate(spec job.Spec) error {
+	spec.ID = "unsubmitted"
+	return spec.Validate()
 }
 
 // note adds what job.Spec itself finds wrong.
@@ -106,136 +121,8 @@ func (o *object) note(err error) {
 	case errors.As(err, &e):
 		o.wrong(e.Field, e.Message)
 	default:
-		o.iss.form(err.Error())
+		o.iss.Form(err.Error())
 	}
-}
-
-// language returns the language that was asked for, by its name or an alias.
-func (o *object) language(known []job.Language) job.Language {
-	names := make([]string, len(known))
-	for i, l := range known {
-		names[i] = l.Name
-	}
-	raw, there := o.members["language"]
-	switch {
-	case !there:
-		o.wrong("language", msgRequired)
-		return job.Language{}
-	case kind(raw) != "string":
-		o.wrong("language", msgType(quoteAll(names, " | "), kind(raw)))
-		return job.Language{}
-	}
-	name := text(raw)
-	for _, l := range known {
-		if l.Name == name || slices.Contains(l.Aliases, name) {
-			return l
-		}
-	}
-	o.wrong("language", msgEnum(names, name))
-	return job.Language{}
-}
-
-// sourceCode returns the program's text. It may be absent when the language's source file is among files. Where it is given,
-// no file may be in its way.
-func (o *object) sourceCode(lang job.Language, files []job.File) string {
-	inFiles := lang.SourceFile != "" && slices.ContainsFunc(files, func(f job.File) bool { return f.Name == lang.SourceFile })
-	source, ok := o.text("sourceCode")
-	switch _, there := o.members["sourceCode"]; {
-	case !there && !inFiles:
-		o.wrong("sourceCode", msgRequired)
-	case !ok: // absent, or not a string, which is noted
-	case source == "":
-		o.wrong("sourceCode", msgMinChars(1))
-	case utf16Len(source) > maxTextChars:
-		o.wrong("sourceCode", msgMaxChars(maxTextChars))
-	case inFiles:
-		o.wrong("files", fmt.Sprintf("%s is the file that sourceCode is written to: give one of the two", lang.SourceFile))
-	default:
-		o.keepClear(lang.SourceFile, files)
-	}
-	return source
-}
-
-// keepClear notes a file below the one that sourceCode is written to, or one where its directory must be.
-func (o *object) keepClear(source string, files []job.File) {
-	for _, f := range files {
-		switch {
-		case source == "": // the language is not known, which is noted
-		case strings.HasPrefix(f.Name, source+"/"):
-			o.wrong("files", fmt.Sprintf("%s is the file that sourceCode is written to, so it can't be the directory of %q", source, f.Name))
-		case strings.HasPrefix(source, f.Name+"/"):
-			o.wrong("files", fmt.Sprintf("%s is the directory of %s, where sourceCode is written to, so it can't be a file", f.Name, source))
-		}
-	}
-}
-
-// stdin returns the program's input, from text or from base64.
-func (o *object) stdin() []byte {
-	if _, there := o.members["stdinBase64"]; !there {
-		s, _ := o.text("stdin")
-		if utf16Len(s) > maxTextChars {
-			o.wrong("stdin", msgMaxChars(maxTextChars))
-		}
-		return []byte(s)
-	}
-	if _, both := o.members["stdin"]; both {
-		o.wrong("stdinBase64", "Give stdin or stdinBase64, not both")
-	}
-	data, _ := o.base64("stdinBase64")
-	return data
-}
-
-// base64 returns the bytes that a member stands for.
-func (o *object) base64(name string) ([]byte, bool) {
-	s, ok := o.text(name)
-	if !ok {
-		return nil, false
-	}
-	data, err := base64.StdEncoding.DecodeString(s)
-	if err != nil {
-		o.wrong(name, "Invalid base64")
-		return nil, false
-	}
-	return data, true
-}
-
-// files returns the files to put beside the source. Their names are judged by job.Spec.
-func (o *object) files() []job.File {
-	var files []job.File
-	for i, raw := range o.list("files", job.MaxFiles) {
-		path := fmt.Sprintf("[%d]", i)
-		if k := kind(raw); k != "object" {
-			o.wrong("files", path+": "+msgType("object", k))
-			continue
-		}
-		f := o.element("files", i, raw)
-		f.only("name", "content", "contentBase64", "executable")
-		files = append(files, f.file())
-	}
-	return files
-}
-
-// file returns one element of files.
-func (o *object) file() job.File {
-	name, ok := o.text("name")
-	if _, there := o.members["name"]; !ok && !there {
-		o.wrong("name", msgRequired)
-	}
-	file := job.File{Name: name, Exec: o.flag("executable")}
-	_, plain := o.members["content"]
-	_, coded := o.members["contentBase64"]
-	switch {
-	case plain && coded:
-		o.wrong("contentBase64", "Give content or contentBase64, not both")
-	case coded:
-		file.Data, _ = o.base64("contentBase64")
-	case plain:
-		s, _ := o.text("content")
-		file.Data = []byte(s)
-	default:
-		o.wrong("content", msgRequired)
-	}
-	return file
 }
 
 // strings returns an array of at most max strings.

@@ -1,4 +1,4 @@
-package api
+package decode
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 // comparisons are the modes of compare.
 var comparisons = []string{string(job.Exact), string(job.Trimmed), string(job.Tokens), string(job.Floats)}
 
-// tests reads what the program is to be tested with: tests, compare, checker and stopOnFailure. run are the limits in force where a
-// test has none.
+// tests reads what the program is to be tested with: tests, compare, checker and stopOnFailure. run are the limits of a
+// test that has none of its own.
 func (o *object) tests(lang job.Language, known []job.Language, run job.Limits) *job.Tests {
 	if _, there := o.members["tests"]; !there {
 		for _, name := range []string{"compare", "checker", "stopOnFailure"} {
@@ -29,7 +29,7 @@ func (o *object) tests(lang job.Language, known []job.Language, run job.Limits) 
 		}
 		t.List = append(t.List, o.element("tests", i, raw).test(lang))
 	}
-	if !o.iss.any() {
+	if !o.iss.Any() {
 		o.note(t.CheckTime(run))
 	}
 	return t
@@ -40,7 +40,7 @@ func (o *object) test(lang job.Language) job.Test {
 	o.only("name", "stdin", "stdinBase64", "args", "expectedOutput", "expectedOutputBase64", "exitCode", "run")
 	t := job.Test{Stdin: o.stdin(), Args: o.strings("args", job.MaxArgs), Run: o.object("run").readLimits(lang.MinRun)}
 	t.Name, _ = o.text("name")
-	if code, ok := o.integer("exitCode", intRange{0, 255}); ok {
+	if code, ok := o.integer("exitCode", Range{0, 255}); ok {
 		t.ExitCode = int(code)
 	}
 	expected, there := o.text("expectedOutput")
@@ -106,37 +106,4 @@ func (o *object) checker(known []job.Language) *job.Checker {
 	lang := c.language(known)
 	files := c.files()
 	return &job.Checker{Language: lang.Name, Files: files, Source: c.sourceCode(lang, files), Run: c.object("run").readLimits(lang.MinRun)}
-}
-
-// testsView is what came of a job's tests.
-type testsView struct {
-	Total  int        `json:"total"`
-	Passed int        `json:"passed"`
-	Items  []testView `json:"items,omitempty"` // in their order; not in a summary
-}
-
-// testView is what came of one test.
-type testView struct {
-	Number  int         `json:"number"` // from 1
-	Name    string      `json:"name"`
-	Passed  bool        `json:"passed"`
-	Verdict job.Verdict `json:"verdict"`
-	Message string      `json:"message"`
-	Run     *stepView   `json:"run"`     // null when it was left out
-	Checker *stepView   `json:"checker"` // null unless it failed
-}
-
-func viewTests(r *job.TestResults, coded bool) *testsView {
-	if r == nil {
-		return nil
-	}
-	v := &testsView{Total: r.Total, Passed: r.Passed}
-	for i := range r.List {
-		t := &r.List[i]
-		v.Items = append(v.Items, testView{
-			Number: i + 1, Name: t.Name, Passed: t.Passed(), Verdict: t.Verdict, Message: t.Message,
-			Run: viewStep(t.Run, coded), Checker: viewStep(t.Checker, coded),
-		})
-	}
-	return v
 }
