@@ -1,4 +1,4 @@
-package api
+package view
 
 import (
 	"encoding/base64"
@@ -7,15 +7,15 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// outputFilesView are the files that a job hands back.
-type outputFilesView struct {
-	Files   []outputFileView `json:"files"`
-	Skipped []job.Skipped    `json:"skipped"`
-	More    int              `json:"more"`
+// OutputFiles are the files that a job hands back.
+type OutputFiles struct {
+	Files   []OutputFile  `json:"files"`
+	Skipped []job.Skipped `json:"skipped"`
+	More    int           `json:"more"`
 }
 
-// outputFileView is one file, with the members of a submission's file.
-type outputFileView struct {
+// OutputFile is one file, with the members of a submission's file.
+type OutputFile struct {
 	Name          string  `json:"name"`
 	Bytes         int     `json:"bytes"`
 	Content       *string `json:"content,omitempty"` // when it is text
@@ -23,14 +23,14 @@ type outputFileView struct {
 	Executable    bool    `json:"executable"`
 }
 
-// viewOutputFiles shows each file as text when it is UTF-8, else as base64; coded asks for base64.
-func viewOutputFiles(out *job.OutputFiles, coded bool) *outputFilesView {
+// newOutputFiles shows each file as text when it is UTF-8, else as base64; coded asks for base64.
+func newOutputFiles(out *job.OutputFiles, coded bool) *OutputFiles {
 	if out == nil {
 		return nil
 	}
-	v := &outputFilesView{Files: make([]outputFileView, len(out.Files)), Skipped: append([]job.Skipped{}, out.Skipped...), More: out.More}
+	v := &OutputFiles{Files: make([]OutputFile, len(out.Files)), Skipped: append([]job.Skipped{}, out.Skipped...), More: out.More}
 	for i, f := range out.Files {
-		file := outputFileView{Name: f.Name, Bytes: len(f.Data), Executable: f.Exec}
+		file := OutputFile{Name: f.Name, Bytes: len(f.Data), Executable: f.Exec}
 		if coded || !utf8.Valid(f.Data) {
 			text := base64.StdEncoding.EncodeToString(f.Data)
 			file.ContentBase64 = &text

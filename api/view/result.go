@@ -1,4 +1,4 @@
-package api
+package view
 
 import (
 	"encoding/base64"
@@ -7,8 +7,8 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// resultView is a job's outcome: the contract's members first, then ours.
-type resultView struct {
+// Result is a job's outcome: the contract's members first, then ours.
+type Result struct {
 	Status      string  `json:"status"`
 	ExitCode    *int    `json:"exitCode"`
 	Signal      *string `json:"signal"`
@@ -17,27 +17,27 @@ type resultView struct {
 	Stderr      string  `json:"stderr"`
 	DurationMs  int64   `json:"durationMs"`
 	RunnerError string  `json:"runnerError,omitempty"`
-	tailsView
+	Tails
 
 	Verdict         job.Verdict         `json:"verdict"`
 	Evidence        []job.Evidence      `json:"evidence"`
-	Usage           usageView           `json:"usage"` // of all steps together
+	Usage           Usage               `json:"usage"` // of all steps together
 	StdoutTruncated bool                `json:"stdoutTruncated"`
 	StderrTruncated bool                `json:"stderrTruncated"`
 	StdoutBase64    *string             `json:"stdoutBase64,omitempty"` // the bytes: asked for, or not what the text says
 	StderrBase64    *string             `json:"stderrBase64,omitempty"`
-	Compile         *stepView           `json:"compile"`
-	Run             *stepView           `json:"run"`
+	Compile         *Step               `json:"compile"`
+	Run             *Step               `json:"run"`
 	DeniedSyscalls  []job.DeniedSyscall `json:"deniedSyscalls"` // of all steps
 	Tier            string              `json:"tier"`
 	Image           *string             `json:"image"`
 
-	OutputFiles *outputFilesView `json:"outputFiles,omitempty"` // asked for, and the job is shown alone
-	Tests       *testsView       `json:"tests,omitempty"`       // where the job had tests
+	OutputFiles *OutputFiles `json:"outputFiles,omitempty"` // asked for, and the job is shown alone
+	Tests       *Tests       `json:"tests,omitempty"`       // where the job had tests
 }
 
-// usageView is what a step, or a job, consumed.
-type usageView struct {
+// Usage is what a step, or a job, consumed.
+type Usage struct {
 	WallMs          float64 `json:"wallMs"`
 	CPUUserMs       float64 `json:"cpuUserMs"`
 	CPUSystemMs     float64 `json:"cpuSystemMs"`
@@ -47,8 +47,8 @@ type usageView struct {
 	StderrBytes     int64   `json:"stderrBytes"`
 }
 
-// stepView is the outcome of one step.
-type stepView struct {
+// Step is the outcome of one step.
+type Step struct {
 	Verdict         job.Verdict         `json:"verdict"`
 	ExitCode        *int                `json:"exitCode"`
 	Signal          *string             `json:"signal"`
@@ -59,35 +59,35 @@ type stepView struct {
 	StdoutBase64    *string             `json:"stdoutBase64,omitempty"`
 	StderrBase64    *string             `json:"stderrBase64,omitempty"`
 	DurationMs      int64               `json:"durationMs"`
-	Usage           usageView           `json:"usage"`
+	Usage           Usage               `json:"usage"`
 	Limits          map[string]int64    `json:"limits"`
 	Evidence        []job.Evidence      `json:"evidence"`
 	DeniedSyscalls  []job.DeniedSyscall `json:"deniedSyscalls"`
 	Message         string              `json:"message,omitempty"`
-	tailsView
+	Tails
 	Interleaving          []job.Chunk `json:"interleaving,omitempty"`
 	InterleavingTruncated bool        `json:"interleavingTruncated,omitempty"`
 }
 
-// viewResult flattens r to the public contract. coded asks for the output as base64 too.
-func viewResult(r *job.Result, coded bool) *resultView {
+// NewResult flattens r to the public contract. coded asks for the output as base64 too.
+func NewResult(r *job.Result, coded bool) *Result {
 	stdout := joinOutput(r, func(s *job.Step) *job.Output { return &s.Stdout })
 	stderr := joinOutput(r, func(s *job.Step) *job.Output { return &s.Stderr })
-	v := &resultView{
+	v := &Result{
 		Status:   string(r.Status),
-		ExitCode: r.ExitCode, Signal: orNull(r.Signal), TimedOut: r.TimedOut(),
+		ExitCode: r.ExitCode, Signal: Text(r.Signal), TimedOut: r.TimedOut(),
 		Stdout: stdout.Text(), Stderr: stderr.Text(),
 		DurationMs: wholeMs(r.WallMs),
 		Verdict:    r.Verdict, Evidence: []job.Evidence{}, DeniedSyscalls: []job.DeniedSyscall{},
 		StdoutTruncated: stdout.Truncated, StderrTruncated: stderr.Truncated,
 		StdoutBase64: rawOutput(stdout, coded), StderrBase64: rawOutput(stderr, coded),
-		Compile: viewStep(r.Step("compile"), coded), Run: viewStep(r.Step("run"), coded),
-		Tier: r.Tier, Image: orNull(r.Image),
-		OutputFiles: viewOutputFiles(r.OutputFiles, coded), Tests: viewTests(r.Tests, coded),
-		tailsView: viewTails(stdout, stderr, coded),
+		Compile: newStep(r.Step("compile"), coded), Run: newStep(r.Step("run"), coded),
+		Tier: r.Tier, Image: Text(r.Image),
+		OutputFiles: newOutputFiles(r.OutputFiles, coded), Tests: newTests(r.Tests, coded),
+		Tails: newTails(stdout, stderr, coded),
 	}
 	for s := range r.EveryStep() {
-		v.Usage.add(viewUsage(s))
+		v.Usage.add(newUsage(s))
 		v.DeniedSyscalls = append(v.DeniedSyscalls, s.DeniedSyscalls...)
 	}
 	v.Usage.WallMs = r.WallMs
@@ -98,27 +98,27 @@ func viewResult(r *job.Result, coded bool) *resultView {
 	return v
 }
 
-func viewStep(s *job.Step, coded bool) *stepView {
+func newStep(s *job.Step, coded bool) *Step {
 	if s == nil {
 		return nil
 	}
-	return &stepView{
-		Verdict: s.Verdict, ExitCode: s.ExitCode, Signal: orNull(s.Signal),
+	return &Step{
+		Verdict: s.Verdict, ExitCode: s.ExitCode, Signal: Text(s.Signal),
 		Stdout: s.Stdout.Text(), Stderr: s.Stderr.Text(),
 		StdoutTruncated: s.Stdout.Truncated, StderrTruncated: s.Stderr.Truncated,
 		StdoutBase64: rawOutput(s.Stdout, coded), StderrBase64: rawOutput(s.Stderr, coded),
 		DurationMs:     wholeMs(s.Usage.WallMs),
-		Usage:          viewUsage(s),
-		Limits:         limitsView(s.Limits),
+		Usage:          newUsage(s),
+		Limits:         Limits(s.Limits),
 		Evidence:       append([]job.Evidence{}, s.Evidence...),
 		DeniedSyscalls: append([]job.DeniedSyscall{}, s.DeniedSyscalls...),
 		Message:        s.Message,
-		tailsView:      viewTails(s.Stdout, s.Stderr, coded), Interleaving: s.Interleaving, InterleavingTruncated: s.InterleavingTruncated,
+		Tails:          newTails(s.Stdout, s.Stderr, coded), Interleaving: s.Interleaving, InterleavingTruncated: s.InterleavingTruncated,
 	}
 }
 
-func viewUsage(s *job.Step) usageView {
-	return usageView{
+func newUsage(s *job.Step) Usage {
+	return Usage{
 		WallMs: s.Usage.WallMs, CPUUserMs: s.Usage.CPUUserMs, CPUSystemMs: s.Usage.CPUSystemMs,
 		MemoryPeakBytes: s.Usage.MemoryPeakBytes, PidsPeak: s.Usage.PidsPeak,
 		StdoutBytes: s.Stdout.Bytes, StderrBytes: s.Stderr.Bytes,
@@ -126,7 +126,7 @@ func viewUsage(s *job.Step) usageView {
 }
 
 // add counts a further step in: its times and bytes add up, peaks don't.
-func (u *usageView) add(s usageView) {
+func (u *Usage) add(s Usage) {
 	u.WallMs += s.WallMs
 	u.CPUUserMs += s.CPUUserMs
 	u.CPUSystemMs += s.CPUSystemMs
@@ -171,8 +171,8 @@ func encoded(b []byte) *string {
 // wholeMs rounds to the whole milliseconds that the contract has.
 func wholeMs(ms float64) int64 { return int64(math.Round(ms)) }
 
-// orNull is JSON's null for the empty string.
-func orNull(s string) *string {
+// Text is s, null for the empty string.
+func Text(s string) *string {
 	if s == "" {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package api
+package view
 
 import (
 	"encoding/json"
@@ -32,7 +32,7 @@ func compiled(out, errs [2]job.Output) job.Result {
 		Steps: []job.Step{step("compile", 0), step("run", 1)}}
 }
 
-func TestViewResultGolden(t *testing.T) {
+func TestResultGolden(t *testing.T) {
 	startFailed := killed(job.StartFailed, "")
 	startFailed.Steps[0].Message = "exec /usr/bin/python3: no such file or directory"
 	files := exited(0, "")
@@ -64,7 +64,7 @@ func TestViewResultGolden(t *testing.T) {
 		"cancelled":    {cancelled(), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := json.MarshalIndent(viewResult(&tt.r, tt.coded), "", "  ")
+			got, err := json.MarshalIndent(NewResult(&tt.r, tt.coded), "", "  ")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,10 +87,10 @@ func TestViewResultGolden(t *testing.T) {
 }
 
 // The output of two steps together is cut to what one may keep, not inside a character, and the cut shows.
-func TestViewResultCutsJoinedOutput(t *testing.T) {
+func TestResultCutsJoinedOutput(t *testing.T) {
 	half := strings.Repeat("é", 20_000) // 40,000 bytes
 	r := compiled([2]job.Output{output(half), output("x" + half)}, [2]job.Output{output("short"), output("er")})
-	v := viewResult(&r, false)
+	v := NewResult(&r, false)
 	if want := half + "x" + strings.Repeat("é", 12_767); v.Stdout != want || !v.StdoutTruncated {
 		t.Errorf("stdout has %d bytes, truncated %v; want %d, true", len(v.Stdout), v.StdoutTruncated, len(want))
 	}
@@ -106,7 +106,7 @@ func TestViewResultCutsJoinedOutput(t *testing.T) {
 }
 
 // Of two steps' outputs together the first and the last bytes are shown too.
-func TestViewResultJoinsTails(t *testing.T) {
+func TestResultJoinsTails(t *testing.T) {
 	tail := func(data, tail string, bytes int64) job.Output {
 		return job.Output{Data: []byte(data), Tail: []byte(tail), Bytes: bytes, Truncated: true}
 	}
@@ -126,7 +126,7 @@ func TestViewResultJoinsTails(t *testing.T) {
 		for i := range r.Steps {
 			r.Steps[i].Limits.OutputBytes, r.Steps[i].Limits.OutputTailBytes = 12, 5
 		}
-		v := viewResult(&r, false)
+		v := NewResult(&r, false)
 		if v.StdoutTail == nil || v.Stdout != tt.head || *v.StdoutTail != tt.tail || v.StdoutOmittedBytes != tt.omitted || !v.StdoutTruncated {
 			t.Errorf("%s: %q, %d, %q, want %q, %d, %q", tt.name, v.Stdout, v.StdoutOmittedBytes, *v.StdoutTail, tt.head, tt.omitted, tt.tail)
 		}
@@ -134,18 +134,49 @@ func TestViewResultJoinsTails(t *testing.T) {
 }
 
 // A step may be allowed more than the default; the joined output then is too.
-func TestViewResultKeepsRaisedOutput(t *testing.T) {
+func TestResultKeepsRaisedOutput(t *testing.T) {
 	big := strings.Repeat("x", 100_000)
 	r := exited(0, big)
 	r.Steps[0].Limits.OutputBytes = 200_000
-	if v := viewResult(&r, false); v.Stdout != big || v.StdoutTruncated {
+	if v := NewResult(&r, false); v.Stdout != big || v.StdoutTruncated {
 		t.Errorf("stdout has %d bytes, truncated %v; want %d, false", len(v.Stdout), v.StdoutTruncated, len(big))
 	}
 }
 
-func TestViewResultWithoutSteps(t *testing.T) {
-	v := viewResult(&job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, true)
+func TestResultWithoutSteps(t *testing.T) {
+	v := NewResult(&job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, true)
 	if v.Compile != nil || v.Run != nil || v.Status != "cancelled" || v.Evidence == nil {
 		t.Errorf("%+v", v)
 	}
+}
+
+// exited is the result of a program that ran for 41.6 ms, printed out and ended with code.
+func exited(code int, out string) job.Result {
+	status := job.Succeeded
+	if code != 0 {
+		status = job.Failed
+	}
+	run := job.Step{
+		Name: "run", Verdict: job.Exited, ExitCode: &code,
+		Stdout: job.Output{Data: []byte(out), Bytes: int64(len(out))},
+		Usage:  job.Usage{WallMs: 40.2, CPUUserMs: 11, CPUSystemMs: 3, MemoryPeakBytes: 9 * job.MiB, PidsPeak: 1},
+		Limits: job.DefaultRun, Evidence: []job.Evidence{{Source: "wait status", Value: int64(code)}},
+	}
+	return job.Result{Status: status, Verdict: job.Exited, ExitCode: &code, WallMs: 41.6, Steps: []job.Step{run}, Tier: "jail",
+		Image: "sha256:" + strings.Repeat("ab", 32)}
+}
+
+func killed(v job.Verdict, signal string) job.Result {
+	r := exited(0, "")
+	r.Status, r.Verdict, r.ExitCode, r.Signal = job.Failed, v, nil, signal
+	s := &r.Steps[0]
+	s.Verdict, s.ExitCode, s.Signal = v, nil, signal
+	s.Evidence = []job.Evidence{{Source: "timer", Value: 3001, Limit: 3000, Unit: "ms"}}
+	return r
+}
+
+func cancelled() job.Result {
+	r := killed(job.WasCancelled, "SIGKILL")
+	r.Status = job.Cancelled
+	return r
 }

@@ -1,9 +1,9 @@
-package api
+package view
 
 import "github.com/ccee-dev/ccee/job"
 
-// tailsView is what a result has where outputTailBytes was asked for and output is left out: how much, and what comes after.
-type tailsView struct {
+// Tails is what a result has where outputTailBytes was asked for and output is left out: how much, and what comes after.
+type Tails struct {
 	StdoutOmittedBytes int64   `json:"stdoutOmittedBytes,omitempty"`
 	StderrOmittedBytes int64   `json:"stderrOmittedBytes,omitempty"`
 	StdoutTail         *string `json:"stdoutTail,omitempty"`
@@ -12,15 +12,15 @@ type tailsView struct {
 	StderrTailBase64   *string `json:"stderrTailBase64,omitempty"`
 }
 
-// viewTails is empty for outputs without tails.
-func viewTails(stdout, stderr job.Output, coded bool) tailsView {
-	var v tailsView
-	v.StdoutOmittedBytes, v.StdoutTail, v.StdoutTailBase64 = viewTail(stdout, coded)
-	v.StderrOmittedBytes, v.StderrTail, v.StderrTailBase64 = viewTail(stderr, coded)
+// newTails is empty for outputs without tails.
+func newTails(stdout, stderr job.Output, coded bool) Tails {
+	var v Tails
+	v.StdoutOmittedBytes, v.StdoutTail, v.StdoutTailBase64 = newTail(stdout, coded)
+	v.StderrOmittedBytes, v.StderrTail, v.StderrTailBase64 = newTail(stderr, coded)
 	return v
 }
 
-func viewTail(o job.Output, coded bool) (omitted int64, text, raw *string) {
+func newTail(o job.Output, coded bool) (omitted int64, text, raw *string) {
 	if len(o.Tail) == 0 {
 		return 0, nil, nil
 	}
