@@ -1,6 +1,7 @@
-package api
+package live
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -9,21 +10,21 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// progress is how far a stream of events has come: the id of its last event. What it says is enough to go on from there, with
-// another server too, whether the job still runs or is over: nothing comes twice and nothing is left out.
-type progress struct {
+// Progress is how far a stream of events has come: the id of its last event. It is all that is needed to go on from there, with
+// another server too, whether the job still runs or is finished: nothing comes twice and nothing is left out.
+type Progress struct {
 	seq     int64 // events so far
 	attempt int
-	offsets [4]int64 // bytes told of compile's stdout and stderr, and of run's
-	tests   int      // told
-	done    bool     // it was told that the job is over
+	offsets [4]int64 // bytes sent of compile's stdout and stderr, and of run's
+	tests   int      // sent
+	done    bool     // the end of the job was sent
 }
 
 // doneMark is the end of the id of the event done.
 const doneMark = ".done"
 
 // String is the id: "seq.attempt.offset.offset.offset.offset.tests", with ".done" at the end that of the event done.
-func (p progress) String() string {
+func (p Progress) String() string {
 	id := fmt.Sprintf("%d.%d.%d.%d.%d.%d.%d", p.seq, p.attempt, p.offsets[0], p.offsets[1], p.offsets[2], p.offsets[3], p.tests)
 	if p.done {
 		id += doneMark
@@ -31,8 +32,8 @@ func (p progress) String() string {
 	return id
 }
 
-// parseProgress reads an id; "" is the beginning.
-func parseProgress(s string) (p progress, ok bool) {
+// ParseProgress reads an id; "" is the beginning.
+func ParseProgress(s string) (p Progress, ok bool) {
 	if s == "" {
 		return p, true
 	}
@@ -41,6 +42,22 @@ func parseProgress(s string) (p progress, ok bool) {
 	p.done = done
 	n, err := fmt.Sscanf(place, "%d.%d.%d.%d.%d.%d.%d", &p.seq, &p.attempt, &o[0], &o[1], &o[2], &o[3], &p.tests)
 	return p, err == nil && n == 7 && p.String() == s && !strings.Contains(s, "-")
+}
+
+// Done reports whether the client has seen the end of the job.
+func (p Progress) Done() bool { return p.done }
+
+// Resumed is p for a job that was run again after its end was sent.
+func (p Progress) Resumed() Progress {
+	p.done = false
+	return p
+}
+
+// end moves p to the end of the job.
+func (p *Progress) end() Progress {
+	p.seq++
+	p.done = true
+	return *p
 }
 
 // part is one stream of one step, in the order of offsets.
@@ -61,7 +78,7 @@ type outputEvent struct {
 // frame is an event to be sent.
 type frame struct {
 	name string // stdout, stderr or test
-	id   progress
+	id   Progress
 	data any
 }
 
@@ -74,8 +91,8 @@ type testEvent struct {
 	Message string      `json:"message"`
 }
 
-// test returns the event for the end of a test, unless it was told already or one before it was not: then the result tells all.
-func (p *progress) test(attempt, number int, v job.Verdict, message string) (frame, bool) {
+// test returns the event for the end of a test; ok is false if it was sent already, or if one before it was not: then the result has all.
+func (p *Progress) test(attempt, number int, v job.Verdict, message string) (f frame, ok bool) {
 	p.begin(attempt)
 	if number != p.tests+1 {
 		return frame{}, false
@@ -85,16 +102,16 @@ func (p *progress) test(attempt, number int, v job.Verdict, message string) (fra
 	return frame{"test", *p, testEvent{number, attempt, v == job.Accepted, v, strings.ToValidUTF8(message, "\ufffd")}}, true
 }
 
-// begin starts from the beginning when the job was started anew.
-func (p *progress) begin(attempt int) {
+// begin goes back to the beginning when this is another attempt.
+func (p *Progress) begin(attempt int) {
 	if attempt != p.attempt {
 		p.attempt, p.offsets, p.tests = attempt, [4]int64{}, 0
 	}
 }
 
-// advance moves p by a piece of output and returns the event for what of it is new; false: nothing is. Unless the piece is the last
-// one, a character at its end that is not whole waits for its rest.
-func (p *progress) advance(i int, attempt int, offset int64, data []byte, last bool) (frame, bool) {
+// advance moves p by a piece of output and returns the event for its unseen part; ok is false if there is none. Unless the piece is the last
+// one, an incomplete character at its end waits for its rest.
+func (p *Progress) advance(i int, attempt int, offset int64, data []byte, last bool) (f frame, ok bool) {
 	p.begin(attempt)
 	at := p.offsets[i]
 	if end := offset + int64(len(data)); end <= at {
@@ -114,12 +131,13 @@ func (p *progress) advance(i int, attempt int, offset int64, data []byte, last b
 	p.seq++
 	ev := outputEvent{Step: parts[i].step, Attempt: attempt, Offset: offset, Skipped: skipped, Text: string(data)}
 	if !utf8.Valid(data) {
-		ev.Text, ev.Base64 = strings.ToValidUTF8(ev.Text, "\ufffd"), encoded(data)
+		coded := base64.StdEncoding.EncodeToString(data)
+		ev.Text, ev.Base64 = strings.ToValidUTF8(ev.Text, "\ufffd"), &coded
 	}
 	return frame{parts[i].stream, *p, ev}, true
 }
 
-// wholeCharacters is how many bytes of b there are before a character at its end that may go on.
+// wholeCharacters returns how many bytes of b come before an incomplete character at its end.
 func wholeCharacters(b []byte) int {
 	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
 		if c := b[len(b)-n]; utf8.RuneStart(c) {
@@ -132,8 +150,8 @@ func wholeCharacters(b []byte) int {
 	return len(b)
 }
 
-// live returns the event for a live event of the job.
-func (p *progress) live(ev queue.LiveEvent, rest *[4][]byte) (frame, bool) {
+// live returns the event for a live event of the job; rest has the incomplete characters of its output.
+func (p *Progress) live(ev queue.LiveEvent, rest *[4][]byte) (frame, bool) {
 	if ev.Type == job.EventTest && ev.Attempt >= p.attempt {
 		return p.test(ev.Attempt, ev.Test, ev.Verdict, string(ev.Data))
 	}
@@ -144,7 +162,6 @@ func (p *progress) live(ev queue.LiveEvent, rest *[4][]byte) (frame, bool) {
 		if ev.Attempt != p.attempt {
 			*rest = [4][]byte{}
 		}
-		// What waited for its rest goes before.
 		offset, data := ev.Offset, ev.Data
 		if r := rest[i]; len(r) > 0 && offset-int64(len(r)) == p.offsets[i] {
 			offset, data = offset-int64(len(r)), append(r[:len(r):len(r)], data...)
@@ -160,8 +177,8 @@ func (p *progress) live(ev queue.LiveEvent, rest *[4][]byte) (frame, bool) {
 	return frame{}, false
 }
 
-// final returns the events for what of a result was not told yet.
-func (p *progress) final(attempt int, r *job.Result) []frame {
+// final returns the events for the part of a result that was not sent yet.
+func (p *Progress) final(attempt int, r *job.Result) []frame {
 	var outs []frame
 	for i, part := range parts {
 		s := r.Step(part.step)
