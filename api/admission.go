@@ -1,14 +1,55 @@
 package api
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/ccee-dev/ccee/queue"
+	"github.com/ccee-dev/ccee/submit"
 )
+
+// refusals says how each refusal of a submission is answered; some have more in their bodies and headers, see refuseSubmission.
+var refusals = map[submit.Code]struct {
+	status       int
+	code, reason string
+}{
+	submit.RateLimited:       {http.StatusTooManyRequests, "rate_limited", ""},
+	submit.SubmitRateLimited: {http.StatusTooManyRequests, "submit_rate_limited", ""},
+	submit.QuotaExceeded:     {http.StatusTooManyRequests, "quota_exceeded", ""},
+	submit.TooLarge:          {http.StatusRequestEntityTooLarge, "payload_too_large", "request_size_exceeded"},
+	submit.KeyReused:         {http.StatusUnprocessableEntity, "idempotency_key_reused", "body_differs"},
+	submit.NotFound:          {http.StatusNotFound, "not_found", ""},
+	submit.NoRuntimes:        {http.StatusServiceUnavailable, "submission_unavailable", "no_runtimes"},
+	submit.StorageFull:       {http.StatusServiceUnavailable, "submission_unavailable", "storage_full"},
+	submit.Unavailable:       {http.StatusServiceUnavailable, "submission_unavailable", "queue_unreachable"},
+}
+
+// refuseSubmission answers why a submission was not admitted.
+func (s *Server) refuseSubmission(c *call, err error) {
+	refused := new(submit.Refusal)
+	if !errors.As(err, &refused) {
+		c.unavailable(err)
+		return
+	}
+	r := refusals[refused.Code]
+	switch refused.Code {
+	case submit.RateLimited, submit.SubmitRateLimited:
+		c.tooMany(r.code, refused.Rate, s.opts.RateWindow)
+	case submit.QuotaExceeded:
+		c.overQuota(refused.Quota)
+	case submit.TooLarge:
+		c.json(r.status, tooLarge{
+			Error: r.code, TraceID: c.trace, Reason: r.reason, Field: refused.Size.Field, Bytes: refused.Size.Bytes, MaxBytes: refused.Size.MaxBytes,
+		})
+	case submit.StorageFull, submit.Unavailable:
+		c.unavailable(refused.Err)
+	default:
+		c.refuse(r.status, r.code, r.reason)
+	}
+}
 
 // tooLarge is the body of a 413 for a text that has too many bytes, though not too many characters.
 type tooLarge struct {
@@ -18,31 +59,6 @@ type tooLarge struct {
 	Field    string `json:"field"`
 	Bytes    int    `json:"bytes"`
 	MaxBytes int    `json:"maxBytes"`
-}
-
-// tooLarge holds source and input to the server's byte limits, the source first; nil if they fit.
-func (s *Server) tooLarge(sub submission) *tooLarge {
-	for _, part := range []struct {
-		field    string
-		len, max int
-	}{
-		{"sourceCode", len(sub.spec.Source), s.opts.MaxSourceBytes},
-		{"stdin", len(sub.spec.Stdin), s.opts.MaxStdinBytes},
-	} {
-		if part.len > part.max {
-			return &tooLarge{
-				Error: "payload_too_large", Reason: "request_size_exceeded", Field: part.field, Bytes: part.len, MaxBytes: part.max,
-			}
-		}
-	}
-	return nil
-}
-
-// refuseSize answers that a text is too large.
-func (s *Server) refuseSize(c *call, big *tooLarge) {
-	s.audit(c, "submission_rejected_size", "", map[string]any{"field": big.Field, "bytes": big.Bytes, "maxBytes": big.MaxBytes})
-	big.TraceID = c.trace
-	c.json(http.StatusRequestEntityTooLarge, big)
 }
 
 // overQuotaBody is the body of a 429 for a quota that is used up.
@@ -67,9 +83,6 @@ type quotaUsage struct {
 	DailyJobs   int64  `json:"dailyJobs"`
 	StoredBytes *int64 `json:"storedBytes,omitempty"`
 }
-
-// maxStored is how many bytes the tenant's jobs may take.
-func (s *Server) maxStored(c *call) int64 { return cmp.Or(c.who.MaxStoredBytes, s.opts.MaxStoredBytes) }
 
 // retryAfterBusy is when a tenant with all of its concurrent jobs may try again, in seconds: what a job takes by default. A place is
 // free when one of them ends.
