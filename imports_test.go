@@ -14,11 +14,12 @@ import (
 // security property: api and worker, which handle tenants' bytes as an unprivileged user, can't reach the code that runs
 // as root. ARCHITECTURE.md draws it.
 var mayImport = map[string][]string{
-	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "api/decode", "api/view", "api/live", "queue", "submit"},
+	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "api/decode", "api/view", "api/live", "queue", "share", "submit"},
 	"api/decode":        {"job", "api/webhook", "queue", "submit"},
 	"api/view":          {"job", "api/decode", "queue"},
 	"api/live":          {"job", "api/view", "queue"},
 	"submit":            {"job", "queue"},
+	"share":             {},
 	"job":               {},
 	"api/auth":          {},
 	"api/webhook":       {},

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/ccee-dev/ccee/queue"
+	"github.com/ccee-dev/ccee/share"
 )
 
 // The bounds of the deliveries that are under way at once. A receiver may take all of webhook.Timeout, so what one tenant or one host may have
 // at once is what others have to wait for.
 const (
 	maxDeliveries  = 24
-	tenantPercent  = 33 // of those that other tenants leave, for one tenant: the rule of the worker's places, see worker/share.go
+	tenantPercent  = 33 // of those that other tenants leave, for one tenant: see package share
 	hostDeliveries = 2
 
 	hostPause    = 10 * time.Second // after a host did not answer in time; doubled each further time
@@ -26,8 +27,7 @@ type deliveries struct {
 	changed chan struct{} // one has ended; holds one signal
 
 	mu      sync.Mutex // guards all below
-	all     int
-	tenants map[string]int
+	tenants *share.Table
 	hosts   map[string]int
 	slow    map[string]slowHost
 }
@@ -39,23 +39,19 @@ type slowHost struct {
 }
 
 func newDeliveries() *deliveries {
-	return &deliveries{changed: make(chan struct{}, 1), tenants: map[string]int{}, hosts: map[string]int{}, slow: map[string]slowHost{}}
+	return &deliveries{changed: make(chan struct{}, 1), tenants: share.New(maxDeliveries, tenantPercent), hosts: map[string]int{}, slow: map[string]slowHost{}}
 }
 
 func (d *deliveries) begin(tenant, host string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.all++
-	d.tenants[tenant]++
+	d.tenants.Add(tenant, 1)
 	d.hosts[host]++
 }
 
 func (d *deliveries) end(tenant, host string) {
 	d.mu.Lock()
-	d.all--
-	if d.tenants[tenant]--; d.tenants[tenant] == 0 {
-		delete(d.tenants, tenant)
-	}
+	d.tenants.Add(tenant, -1)
 	if d.hosts[host]--; d.hosts[host] == 0 {
 		delete(d.hosts, host)
 	}
@@ -87,13 +83,7 @@ func (d *deliveries) answered(host string, inTime bool, now time.Time) {
 func (d *deliveries) busy(now time.Time) queue.Busy {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b := queue.Busy{Hosts: map[string]time.Duration{}}
-	for tenant, n := range d.tenants {
-		left := maxDeliveries - (d.all - n)
-		if 100*n >= tenantPercent*left { // one more would be more than its part, rounded up
-			b.Tenants = append(b.Tenants, tenant)
-		}
-	}
+	b := queue.Busy{Tenants: d.tenants.Full(), Hosts: map[string]time.Duration{}}
 	for host, s := range d.slow {
 		if left := s.until.Sub(now); left >= time.Millisecond {
 			b.Hosts[host] = left

@@ -145,7 +145,7 @@ func TestDeliveriesUnderWay(t *testing.T) {
 	// With each tenant there is less for the next, and there is some for many.
 	d = newDeliveries()
 	tenants := 0
-	for ; d.all < maxDeliveries; tenants++ {
+	for ; d.tenants.All() < maxDeliveries; tenants++ {
 		name := fmt.Sprint("tenant-", tenants)
 		for !slices.Contains(d.busy(at).Tenants, name) {
 			d.begin(name, "")

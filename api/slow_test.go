@@ -100,11 +100,7 @@ func TestSlowBodiesOfOneTenant(t *testing.T) {
 			if tt.held == strangerBodies/4 {
 				budget = s.server.strangerBodies
 			}
-			held := func() int64 {
-				budget.mu.Lock()
-				defer budget.mu.Unlock()
-				return budget.all
-			}
+			held := budget.taken
 			for _, key := range tt.slow {
 				for range tt.each {
 					half(t, url, tt.path, key, tt.chunked, tt.sent)
@@ -154,9 +150,7 @@ func TestSlowBodiesEnd(t *testing.T) {
 		t.Errorf("after %v, want the grace of %v at least", took, paceGrace)
 	}
 	patience.Until(t, "the room is given back", func() (bool, string) {
-		s.server.bodies.mu.Lock()
-		defer s.server.bodies.mu.Unlock()
-		return s.server.bodies.all == 0, fmt.Sprint(s.server.bodies.all)
+		return s.server.bodies.taken() == 0, fmt.Sprint(s.server.bodies.taken())
 	})
 }
 
