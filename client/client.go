@@ -1,7 +1,3 @@
-// Package client speaks the REST API of CCEE; api/openapi.yaml is its contract.
-//
-//	c := client.New("https://ccee.example", "KEY")
-//	job, err := c.Run(ctx, client.Submission{Language: "python", SourceCode: "print(6*7)"})
 package client
 
 import (
@@ -31,22 +27,23 @@ const (
 type Client struct {
 	url, key string
 	http     *http.Client
+	pause    time.Duration // before the second try of a call; doubled each time
 }
 
 // New returns a client of the API at that URL with that API key.
 func New(url, key string) *Client {
-	return &Client{url: strings.TrimSuffix(url, "/"), key: key, http: &http.Client{}}
+	return &Client{url: strings.TrimSuffix(url, "/"), key: key, http: &http.Client{}, pause: firstPause}
 }
 
-// Error is an answer that refuses.
+// Error is the answer of a server that refused a call.
 type Error struct {
 	Status     int    // of HTTP
 	Code       string // "quota_exceeded"
 	Reason     string // "max_concurrent_jobs"
 	TraceID    string // under which the server's log has it
 	RetryAfter time.Duration
-	Issues     json.RawMessage // what is wrong with the request, field by field
-	Body       []byte          // all that was said
+	Issues     json.RawMessage // the faults of the request, field by field
+	Body       []byte          // the whole answer
 
 	call string
 }
@@ -74,11 +71,11 @@ type request struct {
 	wait         time.Duration // for which the server may keep the answer back
 }
 
-// again reports whether the call does no harm when it is made twice.
+// again reports whether the call may be made twice.
 func (r *request) again() bool { return r.method != http.MethodPost || r.key != "" }
 
-// call makes a call and decodes its answer into out, unless that is nil. It is made again when there was no answer, or one that says
-// that it is only for the moment.
+// call makes a call and decodes its answer into out, unless that is nil. It tries again when there was no answer, or a 503 that asks for
+// another try soon.
 func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
 	var payload []byte
 	if r.body != nil {
@@ -87,7 +84,7 @@ func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
 			return nil, fmt.Errorf("encode the request: %w", err)
 		}
 	}
-	pause := firstPause
+	pause := c.pause
 	for attempt := 1; ; attempt++ {
 		body, err := c.once(ctx, r, payload)
 		if err == nil {
@@ -165,7 +162,7 @@ func (c *Client) send(ctx context.Context, r request, payload []byte) (*http.Res
 	return c.http.Do(req)
 }
 
-// refusal reads an answer that refuses, of the application or of the layer below it.
+// refusal reads the answer of a refused call, from the application or from the layer below it.
 func (c *Client) refusal(r request, resp *http.Response, body []byte) *Error {
 	e := &Error{Status: resp.StatusCode, Body: body, call: r.method + " " + c.url + r.path}
 	var said struct {
