@@ -62,6 +62,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %d %s: %s", e.call, e.Status, http.StatusText(e.Status), said)
 }
 
+// errTooLarge means that the answer has more bytes than a client reads; the next one would, too.
+var errTooLarge = fmt.Errorf("the answer has more than %d bytes", maxBody)
+
 // request is one call.
 type request struct {
 	method, path string
@@ -102,7 +105,7 @@ func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
 			}
 			pause = max(pause, refused.RetryAfter)
 		}
-		if attempt == maxAttempts || !r.again() || !sleep(ctx, pause) {
+		if errors.Is(err, errTooLarge) || attempt == maxAttempts || !r.again() || !sleep(ctx, pause) {
 			return nil, err
 		}
 		pause *= 2
@@ -134,7 +137,7 @@ func (c *Client) once(ctx context.Context, r request, payload []byte) ([]byte, e
 	case err != nil:
 		return nil, fmt.Errorf("%s %s%s: read the answer: %w", r.method, c.url, r.path, err)
 	case len(body) > maxBody:
-		return nil, fmt.Errorf("%s %s%s: the answer has more than %d bytes", r.method, c.url, r.path, maxBody)
+		return nil, fmt.Errorf("%s %s%s: %w", r.method, c.url, r.path, errTooLarge)
 	case resp.StatusCode/100 != 2:
 		return nil, c.refusal(r, resp, body)
 	}
