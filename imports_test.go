@@ -14,7 +14,12 @@ import (
 // security property: api and worker, which handle tenants' bytes as an unprivileged user, can't reach the code that runs
 // as root. ARCHITECTURE.md draws it.
 var mayImport = map[string][]string{
-	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "queue"},
+	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "api/decode", "api/view", "api/live", "queue", "share", "submit"},
+	"api/decode":        {"job", "api/webhook", "queue", "submit"},
+	"api/view":          {"job", "api/decode", "queue"},
+	"api/live":          {"job", "api/view", "queue"},
+	"submit":            {"job", "queue"},
+	"share":             {},
 	"job":               {},
 	"api/auth":          {},
 	"api/webhook":       {},
@@ -56,12 +61,12 @@ var hasHome = map[string][]string{
 	"github.com/redis/go-redis":              {"queue"},
 	"github.com/jackc/pgx":                   {"archive"},
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
-	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "worker", "archive", "daemon", "supervise", "policy"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "submit", "worker", "archive", "daemon", "supervise", "policy"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
-	"github.com/openai/openai-go":            {"api/analysis"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
 	"github.com/getkin/kin-openapi":          {"api", "api/contract"}, // tests only: holds the server to openapi.yaml
+	"go.yaml.in/yaml":                        {"api"},                 // /openapi.json is made of openapi.yaml; the standard library reads no YAML
 	"github.com/google/go-containerregistry": {"rootfs"},
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
@@ -125,6 +130,47 @@ func check(t *testing.T, path, dir, imported string, allowed []string) {
 	for prefix, homes := range hasHome {
 		if strings.HasPrefix(imported, prefix) && !contains(homes, dir) {
 			t.Errorf("%s: %s is at home in %v, not in %s", path, prefix, homes, dir)
+		}
+	}
+}
+
+// withoutHTTP are packages that know no HTTP, so that every surface that takes submissions can be built on them. What they import of ours
+// must not bring it in either.
+var withoutHTTP = []string{"submit", "queue", "job"}
+
+func TestImportsWithoutHTTP(t *testing.T) {
+	for _, pkg := range withoutHTTP {
+		reach(t, pkg, pkg, map[string]bool{})
+	}
+}
+
+// reach follows the imports of a package of ours, and what it imports of ours, and fails the test where it finds net/http.
+func reach(t *testing.T, dir, way string, seen map[string]bool) {
+	t.Helper()
+	if seen[dir] {
+		return
+	}
+	seen[dir] = true
+	files, err := filepath.Glob(filepath.Join(filepath.FromSlash(dir), "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s has no Go file: %v", dir, err)
+	}
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, imp := range f.Imports {
+			p, _ := strconv.Unquote(imp.Path.Value)
+			if p == "net/http" || strings.HasPrefix(p, "net/http/") {
+				t.Errorf("%s: %s imports %s: submissions come by other protocols too", path, way, p)
+			}
+			if ours, ok := strings.CutPrefix(p, "github.com/ccee-dev/ccee/"); ok {
+				reach(t, ours, way+" > "+ours, seen)
+			}
 		}
 	}
 }
