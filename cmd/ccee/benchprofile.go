@@ -69,7 +69,7 @@ func profileLanguage(ctx context.Context, c *client.Client, spec job.Spec, cores
 	l := capacity.Language{Name: spec.Language}
 	tell("alone, in sandboxes made for it")
 	cold := spec
-	cold.Run.TmpBytes = job.DefaultRun.TmpBytes / 2 // no sandbox is made ahead with such a /tmp: daemon/ready.go
+	cold.Run.TmpBytes = job.DefaultRun.TmpBytes / 2 // no sandbox is prewarmed with such a /tmp: daemon/plan/warm.go
 	times, _, err := alone(ctx, c, cold, jobs, profileMinPause)
 	if err != nil {
 		return l, err

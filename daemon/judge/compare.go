@@ -1,4 +1,4 @@
-package daemon
+package judge
 
 import (
 	"bytes"
@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	maxNumber  = 1000 // bytes of a word that may be a number
-	maxExcerpt = 40   // bytes of an output that a message quotes
+	maxNumber  = 1000 // bytes: a longer word is not a number
+	maxExcerpt = 40   // bytes of an output that are quoted in a message
 )
 
-// compare holds an output against the expected one and says what is wrong with it; "" if nothing is. Both may be any bytes; the time is
-// linear in their lengths.
+// compare returns the first difference between an output and the expected one, "" if c allows them all. Both may be any bytes; the time
+// is linear in their lengths.
 func compare(c job.Compare, got, want []byte) string {
 	switch c.Mode {
 	case job.Exact:
@@ -30,6 +30,7 @@ func compare(c job.Compare, got, want []byte) string {
 	}
 }
 
+// compareBytes allows no difference.
 func compareBytes(got, want []byte) string {
 	n := 0
 	for n < min(len(got), len(want)) && got[n] == want[n] {
@@ -41,6 +42,7 @@ func compareBytes(got, want []byte) string {
 	return fmt.Sprintf("byte %d: %s, expected %s", n+1, excerpt(got[n:]), excerpt(want[n:]))
 }
 
+// compareLines allows other white space at the end of lines and of the output.
 func compareLines(got, want []byte) string {
 	got, want = trimSpace(got), trimSpace(want)
 	for n := 1; len(got) > 0 || len(want) > 0; n++ {
@@ -54,6 +56,7 @@ func compareLines(got, want []byte) string {
 	return ""
 }
 
+// compareWords allows other white space between words, and words that are the same.
 func compareWords(got, want []byte, same func(got, want []byte) bool) string {
 	for n := 1; ; n++ {
 		var g, w []byte
@@ -72,7 +75,7 @@ func compareWords(got, want []byte, same func(got, want []byte) bool) string {
 	}
 }
 
-// nextWord returns the first word of b, nil if there is none, and what is behind it.
+// nextWord returns the first word of b, nil if there is none, and the bytes after it.
 func nextWord(b []byte) (word, rest []byte) {
 	b = bytes.TrimLeftFunc(b, unicode.IsSpace)
 	if len(b) == 0 {
@@ -84,7 +87,7 @@ func nextWord(b []byte) (word, rest []byte) {
 	return b, nil
 }
 
-// near reports whether both are numbers and close enough to each other.
+// near reports whether both are numbers within the tolerance of c.
 func near(c job.Compare, got, want []byte) bool {
 	g, ok := number(got)
 	w, also := number(want)
@@ -94,10 +97,11 @@ func near(c job.Compare, got, want []byte) bool {
 	if math.IsNaN(g) || math.IsNaN(w) { // nan in Python and C, NaN in JavaScript and Java
 		return math.IsNaN(g) && math.IsNaN(w)
 	}
-	off := math.Abs(g - w)
-	return g == w || off <= c.AbsTolerance || off <= c.RelTolerance*math.Abs(w) && !math.IsInf(w, 0)
+	diff := math.Abs(g - w)
+	return g == w || diff <= c.AbsTolerance || diff <= c.RelTolerance*math.Abs(w) && !math.IsInf(w, 0)
 }
 
+// number parses b as a number; false if it is not one.
 func number(b []byte) (float64, bool) {
 	if len(b) > maxNumber {
 		return 0, false
@@ -106,6 +110,7 @@ func number(b []byte) (float64, bool) {
 	return f, err == nil
 }
 
+// trimSpace is b without white space at its end.
 func trimSpace(b []byte) []byte { return bytes.TrimRightFunc(b, unicode.IsSpace) }
 
 // excerpt quotes the beginning of b.

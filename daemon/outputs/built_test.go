@@ -1,4 +1,4 @@
-package daemon
+package outputs
 
 import (
 	"errors"
@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
@@ -45,7 +44,7 @@ func builtTree(t *testing.T, more func(dir string) error) *os.File {
 }
 
 // What a build leaves is carried to the tests whole, or the job ends: a program with a part missing fails in ways that nobody can explain.
-func TestCarried(t *testing.T) {
+func TestListBuilt(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		more func(dir string) error
@@ -56,9 +55,9 @@ func TestCarried(t *testing.T) {
 		{"a link", func(dir string) error { return os.Symlink("/etc/passwd", dir+"/link") }, "(symlink)"},
 		{"a FIFO", func(dir string) error { return unix.Mkfifo(dir+"/pipe", 0o644) }, "(fifo)"},
 		{"a socket", func(dir string) error { return unix.Mknod(dir+"/socket", unix.S_IFSOCK|0o644, 0) }, "(socket)"},
-		{"too large", func(dir string) error { return os.Truncate(dir+"/Main.class", maxProgram+1) }, "(too_large)"},
+		{"too large", func(dir string) error { return os.Truncate(dir+"/Main.class", maxBuiltSize+1) }, "(too_large)"},
 		{"too large together", func(dir string) error {
-			return errors.Join(os.Truncate(dir+"/Main.class", maxProgram/2), os.Truncate(dir+"/bin/tool", maxProgram/2+1))
+			return errors.Join(os.Truncate(dir+"/Main.class", maxBuiltSize/2), os.Truncate(dir+"/bin/tool", maxBuiltSize/2+1))
 		}, "(no_room)"},
 		{"more than its size", func(dir string) error {
 			f, err := os.OpenFile(dir+"/Main.class", os.O_WRONLY, 0)
@@ -66,20 +65,20 @@ func TestCarried(t *testing.T) {
 				return err
 			}
 			defer f.Close()
-			return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, maxKept+1)
+			return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, MaxBuilt+1)
 		}, "takes 64 MiB of memory"},
-		{"too many", func(dir string) error { return touchMany(dir, maxBuiltBy-1, 1) }, "(too_many)"},
-		{"too long names", func(dir string) error { return touchMany(dir, maxBuiltBy-2, 255) }, ""},
+		{"too many", func(dir string) error { return touchMany(dir, maxBuiltFiles-1, 1) }, "(too_many)"},
+		{"too long names", func(dir string) error { return touchMany(dir, maxBuiltFiles-2, 255) }, ""},
 		{"too long names together", func(dir string) error {
 			if err := os.Mkdir(dir+"/long", 0o755); err != nil {
 				return err
 			}
-			return touchMany(dir+"/long", maxBuiltBy-2, 255)
+			return touchMany(dir+"/long", maxBuiltFiles-2, 255)
 		}, "names have"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := builtTree(t, tt.more)
-			files, why := carried(int(dir.Fd()))
+			files, why := ListBuilt(int(dir.Fd()))
 			if (why == "") != (tt.why == "") || !strings.Contains(why, tt.why) {
 				t.Fatalf("%q, want %q", why, tt.why)
 			}
@@ -111,29 +110,4 @@ func touchMany(dir string, n, length int) error {
 		}
 	}
 	return nil
-}
-
-// What is built lies there, beside what runs: both come out of the same budget.
-func TestTrialNeed(t *testing.T) {
-	of := func(name string, memory int64) step {
-		return step{name: name, limits: job.Limits{MemoryBytes: memory << 20, CPUMillicores: memory, PidsMax: memory}}
-	}
-	compile := of("compile", 512)
-	small := of("compile", 40)
-	for _, tt := range []struct {
-		name string
-		trial
-		memory, millicores int64
-	}{
-		{"nothing is built", trial{program: program{plan: plan{steps: []step{of("run", 128)}}}, tests: []test{{step: of("run", 128)}, {step: of("run", 256)}}}, 256, 256},
-		{"compile is larger", trial{program: program{build: &compile}, tests: []test{{step: of("run", 128)}}}, 512, 512},
-		{"run is larger", trial{program: program{build: &compile}, tests: []test{{step: of("run", 1024)}}}, 64 + 1024, 1024},
-		{"a small build", trial{program: program{build: &small}, tests: []test{{step: of("run", 128)}}}, 40 + 128, 128},
-		{"both are built", trial{program: program{build: &compile}, checker: &program{build: &compile, plan: plan{steps: []step{compile, of("run", 100)}}}, tests: []test{{step: of("run", 128)}}}, 64 + 512, 512},
-		{"both are built and then run", trial{program: program{build: &compile}, checker: &program{build: &compile, plan: plan{steps: []step{compile, of("run", 900)}}}, tests: []test{{step: of("run", 128)}}}, 128 + 900, 900},
-	} {
-		if got := tt.need(); got.memory != tt.memory<<20 || got.millicores != tt.millicores || got.pids != tt.millicores+1 {
-			t.Errorf("%s: %d MiB, %d millicores and %d processes, want %d, %d and one more", tt.name, got.memory>>20, got.millicores, got.pids, tt.memory, tt.millicores)
-		}
-	}
 }

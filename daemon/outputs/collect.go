@@ -1,4 +1,4 @@
-package daemon
+package outputs
 
 import (
 	"context"
@@ -15,68 +15,76 @@ import (
 )
 
 const (
-	// maxEntries bounds how many directory entries are noted for one job: those that a glob matches or leads into. The others are
-	// bounded by what a workspace can hold.
+	// maxEntries bounds how many directory entries are noted for one job: those that a glob matches or leads into. The number of
+	// others is bounded by the inodes of a workspace.
 	maxEntries = 16_384
-	// maxSkipped bounds how many of those that don't come out are named.
+	// maxSkipped bounds how many of the files that are left out are named.
 	maxSkipped = 64
 
 	// maxHeld bounds in bytes the output files of all jobs together that are held in memory, from when they are read until the
-	// job's caller has them; as base64 they take as much again, and a third. Up to smallBody a job's aren't counted.
-	maxHeld = 64 << 20
+	// job's caller has them; encoded as base64 they take another four thirds of that. A job with at most uncounted bytes is not counted.
+	maxHeld   = 64 << 20
+	uncounted = 16 << 10
 )
 
-// search looks for output files beneath the directory of a job whose processes are all gone. All in there may be a trap: every name
-// is resolved beneath the directory without following any link, and what is no regular file is never opened.
+// Collector collects the output files of jobs. It bounds how much memory they take together.
+type Collector struct {
+	memory *semaphore.Weighted // bytes
+}
+
+// NewCollector returns a Collector that holds no files.
+func NewCollector() *Collector { return &Collector{memory: semaphore.NewWeighted(maxHeld)} }
+
+// Collect reads the files beneath the directory dir that globs match, as far as l allows; dir is -1 for a job whose sandbox was never set
+// up. It waits while too many bytes of other jobs are held. The files count as held until release is called.
+func (c *Collector) Collect(ctx context.Context, dir int, globs job.Globs, l job.Limits) (out *job.OutputFiles, release func()) {
+	s, release := newSearch(dir, globs, l), func() {}
+	if dir < 0 {
+		return &s.out, release
+	}
+	s.walk("")
+	if s.bytes > uncounted {
+		// It waits even if ctx has ended, as a cancelled job has output files too; not for ever, since every holder writes its answer under a deadline.
+		_ = c.memory.Acquire(context.WithoutCancel(ctx), s.bytes)
+		release = func() { c.memory.Release(s.bytes) }
+	}
+	s.readAll()
+	return &s.out, release
+}
+
+// search looks for files beneath the directory of a job whose processes are all gone.
 type search struct {
 	dir     int
 	globs   job.Globs
 	limits  job.Limits
 	entries int  // that may still be noted
 	depth   int  // path elements that a name may have
-	inner   bool // names stay in here, so any will do
-	open    bool // directories are made such that everybody may pass them
+	anyName bool // file names need not be valid on the wire: they stay in the daemon
+	unlock  bool // directories get a mode that lets everybody pass
 
 	found []found
-	bytes int64 // in found
+	bytes int64 // of all in found
 	out   job.OutputFiles
 }
 
-// found is a regular file that is to come out.
+// found is a regular file to read.
 type found struct {
 	name string
 	size int64
-}
-
-// outputFiles collects the files in dir that globs match, as far as l allows; dir is -1 for a job whose sandbox was never set up.
-// They are charged to held until release is called.
-func outputFiles(ctx context.Context, dir int, globs job.Globs, l job.Limits, held *semaphore.Weighted) (out *job.OutputFiles, release func()) {
-	s, release := newSearch(dir, globs, l), func() {}
-	if dir < 0 {
-		return &s.out, release
-	}
-	s.walk("")
-	if s.bytes > smallBody {
-		// Without an end: who holds any is writing its answer under a deadline, and a job that was cancelled has files too.
-		_ = held.Acquire(context.WithoutCancel(ctx), s.bytes)
-		release = func() { held.Release(s.bytes) }
-	}
-	s.readAll()
-	return &s.out, release
 }
 
 func newSearch(dir int, globs job.Globs, l job.Limits) *search {
 	return &search{dir: dir, globs: globs, limits: l, entries: maxEntries, depth: job.MaxNameDepth, out: job.OutputFiles{Files: []job.File{}}}
 }
 
-// readAll reads what was found.
+// readAll reads the files that were found.
 func (s *search) readAll() {
 	for _, f := range s.found {
 		s.read(f)
 	}
 }
 
-// walk looks at everything in the directory called name, "" for dir itself, and below it as far as a glob goes.
+// walk visits the directory called name, "" for dir itself, and its subdirectories as far as a glob matches below them.
 func (s *search) walk(name string) {
 	d, err := openBeneath(s.dir, name, unix.O_DIRECTORY)
 	if err != nil {
@@ -84,7 +92,7 @@ func (s *search) walk(name string) {
 		return
 	}
 	defer d.Close()
-	if s.open && d.Chmod(0o755) != nil {
+	if s.unlock && d.Chmod(0o755) != nil {
 		s.skip(name, job.SkipUnreadable, 0)
 		return
 	}
@@ -103,20 +111,20 @@ func (s *search) walk(name string) {
 			s.directory(e)
 		case e.file:
 			s.file(e.name, &st)
-		case kind == unix.S_IFLNK: // a glob goes below it, but nobody follows
+		case kind == unix.S_IFLNK: // a glob matches below it, but links are never followed
 			s.skip(e.name, job.SkipSymlink, 0)
 		}
 	}
 }
 
-// entry is a name that a glob matches, as a file or as a directory above one.
+// entry is a name that a glob matches, as a file or as a directory above files.
 type entry struct {
 	name        string
 	file, below bool
 }
 
-// list notes the entries of d, which is called name, in an order that doesn't hang on the kernel's. When they are too many none is
-// noted: which would hang on it too.
+// list returns the entries of d, which is called name, that a glob matches, sorted by name: the kernel's order is arbitrary. If there are
+// too many it returns none: which ones it had seen would depend on that order too.
 func (s *search) list(d *os.File, name string) ([]entry, job.SkipReason) {
 	var list []entry
 	for {
@@ -141,33 +149,33 @@ func (s *search) list(d *os.File, name string) ([]entry, job.SkipReason) {
 	}
 }
 
-// directory enters a directory if any glob does.
+// directory walks into a directory if a glob matches below it.
 func (s *search) directory(e entry) {
 	switch {
 	case !e.below:
 		s.skip(e.name, job.SkipDirectory, 0)
 	case strings.Count(e.name, "/") >= s.depth-1:
 		s.skip(e.name, job.SkipTooDeep, 0)
-	case !s.inner && job.ValidName(e.name) != nil:
+	case !s.anyName && job.ValidName(e.name) != nil:
 		s.skip(e.name, job.SkipName, 0)
 	default:
 		s.walk(e.name)
 	}
 }
 
-// kinds are the reasons not to open what is no regular file.
-var kinds = map[uint32]job.SkipReason{
+// notRegular has the reasons for skipping files that are not regular.
+var notRegular = map[uint32]job.SkipReason{
 	unix.S_IFLNK: job.SkipSymlink, unix.S_IFIFO: job.SkipFIFO, unix.S_IFSOCK: job.SkipSocket,
 	unix.S_IFCHR: job.SkipDevice, unix.S_IFBLK: job.SkipDevice,
 }
 
-// file notes a file that is to come out.
+// file notes a file to read, or why it is skipped.
 func (s *search) file(name string, st *unix.Stat_t) {
-	kind, odd := kinds[st.Mode&unix.S_IFMT]
+	reason, special := notRegular[st.Mode&unix.S_IFMT]
 	switch {
-	case odd:
-		s.skip(name, kind, 0)
-	case !s.inner && job.ValidName(name) != nil:
+	case special:
+		s.skip(name, reason, 0)
+	case !s.anyName && job.ValidName(name) != nil:
 		s.skip(name, job.SkipName, 0)
 	case int64(len(s.found)) >= s.limits.OutputFilesMax:
 		s.skip(name, job.SkipTooMany, 0)
@@ -181,9 +189,9 @@ func (s *search) file(name string, st *unix.Stat_t) {
 	}
 }
 
-// read takes a file's bytes, no more than were found in it.
+// read reads a file, up to the size that it was found with.
 func (s *search) read(f found) {
-	s.with(f, func(file *os.File, exec bool) error {
+	s.open(f, func(file *os.File, exec bool) error {
 		data := make([]byte, f.size)
 		_, err := io.ReadFull(file, data)
 		if err == nil {
@@ -193,8 +201,8 @@ func (s *search) read(f found) {
 	})
 }
 
-// with opens a file that was found for do. Where either doesn't work the file is skipped.
-func (s *search) with(f found, do func(file *os.File, exec bool) error) {
+// open opens a file that was found and calls do with it. If either fails the file is skipped.
+func (s *search) open(f found, do func(file *os.File, exec bool) error) {
 	file, err := openBeneath(s.dir, f.name, 0)
 	if err != nil {
 		s.skip(f.name, job.SkipUnreadable, 0)
@@ -207,6 +215,7 @@ func (s *search) with(f found, do func(file *os.File, exec bool) error) {
 	}
 }
 
+// skip reports a file as left out.
 func (s *search) skip(name string, reason job.SkipReason, bytes int64) {
 	if len(s.out.Skipped) == maxSkipped {
 		s.out.More++
@@ -218,8 +227,8 @@ func (s *search) skip(name string, reason job.SkipReason, bytes int64) {
 	s.out.Skipped = append(s.out.Skipped, job.Skipped{Name: name, Reason: reason, Bytes: bytes})
 }
 
-// openBeneath opens name beneath dir for reading. It follows no link, leaves neither dir nor its mount, and never waits: neither for
-// the other end of a FIFO nor for the holder of a lease.
+// openBeneath opens name beneath dir for reading (openat2(2)). It follows no link, leaves neither dir nor its mount, and never waits: neither
+// for the other end of a FIFO nor for the holder of a lease.
 func openBeneath(dir int, name string, flags uint64) (*os.File, error) {
 	if name == "" {
 		name = "."

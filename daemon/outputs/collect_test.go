@@ -1,4 +1,4 @@
-package daemon
+package outputs
 
 import (
 	"bytes"
@@ -31,10 +31,10 @@ func collected(t *testing.T, dir string, l job.Limits, globs ...string) *job.Out
 		t.Fatal(err)
 	}
 	defer d.Close()
-	held := semaphore.NewWeighted(maxHeld)
-	out, release := outputFiles(t.Context(), int(d.Fd()), g, l.Fill(job.DefaultRun), held)
+	c := NewCollector()
+	out, release := c.Collect(t.Context(), int(d.Fd()), g, l.Fill(job.DefaultRun))
 	release()
-	if !held.TryAcquire(maxHeld) {
+	if !c.memory.TryAcquire(maxHeld) {
 		t.Error("not all that was held is released")
 	}
 	return out
@@ -59,8 +59,8 @@ func summary(out *job.OutputFiles) string {
 	return b.String()
 }
 
-// TestOutputFilesBounds: each bound at its value and beyond it.
-func TestOutputFilesBounds(t *testing.T) {
+// TestCollectBounds: each bound at its value and beyond it.
+func TestCollectBounds(t *testing.T) {
 	abc := map[string]string{"a": "1", "b": "22", "c": "333"}
 	deep := map[string]string{"d/d/d/d/d/d/d/f": "8", "d/d/d/d/d/d/d/d/f": "9"}
 	for _, tt := range []struct {
@@ -88,8 +88,8 @@ func TestOutputFilesBounds(t *testing.T) {
 	}
 }
 
-// TestOutputFilesKinds: what is no regular file is reported and never opened; opening the FIFO would wait for ever.
-func TestOutputFilesKinds(t *testing.T) {
+// TestCollectKinds: what is no regular file is reported and never opened; opening the FIFO would wait for ever.
+func TestCollectKinds(t *testing.T) {
 	dir := tree(t, map[string]string{"real": "data", "sub/in": "below"})
 	at := func(name string) string { return filepath.Join(dir, name) }
 	l, err := net.Listen("unix", at("socket"))
@@ -133,8 +133,8 @@ sub/in "below"
 	}
 }
 
-// TestOutputFilesMany: too many entries are not gone through, too many reports are counted; those that no glob wants don't count.
-func TestOutputFilesMany(t *testing.T) {
+// TestCollectMany: too many entries are not gone through, too many reports are counted; those that no glob wants don't count.
+func TestCollectMany(t *testing.T) {
 	dir := t.TempDir()
 	for i := range maxEntries + 1 {
 		if err := os.Symlink("x", filepath.Join(dir, fmt.Sprintf("%06d", i))); err != nil {
@@ -198,9 +198,9 @@ func TestOpenBeneath(t *testing.T) {
 	}
 }
 
-// TestOutputFilesAreHeld: what is read is charged until it is released, and what there is no room for waits.
-func TestOutputFilesAreHeld(t *testing.T) {
-	dir := tree(t, map[string]string{"a": string(bytes.Repeat([]byte("x"), smallBody)), "b": "1"})
+// TestCollectHolds: what is read is charged until it is released, and what there is no room for waits.
+func TestCollectHolds(t *testing.T) {
+	dir := tree(t, map[string]string{"a": string(bytes.Repeat([]byte("x"), uncounted)), "b": "1"})
 	d, err := os.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -211,14 +211,14 @@ func TestOutputFilesAreHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		held := semaphore.NewWeighted(smallBody + 1)
-		_, release := outputFiles(t.Context(), int(d.Fd()), g, job.DefaultRun, held)
-		if held.TryAcquire(1) {
+		c := &Collector{semaphore.NewWeighted(uncounted + 1)}
+		_, release := c.Collect(t.Context(), int(d.Fd()), g, job.DefaultRun)
+		if c.memory.TryAcquire(1) {
 			t.Error("the files are not charged")
 		}
 		second := make(chan int, 1)
 		go func() {
-			out, release := outputFiles(t.Context(), int(d.Fd()), g, job.DefaultRun, held)
+			out, release := c.Collect(t.Context(), int(d.Fd()), g, job.DefaultRun)
 			defer release()
 			second <- len(out.Files)
 		}()
@@ -231,15 +231,15 @@ func TestOutputFilesAreHeld(t *testing.T) {
 		release()
 		if n, err := patience.Wait(second, "the second one has room"); err != nil {
 			t.Error(err)
-			held.Release(smallBody + 1) // it must end before the bubble does
+			c.memory.Release(uncounted + 1) // it must end before the bubble does
 		} else if n != 2 {
 			t.Errorf("%d files, want 2", n)
 		}
 	})
 }
 
-// TestOutputFilesModes: a mode does not keep the daemon out. What the job may change it could have read.
-func TestOutputFilesModes(t *testing.T) {
+// TestCollectModes: a mode does not keep the daemon out. What the job may change it could have read.
+func TestCollectModes(t *testing.T) {
 	if os.Geteuid() != 0 {
 		cannot(t, "needs root")
 	}
@@ -254,9 +254,9 @@ func TestOutputFilesModes(t *testing.T) {
 	}
 }
 
-// TestOutputFilesLease: a lease can outlive its processes, in flight between two sockets. Whoever opens the file then would wait for
+// TestCollectLease: a lease can outlive its processes, in flight between two sockets. Whoever opens the file then would wait for
 // /proc/sys/fs/lease-break-time; the daemon doesn't.
-func TestOutputFilesLease(t *testing.T) {
+func TestCollectLease(t *testing.T) {
 	dir := tree(t, map[string]string{"leased": "x"})
 	f, err := os.OpenFile(filepath.Join(dir, "leased"), os.O_RDWR, 0)
 	if err != nil {
@@ -269,4 +269,29 @@ func TestOutputFilesLease(t *testing.T) {
 	if got, want := summary(collected(t, dir, job.Limits{}, "*")), "\"leased\" unreadable 0\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// tree writes files below a new directory.
+func tree(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// cannot skips the test, or fails it where SANDBOX_MUST_WORK=1 says that this machine can do it.
+func cannot(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("SANDBOX_MUST_WORK") == "1" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
 }

@@ -1,4 +1,4 @@
-package daemon
+package plan
 
 import (
 	"testing"
@@ -20,53 +20,27 @@ func TestTimeLimitIsGiven(t *testing.T) {
 		{"compile", job.Spec{Compile: job.Limits{WallMs: 12_000, CPUMillicores: 1000}}, "compile"},
 	} {
 		tt.spec.Source = "x"
-		p, err := newPlan(tt.spec, java)
+		p, err := New(tt.spec, java)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range p.steps {
-			if s.name != tt.step {
+		for _, s := range p.Steps {
+			if s.Name != tt.step {
 				continue
 			}
 			check(t, tt.name, s, want)
 		}
 	}
-	for _, tt := range []struct {
-		name     string
-		run, own job.Limits
-	}{
-		{"the job's", twelve, job.Limits{}},
-		{"the test's own", job.Limits{}, twelve},
-		{"the test's own, the job's is another", job.Limits{WallMs: 1000}, twelve},
-	} {
-		spec := job.Spec{Source: "x", Run: tt.run, Tests: &job.Tests{List: []job.Test{{Run: tt.own}}}}
-		p, err := newPlan(spec, python)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := newTest(&spec, 0, p, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		check(t, "a test: "+tt.name, got.step, want)
-	}
-	checker := job.Checker{Source: "x", Run: twelve}
-	p, err := newPlan(checker.Spec(), python)
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog := newProgram(p, "")
-	check(t, "a checker", prog.judge(&test{}, nil).steps[0], want)
 }
 
-func check(t *testing.T, name string, s step, cpuMs int64) {
+func check(t *testing.T, name string, s Step, cpuMs int64) {
 	t.Helper()
-	if s.limits.CPUMs != cpuMs {
-		t.Errorf("%s: cpuMs is %d, want %d", name, s.limits.CPUMs, cpuMs)
+	if s.Limits.CPUMs != cpuMs {
+		t.Errorf("%s: cpuMs is %d, want %d", name, s.Limits.CPUMs, cpuMs)
 	}
-	p := s.process(filter{})
+	p := s.Process()
 	if got := p.CPUTime.Milliseconds(); got != cpuMs {
-		t.Errorf("%s: the sandbox is told %d ms of CPU time, want %d", name, got, cpuMs)
+		t.Errorf("%s: the sandbox gets %d ms of CPU time, want %d", name, got, cpuMs)
 	}
 	for _, r := range p.Rlimits {
 		if r.Type == unix.RLIMIT_CPU && int64(r.Soft)*1000 < cpuMs {
@@ -75,22 +49,40 @@ func check(t *testing.T, name string, s step, cpuMs int64) {
 	}
 }
 
-// TestTimeLimitOfWarm: a runtime that was started ahead gets the CPU time of its job, not that of the usual one.
+// TestTimeLimitOfWarm: a warm runtime gets the CPU time of its job, not that of the usual one.
 func TestTimeLimitOfWarm(t *testing.T) {
 	lang := python
 	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
-	p, err := newPlan(job.Spec{Source: "x", Run: job.Limits{WallMs: 12_000}}, lang)
+	p, err := New(job.Spec{Source: "x", Run: job.Limits{WallMs: 12_000}}, lang)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ahead := p.warm(filter{})
-	if ahead == nil {
-		t.Fatal("a job with another time limit is not served by a runtime that was started ahead")
+	warm := p.WarmProgram()
+	if warm == nil {
+		t.Fatal("a job with another time limit is not served by a warm runtime")
 	}
-	for _, r := range ahead.Rlimits {
+	for _, r := range warm.Rlimits {
 		if r.Type == unix.RLIMIT_CPU && r.Hard != unix.RLIM_INFINITY {
 			t.Errorf("it is started with RLIMIT_CPU %d, which can't be raised", r.Hard)
 		}
 	}
-	check(t, "warm", p.warmed().steps[0], 13_000)
+	check(t, "warm", p.Warmed().Steps[0], 13_000)
+}
+
+func TestOutputTailRefused(t *testing.T) {
+	for _, tt := range []struct {
+		spec  job.Spec
+		field string
+	}{
+		{job.Spec{Run: job.Limits{OutputBytes: 10, OutputTailBytes: 11}}, "run.outputTailBytes"},
+		{job.Spec{Compile: job.Limits{OutputBytes: 10, OutputTailBytes: 11}}, "compile.outputTailBytes"},
+		{job.Spec{Run: job.Limits{OutputTailBytes: -1}}, "run.outputTailBytes"},
+		{job.Spec{Run: job.Limits{OutputTailBytes: job.MiB + 1}}, "run.outputTailBytes"},
+	} {
+		tt.spec.Source = "x"
+		_, err := New(tt.spec, java)
+		if e, ok := err.(*job.Error); !ok || e.Code != job.EInvalid || e.Field != tt.field {
+			t.Errorf("%+v: %v, want an error of the field %s", tt.spec.Run, err, tt.field)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package plan
 
 import (
 	"maps"
@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 )
@@ -17,95 +18,101 @@ import (
 const (
 	insideID = 1000 // uid and gid of the program
 	hostname = "sandbox"
-	workDir  = "/workspace"
 
-	// firstHostID is where the slots' host ids begin: far above what distributions and container engines hand out, below
-	// 2^31 for the sake of old tools.
-	firstHostID = 1_879_048_192
+	// WorkDir is where the job's files are, and the working directory of its programs.
+	WorkDir = "/workspace"
 
 	shmBytes = 64 * job.MiB // /dev/shm, as Docker's default; it is charged to the job's memory
 )
 
-// plan is what a job comes to in kernel words, before anything is done. It is made by pure functions.
-type plan struct {
-	tenant  string // whose job it is
-	lang    job.Language
-	steps   []step
-	outputs job.Globs // of what is read when the last step is over; nil for nothing
+// Plan is a job in kernel words, before anything is done.
+type Plan struct {
+	Tenant  string // whose job it is
+	Lang    job.Language
+	Steps   []Step
+	Outputs job.Globs // of the files to read after the last step; nil for none
 
-	loopback bool // the sandboxes have a network of their own, see job.NetworkLoopback
+	Loopback bool // its sandboxes have a loopback device, see job.NetworkLoopback
 
 	source, class string // see sourceNames
 }
 
-// step is one program of a plan.
-type step struct {
-	name   string // "compile" or "run"
-	args   []string
-	env    []string
-	stdin  []byte
-	files  []nsjail.File // written before the program starts
-	source int           // see nsjail.Process.Source
-	limits job.Limits
+// Step is one program of a plan.
+type Step struct {
+	Name   string // "compile", "run" or "checker"
+	Args   []string
+	Env    []string
+	Stdin  []byte
+	Files  []nsjail.File // written before the program starts
+	Source int           // see nsjail.Process.Source
+	Limits job.Limits
 
-	interleave bool
-	test       int  // see job.Event
-	after      bool // another step of the job, in the same sandbox
+	Interleave bool
+	Test       int  // see job.Event
+	After      bool // another step ran before it in the same sandbox
 
-	// Of a step that goes on as a program which was started ahead; see warm.go.
-	mayPause bool
-	extra    int64 // bytes of memory that are not the job's
+	// For a step that continues a program which was started before there was a job; see warm.go.
+	MayPause    bool
+	MemoryExtra int64 // bytes of memory that are not charged to the job
 }
 
-// newPlan works out the steps of spec in lang. Its errors are the caller's: *job.Error with code EInvalid.
-func newPlan(spec job.Spec, lang job.Language) (plan, error) {
+// New plans the steps of spec in lang. Its errors are the caller's: *job.Error with code EInvalid.
+func New(spec job.Spec, lang job.Language) (Plan, error) {
 	compile, run, err := stepLimits(&spec, &lang)
 	if err != nil {
-		return plan{}, err
+		return Plan{}, err
 	}
 	source, class, err := sourceNames(&spec, &lang)
 	if err != nil {
-		return plan{}, err
+		return Plan{}, err
 	}
 	files, err := planFiles(&spec, source)
 	if err != nil {
-		return plan{}, err
+		return Plan{}, err
 	}
 	outputs, err := job.ParseGlobs(spec.OutputFiles)
 	if err != nil {
-		return plan{}, err
+		return Plan{}, err
 	}
-	p := plan{tenant: spec.Tenant, lang: lang, outputs: outputs, loopback: spec.Network == job.NetworkLoopback, source: source, class: class}
+	p := Plan{Tenant: spec.Tenant, Lang: lang, Outputs: outputs, Loopback: spec.Network == job.NetworkLoopback, source: source, class: class}
 	if len(lang.Compile) > 0 {
-		p.steps = append(p.steps, step{
-			name:   "compile",
-			args:   expand(lang.Compile, words(source, class, compile)),
-			env:    environment(lang.Env, nil, words(source, class, compile)),
-			limits: compile,
+		p.Steps = append(p.Steps, Step{
+			Name:   "compile",
+			Args:   expand(lang.Compile, words(source, class, compile)),
+			Env:    environment(lang.Env, nil, words(source, class, compile)),
+			Limits: compile,
 		})
 	}
-	p.steps = append(p.steps, p.run(&spec, run))
-	p.steps[0].files = files
-	for i := range p.steps {
-		p.steps[i].interleave, p.steps[i].after = spec.Interleave, i > 0
+	p.Steps = append(p.Steps, p.RunStep(&spec, run))
+	p.Steps[0].Files = files
+	for i := range p.Steps {
+		p.Steps[i].Interleave, p.Steps[i].After = spec.Interleave, i > 0
 	}
 	return p, nil
 }
 
-// run is the run step of spec under these limits, without files.
-func (p *plan) run(spec *job.Spec, l job.Limits) step {
+// NewProgram plans one program that no language runs, such as the probes of the self-test.
+func NewProgram(args []string, limits job.Limits, loopback bool) Plan {
+	return Plan{Loopback: loopback, Steps: []Step{{Name: "run", Args: args, Env: environment(nil, nil, job.Words{}), Limits: limits}}}
+}
+
+// RunStep is the run step for the arguments, environment and stdin of spec under the limits l, without files.
+func (p Plan) RunStep(spec *job.Spec, l job.Limits) Step {
 	w := words(p.source, p.class, l)
-	return step{
-		name:   "run",
-		args:   append(expand(p.lang.Run, w), spec.Args...),
-		env:    environment(p.lang.Env, spec.Env, w),
-		stdin:  spec.Stdin,
-		limits: l,
+	return Step{
+		Name:   "run",
+		Args:   append(expand(p.Lang.Run, w), spec.Args...),
+		Env:    environment(p.Lang.Env, spec.Env, w),
+		Stdin:  spec.Stdin,
+		Limits: l,
 	}
 }
 
-// planFiles lists the source and the job's files. Two files that can't exist together are refused here: inside the sandbox
-// it would look like a fault of ours.
+// Last is the last step: the one that runs the program.
+func (p Plan) Last() *Step { return &p.Steps[len(p.Steps)-1] }
+
+// planFiles lists the source and the job's files. Two files that can't exist together are refused here: in the sandbox
+// that would look like a fault of ours.
 func planFiles(spec *job.Spec, source string) ([]nsjail.File, error) {
 	var files []nsjail.File
 	if spec.Source != "" {
@@ -135,11 +142,12 @@ func planFiles(spec *job.Spec, source string) ([]nsjail.File, error) {
 	return files, nil
 }
 
-// words are those of a step under l. Clients of the original write 1024 for a core.
+// words are the placeholders of a command line under l, such as {source}. A core counts as up to 1024 millicores, as clients of the original write it.
 func words(source, class string, l job.Limits) job.Words {
 	return job.Words{Source: source, Class: class, MemoryBytes: l.MemoryBytes, CPUs: min((l.CPUMillicores+1023)/1024, int64(runtime.NumCPU()))}
 }
 
+// expand replaces the placeholders in args.
 func expand(args []string, w job.Words) []string {
 	out := make([]string, len(args))
 	for i, a := range args {
@@ -148,12 +156,12 @@ func expand(args []string, w job.Words) []string {
 	return out
 }
 
-// environment is the whole environment of a program, sorted: the base, then the language's, then the job's, each winning
-// over what comes before it. The language's values may have words.
+// environment is the whole environment of a program, sorted: the base, then the language's, then the job's; later values replace
+// earlier ones. The language's values may have placeholders.
 func environment(lang, spec map[string]string, w job.Words) []string {
 	all := map[string]string{
 		"PATH":   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME":   workDir,
+		"HOME":   WorkDir,
 		"LANG":   "C.UTF-8",
 		"TMPDIR": "/tmp",
 	}
@@ -169,73 +177,69 @@ func environment(lang, spec map[string]string, w job.Words) []string {
 	return out
 }
 
-// need is what p takes out of the budgets.
-func (p plan) need() need {
-	n := need{tenant: p.tenant}
-	for _, s := range p.steps {
-		n.memory = max(n.memory, s.limits.MemoryBytes+beside(s.limits))
-		n.millicores = max(n.millicores, s.limits.CPUMillicores)
-		n.pids = max(n.pids, s.limits.PidsMax+1)
+// Need is the part of the daemon's budget that p reserves: the largest of its steps, which never run together.
+func (p Plan) Need() slots.Need {
+	n := slots.Need{Tenant: p.Tenant}
+	for _, s := range p.Steps {
+		n.Memory = max(n.Memory, s.Limits.MemoryBytes+uncharged(s.Limits))
+		n.Millicores = max(n.Millicores, s.Limits.CPUMillicores)
+		n.Pids = max(n.Pids, s.Limits.PidsMax+1)
 	}
 	return n
 }
 
-// config describes the sandbox for all of p's steps, on the image unpacked at root and with the host ids of that slot.
-func (p plan) config(root string, slot int) nsjail.Config {
+// Config describes the sandbox for all steps of p, on the image that is unpacked at root and with the host ids of slot.
+func (p Plan) Config(root string, slot int) nsjail.Config {
 	// The sandbox's mounts outlive the steps, so they have the larger size of them; each step's memory limit still holds.
 	var l job.Limits
-	for _, s := range p.steps {
-		l.WorkspaceBytes = max(l.WorkspaceBytes, s.limits.WorkspaceBytes)
-		l.WorkspaceInodes = max(l.WorkspaceInodes, s.limits.WorkspaceInodes)
-		l.TmpBytes = max(l.TmpBytes, s.limits.TmpBytes)
-		l.TmpInodes = max(l.TmpInodes, s.limits.TmpInodes)
+	for _, s := range p.Steps {
+		l.WorkspaceBytes = max(l.WorkspaceBytes, s.Limits.WorkspaceBytes)
+		l.WorkspaceInodes = max(l.WorkspaceInodes, s.Limits.WorkspaceInodes)
+		l.TmpBytes = max(l.TmpBytes, s.Limits.TmpBytes)
+		l.TmpInodes = max(l.TmpInodes, s.Limits.TmpInodes)
 	}
-	ids := idMap(slot)
 	cfg := nsjail.Config{
-		Root:        root,
-		Hostname:    hostname,
-		UIDMappings: ids,
-		GIDMappings: ids,
+		Root:     root,
+		Hostname: hostname,
 		Mounts: []nsjail.Tmpfs{
 			{Destination: "workspace", Size: l.WorkspaceBytes, Inodes: l.WorkspaceInodes, Mode: 0o755, UID: insideID, GID: insideID, Exec: true, Symlinks: true},
 			{Destination: "tmp", Size: l.TmpBytes, Inodes: l.TmpInodes, Mode: 0o1777, Symlinks: true},
 			{Destination: "dev/shm", Size: min(shmBytes, l.TmpBytes), Inodes: l.TmpInodes, Mode: 0o1777},
 		},
 		MaskedPaths: maskedPaths(),
-		Loopback:    p.loopback,
-		Resources:   resources(p.steps[0].limits),
+		Loopback:    p.Loopback,
+		Resources:   resources(p.Steps[0].Limits),
 	}
-	if p.outputs != nil {
-		cfg.OpenDir = workDir
+	if p.Outputs != nil {
+		cfg.OpenDir = WorkDir
 	}
-	return cfg
+	return WithIDs(cfg, slot)
 }
 
-// idMap maps root and the program's id inside to two host ids that no other slot has: what the kernel counts by user
-// (processes, keys, inotify watches, message queues) is then counted by job.
-func idMap(slot int) []nsjail.IDMap {
-	first := int64(firstHostID + 2*slot)
-	return []nsjail.IDMap{
-		{ContainerID: 0, HostID: first, Size: 1},
-		{ContainerID: insideID, HostID: first + 1, Size: 1},
+// WithIDs is cfg with the host ids of slot: root and the program's id inside are mapped to two ids that no other slot has.
+func WithIDs(cfg nsjail.Config, slot int) nsjail.Config {
+	root, program := slots.HostIDs(slot)
+	ids := []nsjail.IDMap{
+		{ContainerID: 0, HostID: root, Size: 1},
+		{ContainerID: insideID, HostID: program, Size: 1},
 	}
+	cfg.UIDMappings, cfg.GIDMappings = ids, ids
+	return cfg
 }
 
 func resources(l job.Limits) nsjail.Resources {
 	return nsjail.Resources{MemoryMax: l.MemoryBytes, PidsMax: l.PidsMax, CPUMillicores: l.CPUMillicores}
 }
 
-// process describes the program of s under the filter f.
-func (s step) process(f filter) nsjail.Process {
-	l := s.limits
+// Process describes the program of s. It has no seccomp filter yet: that is the daemon's policy.
+func (s Step) Process() nsjail.Process {
+	l := s.Limits
 	p := nsjail.Process{
-		Args: s.args, Env: s.env, Cwd: workDir,
+		Args: s.Args, Env: s.Env, Cwd: WorkDir,
 		UID: insideID, GID: insideID, Umask: 0o022,
 		Rlimits:   rlimits(l),
-		Seccomp:   f.bpf,
-		Decide:    f.decide,
-		Files:     s.files,
-		Source:    s.source,
+		Files:     s.Files,
+		Source:    s.Source,
 		Resources: resources(l),
 		WallTime:  time.Duration(l.WallMs) * time.Millisecond,
 		CPUTime:   time.Duration(l.CPUMs) * time.Millisecond,
@@ -243,11 +247,11 @@ func (s step) process(f filter) nsjail.Process {
 		FloodMax:  l.FloodBytes,
 
 		OutputTail: l.OutputTailBytes,
-		Interleave: s.interleave,
-		Stdin:      s.stdin,
-		MayPause:   s.mayPause,
+		Interleave: s.Interleave,
+		Stdin:      s.Stdin,
+		MayPause:   s.MayPause,
 	}
-	p.Resources.MemoryMax += s.extra
+	p.Resources.MemoryMax += s.MemoryExtra
 	return p
 }
 

@@ -1,4 +1,4 @@
-package daemon
+package plan
 
 import (
 	"encoding/json"
@@ -52,7 +52,7 @@ func TestPlanGolden(t *testing.T) {
 		}, java, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := newPlan(tt.spec, tt.lang)
+			p, err := New(tt.spec, tt.lang)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,14 +68,14 @@ func TestPlanGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got != string(want) {
-				t.Errorf("%s: got\n%s\nwant\n%s\nrun go test ./daemon -run Golden -update when the change is meant", file, got, want)
+				t.Errorf("%s: got\n%s\nwant\n%s\nrun go test ./daemon/plan -run Golden -update when the change is meant", file, got, want)
 			}
 		})
 	}
 }
 
 // describe writes a plan for people to review.
-func describe(t *testing.T, p plan, slot int) string {
+func describe(t *testing.T, p Plan, slot int) string {
 	var b strings.Builder
 	line := func(name string, v any) {
 		data, err := json.Marshal(v)
@@ -84,9 +84,9 @@ func describe(t *testing.T, p plan, slot int) string {
 		}
 		fmt.Fprintf(&b, "%-11s %s\n", name, data)
 	}
-	cfg := p.config("/images/x", slot)
+	cfg := p.Config("/images/x", slot)
 	fmt.Fprintf(&b, "sandbox\n")
-	line("need", []int64{p.need().memory, p.need().millicores})
+	line("need", []int64{p.Need().Memory, p.Need().Millicores})
 	line("root", cfg.Root)
 	line("hostname", cfg.Hostname)
 	line("uids", cfg.UIDMappings)
@@ -99,11 +99,11 @@ func describe(t *testing.T, p plan, slot int) string {
 	line("resources", cfg.Resources)
 	if cfg.OpenDir != "" {
 		line("open", cfg.OpenDir)
-		line("outputs", p.outputs)
+		line("outputs", p.Outputs)
 	}
-	for _, s := range p.steps {
-		proc := s.process(filter{bpf: []byte("bpf")})
-		fmt.Fprintf(&b, "\n%s\n", s.name)
+	for _, s := range p.Steps {
+		proc := s.Process()
+		fmt.Fprintf(&b, "\n%s\n", s.Name)
 		line("args", proc.Args)
 		line("env", proc.Env)
 		line("as", fmt.Sprintf("%d:%d in %s, umask %o", proc.UID, proc.GID, proc.Cwd, proc.Umask))
@@ -111,7 +111,6 @@ func describe(t *testing.T, p plan, slot int) string {
 			fmt.Fprintf(&b, "%-11s %o %s %q\n", "file", f.Mode, f.Name, f.Data)
 		}
 		line("stdin", proc.Stdin)
-		line("seccomp", string(proc.Seccomp))
 		for _, r := range proc.Rlimits {
 			fmt.Fprintf(&b, "%-11s %s %d %d\n", "rlimit", rlimitName(r.Type), r.Soft, r.Hard)
 		}
@@ -148,10 +147,10 @@ func TestPlanRefuses(t *testing.T) {
 		{"source is a directory", python, job.Spec{Source: "x", Files: []job.File{{Name: "main.py/c"}}}, "files"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newPlan(tt.spec, tt.lang)
+			_, err := New(tt.spec, tt.lang)
 			e, ok := err.(*job.Error)
 			if !ok || e.Code != job.EInvalid || e.Field != tt.field {
-				t.Errorf("newPlan = %#v, want EInvalid for %s", err, tt.field)
+				t.Errorf("New = %#v, want EInvalid for %s", err, tt.field)
 			}
 		})
 	}
@@ -192,42 +191,30 @@ func TestSourceNames(t *testing.T) {
 
 func TestSourceInFiles(t *testing.T) {
 	spec := job.Spec{Files: []job.File{{Name: "Main.java", Data: []byte("package p; class Main {}")}}}
-	p, err := newPlan(spec, java)
+	p, err := New(spec, java)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.steps[1].args; got[len(got)-1] != "p.Main" {
+	if got := p.Steps[1].Args; got[len(got)-1] != "p.Main" {
 		t.Errorf("run = %q, want class p.Main", got)
-	}
-}
-
-func TestSlotsNeverShareIDs(t *testing.T) {
-	seen := map[int64]int{}
-	for slot := range 200 {
-		for _, m := range idMap(slot) {
-			if other, ok := seen[m.HostID]; ok {
-				t.Errorf("slots %d and %d share the host id %d", slot, other, m.HostID)
-			}
-			seen[m.HostID] = slot
-		}
 	}
 }
 
 // A plan must be one that nsjail takes: no field that nsjail demands may be forgotten.
 func TestPlanLeavesNothingUnbounded(t *testing.T) {
-	p, err := newPlan(job.Spec{Source: "x"}, java)
+	p, err := New(job.Spec{Source: "x"}, java)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range p.config("/x", 0).Mounts {
+	for _, m := range p.Config("/x", 0).Mounts {
 		if m.Size <= 0 || m.Inodes <= 0 {
 			t.Errorf("mount %s has size %d and %d inodes, want both set", m.Destination, m.Size, m.Inodes)
 		}
 	}
-	for _, s := range p.steps {
-		proc := s.process(filter{bpf: []byte{1}})
+	for _, s := range p.Steps {
+		proc := s.Process()
 		if proc.WallTime <= 0 || proc.CPUTime <= 0 || proc.OutputMax <= 0 || proc.FloodMax <= 0 || proc.Resources == (nsjail.Resources{}) {
-			t.Errorf("step %s is not bounded: %+v", s.name, proc)
+			t.Errorf("step %s is not bounded: %+v", s.Name, proc)
 		}
 	}
 }

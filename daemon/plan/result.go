@@ -1,4 +1,4 @@
-package daemon
+package plan
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
-// verdicts are nsjail's verdicts in the words of the wire.
+// verdicts translates nsjail's verdicts into those of the wire.
 var verdicts = map[nsjail.Verdict]job.Verdict{
 	nsjail.Internal:    job.Internal,
 	nsjail.StartFailed: job.StartFailed,
@@ -25,28 +25,32 @@ var verdicts = map[nsjail.Verdict]job.Verdict{
 	nsjail.PidsLimit:   job.PidsLimit,
 	nsjail.Signaled:    job.Signaled,
 	nsjail.Exited:      job.Exited,
-	nsjail.Paused:      job.Exited, // a program that was started ahead and has done what this step does
+	nsjail.Paused:      job.Exited, // a warm program that has finished the work of this step and waits for the next one
 }
 
-// stepResult says r in the words of the wire. The zero Verdict of nsjail is Internal, and so is one that is not in the table.
-func stepResult(s step, r nsjail.Result) job.Step {
-	verdict, ok := verdicts[r.Verdict]
-	if !ok {
-		verdict = job.Internal
+// Verdict is v in the words of the wire: Internal for one that is not in the table.
+func Verdict(v nsjail.Verdict) job.Verdict {
+	if verdict, ok := verdicts[v]; ok {
+		return verdict
 	}
+	return job.Internal
+}
+
+// Result is how s ended, in the words of the wire.
+func (s Step) Result(r nsjail.Result) job.Step {
 	out := job.Step{
-		Name:    s.name,
-		Verdict: verdict,
+		Name:    s.Name,
+		Verdict: Verdict(r.Verdict),
 		Stdout:  output(r.Stdout),
 		Stderr:  output(r.Stderr),
 		Usage: job.Usage{
-			WallMs:          milliseconds(r.Usage.Wall),
-			CPUUserMs:       milliseconds(r.Usage.User),
-			CPUSystemMs:     milliseconds(r.Usage.System),
-			MemoryPeakBytes: max(0, r.Usage.MemoryPeak-s.extra),
+			WallMs:          Milliseconds(r.Usage.Wall),
+			CPUUserMs:       Milliseconds(r.Usage.User),
+			CPUSystemMs:     Milliseconds(r.Usage.System),
+			MemoryPeakBytes: max(0, r.Usage.MemoryPeak-s.MemoryExtra),
 			PidsPeak:        r.Usage.PidsPeak,
 		},
-		Limits: s.limits,
+		Limits: s.Limits,
 
 		Interleaving: interleaving(r.Order), InterleavingTruncated: r.OrderTruncated,
 	}
@@ -66,7 +70,7 @@ func stepResult(s step, r nsjail.Result) job.Step {
 	return out
 }
 
-// remedy names the limit that kept a program from starting.
+// remedy names the limits to raise, if one kept the program from starting.
 func remedy(err error) string {
 	if errors.Is(err, unix.ENOSPC) {
 		return ": raise workspaceBytes or workspaceInodes"
@@ -74,20 +78,22 @@ func remedy(err error) string {
 	return ""
 }
 
+// output is what was kept of a stream, in the words of the wire.
 func output(o nsjail.Output) job.Output {
 	return job.Output{Data: o.Data, Tail: o.Tail, Bytes: o.Bytes, Truncated: o.Truncated}
 }
 
+// interleaving is the order of writes, in the words of the wire.
 func interleaving(order []nsjail.Chunk) []job.Chunk {
 	var list []job.Chunk
 	for _, c := range order {
-		list = append(list, job.Chunk{Stream: streamName(c), Offset: c.Offset, Bytes: c.Bytes})
+		list = append(list, job.Chunk{Stream: StreamName(c), Offset: c.Offset, Bytes: c.Bytes})
 	}
 	return list
 }
 
-// streamName is the stream in the words of the wire, which are the types of its events too.
-func streamName(c nsjail.Chunk) string {
+// StreamName is "stdout" or "stderr": the stream of c in the words of the wire, which are also the types of its events.
+func StreamName(c nsjail.Chunk) string {
 	if c.Stream == 2 {
 		return string(job.EventStderr)
 	}
@@ -102,22 +108,22 @@ func signalName(s unix.Signal) string {
 	return "SIG" + strconv.Itoa(int(s))
 }
 
-func milliseconds(d time.Duration) float64 {
+// Milliseconds is d with a resolution of microseconds.
+func Milliseconds(d time.Duration) float64 {
 	return float64(d.Microseconds()) / 1000
 }
 
-// jobResult sums up the steps that ran, of which there is at least one. Whether the job was cancelled can't be seen in them
-// when that happened between two.
-func jobResult(steps []job.Step, image string, wall time.Duration, cancelled bool) job.Result {
+// JobResult sums up the steps that ran, of which there is at least one. cancelled has to be passed, since a job that is cancelled between
+// two steps has only good ones. The result lacks its Tier, which is the daemon's to know.
+func JobResult(steps []job.Step, image string, wall time.Duration, cancelled bool) job.Result {
 	last := &steps[len(steps)-1]
 	res := job.Result{
 		Status:   job.Failed,
 		Verdict:  last.Verdict,
 		ExitCode: last.ExitCode,
 		Signal:   last.Signal,
-		WallMs:   milliseconds(wall),
+		WallMs:   Milliseconds(wall),
 		Steps:    steps,
-		Tier:     jailTier,
 		Image:    image,
 	}
 	switch {

@@ -1,4 +1,4 @@
-package daemon
+package plan
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 )
 
 func TestStepResult(t *testing.T) {
-	s := step{name: "run", limits: job.DefaultRun}
+	s := Step{Name: "run", Limits: job.DefaultRun}
 	zero, three := 0, 3
 	for _, tt := range []struct {
 		name string
@@ -42,7 +42,7 @@ func TestStepResult(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Name, tt.want.Limits = "run", job.DefaultRun
-			if d := cmp.Diff(tt.want, stepResult(s, tt.in)); d != "" {
+			if d := cmp.Diff(tt.want, s.Result(tt.in)); d != "" {
 				t.Errorf("-want +got\n%s", d)
 			}
 		})
@@ -74,12 +74,12 @@ func TestJobResult(t *testing.T) {
 		{"cancelled in the run", []job.Step{ok, killed}, true, job.Cancelled, job.WasCancelled},
 		{"cancelled between", []job.Step{ok}, true, job.Cancelled, job.WasCancelled},
 	} {
-		got := jobResult(tt.steps, "sha256:x", 2*time.Millisecond, tt.cancelled)
+		got := JobResult(tt.steps, "sha256:x", 2*time.Millisecond, tt.cancelled)
 		if got.Status != tt.status || got.Verdict != tt.verdict {
 			t.Errorf("%s: %s, %s, want %s, %s", tt.name, got.Status, got.Verdict, tt.status, tt.verdict)
 		}
-		if got.Tier != "jail" || got.Image != "sha256:x" || got.WallMs != 2 || len(got.Steps) != len(tt.steps) {
-			t.Errorf("%s: %+v lacks tier, image, time or steps", tt.name, got)
+		if got.Image != "sha256:x" || got.WallMs != 2 || len(got.Steps) != len(tt.steps) {
+			t.Errorf("%s: %+v lacks image, time or steps", tt.name, got)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package plan
 
 import (
 	"path"
@@ -8,8 +8,8 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// sourceNames says where the source goes and by which class it is started. For a language with PublicClass the file is named
-// after the public type, as javac demands, if a file can be there: else javac is the one to say why that is no program.
+// sourceNames returns the name of the source file and the class to start. For a language with PublicClass the file is named
+// after the public type, as javac demands, unless no file can have that name: then javac explains what is wrong.
 func sourceNames(spec *job.Spec, lang *job.Language) (file, class string, err error) {
 	file = lang.SourceFile
 	ext := path.Ext(file)
@@ -38,7 +38,7 @@ func sourceNames(spec *job.Spec, lang *job.Language) (file, class string, err er
 	return file, class, nil
 }
 
-// free reports whether a file of that name can be beside files.
+// free reports whether a file of that name can exist beside files.
 func free(name string, files []job.File) bool {
 	for _, f := range files {
 		if f.Name == name || strings.HasPrefix(f.Name, name+"/") || strings.HasPrefix(name, f.Name+"/") {
@@ -48,6 +48,7 @@ func free(name string, files []job.File) bool {
 	return job.ValidName(name) == nil
 }
 
+// fileNamed returns the content of the file of that name; false if there is none.
 func fileNamed(files []job.File, name string) ([]byte, bool) {
 	for _, f := range files {
 		if f.Name == name {

@@ -1,8 +1,6 @@
-package daemon
+package plan
 
 import (
-	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -13,61 +11,87 @@ import (
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
+// Limits of a runtime while it starts, before there is a job.
 const (
-	// warmShare is the part of the memory for jobs, one in so many, that runtimes which wait may take beside it.
-	warmShare = 20
+	warmCPUTime = 30 * time.Second
+	warmWall    = 10 * time.Minute // it runs at idle priority: on a busy host it gets next to no CPU time
+	warmOutput  = 4 << 10          // bytes of each stream that are kept for the error if it does not start
+	warmFlood   = 1 << 20          // bytes of output after which it is killed
 
-	warmRetry  = time.Minute      // after one that did not stop itself
-	warmTime   = 30 * time.Second // of CPU that a runtime may take until it stops itself
-	warmWall   = 10 * time.Minute // the same of real time: what it gets is what nobody else wants, on a busy host next to nothing
-	warmOutput = 4 << 10          // bytes of what it says when it does not
-	warmFiles  = 64 << 10         // largest files of a job that a runtime started ahead compiles: see job.Language.WarmMemoryBytes
+	// warmFiles bounds the size in bytes of a job's files that a warm runtime compiles: see job.Language.WarmMemoryBytes.
+	warmFiles = 64 << 10
 )
 
-// warmSizes are the memory limits for which runtimes that know their memory are started ahead: the language's default, which is 0 here, and those
-// that the original's page asks for. They are few, so the kinds of ready sandboxes stay few, whatever jobs ask for.
+// warmSizes are the memory limits for which there are warm runtimes, of those that size themselves by their limit: 0 is the language's
+// default, the others are those that the original's page asks for. The list is short so that the kinds of prewarmed sandboxes stay few,
+// whatever jobs ask for.
 var warmSizes = []int64{0, 256 * job.MiB, 512 * job.MiB}
 
-// warm describes the program that is started before there is a job and then does what p's steps do. It is nil where p asks for what
-// the kernel or the runtime has to know when a program starts: arguments, environment, rlimits, the heap's size, processors. Then p runs as if
-// nothing could be started ahead, with the same result.
-func (p plan) warm(f filter) *nsjail.Process {
-	if len(p.lang.Warm) == 0 || len(p.steps) > 1 && p.fileBytes() > warmFiles {
+// Usual reports whether p's sandbox has the usual sizes of its language. Only such sandboxes are prewarmed, so their kinds stay few,
+// whatever jobs ask for.
+func (p Plan) Usual() bool {
+	for _, s := range p.Steps {
+		def := job.Limits{}.InForce(p.Lang.DefaultRun, job.DefaultRun)
+		if s.Name == "compile" {
+			def = job.Limits{}.InForce(p.Lang.DefaultCompile, job.DefaultCompile)
+		}
+		l := s.Limits
+		if l.TmpBytes != def.TmpBytes || l.TmpInodes != def.TmpInodes || l.WorkspaceBytes != def.WorkspaceBytes || l.WorkspaceInodes != def.WorkspaceInodes {
+			return false
+		}
+	}
+	return true
+}
+
+// PrewarmConfig describes a sandbox that can be made before there is a job and then serve p. It has no ids yet. Its resources are the
+// defaults: the job's own are set when its first step begins.
+func (p Plan) PrewarmConfig(root string) nsjail.Config {
+	cfg := p.Config(root, 0)
+	cfg.UIDMappings, cfg.GIDMappings = nil, nil
+	cfg.Resources = resources(job.DefaultRun)
+	return cfg
+}
+
+// WarmProgram describes the runtime that can be started before there is a job and then do the work of p's steps. It is nil if p asks
+// for something that the kernel or the runtime must know when a program starts: arguments, environment, rlimits, heap size, processors.
+// Then p's programs are started as usual, with the same result. The program has no seccomp filter yet: that is the daemon's policy.
+func (p Plan) WarmProgram() *nsjail.Process {
+	if len(p.Lang.Warm) == 0 || len(p.Steps) > 1 && p.fileBytes() > warmFiles {
 		return nil
 	}
 	for _, memory := range warmSizes {
-		usual, err := newPlan(job.Spec{Source: " ", Run: job.Limits{MemoryBytes: memory}}, p.lang)
-		if err == nil && slices.EqualFunc(p.steps, usual.steps, step.startsAs) {
-			return usual.ahead(f)
+		usual, err := New(job.Spec{Source: " ", Run: job.Limits{MemoryBytes: memory}}, p.Lang)
+		if err == nil && slices.EqualFunc(p.Steps, usual.Steps, Step.startsLike) {
+			return usual.warmProcess()
 		}
 	}
 	return nil
 }
 
-// fileBytes is how large the job's files are.
-func (p plan) fileBytes() int {
+// fileBytes is the total size of the job's files.
+func (p Plan) fileBytes() int {
 	n := 0
-	for _, s := range p.steps {
-		for _, file := range s.files {
+	for _, s := range p.Steps {
+		for _, file := range s.Files {
 			n += len(file.Data)
 		}
 	}
 	return n
 }
 
-// startsAs reports whether s is started just as the usual step is.
-func (s step) startsAs(usual step) bool {
-	a, b := s.limits, usual.limits
-	a.CPUMs, b.CPUMs = 0, 0 // RLIMIT_CPU is set when the job is there
-	return s.name == usual.name && !s.interleave && slices.Equal(s.args, usual.args) && slices.Equal(s.env, usual.env) &&
+// startsLike reports whether the program of s is started exactly as that of the usual step is.
+func (s Step) startsLike(usual Step) bool {
+	a, b := s.Limits, usual.Limits
+	a.CPUMs, b.CPUMs = 0, 0 // RLIMIT_CPU is set when the job arrives
+	return s.Name == usual.Name && !s.Interleave && slices.Equal(s.Args, usual.Args) && slices.Equal(s.Env, usual.Env) &&
 		reflect.DeepEqual(rlimits(a), rlimits(b))
 }
 
-// ahead is the program that can be started for any plan like p.
-func (p plan) ahead(f filter) *nsjail.Process {
-	proc := p.steps[0].process(f)
-	for _, s := range p.steps[1:] {
-		other := s.process(f)
+// warmProcess is the runtime that serves every plan whose steps start like those of p. Its rlimits and resources are the largest of all steps.
+func (p Plan) warmProcess() *nsjail.Process {
+	proc := p.Steps[0].Process()
+	for _, s := range p.Steps[1:] {
+		other := s.Process()
 		for i, r := range other.Rlimits {
 			have := &proc.Rlimits[i]
 			have.Soft, have.Hard = max(have.Soft, r.Soft), max(have.Hard, r.Hard)
@@ -77,36 +101,25 @@ func (p plan) ahead(f filter) *nsjail.Process {
 	}
 	for i, r := range proc.Rlimits {
 		if r.Type == unix.RLIMIT_CPU {
-			proc.Rlimits[i].Soft, proc.Rlimits[i].Hard = unix.RLIM_INFINITY, unix.RLIM_INFINITY // it can only be lowered later
+			proc.Rlimits[i].Soft, proc.Rlimits[i].Hard = unix.RLIM_INFINITY, unix.RLIM_INFINITY // later it can only be lowered
 		}
 	}
-	proc.Args = expand(p.lang.Warm, words(p.source, p.class, p.steps[len(p.steps)-1].limits))
+	proc.Args = expand(p.Lang.Warm, words(p.source, p.class, p.Last().Limits))
 	proc.Files, proc.Stdin, proc.MayPause = nil, nil, true
-	proc.Resources.MemoryMax += p.lang.WarmMemoryBytes
+	proc.Resources.MemoryMax += p.Lang.WarmMemoryBytes
 	proc.Resources.CPUMillicores, proc.Resources.Idle = 1000, true
-	proc.WallTime, proc.CPUTime = warmWall, warmTime
-	proc.OutputMax, proc.OutputTail, proc.FloodMax = warmOutput, 0, 1<<20
+	proc.WallTime, proc.CPUTime = warmWall, warmCPUTime
+	proc.OutputMax, proc.OutputTail, proc.FloodMax = warmOutput, 0, warmFlood
 	return &proc
 }
 
-// warmed is p for a sandbox in which its program has been started.
-func (p plan) warmed() plan {
-	p.steps = slices.Clone(p.steps)
-	for i := range p.steps {
-		p.steps[i].mayPause = i < len(p.steps)-1
-		p.steps[i].extra = p.lang.WarmMemoryBytes
+// Warmed is p for a sandbox in which its WarmProgram has been started: each step but the last ends when the program pauses, and the
+// memory of the runtime itself is not charged to the job.
+func (p Plan) Warmed() Plan {
+	p.Steps = slices.Clone(p.Steps)
+	for i := range p.Steps {
+		p.Steps[i].MayPause = i < len(p.Steps)-1
+		p.Steps[i].MemoryExtra = p.Lang.WarmMemoryBytes
 	}
 	return p
-}
-
-// start starts a runtime in sb, waits until it has stopped itself, and returns how many bytes of memory it took.
-func start(ctx context.Context, sb sandbox, p nsjail.Process) (int64, error) {
-	r, err := sb.Run(ctx, p)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("start %s ahead: %w", p.Args[0], err)
-	case r.Verdict != nsjail.Paused:
-		return 0, fmt.Errorf("start %s ahead: it did not stop itself: %s, exit code %d, %v; it wrote %.300q and %.300q", p.Args[0], verdicts[r.Verdict], r.ExitCode, r.Err, r.Stdout.Data, r.Stderr.Data)
-	}
-	return r.Usage.MemoryPeak, nil
 }

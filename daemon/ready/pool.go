@@ -1,278 +1,289 @@
-package daemon
+package ready
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/daemon/plan"
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
 const (
-	readyFor   = time.Minute      // that sandboxes are kept ready for a kind of jobs after the last one of it
-	readyTurn  = time.Second      // after the last wish for it, a kind may lose its last one to another
-	readyPause = time.Second      // after one could not be made
-	readyLook  = 10 * time.Second // how often it is looked for those that nobody needs any more
+	keepFor     = time.Minute      // sandboxes of a kind are kept for so long after the last request for one
+	evictAfter  = time.Second      // a kind idle this long may be evicted entirely, if another has no sandbox
+	retryPause  = time.Second      // after a sandbox could not be made
+	warmRetry   = time.Minute      // after a program did not start
+	expireEvery = 10 * time.Second // how often kinds without requests are removed
 )
 
-// ready keeps sandboxes that are set up and wait for a program. Each is for one job, as any other: who takes one closes it, and nobody
-// else gets it. They are made while there are cores to spare, one of a kind at a time, for the kinds of jobs that there were of late; where
-// there is none, one is made at once. One that waits is a process, its namespaces and its empty tmpfs, and with a runtime that waits in it as
-// many megabytes as that takes; of these there are no more than there were jobs in the last minute.
-type ready struct {
-	build func(context.Context, nsjail.Config) (sandbox, error)
-	busy  func() bool // the cores have better to do: what is made ahead then only keeps jobs waiting
-	most  int         // of all kinds together that wait
-	warm  int64       // bytes for programs that are started in them, all together; 0: none is
-	log   zerolog.Logger
-	wake  chan struct{}
-	stop  context.CancelFunc
-	over  sync.WaitGroup
-
-	mu    sync.Mutex // guards all below
-	free  []int      // slot numbers of its own, for those that wait and those that were taken: those of other jobs are others
-	kinds map[string]*readyKind
-	said  string // why none could be made, when that was last logged; "" once one was
+// Options are what a Pool is made of.
+type Options struct {
+	Build     func(context.Context, nsjail.Config) (Jail, error)
+	Busy      func() bool // all cores have jobs: making a sandbox would slow them down
+	FirstSlot int         // the pool's own slots, which no other sandbox gets
+	Slots     int
+	Capacity  int   // sandboxes that may wait, of all kinds together; 0: there is no pool
+	WarmBytes int64 // memory that the programs in waiting sandboxes may take together; 0: none are started
+	Log       zerolog.Logger
 }
 
-// newReady starts a pool of that size, with so many slot numbers from first on; nil for none. Whoever knows that it is not busy any more nudges it.
-func newReady(build func(context.Context, nsjail.Config) (sandbox, error), busy func() bool, first, numbers, most int, warm int64, log zerolog.Logger) *ready {
-	if most == 0 {
+// Pool makes sandboxes before there are jobs for them. Each is for one job: whoever takes it closes it, and nobody else gets it. A waiting
+// sandbox costs a process, its namespaces and its empty tmpfs; a warm one also the many megabytes of its runtime. A nil *Pool is valid and
+// always empty.
+type Pool struct {
+	build     func(context.Context, nsjail.Config) (Jail, error)
+	busy      func() bool
+	capacity  int
+	warmBytes int64
+	log       zerolog.Logger
+	wake      chan struct{} // there may be something to do
+	stop      context.CancelFunc
+	tasks     sync.WaitGroup
+
+	mu          sync.Mutex // guards all below
+	freeSlots   []int
+	kinds       map[string]*kind
+	lastFailure string // the logged reason why no sandbox could be made; "" after a success
+}
+
+// New starts a Pool. The caller must call Nudge whenever Busy may have become false, and Close in the end.
+func New(o Options) *Pool {
+	if o.Capacity == 0 {
 		return nil
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	r := &ready{build: build, busy: busy, most: most, warm: warm, log: log, wake: make(chan struct{}, 1), stop: stop, kinds: map[string]*readyKind{}}
-	for n := range numbers {
-		r.free = append(r.free, first+n)
+	p := &Pool{
+		build: o.Build, busy: o.Busy, capacity: o.Capacity, warmBytes: o.WarmBytes, log: o.Log,
+		wake: make(chan struct{}, 1), stop: stop, kinds: map[string]*kind{},
 	}
-	r.over.Go(func() { r.run(ctx) })
-	return r
+	for n := range o.Slots {
+		p.freeSlots = append(p.freeSlots, o.FirstSlot+n)
+	}
+	p.tasks.Go(func() { p.run(ctx) })
+	return p
 }
 
-// take returns a sandbox for p on root that is ready, or nil; warm says that the program is started in it.
-func (r *ready) take(p plan, root string, f filter) (sb sandbox, warm bool) {
-	if r == nil || !p.usual() {
-		return nil, false
-	}
-	cfg := p.config(root, 0)
-	var program *nsjail.Process
-	if r.warm > 0 {
-		program = p.warm(f)
-	}
-	cfg.Resources = resources(job.DefaultRun) // until there is a job, which has its own
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	k := r.want(cfg, program, p.tenant)
-	one := r.pop(k)
-	if one == nil && !r.can(k) {
-		k = r.want(cfg, nil, p.tenant)
-		one = r.pop(k)
-	}
-	r.nudge()
-	if one == nil {
-		return nil, false
-	}
-	return one, k.warm != nil
+// Request describes the sandbox that a job needs.
+type Request struct {
+	Config  nsjail.Config   // its ids are ignored
+	Program *nsjail.Process // the program that can be started before the job arrives; nil if there is none
+	Tenant  string
 }
 
-// nudge has run look what is to do.
-func (r *ready) nudge() {
-	if r == nil {
+// Take returns a waiting sandbox for req, or nil if there is none; warm reports whether req.Program has been started in it. Either way the
+// request counts as demand for more of the kind.
+func (p *Pool) Take(req Request) (sb *Sandbox, warm bool) {
+	if p == nil {
+		return nil, false
+	}
+	if p.warmBytes == 0 {
+		req.Program = nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := p.request(req.Config, req.Program, req.Tenant)
+	sb = p.pop(k)
+	if sb == nil && !p.canGrow(k) { // there will be no warm one soon, so a cold one has to do
+		k = p.request(req.Config, nil, req.Tenant)
+		sb = p.pop(k)
+	}
+	p.Nudge()
+	return sb, sb != nil && k.warm()
+}
+
+// Nudge has the pool check whether there is something to do. It does not wait.
+func (p *Pool) Nudge() {
+	if p == nil {
 		return
 	}
 	select {
-	case r.wake <- struct{}{}:
+	case p.wake <- struct{}{}:
 	default:
 	}
 }
 
-// run makes and unmakes sandboxes until ctx ends.
-func (r *ready) run(ctx context.Context) {
-	look := time.NewTicker(readyLook)
-	defer look.Stop()
+// run makes sandboxes and closes expired ones until ctx ends.
+func (p *Pool) run(ctx context.Context) {
+	expiry := time.NewTicker(expireEvery)
+	defer expiry.Stop()
 	for {
-		for ctx.Err() == nil && !r.busy() {
-			k, slot := r.next()
+		for ctx.Err() == nil && !p.busy() {
+			k, slot := p.next()
 			if k == nil {
 				break
 			}
-			r.over.Go(func() { r.make(ctx, k, slot) })
+			p.tasks.Go(func() { p.add(ctx, k, slot) })
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.wake:
-		case <-look.C:
-			r.expire(time.Now().Add(-readyFor))
+		case <-p.wake:
+		case <-expiry.C:
+			p.expire(time.Now().Add(-keepFor))
 		}
 	}
 }
 
-// failed logs why no sandbox can be made ahead, unless it was said already: it is tried again each second.
-func (r *ready) failed(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.said != err.Error() {
-		r.said = err.Error()
-		r.log.Warn().Err(err).Msg("no sandbox can be made ahead; trying again")
+// next picks the kind to make a sandbox for and reserves a slot for it; pass both to add. If the pool is full it evicts a sandbox of another
+// kind and takes over its slot. The kind is nil if no sandbox should be made now.
+func (p *Pool) next() (*kind, int) {
+	p.mu.Lock()
+	shares := p.shares()
+	k := shares.neediest()
+	if k == nil {
+		p.mu.Unlock()
+		return nil, 0
 	}
+	k.making = true
+	if p.size() <= p.capacity && len(p.freeSlots) > 0 {
+		defer p.mu.Unlock()
+		slot := p.freeSlots[0]
+		p.freeSlots = p.freeSlots[1:]
+		return k, slot
+	}
+	victim := shares.victim()
+	if !shares.mayEvict(victim, k) {
+		defer p.mu.Unlock()
+		k.making = false
+		return nil, 0
+	}
+	evicted := victim.waiting[0]
+	victim.waiting = victim.waiting[1:]
+	p.mu.Unlock()
+	if err := evicted.Jail.Close(); err != nil {
+		p.logNotClosed(evicted, err)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		k.making = false
+		return nil, 0
+	}
+	return k, evicted.slot
 }
 
-// make makes a sandbox of k, which next returned.
-func (r *ready) make(ctx context.Context, k *readyKind, slot int) {
-	one, bytes, err := r.makeOne(ctx, k, slot)
+// add makes a sandbox of k in slot, as next picked them.
+func (p *Pool) add(ctx context.Context, k *kind, slot int) {
+	sb, bytes, err := p.makeOne(ctx, k, slot)
 	if err != nil && ctx.Err() == nil {
-		r.failed(err)
+		p.logFailure(err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(readyPause):
+		case <-time.After(retryPause):
 		}
 	}
-	r.mu.Lock()
+	p.mu.Lock()
 	k.making = false
-	k.bytes = max(k.bytes, bytes)
-	if one != nil {
-		r.said = ""
+	k.programBytes = max(k.programBytes, bytes)
+	if sb != nil {
+		p.lastFailure = ""
 	}
-	gone := one != nil && (!r.has(k) || !r.can(k)) // nobody wants the kind any more, or it has turned out too large
-	if one != nil && !gone {
-		k.list = append(k.list, one)
+	unwanted := sb != nil && (!p.registered(k) || !p.canGrow(k)) // its kind has expired, or its program takes too much memory
+	if sb != nil && !unwanted {
+		k.waiting = append(k.waiting, sb)
 	}
-	r.mu.Unlock()
-	if gone {
-		r.discard(one)
+	p.mu.Unlock()
+	if unwanted {
+		p.discard(sb)
 	}
-	r.nudge()
+	p.Nudge()
 }
 
-// makeOne returns a sandbox of k, and how many bytes the program takes that was started in it.
-func (r *ready) makeOne(ctx context.Context, k *readyKind, slot int) (one *readyOne, bytes int64, err error) {
-	cfg := k.cfg
-	cfg.UIDMappings = idMap(slot)
-	cfg.GIDMappings = cfg.UIDMappings
-	one = &readyOne{pool: r, slot: slot}
-	if one.sandbox, err = r.build(ctx, cfg); err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.free = append(r.free, slot)
+// makeOne makes a sandbox of k and starts its program, of which it returns how many bytes of memory it takes.
+func (p *Pool) makeOne(ctx context.Context, k *kind, slot int) (_ *Sandbox, programBytes int64, err error) {
+	sb := &Sandbox{pool: p, slot: slot}
+	if sb.Jail, err = p.build(ctx, plan.WithIDs(k.cfg, slot)); err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.freeSlots = append(p.freeSlots, slot)
 		return nil, 0, err
 	}
-	err = one.Ready()
-	if err == nil && k.warm != nil {
-		if bytes, err = start(ctx, one, *k.warm); err != nil {
-			r.mu.Lock()
-			k.cold = time.Now().Add(warmRetry)
-			r.mu.Unlock()
+	err = sb.Ready()
+	if err == nil && k.warm() {
+		if programBytes, err = start(ctx, sb, *k.program); err != nil {
+			p.mu.Lock()
+			k.retryAt = time.Now().Add(warmRetry)
+			p.mu.Unlock()
 		}
 	}
 	if err != nil {
-		r.discard(one)
-		return nil, bytes, err
+		p.discard(sb)
+		return nil, programBytes, err
 	}
-	return one, bytes, nil
+	return sb, programBytes, nil
 }
 
-// discard closes a sandbox that is not needed. No lock may be held.
-func (r *ready) discard(one *readyOne) {
-	if err := one.Close(); err != nil {
-		r.log.Error().Err(err).Int("slot", one.slot).Msg("sandbox not torn down: its ids are not used again")
+// start starts a program in sb, waits until it pauses, and returns how many bytes of memory it took.
+func start(ctx context.Context, sb *Sandbox, program nsjail.Process) (int64, error) {
+	r, err := sb.Run(ctx, program)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("start %s warm: %w", program.Args[0], err)
+	case r.Verdict != nsjail.Paused:
+		return 0, fmt.Errorf("start %s warm: it did not pause: %s, exit code %d, %v; it wrote %.300q and %.300q",
+			program.Args[0], plan.Verdict(r.Verdict), r.ExitCode, r.Err, r.Stdout.Data, r.Stderr.Data)
+	}
+	return r.Usage.MemoryPeak, nil
+}
+
+// discard closes a sandbox that nobody needs. p.mu must not be held.
+func (p *Pool) discard(sb *Sandbox) {
+	if err := sb.Close(); err != nil {
+		p.logNotClosed(sb, err)
 	}
 }
 
-// next returns the kind that has the fewest of those that have too few, with a number for one more, which make must be called with. When as many
-// wait as may, a kind loses one that has more than its part, or one that it isn't sure of to a kind that is sure of it, or the last one if nobody
-// wanted it of late.
-func (r *ready) next() (*readyKind, int) {
-	r.mu.Lock()
-	shares := r.shares()
-	least, victim := r.extremes(shares)
-	if least == nil {
-		r.mu.Unlock()
-		return nil, 0
-	}
-	least.making = true
-	if r.waiting() <= r.most && len(r.free) > 0 {
-		defer r.mu.Unlock()
-		slot := r.free[0]
-		r.free = r.free[1:]
-		return least, slot
-	}
-	over := victim != nil && len(victim.list) > r.part(victim, shares)
-	more := victim != nil && len(victim.list) > r.sure(victim, shares)
-	owed := more && len(least.list) < r.sure(least, shares)
-	turn := more && len(least.list) == 0 && time.Since(victim.last()) >= readyTurn && victim.last().Before(least.last())
-	if !over && !owed && !turn {
-		defer r.mu.Unlock()
-		least.making = false
-		return nil, 0
-	}
-	one := victim.list[0]
-	victim.list = victim.list[1:]
-	r.mu.Unlock()
-	if err := one.sandbox.Close(); err != nil {
-		r.log.Error().Err(err).Int("slot", one.slot).Msg("sandbox not torn down: its ids are not used again")
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		least.making = false
-		return nil, 0
-	}
-	return least, one.slot
+func (p *Pool) logNotClosed(sb *Sandbox, err error) {
+	p.log.Error().Err(err).Int("slot", sb.slot).Msg("sandbox not torn down: its ids are not used again")
 }
 
-// expire closes the sandboxes of the kinds that were last wanted before that time.
-func (r *ready) expire(before time.Time) {
-	r.mu.Lock()
-	var old []*readyOne
-	for key, k := range r.kinds {
-		if k.last().Before(before) {
-			old = append(old, k.list...)
-			delete(r.kinds, key)
+// logFailure logs why no sandbox can be made, once per reason: the pool tries again each second.
+func (p *Pool) logFailure(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lastFailure != err.Error() {
+		p.lastFailure = err.Error()
+		p.log.Warn().Err(err).Msg("no sandbox can be prewarmed; trying again")
+	}
+}
+
+// expire removes the kinds whose last request came before that time, and closes their sandboxes.
+func (p *Pool) expire(before time.Time) {
+	p.mu.Lock()
+	var expired []*Sandbox
+	for key, k := range p.kinds {
+		if k.lastRequest().Before(before) {
+			expired = append(expired, k.waiting...)
+			delete(p.kinds, key)
 		}
 	}
-	r.mu.Unlock()
-	for _, one := range old {
-		r.discard(one)
+	p.mu.Unlock()
+	for _, sb := range expired {
+		p.discard(sb)
 	}
 }
 
-// count is how many are ready.
-func (r *ready) count() (n int) {
-	if r == nil {
+// Count is how many sandboxes wait.
+func (p *Pool) Count() (n int) {
+	if p == nil {
 		return 0
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, k := range r.kinds {
-		n += len(k.list)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.kinds {
+		n += len(k.waiting)
 	}
 	return n
 }
 
-// close ends the pool and closes what is ready. No take may come after it.
-func (r *ready) close() {
-	if r == nil {
+// Close ends the pool and closes the waiting sandboxes. Take must not be called after it.
+func (p *Pool) Close() {
+	if p == nil {
 		return
 	}
-	r.stop()
-	r.over.Wait()
-	r.expire(time.Now().Add(readyFor))
-}
-
-// usual reports whether the sandbox of p is as the language has it: only such ones are made ahead, so the kinds are few, whatever
-// jobs ask for.
-func (p plan) usual() bool {
-	for _, s := range p.steps {
-		def := job.Limits{}.InForce(p.lang.DefaultRun, job.DefaultRun)
-		if s.name == "compile" {
-			def = job.Limits{}.InForce(p.lang.DefaultCompile, job.DefaultCompile)
-		}
-		l := s.limits
-		if l.TmpBytes != def.TmpBytes || l.TmpInodes != def.TmpInodes || l.WorkspaceBytes != def.WorkspaceBytes || l.WorkspaceInodes != def.WorkspaceInodes {
-			return false
-		}
-	}
-	return true
+	p.stop()
+	p.tasks.Wait()
+	p.expire(time.Now().Add(keepFor))
 }

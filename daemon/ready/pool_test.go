@@ -1,65 +1,75 @@
-package daemon
+package ready
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sys/unix"
 
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/e2e/patience"
-	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
-// made is a sandbox that a pool made.
-type made struct {
-	scripted
-	first  int64 // host id
-	dead   bool
-	closes int
-	by     *maker
+// fakeJail is a sandbox that a pool made.
+type fakeJail struct {
+	rootID  int64 // host id
+	dead    bool
+	stuck   error // what Close returns
+	unready error // what Ready returns
+	closes  int
+	by      *maker
 }
 
-func (m *made) Run(context.Context, nsjail.Process) (nsjail.Result, error) {
-	if m.by.held != nil {
-		<-m.by.held
+func (j *fakeJail) Run(context.Context, nsjail.Process) (nsjail.Result, error) {
+	if j.by.hold != nil {
+		<-j.by.hold
 	}
-	m.by.mu.Lock()
-	defer m.by.mu.Unlock()
-	m.by.runN++
-	return m.by.runs, nil
+	j.by.mu.Lock()
+	defer j.by.mu.Unlock()
+	j.by.runs++
+	return j.by.result, nil
 }
 
-// ran is how many programs were run.
+func (j *fakeJail) Ready() error { return j.unready }
+func (j *fakeJail) Alive() bool  { return !j.dead }
+func (j *fakeJail) Dir() int     { return -1 }
+func (j *fakeJail) Retire()      {}
+
+func (j *fakeJail) Close() error {
+	j.by.mu.Lock()
+	defer j.by.mu.Unlock()
+	j.closes++
+	return j.stuck
+}
+
+// maker makes fake sandboxes, and keeps count.
+type maker struct {
+	mu      sync.Mutex // guards all
+	made    []*fakeJail
+	fail    error // of the next ones
+	unready error // the same, once they are made
+	busy    bool
+	result  nsjail.Result // of every program
+	runs    int           // programs that ended
+	hold    chan struct{} // programs wait until it is closed; nil: they don't
+}
+
+// set changes the maker while a pool uses it.
+func (m *maker) set(change func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change()
+}
+
 func (m *maker) ran() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.runN
-}
-
-func (m *made) Alive() bool  { return !m.dead }
-func (m *made) Retire()      {}
-func (m *made) Close() error { m.closes++; return m.closed }
-
-// maker makes them, and keeps count.
-type maker struct {
-	mu   sync.Mutex // guards all
-	all  []*made
-	fail error
-	busy bool
-	runs nsjail.Result // what comes of a program
-	runN int
-	held chan struct{} // a program goes on when it is closed; nil: at once
+	return m.runs
 }
 
 func (m *maker) isBusy() bool {
@@ -68,273 +78,240 @@ func (m *maker) isBusy() bool {
 	return m.busy
 }
 
-func (m *maker) beBusy(busy bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.busy = busy
-}
-
-func (m *maker) build(_ context.Context, cfg nsjail.Config) (sandbox, error) {
+func (m *maker) build(_ context.Context, cfg nsjail.Config) (Jail, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
 		return nil, m.fail
 	}
-	m.all = append(m.all, &made{first: cfg.UIDMappings[0].HostID, by: m})
-	return m.all[len(m.all)-1], nil
+	m.made = append(m.made, &fakeJail{rootID: cfg.UIDMappings[0].HostID, unready: m.unready, by: m})
+	return m.made[len(m.made)-1], nil
 }
 
-// filled waits until the pool has as many.
-func filled(t *testing.T, r *ready, n int) {
+// pool is a Pool with sandboxes by m, and slots from 100 on.
+func (m *maker) pool(slots, capacity int, warmBytes int64) *Pool {
+	return New(Options{Build: m.build, Busy: m.isBusy, FirstSlot: 100, Slots: slots, Capacity: capacity, WarmBytes: warmBytes, Log: zerolog.Nop()})
+}
+
+// closed is how many of the sandboxes were closed.
+func (m *maker) closed() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, j := range m.made {
+		n += j.closes
+	}
+	return n
+}
+
+// filled waits until n sandboxes wait in the pool.
+func filled(t *testing.T, p *Pool, n int) {
 	t.Helper()
-	eventually(t, func() bool { return r.count() == n })
+	eventually(t, func() bool { return p.Count() == n })
 }
 
-// eventually waits until something is so.
 func eventually(t *testing.T, so func() bool) {
 	t.Helper()
-	patience.Until(t, "what this line waits for", func() (bool, string) { return so(), "not so" })
+	patience.Until(t, "the condition of this line", func() (bool, string) { return so(), "false" })
 }
 
-func planOf(t *testing.T, change func(*job.Spec)) plan {
-	t.Helper()
-	spec := job.Spec{ID: "1", Language: "python", Source: "x"}
-	if change != nil {
-		change(&spec)
-	}
-	p, err := newPlan(spec, python)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
+// program is a runtime that can be started in a sandbox.
+var program = &nsjail.Process{Args: []string{"/usr/bin/python3", "-X", "warm", "main.py"}}
 
-func take(r *ready, p plan, root string) sandbox {
-	sb, _ := r.take(p, root, filter{})
+// of is a request for a sandbox of an image.
+func of(root string) Request { return Request{Config: nsjail.Config{Root: root}} }
+
+// warmOf is a request that a warm sandbox can serve.
+func warmOf(root string) Request { return Request{Config: nsjail.Config{Root: root}, Program: program} }
+
+// take takes a sandbox for req; nil if none waits.
+func take(p *Pool, req Request) *Sandbox {
+	sb, _ := p.Take(req)
 	return sb
 }
 
-// Each sandbox is given once, with ids that no other has at that time, and what is not wanted any more goes.
-func TestReadyPool(t *testing.T) {
+// Each sandbox is given once, with ids that no other has at that time, and sandboxes that nobody requests any more are closed.
+func TestPool(t *testing.T) {
 	var m maker
-	r := newReady(m.build, m.isBusy, 100, 2, 2, 0, zerolog.Nop())
-	p := planOf(t, nil)
-	if sb := take(r, p, "/a"); sb != nil {
-		t.Error("the first job found one ready")
+	p := m.pool(2, 2, 0)
+	if sb := take(p, of("/a")); sb != nil {
+		t.Error("the first job found a sandbox")
 	}
-	filled(t, r, 2)
-	one, two := take(r, p, "/a").(*readyOne), take(r, p, "/a").(*readyOne)
-	if one == two || one.slot == two.slot || take(r, p, "/a") != nil {
-		t.Errorf("slots %d and %d, and then another one", one.slot, two.slot)
+	filled(t, p, 2)
+	one, two := take(p, of("/a")), take(p, of("/a"))
+	if one == two || one.slot == two.slot || take(p, of("/a")) != nil {
+		t.Errorf("slots %d and %d, and then a third one", one.slot, two.slot)
 	}
-	if made := one.sandbox.(*made); made.first != firstHostID+2*int64(one.slot) {
-		t.Errorf("host id %d for slot %d", made.first, one.slot)
+	if id, _ := slots.HostIDs(one.slot); one.Jail.(*fakeJail).rootID != id {
+		t.Errorf("host id %d for slot %d", one.Jail.(*fakeJail).rootID, one.slot)
 	}
 	if err := one.Close(); err != nil {
 		t.Fatal(err)
 	}
-	filled(t, r, 1) // a number is free again
-	// One that died is not given.
-	m.mu.Lock()
-	m.all[2].dead = true
-	m.mu.Unlock()
-	if sb := take(r, p, "/a"); sb != nil {
+	filled(t, p, 1) // a slot is free again
+	// A dead one is not given.
+	m.set(func() { m.made[2].dead = true })
+	if sb := take(p, of("/a")); sb != nil {
 		t.Error("a dead one is given")
 	}
-	filled(t, r, 1)
-	// A second kind takes its share from the first, and unusual sandboxes have none.
+	filled(t, p, 1)
+	// A second kind takes its share from the first.
 	if err := two.Close(); err != nil {
 		t.Fatal(err)
 	}
-	filled(t, r, 2)
-	take(r, p, "/b")
+	filled(t, p, 2)
+	take(p, of("/b"))
 	eventually(t, func() bool {
-		sb := take(r, p, "/b")
+		sb := take(p, of("/b"))
 		if sb != nil {
-			two = sb.(*readyOne)
+			two = sb
 		}
 		return sb != nil
 	})
-	if take(r, planOf(t, func(s *job.Spec) { s.Run.TmpBytes = 8192 }), "/a") != nil {
-		t.Error("one of an unusual size was ready")
-	}
-	two.sandbox.(*made).closed = errors.New("does not die")
+	m.set(func() { two.Jail.(*fakeJail).stuck = errors.New("does not die") })
 	if two.Close() == nil {
 		t.Error("no error")
 	}
-	r.expire(time.Now().Add(time.Hour))
-	filled(t, r, 0)
-	take(r, p, "/b")
-	filled(t, r, 1) // the other number is lost
-	r.close()
-	for i, one := range m.all {
-		if one.closes != 1 {
-			t.Errorf("sandbox %d was closed %d times", i, one.closes)
+	p.expire(time.Now().Add(time.Hour))
+	filled(t, p, 0)
+	take(p, of("/b"))
+	filled(t, p, 1) // the other slot is lost
+	p.Close()
+	for i, j := range m.made {
+		if j.closes != 1 {
+			t.Errorf("sandbox %d was closed %d times", i, j.closes)
 		}
 	}
 }
 
-// A host that can't make any is asked again, and jobs go on without.
-func TestReadyFails(t *testing.T) {
-	m := maker{fail: errors.New("no memory")}
-	r := newReady(m.build, m.isBusy, 100, 2, 2, 0, zerolog.Nop())
-	defer r.close()
-	for range 3 {
-		if take(r, planOf(t, nil), "/a") != nil {
-			t.Fatal("one is ready")
-		}
+// While sandboxes can't be made jobs go on without, and the pool tries again. No slot is lost.
+func TestPoolFails(t *testing.T) {
+	for name, spoil := range map[string]func(*maker, error){
+		"not built": func(m *maker, err error) { m.fail = err },
+		"not ready": func(m *maker, err error) { m.unready = err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var m maker
+			spoil(&m, errors.New("no memory"))
+			p := m.pool(2, 2, 0)
+			defer p.Close()
+			for range 3 {
+				if take(p, of("/a")) != nil {
+					t.Fatal("a sandbox waits")
+				}
+			}
+			m.set(func() { spoil(&m, nil) })
+			filled(t, p, 2)
+			if made := len(m.made); m.closed() != made-2 {
+				t.Errorf("%d of %d sandboxes were closed, want all but two", m.closed(), made)
+			}
+		})
 	}
-	m.mu.Lock()
-	m.fail = nil
-	m.mu.Unlock()
-	filled(t, r, 2)
 }
 
-// While as many jobs run as there are cores nothing is made ahead.
-func TestReadyBusy(t *testing.T) {
+// While as many jobs run as there are cores no sandbox is made.
+func TestPoolBusy(t *testing.T) {
 	m := maker{busy: true}
-	r := newReady(m.build, m.isBusy, 100, 2, 2, 0, zerolog.Nop())
-	defer r.close()
-	p := planOf(t, nil)
+	p := m.pool(2, 2, 0)
+	defer p.Close()
 	for range 3 {
-		if take(r, p, "/a") != nil {
-			t.Fatal("one is ready")
+		if take(p, of("/a")) != nil {
+			t.Fatal("a sandbox waits")
 		}
 	}
-	m.mu.Lock()
-	m.busy = false
-	if len(m.all) != 0 {
-		t.Errorf("%d were made", len(m.all))
-	}
-	m.mu.Unlock()
-	r.nudge()
-	filled(t, r, 2)
-}
-
-var (
-	readyNow = regexp.MustCompile(`(?m)^ccee_daemon_ready_sandboxes (\d+)`)
-	taken    = regexp.MustCompile(`(?m)^ccee_daemon_sandboxes_total\{from="(\w+)"\} (\d+)`)
-)
-
-// awaitReady returns once the daemon has at least as many sandboxes ready.
-func (s *served) awaitReady(t *testing.T, n int) {
-	t.Helper()
-	patience.Until(t, fmt.Sprintf("%d sandboxes are ready", n), func() (bool, string) {
-		_, text := s.ask(t, "GET", "/metrics", "", "")
-		m := readyNow.FindStringSubmatch(text)
-		if m == nil {
-			return false, text
+	m.set(func() {
+		m.busy = false
+		if len(m.made) != 0 {
+			t.Errorf("%d were made", len(m.made))
 		}
-		have, _ := strconv.Atoi(m[1])
-		return have >= n, text
 	})
+	p.Nudge()
+	filled(t, p, 2)
 }
 
-// from is how many sandboxes came from there.
-func (s *served) from(t *testing.T, where string) string {
-	_, text := s.ask(t, "GET", "/metrics", "", "")
-	for _, m := range taken.FindAllStringSubmatch(text, -1) {
-		if m[1] == where {
-			return m[2]
-		}
-	}
-	return "0"
-}
-
-// comparable is all of a result that may not differ from run to run.
-func comparable(res job.Result) string {
-	var b strings.Builder
-	for s := range res.EveryStep() {
-		code := "none"
-		if s.ExitCode != nil {
-			code = strconv.Itoa(*s.ExitCode)
-		}
-		fmt.Fprintf(&b, "%s %s %s %s\n%s%s%d %d %+v\n", s.Name, s.Verdict, code, s.Signal, s.Stdout.Data, s.Stderr.Data, s.Stdout.Bytes, s.Stderr.Bytes, s.Limits)
-	}
-	fmt.Fprintf(&b, "%s %s %s", res.Status, res.Verdict, verdictsOf(res))
-	if res.OutputFiles != nil {
-		b.WriteString(summary(res.OutputFiles))
-	}
-	return b.String()
-}
-
-// A sandbox that somebody kills while it waits costs no job anything.
-func TestReadyKilled(t *testing.T) {
-	s := realDaemon(t, func(o *Options) { o.Ready = 2 })
-	hello := job.Spec{Language: "python", Source: "print('hello')"}
-	s.runSpec(t, hello)
-	s.awaitReady(t, 2)
-	killed := 0
-	for _, file := range glob(t, "/proc/[0-9]*/status") { // root of a sandbox is its sandbox-init
-		b, err := os.ReadFile(file)
-		if err != nil || !strings.Contains(string(b), fmt.Sprintf("\nUid:\t%d\t", firstReady(s))) {
-			continue // gone meanwhile
-		}
-		pid, _ := strconv.Atoi(strings.Split(file, "/")[2])
-		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
-			t.Fatal(err)
-		}
-		killed++
-	}
-	if killed == 0 {
-		t.Fatal("there is no sandbox-init of that user")
-	}
-	for range 3 {
-		if res := s.runSpec(t, hello); res.Status != job.Succeeded {
-			t.Errorf("%s %s", res.Status, res.Verdict)
-		}
-	}
-}
-
-func glob(t *testing.T, pattern string) []string {
-	t.Helper()
-	files, err := filepath.Glob(pattern)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-// firstReady is the host id of root in the first sandbox that a daemon makes ahead.
-func firstReady(s *served) int64 {
-	return firstHostID + 2*int64(s.slots.total.first+s.slots.total.slots)
-}
-
-// TestReadyShares: of two kinds that have what they should, neither loses any by jobs of the other.
-func TestReadyShares(t *testing.T) {
+// Of two kinds that have their target, neither loses a sandbox by jobs of the other.
+func TestPoolIsStable(t *testing.T) {
 	var m maker
-	r := newReady(m.build, m.isBusy, 100, 20, 8, 0, zerolog.Nop())
-	p := planOf(t, nil)
-	take(r, p, "/a")
-	filled(t, r, 8)
-	take(r, p, "/b")
+	p := m.pool(20, 8, 0)
+	take(p, of("/a"))
+	filled(t, p, 8)
+	take(p, of("/b"))
 	eventually(t, func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for _, k := range r.kinds {
-			if len(k.list) != 4 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, k := range p.kinds {
+			if len(k.waiting) != 4 {
 				return false
 			}
 		}
 		return true
 	})
-	var closed int
-	for _, one := range m.all {
-		closed += one.closes
-	}
-	var taken []sandbox
+	evicted := m.closed()
+	var taken []*Sandbox
 	for range 10 {
-		taken = append(taken, take(r, p, "/b"))
-		filled(t, r, 8)
+		taken = append(taken, take(p, of("/b")))
+		filled(t, p, 8)
 	}
-	r.close()
+	p.Close()
 	for _, sb := range taken {
-		closed++
 		if err := sb.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	if closed += 8; len(m.all) != closed { // the eight that waited at the end
-		t.Errorf("%d were made, %d of them for nothing", len(m.all), len(m.all)-closed)
+	if want := evicted + len(taken) + 8; len(m.made) != want || evicted != 4 { // the eight that waited at the end
+		t.Errorf("%d were made and %d evicted, want %d and 4", len(m.made), evicted, want)
+	}
+}
+
+// A kind that was evicted entirely, or expired, while its sandbox was made does not come back.
+func TestPoolExpiresWhileMaking(t *testing.T) {
+	m := maker{result: nsjail.Result{Verdict: nsjail.Paused}, hold: make(chan struct{})}
+	p := m.pool(2, 2, 1<<30)
+	p.Take(warmOf("/a"))
+	eventually(t, func() bool { m.mu.Lock(); defer m.mu.Unlock(); return len(m.made) == 1 })
+	p.expire(time.Now().Add(time.Hour))
+	close(m.hold)
+	eventually(t, func() bool { return m.closed() == 1 })
+	if n := p.Count(); n != 0 {
+		t.Errorf("%d wait of a kind that expired", n)
+	}
+	p.Close()
+}
+
+// A slot is someone else's as soon as its sandbox is retired, and is given back once.
+func TestRetired(t *testing.T) {
+	var m maker
+	p := m.pool(2, 2, 0)
+	defer p.Close()
+	take(p, of("/a"))
+	filled(t, p, 2)
+	one, two := take(p, of("/a")), take(p, of("/a"))
+	one.Retire()
+	filled(t, p, 1)
+	next := take(p, of("/a"))
+	if next.slot != one.slot {
+		t.Errorf("the next one has slot %d, want %d", next.slot, one.slot)
+	}
+	if err := one.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	if len(p.freeSlots) != 0 {
+		t.Errorf("slots %v are free, want none: one was given back twice", p.freeSlots)
+	}
+	p.mu.Unlock()
+	if err := errors.Join(next.Close(), two.Close()); err != nil {
+		t.Fatal(err)
+	}
+	filled(t, p, 2)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var inUse []int
+	for _, k := range p.kinds {
+		for _, sb := range k.waiting {
+			inUse = append(inUse, sb.slot)
+		}
+	}
+	if slices.Sort(inUse); !slices.Equal(inUse, []int{100, 101}) {
+		t.Errorf("slots %v are in use, want each once", inUse)
 	}
 }

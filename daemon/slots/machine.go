@@ -1,4 +1,4 @@
-package daemon
+package slots
 
 import (
 	"bufio"
@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// cores is how many cores the daemon may use. Go sets it by the affinity mask and by the CPU quota of the cgroup that the
-// process is in; in a container that one is a leaf without a quota, and the container's is the root's (see nsjail).
-func cores() int { return min(runtime.GOMAXPROCS(0), quota("/sys/fs/cgroup/cpu.max")) }
+// Cores is how many cores the daemon may use. Go counts those of the affinity mask and of the CPU quota of the process's own
+// cgroup. In a container that cgroup is a leaf without a quota (see nsjail), and the container's quota is at the root.
+func Cores() int { return min(runtime.GOMAXPROCS(0), quota("/sys/fs/cgroup/cpu.max")) }
 
-// quota is how many cores, rounded up, v2's cpu.max allows: "150000 100000" is 2.
+// quota is the number of cores, rounded up, that cpu.max of cgroup v2 allows: "150000 100000" is 2.
 func quota(file string) int {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return math.MaxInt // the machine's root has none
+		return math.MaxInt // the machine's root cgroup has no such file
 	}
 	var micros, period int64
 	if n, _ := fmt.Sscan(string(b), &micros, &period); n < 2 || period <= 0 {
@@ -28,7 +28,7 @@ func quota(file string) int {
 	return int(max(1, (micros+period-1)/period))
 }
 
-// MachineMemory is how many bytes of memory there are for the daemon and its jobs: the machine's, or less where a cgroup
+// MachineMemory is how many bytes of memory the daemon and its jobs can have: the machine's, or less where a cgroup
 // above the daemon has a limit.
 func MachineMemory() (int64, error) {
 	total, err := memTotal("/proc/meminfo")
@@ -42,18 +42,18 @@ func MachineMemory() (int64, error) {
 	return min(total, limit), nil
 }
 
-// hostPids is what a container's limit of processes leaves to the services in it.
-const hostPids = 256
+// servicePids is the part of a container's pids limit that is left to the services in it.
+const servicePids = 256
 
-// machinePids is how many processes and threads jobs may have: half of what the machine can have (proc_sys_kernel(5)), since the rest of it
-// makes processes too; or less where a cgroup above the daemon has a limit, which is the services' and the jobs' alone.
-func machinePids() (int64, error) {
+// MachinePids is how many processes and threads jobs may have: half of the machine's maximum (proc_sys_kernel(5)), since other programs
+// need some too; or less where a cgroup above the daemon has a limit, which only jobs and services share.
+func MachinePids() (int64, error) {
 	limit, err := cgroupLimit("/proc/self/cgroup", "/sys/fs/cgroup", "pids", "pids.max")
 	if err != nil {
 		return 0, err
 	}
 	machine := min(readLimit("/proc/sys/kernel/pid_max"), readLimit("/proc/sys/kernel/threads-max"))
-	return min(machine/2, max(limit-hostPids, limit/2)), nil
+	return min(machine/2, max(limit-servicePids, limit/2)), nil
 }
 
 // memTotal reads the first line of proc_meminfo(5): "MemTotal:       24680124 kB".
@@ -74,11 +74,11 @@ func memTotal(file string) (int64, error) {
 	return 0, fmt.Errorf("read %s: no line MemTotal", file)
 }
 
-// noLimit stands for "max" and for v1's PAGE_COUNTER_MAX.
+// noLimit stands for "max" on cgroup v2 and for PAGE_COUNTER_MAX on v1.
 const noLimit = int64(1) << 62
 
-// cgroupLimit is the lowest limit of a controller from the cgroup that self (cgroups(7), /proc/pid/cgroup) names up to the root, on
-// v2, where it is controller.max, and on v1. A level that can't be read sets no limit: a container seldom sees the levels above its own.
+// cgroupLimit is the lowest limit of a controller on the way from the cgroup that self names (cgroups(7), /proc/pid/cgroup) up to the root.
+// On v2 the file is controller.max, v1 is its name on v1. A level that can't be read sets no limit: a container seldom sees the levels above its own.
 func cgroupLimit(self, mount, controller, v1 string) (int64, error) {
 	f, err := os.Open(self)
 	if err != nil {
@@ -109,6 +109,7 @@ func cgroupLimit(self, mount, controller, v1 string) (int64, error) {
 	return lowest, lines.Err()
 }
 
+// readLimit reads one limit file; noLimit if it is missing or holds no number.
 func readLimit(file string) int64 {
 	b, err := os.ReadFile(file)
 	if err != nil {
