@@ -119,4 +119,4 @@ type workspace struct {
 }
 
 func (w workspace) Files() ([]nsjail.File, string) { return outputs.ListBuilt(w.Dir()) }
-func (w workspace) Close() error                    { return w.close() }
+func (w workspace) Close() error                   { return w.close() }
