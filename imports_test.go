@@ -29,7 +29,12 @@ var mayImport = map[string][]string{
 	"worker":            {"job", "queue", "daemon/client"},
 	"queue":             {"job"},
 	"archive":           {"job", "queue"},
-	"daemon":            {"job", "daemon/javasource", "nsjail", "nsjail/escape", "nsjail/shared", "seccomp", "rootfs"},
+	"daemon":            {"job", "daemon/plan", "daemon/slots", "daemon/ready", "daemon/judge", "daemon/outputs", "nsjail", "nsjail/escape", "nsjail/shared", "seccomp", "rootfs"},
+	"daemon/slots":      {"job"},
+	"daemon/plan":       {"job", "daemon/javasource", "daemon/slots", "nsjail"},
+	"daemon/ready":      {"daemon/plan", "daemon/slots", "nsjail"},
+	"daemon/judge":      {"job", "daemon/plan", "daemon/slots", "daemon/outputs", "nsjail"},
+	"daemon/outputs":    {"job", "nsjail"},
 	"daemon/client":     {"job"},
 	"daemon/javasource": {},
 	"nsjail/escape":     {},
@@ -61,7 +66,7 @@ var hasHome = map[string][]string{
 	"github.com/redis/go-redis":              {"queue"},
 	"github.com/jackc/pgx":                   {"archive"},
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
-	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "submit", "worker", "archive", "daemon", "supervise", "policy"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "submit", "worker", "archive", "daemon", "daemon/ready", "supervise", "policy"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
@@ -71,7 +76,7 @@ var hasHome = map[string][]string{
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee"},
-	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
+	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 }
 
 func TestImports(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -150,7 +151,7 @@ func (s *served) runSpec(t *testing.T, spec job.Spec) job.Result {
 func ample(t testing.TB, l *job.Limits, def job.Limits) {
 	t.Helper()
 	slowness, most := patience.Slowness(), job.MaxLimits
-	processors := words("", "", job.Limits{CPUMillicores: cmp.Or(l.CPUMillicores, def.CPUMillicores)}).CPUs
+	processors := min((cmp.Or(l.CPUMillicores, def.CPUMillicores)+1023)/1024, int64(runtime.NumCPU()))
 	for _, v := range []struct {
 		of            *int64
 		def, greatest int64

@@ -45,7 +45,7 @@ var Abuses = []Abuse{
 	{"files made and removed", many, "lists of inodes", "memoryBytes, CPU rate"},
 	{"lists of /proc", many, "the list of processes", "CPU rate"},
 	{"mounts read", many, "namespace_sem, which whoever mounts writes", "CPU rate; /proc/self/mountinfo has few lines"},
-	{"proc read", many, "locks behind files of /proc", "most of them are masked (daemon/proc.go)"},
+	{"proc read", many, "locks behind files of /proc", "most of them are masked (daemon/plan/masked.go)"},
 	{"proc of a process read", many, "tasklist_lock, the address space's lock", "CPU rate"},
 	{"proc of the network read", many, "tables of all sockets", "CPU rate"},
 	{"cgroup read", many, "the lock under which counters of all CPUs are gathered", "CPU rate; nothing but the job's own cgroup is in /sys"},
