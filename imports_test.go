@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"queue":             {"job"},
 	"archive":           {"job", "queue"},
 	"daemon":            {"job", "daemon/plan", "daemon/slots", "daemon/ready", "daemon/judge", "daemon/outputs", "nsjail", "nsjail/escape", "nsjail/shared", "seccomp", "rootfs"},
-	"daemon/slots":      {"job"},
+	"daemon/slots":      {"job", "share"},
 	"daemon/plan":       {"job", "daemon/javasource", "daemon/slots", "nsjail"},
 	"daemon/ready":      {"daemon/plan", "daemon/slots", "nsjail"},
 	"daemon/judge":      {"job", "daemon/plan", "daemon/slots", "daemon/outputs", "nsjail"},

@@ -109,7 +109,7 @@ func twoSteps(t *testing.T) *Runner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sl := slots.New(slots.Budget{Slots: 1, Memory: 1 << 40, Millicores: 1 << 20, Pids: 1 << 20, Machine: 1 << 20, Queue: 1, Wait: time.Minute})
+	sl := slots.New(slots.Budget{Slots: 1, Memory: 1 << 40, Millicores: 1 << 20, Pids: 1 << 20, Machine: 1 << 20, Share: 100, Queue: 1, Wait: time.Minute})
 	r := &Runner{
 		tracer:     (&Options{}).tracer(),
 		languages:  offering(profiled("two", `{"name":"two","sourceFile":"first.py","compile":["/usr/bin/python3","first.py"],"run":["/usr/bin/python3","second.py"]}`, 1)),

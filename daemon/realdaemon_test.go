@@ -73,7 +73,7 @@ func realDaemon(t testing.TB, adjust func(*Options)) *served {
 	o := Options{
 		Socket: filepath.Join(t.TempDir(), "s"), GID: os.Getegid(), Store: store, Policy: seccomp.Default(),
 		Cgroup: fmt.Sprintf("ccee-test-%d-%d", os.Getpid(), started.Add(1)), Log: zerolog.New(log),
-		SkipSelfTest: true, Slots: 32, Ready: 4, CPUMillicores: 100_000, MemoryBytes: 100 << 30,
+		SkipSelfTest: true, Slots: 32, TenantShare: 100, Ready: 4, CPUMillicores: 100_000, MemoryBytes: 100 << 30,
 	}
 	if adjust != nil {
 		adjust(&o)

@@ -66,13 +66,14 @@ func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) er
 	if spec.Tests != nil {
 		return r.runTests(ctx, &spec, p, root, emit)
 	}
-	slot, err := r.admit(ctx, p.Lang.Name, p.Need())
+	need := p.Need()
+	slot, err := r.admit(ctx, p.Lang.Name, need)
 	if err != nil {
 		return job.Result{}, err
 	}
 	sb, p, err := r.setUp(ctx, p, root, slot)
 	if err != nil {
-		r.slots.Release(slot, p.Need())
+		r.slots.Release(slot, need)
 		return job.Result{}, err
 	}
 	defer r.teardowns.Go(func() {
@@ -80,11 +81,11 @@ func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) er
 			time.Sleep(linger)
 		}
 		if r.tearDown(ctx, p.Lang.Name, sb, slot) {
-			r.slots.Release(slot, p.Need())
+			r.slots.Release(slot, need)
 		}
 		r.ready.Nudge()
 	})
-	return r.runSteps(ctx, sb, p, emit)
+	return r.runSteps(ctx, sb, p, &need, emit)
 }
 
 // plan plans spec and unpacks its image. The first job of a language waits here for seconds, before it has a slot.

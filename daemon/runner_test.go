@@ -70,7 +70,7 @@ type rig struct {
 func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error)) *rig {
 	r := &rig{}
 	r.sb = &scripted{steps: steps, calls: &r.calls}
-	sl := slots.New(slots.Budget{Slots: 1, Memory: 1 << 40, Millicores: 1 << 20, Pids: 1 << 20, Machine: 1 << 20, Queue: 1, Wait: time.Minute})
+	sl := slots.New(slots.Budget{Slots: 1, Memory: 1 << 40, Millicores: 1 << 20, Pids: 1 << 20, Machine: 1 << 20, Share: 100, Queue: 1, Wait: time.Minute})
 	r.Runner = &Runner{
 		tracer: (&Options{}).tracer(),
 		languages: offering(

@@ -36,6 +36,7 @@ type Options struct {
 	MemoryBytes   int64         // for all jobs together; 80 % of the machine's, or of that of the daemon's cgroup
 	CPUMillicores int64         // for all jobs together, as a sum of rates; four times the cores
 	Pids          int64         // processes and threads of all jobs together; half of the machine's maximum, or less by the limit of the daemon's cgroup
+	TenantShare   int           // percent of each of these, of what the other tenants leave, that one tenant's jobs may reserve; 75
 	Queue         int           // jobs that may wait for a slot; 256
 	QueueWait     time.Duration // how long each may wait; 10 s
 	Drain         time.Duration // how long running jobs may take to finish when the server ends; 30 s
@@ -87,6 +88,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("%d slots and %d prewarmed sandboxes: a daemon has at most %d together", o.Slots, o.Ready, slots.MaxSlots)
 	}
 	or(&o.Queue, 256)
+	or(&o.TenantShare, 75)
 	o.Network = cmp.Or(o.Network, job.NetworkLoopback)
 	if o.CPUMillicores == 0 {
 		o.CPUMillicores = 4 * 1000 * int64(slots.Cores())
@@ -106,14 +108,14 @@ func (o Options) withDefaults() (Options, error) {
 func (o *Options) budget(firstSlot int) slots.Budget {
 	return slots.Budget{
 		First: firstSlot, Slots: o.Slots, Memory: o.MemoryBytes, Millicores: o.CPUMillicores, Machine: 1000 * int64(slots.Cores()),
-		Pids: o.Pids - o.reservedPids(), Queue: o.Queue, Wait: o.QueueWait,
+		Pids: o.Pids - o.reservedPids(), Share: int64(o.TenantShare), Queue: o.Queue, Wait: o.QueueWait,
 	}
 }
 
 // readyOptions are those of the pool of prewarmed sandboxes. Its slots come after those of jobs.
-func (o *Options) readyOptions(s *slots.Pool, build func(context.Context, nsjail.Config) (sandbox, error)) ready.Options {
+func (o *Options) readyOptions(s *slots.Pool, load *slots.Load, build func(context.Context, nsjail.Config) (sandbox, error)) ready.Options {
 	r := ready.Options{
-		Build: build, Busy: s.Busy, Capacity: o.Ready, Log: o.Log,
+		Build: build, Busy: func() bool { return s.Busy() && load.Busy() }, Capacity: o.Ready, Log: o.Log,
 		FirstSlot: s.Budget().First + o.Slots, Slots: min(o.Ready+o.Slots, slots.MaxSlots-o.Slots),
 	}
 	if o.Warm {
@@ -199,7 +201,7 @@ func New(o Options) (_ *Server, err error) {
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
 		slots: s.slots, filters: filters, network: o.Network, degraded: degraded, metrics: s.metrics, log: o.Log,
 		outputs: outputs.NewCollector(), tracer: o.tracer(),
-		ready: ready.New(o.readyOptions(s.slots, sandboxes.new)),
+		ready: ready.New(o.readyOptions(s.slots, slots.NewLoad(slots.Cores(), cgroups.CPUTime), sandboxes.new)),
 	}
 	s.metrics.watchReady(runner.ready)
 	s.run, s.wait = runner.Run, runner.wait

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ccee-dev/ccee/daemon/plan"
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 )
@@ -45,18 +46,21 @@ func (e *events) send(ev job.Event) {
 	}
 }
 
-// runSteps runs the steps of p in sb until one fails.
-func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, emit func(job.Event) error) (job.Result, error) {
+// runSteps runs the steps of p in sb until one fails. Of need, which is reserved for p, it gives back what the steps that are left don't need.
+func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, need *slots.Need, emit func(job.Event) error) (job.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ev := newEvents(cancel, emit)
 
 	var done []job.Step
 	cut := false // by the end of ctx
-	for _, s := range p.Steps {
+	for i, s := range p.Steps {
 		if cut = ctx.Err() != nil; cut {
 			break
 		}
+		rest := p.NeedFrom(i)
+		r.slots.Shrink(*need, rest)
+		*need = rest
 		got, err := r.runStep(ctx, sb, s, r.filters.of(p), ev)
 		if err != nil {
 			return job.Result{}, stopped(ctx, err)

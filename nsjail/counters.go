@@ -93,6 +93,12 @@ func peakOf(f *os.File) (int64, error) {
 	return strconv.ParseInt(strings.TrimSpace(string(b[:n])), 10, 64)
 }
 
+// CPUTime returns the CPU time that all sandboxes have used, those that are gone too, since the parent cgroup was made.
+func (c *Cgroups) CPUTime() (time.Duration, error) {
+	user, system, err := (&cgroup{at: c.at}).cpuTimes()
+	return user + system, err
+}
+
 // cpuTimes reads the CPU time of all processes that are or were in the cgroup.
 func (cg *cgroup) cpuTimes() (user, system time.Duration, err error) {
 	if cg.at.unified == "" {

@@ -19,12 +19,15 @@ func New(room, percent int64) *Table {
 	return &Table{room: room, percent: percent, held: map[string]int64{}}
 }
 
-// Fits reports whether who may have n more.
+// Fits reports whether who may have n more: there is room, and it is within its part, or its first.
 func (t *Table) Fits(who string, n int64) bool {
 	have := t.held[who]
-	left := t.room - (t.all - have) // by the others
-	part := (t.percent*left + 99) / 100
-	return have+n <= left && (have == 0 || have+n <= part)
+	return t.all+n <= t.room && (have == 0 || have+n <= t.Part(who))
+}
+
+// Part returns how much who may have as long as the others hold what they hold now.
+func (t *Table) Part(who string) int64 {
+	return (t.percent*(t.room-(t.all-t.held[who])) + 99) / 100
 }
 
 // Add counts n more for who, or, if n is negative, what who gives back. It does not ask whether they fit.
@@ -45,6 +48,12 @@ func (t *Table) Full() []string {
 	}
 	return full
 }
+
+// Held returns how much who holds.
+func (t *Table) Held(who string) int64 { return t.held[who] }
+
+// Room returns how much there is for all together.
+func (t *Table) Room() int64 { return t.room }
 
 // All returns how much is held together.
 func (t *Table) All() int64 { return t.all }

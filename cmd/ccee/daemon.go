@@ -32,6 +32,7 @@ Only root and the group ccee can use the socket. SIGTERM: new jobs are refused, 
 			intFlag("ready", "CCEE_READY", 8, 0, 1024, "prewarmed sandboxes, each for one job, for the kinds of jobs of the last minute"),
 			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in prewarmed sandboxes, where it waits for its program and takes memory; --warm=false: don't (default: true)"},
 			intFlag("slots", "CCEE_SLOTS", 0, 0, 4096, "jobs at once, 0 for 16 a core"),
+			intFlag("tenant-share", "CCEE_TENANT_SHARE", 75, 1, 100, "max `PERCENT` of slots, memory, CPU rates and processes, of what the other tenants leave, that one tenant's jobs may reserve"),
 			intFlag("memory-mb", "CCEE_MEMORY_MB", 0, 0, 1<<24, "MiB for all jobs together, 0 for 80 % of the machine's"),
 			intFlag("millicores", "CCEE_MILLICORES", 0, 0, 1<<24, "sum of all jobs' CPU rates, 0 for four times the cores"),
 			intFlag("pids", "CCEE_PIDS", 0, 0, 1<<22, "processes and threads of all jobs together, 0 for half of what the machine can have"),
@@ -107,7 +108,7 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		Cgroup: cmd.String("cgroup"), Log: log,
 		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), Warm: cmd.Bool("warm"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
 		Pids: cmd.Int64("pids"), CPUWeight: cmd.Int64("cpu-weight"), DiskBytes: cmd.Int64("disk-read-mb") * job.MiB, DiskOperations: cmd.Int64("disk-read-iops"),
-		Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: drainTime(cmd),
+		TenantShare: int(cmd.Int64("tenant-share")), Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: drainTime(cmd),
 		AllowDegraded: cmd.Bool("allow-degraded"),
 	}, cmd.String("seccomp"), cmd.String("seccomp-kept"))
 	if err != nil {

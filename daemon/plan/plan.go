@@ -178,9 +178,13 @@ func environment(lang, spec map[string]string, w job.Words) []string {
 }
 
 // Need is the part of the daemon's budget that p reserves: the largest of its steps, which never run together.
-func (p Plan) Need() slots.Need {
+func (p Plan) Need() slots.Need { return p.NeedFrom(0) }
+
+// NeedFrom is the same when only the steps from that index on are still to run. What the earlier ones left in the sandbox counts towards the
+// memory limit of those.
+func (p Plan) NeedFrom(step int) slots.Need {
 	n := slots.Need{Tenant: p.Tenant}
-	for _, s := range p.Steps {
+	for _, s := range p.Steps[step:] {
 		n.Memory = max(n.Memory, s.Limits.MemoryBytes+uncharged(s.Limits))
 		n.Millicores = max(n.Millicores, s.Limits.CPUMillicores)
 		n.Pids = max(n.Pids, s.Limits.PidsMax+1)

@@ -13,17 +13,18 @@ import (
 )
 
 const (
-	keepFor     = time.Minute      // sandboxes of a kind are kept for so long after the last request for one
-	evictAfter  = time.Second      // a kind idle this long may be evicted entirely, if another has no sandbox
-	retryPause  = time.Second      // after a sandbox could not be made
-	warmRetry   = time.Minute      // after a program did not start
-	expireEvery = 10 * time.Second // how often kinds without requests are removed
+	keepFor     = time.Minute            // sandboxes of a kind are kept for so long after the last request for one
+	evictAfter  = time.Second            // a kind idle this long may be evicted entirely, if another has no sandbox
+	retryPause  = time.Second            // after a sandbox could not be made
+	warmRetry   = time.Minute            // after a program did not start
+	expireEvery = 10 * time.Second       // how often kinds without requests are removed
+	busyPause   = 250 * time.Millisecond // until the pool looks again whether the cores are busy
 )
 
 // Options are what a Pool is made of.
 type Options struct {
 	Build     func(context.Context, nsjail.Config) (Jail, error)
-	Busy      func() bool // all cores have jobs: making a sandbox would slow them down
+	Busy      func() bool // jobs keep all cores busy: making a sandbox would slow them down
 	FirstSlot int         // the pool's own slots, which no other sandbox gets
 	Slots     int
 	Capacity  int   // sandboxes that may wait, of all kinds together; 0: there is no pool
@@ -50,7 +51,7 @@ type Pool struct {
 	lastFailure string // the logged reason why no sandbox could be made; "" after a success
 }
 
-// New starts a Pool. The caller must call Nudge whenever Busy may have become false, and Close in the end.
+// New starts a Pool. The caller must call Nudge when a job has ended, and Close in the end.
 func New(o Options) *Pool {
 	if o.Capacity == 0 {
 		return nil
@@ -111,7 +112,12 @@ func (p *Pool) run(ctx context.Context) {
 	expiry := time.NewTicker(expireEvery)
 	defer expiry.Stop()
 	for {
-		for ctx.Err() == nil && !p.busy() {
+		var again <-chan time.Time // jobs may become idle without any of them ending
+		for ctx.Err() == nil {
+			if p.busy() {
+				again = time.After(busyPause)
+				break
+			}
 			k, slot := p.next()
 			if k == nil {
 				break
@@ -121,6 +127,7 @@ func (p *Pool) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-again:
 		case <-p.wake:
 		case <-expiry.C:
 			p.expire(time.Now().Add(-keepFor))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -314,4 +315,25 @@ func TestRetired(t *testing.T) {
 	if slices.Sort(inUse); !slices.Equal(inUse, []int{100, 101}) {
 		t.Errorf("slots %v are in use, want each once", inUse)
 	}
+}
+
+// Cores may become idle without a job's end: jobs that begin to sleep end nothing. The pool looks again by itself.
+func TestBusyForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := maker{busy: true}
+		p := m.pool(2, 2, 0)
+		defer p.Close()
+		take(p, of("/a"))
+		time.Sleep(busyPause)
+		synctest.Wait()
+		if n := p.Count(); n != 0 {
+			t.Errorf("%d sandboxes were made while the cores were busy", n)
+		}
+		m.set(func() { m.busy = false })
+		time.Sleep(busyPause)
+		synctest.Wait()
+		if n := p.Count(); n != 2 {
+			t.Errorf("%d sandboxes wait after the cores became idle, want 2", n)
+		}
+	})
 }

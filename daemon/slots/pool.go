@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/share"
 )
 
 // Budget bounds what runs at once, and the queue for it.
@@ -18,6 +19,7 @@ type Budget struct {
 	Millicores int64         // the same for their CPU rates
 	Pids       int64         // the same for their processes and threads
 	Machine    int64         // millicores that the machine has: no job reserves more than that
+	Share      int64         // percent, from 1 to 100, of what the other tenants leave of each of these, for one tenant
 	Queue      int           // jobs that may wait
 	Wait       time.Duration // how long each may wait
 }
@@ -30,24 +32,38 @@ type Need struct {
 	Pids       int64 // processes and threads, including sandbox-init
 }
 
-// Pool admits jobs. Next in turn is the tenant whose running jobs have the smallest share, by the resource of which they have most (Ghodsi et al.,
-// Dominant Resource Fairness, 2011); among one tenant's jobs the oldest. A large job whose turn it is holds up small ones: letting them pass
-// would make it wait for ever on a busy machine. But a tenant that already has much is not in turn, however long its jobs have waited.
+// Pool admits jobs. A tenant may reserve a part of what the others leave of each resource, or have one job of any size: so there is room for the
+// next tenant at once, also beside one whose jobs reserve much and sleep. Of those who may have more, next in turn is the tenant whose running
+// jobs have the smallest share, by the resource of which they have most (Ghodsi et al., Dominant Resource Fairness, 2011); among one tenant's
+// jobs the oldest. A large job whose turn it is holds up small ones: letting them pass would make it wait for ever on a busy machine. But a
+// tenant that already has much is not in turn, however long its jobs have waited.
 type Pool struct {
 	budget Budget
 
 	mu      sync.Mutex // guards all below
 	free    []int
-	left    Need
-	usage   map[string]usage // by tenant
-	waiting []*waiter        // oldest first
-	closed  error            // why everybody is refused; nil while the pool is open
+	usage   [resources]*share.Table
+	waiting []*waiter // oldest first
+	closed  error     // why everybody is refused; nil while the pool is open
 }
 
-// usage is what the running jobs of one tenant have reserved.
-type usage struct {
-	Need
-	slots int
+// The resources of a Budget, and how many they are.
+const (
+	slots = iota
+	memory
+	millicores
+	pids
+	resources
+)
+
+// amounts says how much of each resource a job reserves.
+func (n Need) amounts() [resources]int64 {
+	return [resources]int64{slots: 1, memory: n.Memory, millicores: n.Millicores, pids: n.Pids}
+}
+
+// amounts says how much there is of each resource.
+func (b Budget) amounts() [resources]int64 {
+	return [resources]int64{slots: int64(b.Slots), memory: b.Memory, millicores: b.Millicores, pids: b.Pids}
 }
 
 // waiter is a job in the queue. granted holds one slot, so that granting never blocks on a waiter that is giving up at that moment.
@@ -58,7 +74,10 @@ type waiter struct {
 
 // New returns a Pool with all of b free.
 func New(b Budget) *Pool {
-	p := &Pool{budget: b, left: Need{Memory: b.Memory, Millicores: b.Millicores, Pids: b.Pids}, usage: map[string]usage{}}
+	p := &Pool{budget: b}
+	for i, all := range b.amounts() {
+		p.usage[i] = share.New(all, b.Share)
+	}
 	for n := range b.Slots {
 		p.free = append(p.free, b.First+n)
 	}
@@ -118,7 +137,7 @@ func (p *Pool) enter(n Need) (*waiter, int, error) {
 	switch {
 	case p.closed != nil:
 		return nil, 0, p.closed
-	case len(p.waiting) == 0 && p.room(n):
+	case len(p.waiting) == 0 && p.mayHave(n) && p.room(n):
 		return nil, p.take(n), nil
 	}
 	w := &waiter{need: n, granted: make(chan int, 1)}
@@ -145,11 +164,25 @@ func (p *Pool) leave(w *waiter) {
 	}
 }
 
-// Release gives back what Acquire reserved. n must be the Need that Acquire had.
+// Release gives back what Acquire reserved. n must be the Need that Acquire had, or the last Shrink.
 func (p *Pool) Release(slot int, n Need) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.put(slot, p.usable(n))
+}
+
+// Shrink gives back what a job does not need any more of what it reserved: to is no larger than from, and is what Release gets in the end.
+func (p *Pool) Shrink(from, to Need) {
+	from, to = p.usable(from), p.usable(to)
+	if from == to {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, amount := range from.amounts() {
+		p.usage[i].Add(from.Tenant, to.amounts()[i]-amount)
+	}
+	p.grant()
 }
 
 // usable is n without CPU rate beyond the machine's: a job that asks for eight cores reserves two where there are two.
@@ -176,9 +209,24 @@ func (p *Pool) closedFor() error {
 	return p.closed
 }
 
-// room reports whether n can be reserved now. p.mu must be held, as for all below.
+// room reports whether there is enough for n now. p.mu must be held, as for all below.
 func (p *Pool) room(n Need) bool {
-	return len(p.free) > 0 && n.Memory <= p.left.Memory && n.Millicores <= p.left.Millicores && n.Pids <= p.left.Pids
+	for i, amount := range n.amounts() {
+		if p.usage[i].All()+amount > p.usage[i].Room() {
+			return false
+		}
+	}
+	return true
+}
+
+// mayHave reports whether n is within its tenant's share, or is the first job of a tenant that has none.
+func (p *Pool) mayHave(n Need) bool {
+	for i, amount := range n.amounts() {
+		if have := p.usage[i].Held(n.Tenant); have > 0 && have+amount > p.usage[i].Part(n.Tenant) {
+			return false
+		}
+	}
+	return true
 }
 
 // take reserves n and returns a slot. There must be room.
@@ -198,39 +246,38 @@ func (p *Pool) put(slot int, n Need) {
 }
 
 // account books n as reserved, or with sign -1 as given back.
-func (p *Pool) account(n Need, sign int) {
-	memory, millicores, pids := int64(sign)*n.Memory, int64(sign)*n.Millicores, int64(sign)*n.Pids
-	p.left.Memory -= memory
-	p.left.Millicores -= millicores
-	p.left.Pids -= pids
-	u := p.usage[n.Tenant]
-	u.Memory += memory
-	u.Millicores += millicores
-	u.Pids += pids
-	u.slots += sign
-	if p.usage[n.Tenant] = u; u.slots == 0 {
-		delete(p.usage, n.Tenant)
+func (p *Pool) account(n Need, sign int64) {
+	for i, amount := range n.amounts() {
+		p.usage[i].Add(n.Tenant, sign*amount)
 	}
 }
 
-// grant gives slots to waiting jobs until the next in turn does not fit.
+// grant gives slots to waiting jobs until the next in turn does not fit, or none may have more.
 func (p *Pool) grant() {
-	for len(p.waiting) > 0 {
+	for {
 		next := p.nextInTurn()
-		w := p.waiting[next]
-		if !p.room(w.need) {
+		if next < 0 || !p.room(p.waiting[next].need) {
 			return
 		}
+		w := p.waiting[next]
 		p.waiting = slices.Delete(p.waiting, next, next+1)
 		w.granted <- p.take(w.need)
 	}
 }
 
-// nextInTurn is the index in waiting of the job that is next in turn.
+// nextInTurn is the index in waiting of the job that is next in turn, -1 if there is none that its tenant may have now. A tenant's younger jobs
+// don't overtake its oldest one: that would have to wait for as long as they come.
 func (p *Pool) nextInTurn() (index int) {
+	index = -1
 	least := math.Inf(1)
+	seen := map[string]bool{}
 	for i, w := range p.waiting {
-		if share := p.dominantShare(w.need.Tenant); share < least {
+		tenant := w.need.Tenant
+		if seen[tenant] {
+			continue
+		}
+		seen[tenant] = true
+		if share := p.dominantShare(tenant); share < least && p.mayHave(w.need) {
 			index, least = i, share
 		}
 	}
@@ -239,9 +286,11 @@ func (p *Pool) nextInTurn() (index int) {
 
 // dominantShare is a tenant's fraction of the resource of which its running jobs have most.
 func (p *Pool) dominantShare(tenant string) float64 {
-	u := p.usage[tenant]
-	part := func(n, total int64) float64 { return float64(n) / float64(max(total, 1)) }
-	return max(part(u.Memory, p.budget.Memory), part(u.Millicores, p.budget.Millicores), part(u.Pids, p.budget.Pids), part(int64(u.slots), int64(p.budget.Slots)))
+	largest := 0.0
+	for _, t := range p.usage {
+		largest = max(largest, float64(t.Held(tenant))/float64(max(t.Room(), 1)))
+	}
+	return largest
 }
 
 // Busy reports whether at least as many jobs run as the machine has cores.
@@ -254,6 +303,6 @@ func (p *Pool) Busy() bool {
 func (p *Pool) InUse() (running, waiting int, used Need) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	used = Need{Memory: p.budget.Memory - p.left.Memory, Millicores: p.budget.Millicores - p.left.Millicores, Pids: p.budget.Pids - p.left.Pids}
-	return p.budget.Slots - len(p.free), len(p.waiting), used
+	used = Need{Memory: p.usage[memory].All(), Millicores: p.usage[millicores].All(), Pids: p.usage[pids].All()}
+	return int(p.usage[slots].All()), len(p.waiting), used
 }

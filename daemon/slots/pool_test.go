@@ -14,7 +14,7 @@ import (
 var errClosed = job.Errorf(job.EUnavailable, "closed")
 
 func testSlots() *Pool {
-	return New(Budget{Slots: 2, Memory: 100, Millicores: 1000, Pids: 100, Machine: 10_000, Queue: 3, Wait: time.Minute})
+	return New(Budget{Slots: 2, Memory: 100, Millicores: 1000, Pids: 100, Machine: 10_000, Share: 100, Queue: 3, Wait: time.Minute})
 }
 
 // try starts acquire and returns where its outcome will be.
@@ -74,7 +74,7 @@ func TestFirstComeFirstServed(t *testing.T) {
 // early they came. Among the others it goes by turns too.
 func TestTenantsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, ctx := New(Budget{Slots: 8, Memory: 100, Millicores: 1000, Machine: 10_000, Queue: 4, Wait: time.Minute}), t.Context()
+		s, ctx := New(Budget{Slots: 8, Memory: 100, Millicores: 1000, Machine: 10_000, Share: 100, Queue: 4, Wait: time.Minute}), t.Context()
 		first, err := s.Acquire(ctx, Need{Tenant: "attacker", Memory: 60})
 		if err != nil {
 			t.Fatal(err)
@@ -101,10 +101,69 @@ func TestTenantsTakeTurns(t *testing.T) {
 	})
 }
 
+// One tenant can't reserve all of a resource, however much there is of the others: its jobs wait, and another tenant's is let in at once. Its first
+// job may be as large as it likes, and so may that of a tenant which comes when little is left.
+func TestTenantsShare(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		job   Need // of the attacker
+		holds int  // so many of them run
+	}{
+		{"slots", Need{Tenant: "attacker"}, 6},
+		{"memory", Need{Tenant: "attacker", Memory: 240}, 3},
+		{"CPU rate", Need{Tenant: "attacker", Millicores: 1900}, 3},
+		{"processes", Need{Tenant: "attacker", Pids: 300}, 2},
+		{"all that there is", Need{Tenant: "attacker", Memory: 1000}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := Budget{Slots: 8, Memory: 1000, Millicores: 8000, Pids: 1000, Machine: 2000, Share: 75, Queue: 20, Wait: time.Minute}
+				s, ctx := New(b), t.Context()
+				for range tt.holds {
+					settled(t, "the attacker's", try(ctx, s, tt.job), "")
+				}
+				more := try(ctx, s, tt.job)
+				pending(t, "one more of the attacker", more)
+				victim := Need{Tenant: "victim", Memory: 10, Millicores: 256, Pids: 10}
+				if tt.job.Memory == b.Memory {
+					victim.Memory = 0
+				}
+				settled(t, "the victim's", try(ctx, s, victim), "")
+				pending(t, "one more of the attacker", more)
+				s.Release(s.budget.First, tt.job)
+				settled(t, "one more, when another has ended", more, "")
+			})
+		})
+	}
+}
+
+// A job gives back what only its first step needed, and who waits for it is let in.
+func TestShrink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ctx := New(Budget{Slots: 8, Memory: 100, Millicores: 4000, Pids: 100, Machine: 2000, Share: 100, Queue: 3, Wait: time.Minute}), t.Context()
+		compile, run := Need{Tenant: "a", Memory: 60, Millicores: 8000, Pids: 50}, Need{Tenant: "a", Memory: 20, Millicores: 256, Pids: 5}
+		first, err := s.Acquire(ctx, compile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := try(ctx, s, compile)
+		pending(t, "the second", second)
+		s.Shrink(compile, run)
+		settled(t, "the second", second, "")
+		if _, _, used := s.InUse(); used != (Need{Memory: 80, Millicores: 2256, Pids: 55}) {
+			t.Errorf("%+v are used, want that of one step each", used)
+		}
+		s.Release(first, run)
+		if _, _, used := s.InUse(); used != (Need{Memory: 60, Millicores: 2000, Pids: 50}) {
+			t.Errorf("%+v are used at the end, want what the second has", used)
+		}
+	})
+}
+
 // A tenant that fills the queue keeps nobody out for whom there is room.
 func TestFullQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, ctx := New(Budget{Slots: 8, Memory: 100, Millicores: 1000, Machine: 10_000, Queue: 2, Wait: time.Minute}), t.Context()
+		s, ctx := New(Budget{Slots: 8, Memory: 100, Millicores: 1000, Machine: 10_000, Share: 100, Queue: 2, Wait: time.Minute}), t.Context()
 		settled(t, "the first", try(ctx, s, Need{Tenant: "attacker", Memory: 60}), "")
 		for range 2 {
 			pending(t, "one that waits", try(ctx, s, Need{Tenant: "attacker", Memory: 60}))
@@ -112,8 +171,8 @@ func TestFullQueue(t *testing.T) {
 		settled(t, "one too many", try(ctx, s, Need{Tenant: "attacker", Memory: 1}), job.EBusy)
 		settled(t, "the victim's", try(ctx, s, Need{Tenant: "victim", Memory: 10}), "")
 		settled(t, "the victim's second, for which there is none", try(ctx, s, Need{Tenant: "victim", Memory: 40}), job.EBusy)
-		if len(s.usage) != 2 || s.dominantShare("victim") != 0.125 || s.dominantShare("attacker") != 0.6 {
-			t.Errorf("held %v", s.usage)
+		if s.usage[slots].Holders() != 2 || s.dominantShare("victim") != 0.125 || s.dominantShare("attacker") != 0.6 {
+			t.Errorf("%d tenants hold slots; shares %v and %v", s.usage[slots].Holders(), s.dominantShare("victim"), s.dominantShare("attacker"))
 		}
 	})
 }
@@ -181,7 +240,7 @@ func TestProcesses(t *testing.T) {
 
 // Whatever comes together, no two jobs hold a slot at once, no budget is overdrawn, and all is given back.
 func TestUnderLoad(t *testing.T) {
-	s := New(Budget{Slots: 5, Memory: 100, Millicores: 1000, Pids: 100, Machine: 10_000, Queue: 1000, Wait: time.Minute})
+	s := New(Budget{Slots: 5, Memory: 100, Millicores: 1000, Pids: 100, Machine: 10_000, Share: 100, Queue: 1000, Wait: time.Minute})
 	var mu sync.Mutex
 	held := map[int]bool{}
 	var wg sync.WaitGroup
@@ -220,7 +279,7 @@ func TestUnderLoad(t *testing.T) {
 
 // TestNoMoreThanTheMachine: a job that asks for more cores than there are does not shut out the others.
 func TestNoMoreThanTheMachine(t *testing.T) {
-	s := New(Budget{Slots: 3, Memory: 100, Millicores: 2000, Machine: 1000, Queue: 0, Wait: time.Minute})
+	s := New(Budget{Slots: 3, Memory: 100, Millicores: 2000, Machine: 1000, Share: 100, Queue: 0, Wait: time.Minute})
 	greedy := Need{Memory: 1, Millicores: 8000}
 	slot, err := s.Acquire(context.Background(), greedy)
 	if err != nil {
