@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"e2e":               {"*"},
 	"bench":             {"*"},
 	"bench/capacity":    {},
+	"examples/client":   {"client"},
 	"mutate":            {},
 	"e2e/patience":      {},
 	"e2e/conformance":   {"job", "daemon/client", "rootfs"},
