@@ -48,8 +48,6 @@ var forTests = []string{"e2e/patience"}
 
 // barred lists packages of the standard library that a package must not import, although others may.
 var barred = map[string][]string{
-	"job":      {"net/http", "os"}, // words, which all parts share
-	"queue":    {"net/http"},
 	"seccomp":  {"net", "net/http", "os/exec"},
 	"nsjail":   {"net/http"}, // what is nearest to the programs knows no protocol but its own
 	"rootfs":   {"net/http"},
