@@ -3,8 +3,8 @@ package ccee
 import (
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,6 +51,8 @@ var mayImport = map[string][]string{
 	"e2e":               {"*"},
 	"bench":             {"*"},
 	"bench/capacity":    {},
+	"examples/client":   {"client"},
+	"mutate":            {},
 	"e2e/patience":      {},
 	"e2e/conformance":   {"job", "daemon/client", "rootfs"},
 }
@@ -58,7 +60,15 @@ var mayImport = map[string][]string{
 // forTests are packages of ours that every test may import, and nothing else.
 var forTests = []string{"e2e/patience"}
 
-// hasHome lists the dependencies that have one home each.
+// barred lists packages of the standard library that a package must not import, although others may.
+var barred = map[string][]string{
+	"seccomp":  {"net", "net/http", "os/exec"},
+	"nsjail":   {"net/http"}, // what is nearest to the programs knows no protocol but its own
+	"rootfs":   {"net/http"},
+	"api/auth": {"os/exec"},
+}
+
+// hasHome lists every module that product code imports, and the packages that may.
 var hasHome = map[string][]string{
 	"github.com/opencontainers/runc":         {"nsjail"},
 	"github.com/opencontainers/cgroups":      {"nsjail"},
@@ -70,25 +80,22 @@ var hasHome = map[string][]string{
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
-	"github.com/getkin/kin-openapi":          {"api", "api/contract"}, // tests only: holds the server to openapi.yaml
+	"github.com/getkin/kin-openapi":          {"api", "api/contract"}, // for tests alone: holds the server to openapi.yaml
 	"go.yaml.in/yaml":                        {"api"},                 // /openapi.json is made of openapi.yaml; the standard library reads no YAML
 	"github.com/google/go-containerregistry": {"rootfs"},
+	"github.com/google/uuid":                 {"submit", "api"},                       // ids in the form of the original
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee"},
 	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
+	"golang.org/x/sync":                      {"api", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
+	"golang.org/x/term":                      {"cmd/ccee", "doctor"},
 }
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "bin") {
-			return filepath.SkipDir
-		}
-		if d.IsDir() || !strings.HasSuffix(path, ".go") || filepath.Dir(path) == "." {
+	walkSources(t, func(path string) error {
+		if !strings.HasSuffix(path, ".go") || filepath.Dir(path) == "." {
 			return nil
 		}
 		dir := filepath.ToSlash(filepath.Dir(path))
@@ -108,9 +115,6 @@ func TestImports(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for dir := range mayImport {
 		if !seen[dir] {
 			t.Errorf("the import table names %s, which has no Go file", dir)
@@ -119,23 +123,45 @@ func TestImports(t *testing.T) {
 }
 
 func check(t *testing.T, path, dir, imported string, allowed []string) {
+	if imported == "github.com/ccee-dev/ccee" { // the version
+		if dir != "cmd/ccee" {
+			t.Errorf("%s: main alone tells the other packages the version", path)
+		}
+		return
+	}
 	if ours, ok := strings.CutPrefix(imported, "github.com/ccee-dev/ccee/"); ok {
-		if contains(forTests, ours) {
+		if slices.Contains(forTests, ours) {
 			if !strings.HasSuffix(path, "_test.go") {
 				t.Errorf("%s: only tests may import %s", path, ours)
 			}
-		} else if ours != dir && !contains(allowed, ours) && !contains(allowed, "*") {
+		} else if ours != dir && !slices.Contains(allowed, ours) && !slices.Contains(allowed, "*") {
 			t.Errorf("%s: %s may not import %s", path, dir, ours)
 		}
 		return
 	}
-	if dir == "job" && strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") {
+	inTest := strings.HasSuffix(path, "_test.go")
+	if slices.Contains(barred[dir], imported) && !inTest {
+		t.Errorf("%s: %s may not import %s", path, dir, imported)
+	}
+	domain, _, _ := strings.Cut(imported, "/")
+	if !strings.Contains(domain, ".") {
+		return // the standard library
+	}
+	if dir == "job" {
 		t.Errorf("%s: job may import only the standard library, not %s", path, imported)
 	}
-	for prefix, homes := range hasHome {
-		if strings.HasPrefix(imported, prefix) && !contains(homes, dir) {
-			t.Errorf("%s: %s is at home in %v, not in %s", path, prefix, homes, dir)
+	known := inTest // what only tests import needs no row
+	for module, homes := range hasHome {
+		if imported != module && !strings.HasPrefix(imported, module+"/") {
+			continue
 		}
+		known = true
+		if !slices.Contains(homes, dir) {
+			t.Errorf("%s: %s is at home in %v, not in %s", path, module, homes, dir)
+		}
+	}
+	if !known {
+		t.Errorf("%s: %s is of no module that hasHome lists: a new dependency has one home and a reason", path, imported)
 	}
 }
 
@@ -178,13 +204,4 @@ func reach(t *testing.T, dir, way string, seen map[string]bool) {
 			}
 		}
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }

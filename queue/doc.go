@@ -3,7 +3,7 @@
 //
 // # Roles
 //
-// The API calls Submit, Get, List, Wait, Cancel, Rate, Usage, Costs, Events, Fleet and Sweep. A worker calls Claim, and on the Lease that it gets
+// The API calls Submit, Get, History, Wait, Cancel, Rate, Usage, Costs, Events, Fleet and Sweep. A worker calls Claim, and on the Lease that it gets
 // Keep while the job runs, then one of Complete, Retry, Fail and Release. Nobody else is needed: there is no scheduler process and
 // no reaper, as each Claim first puts back what is due, and so does Sweep where nobody claims.
 //

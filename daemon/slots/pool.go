@@ -11,27 +11,6 @@ import (
 	"github.com/ccee-dev/ccee/share"
 )
 
-// Budget bounds what runs at once, and the queue for it.
-type Budget struct {
-	First      int           // number of the first slot: numbers are unique on the host, see ClaimRange
-	Slots      int           // jobs that run at once
-	Memory     int64         // bytes: the running jobs' memory limits add up to no more
-	Millicores int64         // the same for their CPU rates
-	Pids       int64         // the same for their processes and threads
-	Machine    int64         // millicores that the machine has: no job reserves more than that
-	Share      int64         // percent, from 1 to 100, of what the other tenants leave of each of these, for one tenant
-	Queue      int           // jobs that may wait
-	Wait       time.Duration // how long each may wait
-}
-
-// Need is the part of the budget that a job reserves while it runs.
-type Need struct {
-	Tenant     string
-	Memory     int64 // bytes
-	Millicores int64
-	Pids       int64 // processes and threads, including sandbox-init
-}
-
 // Pool admits jobs. A tenant may reserve a part of what the others leave of each resource, or have one job of any size: so there is room for the
 // next tenant at once, also beside one whose jobs reserve much and sleep. Of those who may have more, next in turn is the tenant whose running
 // jobs have the smallest share, by the resource of which they have most (Ghodsi et al., Dominant Resource Fairness, 2011); among one tenant's
@@ -45,25 +24,6 @@ type Pool struct {
 	usage   [resources]*share.Table
 	waiting []*waiter // oldest first
 	closed  error     // why everybody is refused; nil while the pool is open
-}
-
-// The resources of a Budget, and how many they are.
-const (
-	slots = iota
-	memory
-	millicores
-	pids
-	resources
-)
-
-// amounts says how much of each resource a job reserves.
-func (n Need) amounts() [resources]int64 {
-	return [resources]int64{slots: 1, memory: n.Memory, millicores: n.Millicores, pids: n.Pids}
-}
-
-// amounts says how much there is of each resource.
-func (b Budget) amounts() [resources]int64 {
-	return [resources]int64{slots: int64(b.Slots), memory: b.Memory, millicores: b.Millicores, pids: b.Pids}
 }
 
 // waiter is a job in the queue. granted holds one slot, so that granting never blocks on a waiter that is giving up at that moment.
@@ -209,26 +169,6 @@ func (p *Pool) closedFor() error {
 	return p.closed
 }
 
-// room reports whether there is enough for n now. p.mu must be held, as for all below.
-func (p *Pool) room(n Need) bool {
-	for i, amount := range n.amounts() {
-		if p.usage[i].All()+amount > p.usage[i].Room() {
-			return false
-		}
-	}
-	return true
-}
-
-// mayHave reports whether n is within its tenant's share, or is the first job of a tenant that has none.
-func (p *Pool) mayHave(n Need) bool {
-	for i, amount := range n.amounts() {
-		if have := p.usage[i].Held(n.Tenant); have > 0 && have+amount > p.usage[i].Part(n.Tenant) {
-			return false
-		}
-	}
-	return true
-}
-
 // take reserves n and returns a slot. There must be room.
 func (p *Pool) take(n Need) int {
 	p.account(n, 1)
@@ -243,13 +183,6 @@ func (p *Pool) put(slot int, n Need) {
 	p.account(n, -1)
 	p.free = append(p.free, slot)
 	p.grant()
-}
-
-// account books n as reserved, or with sign -1 as given back.
-func (p *Pool) account(n Need, sign int64) {
-	for i, amount := range n.amounts() {
-		p.usage[i].Add(n.Tenant, sign*amount)
-	}
 }
 
 // grant gives slots to waiting jobs until the next in turn does not fit, or none may have more.
@@ -282,15 +215,6 @@ func (p *Pool) nextInTurn() (index int) {
 		}
 	}
 	return index
-}
-
-// dominantShare is a tenant's fraction of the resource of which its running jobs have most.
-func (p *Pool) dominantShare(tenant string) float64 {
-	largest := 0.0
-	for _, t := range p.usage {
-		largest = max(largest, float64(t.Held(tenant))/float64(max(t.Room(), 1)))
-	}
-	return largest
 }
 
 // Busy reports whether at least as many jobs run as the machine has cores.
