@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
 	"testing"
@@ -86,7 +87,7 @@ func TestSteps(t *testing.T) {
 			t.Errorf("step %s has no script", v.Type().Field(i).Name)
 		}
 	}
-	files, err := luaFiles.ReadDir("lua")
+	files, err := fs.ReadDir(luaFiles, "lua")
 	if err != nil || len(files) != v.NumField()+1 {
 		t.Errorf("%d files, %v; want one for each of %d steps, and lib.lua", len(files), err, v.NumField())
 	}

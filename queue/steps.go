@@ -4,13 +4,17 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 //go:embed lua/*.lua
-var luaFiles embed.FS
+var embedded embed.FS
+
+// luaFiles has the scripts below lua. Tests of mutated scripts replace it, once, before all others.
+var luaFiles fs.FS = embedded
 
 // steps are the atomic steps, each named as its file.
 type steps struct {
@@ -61,7 +65,7 @@ func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
 // source returns a script's text. The files are part of the binary, so one that is missing is a slip of the programmer.
 func source(name string) string {
-	b, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	b, err := fs.ReadFile(luaFiles, "lua/"+name+".lua")
 	if err != nil {
 		panic(err)
 	}
