@@ -176,41 +176,45 @@ local function awaitArchive(id, tenant, at)
   return true
 end
 
--- account books what a job takes now: its large fields, its live events, and what it may yet store (reservedBytes) until it is finished.
--- What a finished job takes is looked at again when it should have expired, so the books are right whatever has become of it. The first
--- write needs no memory: Redis lets this go on when it has none left.
+-- recountStored counts anew what a job takes: its large fields, its live events, and what it may yet store (reservedBytes) until it is finished.
+-- It returns the tenant's sum. A finished job is counted again when it should have expired, so the sum is right whatever has happened to it. It
+-- runs in most steps of a job, so it reads only the fields that a job in that state can have.
 local function recountStored(id, tenant, at)
-  local key, size, again = jobKey(id), 0, redis.call('PTTL', jobKey(id))
-  local f = redis.call('HMGET', key, 'tenantId', 'status', 'reservedBytes', 'eventBytes')
+  local key, size, again = jobKey(id), 0, JOB_TTL * 1000
+  local f = redis.call('HMGET', key, 'tenantId', 'status', 'reservedBytes', 'eventBytes', 'webhookUrl')
   if f[1] == tenant then
-    size = JOB_BYTES
-    for _, name in ipairs({ 'sourceCode', 'stdin', 'spec', 'result', 'outputFiles', 'summary', 'analysis' }) do
-      size = size + redis.call('HSTRLEN', key, name)
+    size = JOB_BYTES + (f[5] and HOOK_BYTES or 0)
+    for _, name in ipairs({ 'sourceCode', 'stdin', 'spec', 'analysis' }) do size = size + redis.call('HSTRLEN', key, name) end
+    if isFinal(f[2]) then
+      for _, name in ipairs({ 'result', 'outputFiles', 'summary' }) do size = size + redis.call('HSTRLEN', key, name) end
+      local left = redis.call('PTTL', key)
+      if left >= 0 then again = left end
+    else
+      size = size + (f[3] or 0)
     end
-    if redis.call('HEXISTS', key, 'webhookUrl') == 1 then size = size + HOOK_BYTES end
-    if not isFinal(f[2]) then size = size + (f[3] or 0) end
-    if again < 0 then again = JOB_TTL * 1000 end
     local live = f[4] and redis.call('PTTL', events(id)) or -2
     if live >= 0 then size, again = size + f[4], math.min(again, live) end
   end
-  redis.call('ZREM', storedUntil(tenant), id)
   local more = size - (redis.call('HGET', stored(tenant), id) or 0)
+  local sum = redis.call('HINCRBY', stored(tenant), '', string.format('%.0f', more))
   if size > 0 then
     redis.call('HSET', stored(tenant), id, string.format('%.0f', size))
     redis.call('ZADD', storedUntil(tenant), at + again + 1, id)
   else
     redis.call('HDEL', stored(tenant), id)
+    redis.call('ZREM', storedUntil(tenant), id)
+    if redis.call('HLEN', stored(tenant)) == 1 then redis.call('DEL', stored(tenant)) end
   end
-  local sum = redis.call('HINCRBY', stored(tenant), '', string.format('%.0f', more))
-  if redis.call('HLEN', stored(tenant)) == 1 then redis.call('DEL', stored(tenant)) end
   redis.call('EXPIRE', stored(tenant), STORED_TTL)
   redis.call('EXPIRE', storedUntil(tenant), STORED_TTL)
   return sum
 end
 
--- review books anew what is due: the first n.
+-- recountDue counts anew the first n jobs that are due for it. It works when Redis has no memory left: that is when it matters.
 local function recountDue(tenant, at, n)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', storedUntil(tenant), '-inf', at, 'LIMIT', 0, n)) do recountStored(id, tenant, at) end
+  local list = redis.call('ZRANGEBYSCORE', storedUntil(tenant), '-inf', at, 'LIMIT', 0, n)
+  if #list > 0 then ignoreOOM() end
+  for _, id in ipairs(list) do recountStored(id, tenant, at) end
 end
 
 -- finish puts a job into its final state; the rest of the arguments are further fields of the hash. Only now it gets an expiry:
