@@ -63,7 +63,7 @@ func newSteps(k keys, o Options) steps {
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-// source returns a script's text. The files are part of the binary, so one that is missing is a slip of the programmer.
+// source returns a script's text. The files are part of the binary, so a missing one is a programmer's mistake.
 func source(name string) string {
 	b, err := fs.ReadFile(luaFiles, "lua/"+name+".lua")
 	if err != nil {
@@ -72,7 +72,7 @@ func source(name string) string {
 	return string(b)
 }
 
-// run takes one step within opTimeout. what completes the sentence "... on Redis at ...".
+// run runs one step within opTimeout. what completes the sentence "... on Redis at ...".
 func (q *Queue) run(ctx context.Context, step *redis.Script, what string, args ...any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -81,7 +81,7 @@ func (q *Queue) run(ctx context.Context, step *redis.Script, what string, args .
 		return nil, q.explain(what, err)
 	}
 	v, err := cmd.Result()
-	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was restarted
 		v, err = step.Eval(ctx, q.rdb, nil, args...).Result()
 	}
 	if err == redis.Nil { // the script returned false
@@ -94,14 +94,14 @@ func stepCommand(ctx context.Context, step *redis.Script, args []any) *redis.Cmd
 	return redis.NewCmd(ctx, append([]any{"evalsha", step.Hash(), "0"}, args...)...)
 }
 
-// word takes a step that answers with one word.
+// word runs a step that answers with one word.
 func (q *Queue) word(ctx context.Context, step *redis.Script, what string, args ...any) (string, error) {
 	v, err := q.run(ctx, step, what, args...)
 	s, _ := v.(string)
 	return s, err
 }
 
-// list takes a step that answers with a list of at least n elements.
+// list runs a step that answers with a list of at least n elements.
 func (q *Queue) list(ctx context.Context, step *redis.Script, n int, what string, args ...any) ([]any, error) {
 	v, err := q.run(ctx, step, what, args...)
 	if err != nil {
