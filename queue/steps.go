@@ -26,7 +26,7 @@ type steps struct {
 	holdArchive, archived                                       *redis.Script
 }
 
-// library returns the definitions that a script may use: the names of keys, the constants and lib.lua.
+// library returns the definitions that a script may use: the names of keys, the constants, lib.lua and lib_jobs.lua.
 func library(k keys, o Options) []definition {
 	constants := []struct {
 		name string
@@ -43,7 +43,7 @@ func library(k keys, o Options) []definition {
 	for _, c := range constants {
 		text += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
 	}
-	return definitions(text + source("lib"))
+	return definitions(text + source("lib") + "\n" + source("lib_jobs"))
 }
 
 func newSteps(k keys, o Options) steps {
