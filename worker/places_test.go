@@ -72,3 +72,13 @@ func TestBusyPauses(t *testing.T) {
 		t.Errorf("the job was tried again after %v", pause)
 	}
 }
+
+// However many slots a backend claims to have, a worker has a bounded number of places.
+func TestPlacesAreBounded(t *testing.T) {
+	for slots, want := range map[int]int{1: 1, 100: 100, MaxConcurrency + 1: MaxConcurrency, 0: mostStarting} {
+		w := &Worker{backend: newMonitor(fake{slots: slots}, nil), opts: Options{TenantShare: 100}}
+		if p := w.makePlaces(t.Context()); cap(p.all) != want || cap(p.starting) != min(want, mostStarting) {
+			t.Errorf("%d slots: %d places, %d for those that have not begun; want %d", slots, cap(p.all), cap(p.starting), want)
+		}
+	}
+}
