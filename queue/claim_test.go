@@ -171,3 +171,20 @@ func TestClaimWhenTenantsMayHaveMore(t *testing.T) {
 		t.Errorf("%v, %v after it was asked %d times, want %s after 4", l, err, asked, id)
 	}
 }
+
+// Priorities hold however many jobs a queue has had.
+func TestPriorityAfterManyJobs(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	var want []string
+	for i, p := range []Priority{Low, Normal, High} {
+		s := submission(tenant, unique("job"))
+		s.Priority = p
+		q.rdb.Set(t.Context(), q.keys.of("ORDER"), int64(i)<<48, 0)
+		want = append([]string{enqueueSub(t, q, s)}, want...)
+	}
+	for _, id := range want {
+		if got := claim(t, q, "w").Job.ID; got != id {
+			t.Errorf("claimed %s, want %s: High, Normal, Low", got, id)
+		}
+	}
+}

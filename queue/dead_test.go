@@ -2,7 +2,9 @@ package queue
 
 import (
 	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/ccee-dev/ccee/job"
 )
@@ -117,5 +119,22 @@ func TestSubmitted(t *testing.T) {
 	}
 	if _, err := q.Submitted(t.Context(), unique("other"), s.Spec.ID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("another tenant's: %v, want ErrNotFound", err)
+	}
+}
+
+// An entry leaves the dead-letter list when its job expires.
+func TestDeadLettersAreTrimmed(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	long := float64(time.Now().Add(-q.opts.DeadLetterTTL - time.Minute).UnixMilli())
+	short := float64(time.Now().Add(-q.opts.DeadLetterTTL + time.Minute).UnixMilli())
+	q.rdb.ZAdd(t.Context(), q.keys.of("DEAD"), redisZ(long, "old "+tenant), redisZ(short, "recent "+tenant))
+	d := dead(t, q, tenant)
+	var ids []string
+	list, err := q.DeadLetters(t.Context(), 9)
+	for _, one := range list {
+		ids = append(ids, one.ID)
+	}
+	if err != nil || fmt.Sprint(ids) != fmt.Sprint([]string{d.ID, "recent"}) {
+		t.Errorf("dead letters %v, %v, want the recent ones", ids, err)
 	}
 }

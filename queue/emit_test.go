@@ -104,6 +104,9 @@ func TestPurgeOfAJobWithEverything(t *testing.T) {
 		for _, key := range q.rdb.Keys(t.Context(), "*"+s.Spec.ID+"*").Val() {
 			t.Errorf("%s is left", key)
 		}
+		if n := q.rdb.ZCard(t.Context(), q.keys.history(tenant)).Val(); n != 0 {
+			t.Errorf("the history has %d entries, want none", n)
+		}
 		for _, set := range []string{q.keys.of("HOOKS"), q.keys.of("hooksDue", tenant)} {
 			if n := q.rdb.ZCard(t.Context(), set).Val(); n != 0 {
 				t.Errorf("%s has %d entries, want none", set, n)

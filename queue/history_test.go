@@ -148,3 +148,17 @@ func FuzzParseCursor(f *testing.F) {
 		}
 	})
 }
+
+// A history has as many jobs as are allowed, the newest ones.
+func TestHistoryIsBounded(t *testing.T) {
+	q, tenant := newQueue(t, Options{HistoryMax: 3}), unique("tenant")
+	var ids []string
+	for range 5 {
+		ids = append(ids, enqueue(t, q, tenant))
+		// Jobs of one millisecond are sorted by id; these are to be sorted by time.
+		q.rdb.ZAdd(t.Context(), q.keys.history(tenant), redisZ(float64(len(ids)), ids[len(ids)-1]))
+		if got, want := q.rdb.ZRange(t.Context(), q.keys.history(tenant), 0, -1).Val(), ids[max(0, len(ids)-3):]; !slices.Equal(got, want) {
+			t.Errorf("history %v, want %v", got, want)
+		}
+	}
+}

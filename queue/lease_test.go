@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
@@ -285,4 +286,37 @@ func TestKeep(t *testing.T) {
 			t.Errorf("keep = %v, want ErrCancelRequested", err)
 		}
 	})
+}
+
+// While Redis is unreachable Keep gives up before the lease expires, whether it was ever renewed or not: after that another worker runs the job.
+func TestKeepGivesUpInTime(t *testing.T) {
+	const length = 15 * time.Second
+	for _, tt := range []struct {
+		name     string
+		renewals int
+		hangs    bool // an answer doesn't come, instead of an error at once
+	}{{"from the claim", 0, false}, {"from the claim, hanging", 0, true}, {"after a renewal", 1, false}, {"after three, hanging", 3, true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				renewed, left := time.Now(), tt.renewals
+				err := keep(t.Context(), length, renewed, nil, func(ctx context.Context, timeout time.Duration) error {
+					if left > 0 {
+						left, renewed = left-1, time.Now()
+						return nil
+					}
+					if tt.hangs {
+						time.Sleep(timeout)
+					}
+					return errors.New("dial redis: refused")
+				})
+				held := time.Since(renewed)
+				if !errors.Is(err, ErrRedisUnreachable) || held >= length || held < length/2 {
+					t.Errorf("%v, %v after the last renewal of a lease of %v", err, held, length)
+				}
+				if stop := length - held; stop < 2*time.Second {
+					t.Errorf("%v are left to stop the job", stop)
+				}
+			})
+		})
+	}
 }

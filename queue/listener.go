@@ -13,11 +13,11 @@ import (
 // errClosed means that Close was called.
 var errClosed = errors.New("the queue is closed")
 
-// listenIdle is how long a listener hears nothing before it asks whether the connection lives, and how long it then waits.
+// listenIdle is after how long a listener that receives nothing checks the connection, and how long it then waits for an answer.
 const listenIdle = 15 * time.Second
 
-// listener wakes those who watch an id when a message names it. Pub/sub may lose messages when the connection breaks, so
-// after each (re)subscription everybody is woken: a wake-up says "look again", no more.
+// listener wakes the watchers of an id when a message names it. Pub/sub loses messages when the connection breaks, so each (re)subscription wakes
+// all watchers: a wake-up means no more than "read again".
 type listener struct {
 	rdb     *redis.Client
 	channel string
@@ -35,8 +35,8 @@ func newListener(rdb *redis.Client, channel string) *listener {
 	return &listener{rdb: rdb, channel: channel, ctx: ctx, cancel: cancel, watches: map[string]map[chan struct{}]struct{}{}}
 }
 
-// watch returns a channel that gets a value when id may have changed, and the function that ends the watch. The first watch
-// starts the subscription.
+// watch returns a channel that gets a value when id may have changed, and the function that ends the watch. The first watch starts the
+// subscription.
 func (l *listener) watch(id string) (<-chan struct{}, func()) {
 	c := make(chan struct{}, 1)
 	l.mu.Lock()
@@ -89,7 +89,7 @@ func (l *listener) wakeAll() {
 func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // it has a wake-up that it has not looked at
+	default: // it has not read the last wake-up yet
 	}
 }
 
@@ -109,11 +109,11 @@ func (l *listener) listen() {
 	}
 }
 
-// receive passes messages on until the connection breaks; it reports whether there was one.
+// receive handles messages until the connection breaks; it reports whether there was one.
 func (l *listener) receive() (connected bool) {
 	ps := l.rdb.Subscribe(l.ctx, l.channel)
 	defer ps.Close()
-	// A read in progress does not see a context end; it sees its connection closed.
+	// A blocked read does not notice that a context ends, but that its connection is closed.
 	defer context.AfterFunc(l.ctx, func() { ps.Close() })()
 
 	asked := false

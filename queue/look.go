@@ -6,10 +6,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// SmallOutput is how many bytes result and output files of a job may have, as they are stored, to come with a look at it.
+// SmallOutput is the largest size of a job's result and output files together, in bytes, with which Look returns them.
 const SmallOutput = 64 << 10
 
-// looking are the commands of one look.
+// looking holds the commands of one look.
 type looking struct {
 	fields *redis.SliceCmd
 	output *redis.Cmd
@@ -19,10 +19,10 @@ func (q *Queue) look(ctx context.Context, id string) looking {
 	return looking{q.readCommand(ctx, id, summaryFields), stepCommand(ctx, q.steps.output, []any{id, SmallOutput})}
 }
 
-// looked is what came of it.
+// looked reads the answers of a look.
 func (q *Queue) looked(ctx context.Context, id string, l looking) (r Record, there bool, err error) {
 	v, err := l.output.Result()
-	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was restarted
 		v, err = q.steps.output.Eval(ctx, q.rdb, nil, id, SmallOutput).Result()
 	}
 	if err != nil {
@@ -50,8 +50,8 @@ func (q *Queue) looked(ctx context.Context, id string, l looking) (r Record, the
 	return r, true, nil
 }
 
-// Look is Get, but of a job whose result and output files are larger than SmallOutput it has the result's summary, and Large says how much
-// the rest is: who wants that makes room for it first.
+// Look is Get without large output: if the result and the output files are larger than SmallOutput, the Record has the result's summary and their
+// size in Large, so that the caller can reserve memory for them before it calls Get.
 func (q *Queue) Look(ctx context.Context, tenant, id string) (Record, error) {
 	rs, err := q.Looks(ctx, []string{id})
 	if err != nil {
@@ -63,7 +63,7 @@ func (q *Queue) Look(ctx context.Context, tenant, id string) (Record, error) {
 	return rs[0], nil
 }
 
-// Looks looks at jobs, whosever they are, in one round trip. Those that don't exist are left out.
+// Looks is Look of several jobs of any tenants in one round trip. It leaves out those that don't exist.
 func (q *Queue) Looks(ctx context.Context, ids []string) ([]Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()

@@ -12,29 +12,29 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrFull means that Redis has too little memory left for a further job. What is there goes on: jobs run and are finished.
+// ErrFull means that Redis has too little memory left for another job. The admitted jobs go on.
 var ErrFull = errors.New("redis has too little memory left")
 
 const (
-	// fullPercent of Redis's memory may be used before no more jobs are admitted. The rest is for what was admitted.
+	// fullPercent of Redis's memory may be used before no more jobs are admitted. The rest is for the admitted ones.
 	fullPercent = 85
-	// memoryAge is how long a look at Redis's memory is used again.
+	// memoryAge is how long the answer about Redis's memory is cached.
 	memoryAge = time.Second
 )
 
-// Memory is what Redis says of its memory.
+// Memory describes Redis's memory.
 type Memory struct {
-	Used   int64  // bytes, of those that count towards Max
-	Max    int64  // bytes; 0: it has no bound (maxmemory)
-	Policy string // what happens at the bound (maxmemory-policy); "noeviction" is the one that loses no jobs
-	Host   int64  // bytes that the machine has; 0: not known
+	Used   int64  // bytes that count towards Max
+	Max    int64  // maxmemory, bytes; 0: no bound
+	Policy string // maxmemory-policy: what happens at the bound; only "noeviction" loses no jobs
+	Host   int64  // bytes of the machine's memory; 0: unknown
 }
 
-// Memory asks Redis for it.
+// Memory returns the state of Redis's memory.
 func (q *Queue) Memory(ctx context.Context) (Memory, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	const what = "ask for the memory"
+	const what = "read the memory's state"
 	cmd := redis.NewStringCmd(ctx, "info", "memory")
 	if err := q.batch.do(ctx, cmd); err != nil {
 		return Memory{}, q.explain(what, err)
@@ -53,19 +53,19 @@ func parseMemory(info string) Memory {
 		Policy: h["maxmemory_policy"], Host: h.integer("total_system_memory")}
 }
 
-// Risk says what is wrong with that Redis's settings, and what to do; "" when nothing is.
+// Risk returns what is wrong with Redis's settings, and what to do; "" if nothing is.
 func (m Memory) Risk() string {
 	var risks []string
 	if m.Max == 0 {
 		risks = append(risks, "maxmemory is 0, so Redis may take all of its machine's memory: set it, with room for what the tenants may store")
 	}
 	if m.Policy != "noeviction" {
-		risks = append(risks, fmt.Sprintf("maxmemory-policy is %q, so Redis deletes jobs and books when its memory is full: set noeviction", m.Policy))
+		risks = append(risks, fmt.Sprintf("maxmemory-policy is %q, so Redis deletes jobs and counts when its memory is full: set noeviction", m.Policy))
 	}
 	return strings.Join(risks, "; ")
 }
 
-// room is how many more bytes may be stored; ok is false where there is no bound to be seen.
+// room returns how many more bytes may be stored; ok is false if no bound is known.
 func (m Memory) room() (bytes int64, ok bool) {
 	bound := m.Max
 	if bound == 0 {
@@ -80,23 +80,23 @@ func (m Memory) Full() bool {
 	return known && bytes <= 0
 }
 
-// memory keeps the latest look, so that submissions don't ask each time.
+// memory caches the latest Memory, so that not every submission asks for it.
 type memory struct {
-	asking sync.Mutex // held by the one who asks; the others use what was there before
+	asking sync.Mutex // held by the caller that asks; the others use the old answer
 
 	mu   sync.Mutex // guards the rest
 	last Memory
 	at   time.Time
 }
 
-// room is the argument of submit.lua: how many more bytes may be stored, or "" where nobody knows.
+// room returns the argument of submit.lua: how many more bytes may be stored, or "" if unknown.
 func (m *memory) room(ctx context.Context, q *Queue) string {
 	m.mu.Lock()
 	last, age := m.last, time.Since(m.at)
 	m.mu.Unlock()
 	if age > memoryAge && m.asking.TryLock() {
 		defer m.asking.Unlock()
-		if now, err := q.Memory(ctx); err == nil { // else the submission itself will say why not
+		if now, err := q.Memory(ctx); err == nil { // otherwise the submission itself will fail
 			m.mu.Lock()
 			m.last, m.at, last = now, time.Now(), now
 			m.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// Outcome is what a finished job is stored with.
+// Outcome is the end of a job, to be stored.
 type Outcome struct {
 	Result             job.Result
 	FailureCategory    string  // none, timeout, user_code, runtime, infrastructure
@@ -18,9 +18,9 @@ type Outcome struct {
 	CostModelVersion   string
 }
 
-// completeArgs are the arguments of complete.lua behind those of every lease.
+// completeArgs returns the arguments of complete.lua behind those of every lease.
 func (l *Lease) completeArgs(o Outcome) ([]any, error) {
-	// The output files have a field of their own: a tenant's history is read without them.
+	// The output files have their own field, as histories are read without them.
 	files, size := "", 0
 	if o.Result.OutputFiles != nil {
 		b, err := json.Marshal(o.Result.OutputFiles)
@@ -33,7 +33,7 @@ func (l *Lease) completeArgs(o Outcome) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode its result: %w", err)
 	}
-	// So has what a list of jobs tells: what the steps printed is the larger part by far.
+	// So has the result without its steps, for lists of jobs: the steps' output is by far the largest part.
 	summary := o.Result
 	summary.Steps = nil
 	if t := summary.Tests; t != nil {
@@ -51,9 +51,9 @@ func (l *Lease) completeArgs(o Outcome) ([]any, error) {
 		o.BillableDurationMs, o.CostModelVersion, files, short, ended, len(res) + size}, nil
 }
 
-// ended is the metadata of job_succeeded, job_failed and job_cancelled with a result.
+// ended returns the metadata of job_succeeded, job_failed and job_cancelled with a result.
 func (l *Lease) ended(o Outcome) any {
-	code := -1 // what dashboards know for none
+	code := -1 // dashboards expect it for none
 	if o.Result.ExitCode != nil {
 		code = *o.Result.ExitCode
 	}

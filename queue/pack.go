@@ -7,17 +7,17 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Results, output files and live events of packMin bytes or more are stored as a frame of zstd (RFC 8878) where that is shorter. A smaller one
-// is not worth the time. What is stored otherwise is JSON, and no JSON begins as a frame does.
+// Results, output files and live events of packMin bytes or more are stored as a zstd frame (RFC 8878) if that is shorter. For smaller ones it is
+// not worth the time. The others are JSON, which never begins like a frame.
 const (
 	packMin   = 2 << 10
 	packMagic = "\x28\xb5\x2f\xfd"
-	unpackMax = 256 << 20 // bytes that a frame may say it holds
+	unpackMax = 256 << 20 // bytes that a frame may claim to hold
 )
 
 var packer = sync.OnceValue(func() *zstd.Encoder {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true),
-		zstd.WithAllLitEntropyCompression(true)) // else base64 stays as long as it is
+		zstd.WithAllLitEntropyCompression(true)) // otherwise base64 is not compressed
 	if err != nil {
 		panic(err) // the options are constants
 	}
@@ -32,7 +32,7 @@ var unpacker = sync.OnceValue(func() *zstd.Decoder {
 	return d
 })
 
-// pack makes stored JSON of JSON.
+// pack returns JSON in its stored form.
 func pack(b []byte) []byte {
 	if len(b) < packMin {
 		return b
@@ -43,7 +43,7 @@ func pack(b []byte) []byte {
 	return b
 }
 
-// unpack is the inverse of pack. What can't be unpacked is given back as it is, and is no JSON.
+// unpack is the inverse of pack. It returns a damaged frame as it is, which is no JSON.
 func unpack(s string) []byte {
 	if !strings.HasPrefix(s, packMagic) {
 		return []byte(s)

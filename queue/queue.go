@@ -13,16 +13,16 @@ import (
 
 const (
 	opTimeout = 3 * time.Second // for a step, connecting included
-	maxBlock  = 5 * time.Second // the longest wait of an idle worker before it looks again; see doc.go, Waking
+	maxBlock  = 5 * time.Second // the longest wait of an idle worker before it tries again; see doc.go, Waking
 	costTTL   = 35 * 24 * time.Hour
 
-	// silence: when nobody has talked to Redis for that long, it was Redis that was away. An idle worker does each maxBlock.
+	// silence is how long no process has talked to Redis when it must have been Redis that was unreachable. An idle worker talks to it each maxBlock.
 	silence      = maxBlock + maxBlock/2
 	keepLanguage = 30 * 24 * time.Hour // how long a language can be submitted after the last worker that offered it
 )
 
 // Options are the queue's settings. A zero field means its default. The processes that share a queue must agree on Name and
-// DeadLetterName; of the others those of the process that takes the step hold.
+// DeadLetterName; the others apply to the steps of the process that has them.
 type Options struct {
 	Name           string        // "code-jobs"
 	DeadLetterName string        // "code-jobs-dlq"
@@ -33,7 +33,7 @@ type Options struct {
 	AuditName      string        // key of the stream with the audit of all tenants: "audit:events"
 	AuditMax       int           // entries of one tenant's audit, about: 2,000
 	AuditAllMax    int           // entries of the audit of all tenants, about: 100,000
-	Lease          time.Duration // how long a worker may be silent before its job is taken over: 15 s
+	Lease          time.Duration // after how long without a renewal a job is taken over: 15 s
 	RetryBackoff   time.Duration // base of the delay before a retry: 1 s
 	RetryMaxDelay  time.Duration // upper bound of that delay: 60 s
 	MaxWait        time.Duration // how long a job waits for a worker while nobody offers its language: 6 h
@@ -56,7 +56,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// check refuses values that withDefaults left and no script can work with.
+// check rejects values with which no script can work.
 func (o Options) check() error {
 	for _, d := range []struct {
 		name     string
@@ -78,8 +78,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// quiet stops go-redis from writing to stderr what it returns as errors too, in a format of its own. Its logger is one for
-// the process, so it is set once, before the first client.
+// quiet stops go-redis from writing to stderr the errors that it also returns. Its logger is one for the process, so it is set once, before the
+// first client.
 var quiet = sync.OnceFunc(logging.Disable)
 
 func setDefault[T comparable](p *T, def T) {
@@ -99,12 +99,12 @@ type Queue struct {
 	steps    steps
 	memory   memory
 	finished *listener // ids of jobs that reached their final state
-	changes  *listener // ids of jobs about which anything is new
-	cancels  *listener // ids of running jobs whose cancellation was asked for
+	changes  *listener // ids of jobs whose state or events changed
+	cancels  *listener // ids of running jobs that are to be cancelled
 }
 
-// Open prepares a queue on the Redis at url: redis://, rediss:// (TLS) or unix://. It does not connect: Redis may come later;
-// Ping tells. The error says what is wrong with url or opts.
+// Open prepares a queue on the Redis at url: redis://, rediss:// (TLS) or unix://. It does not connect, as Redis may start later; Ping does. The
+// error says what is wrong with url or opts.
 func Open(url string, opts Options) (*Queue, error) {
 	ropts, err := redis.ParseURL(url)
 	if err != nil {
@@ -116,7 +116,7 @@ func Open(url string, opts Options) (*Queue, error) {
 		return nil, err
 	}
 	quiet()
-	// A command is not repeated behind the caller's back: a second claim would leave the first one's job to its lease.
+	// No command is repeated silently: after a second claim the first one's job would wait until its lease expires.
 	ropts.MaxRetries = -1
 	ropts.DialerRetries = 1
 	ropts.DialTimeout = time.Second
@@ -151,7 +151,7 @@ func (q *Queue) Ping(ctx context.Context) error {
 	return q.explain("ping", q.rdb.Ping(ctx).Err())
 }
 
-// explain says what was tried on which Redis. nil stays nil.
+// explain adds to an error what was tried on which Redis. nil stays nil.
 func (q *Queue) explain(what string, err error) error {
 	if err == nil {
 		return nil

@@ -8,10 +8,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrNotFound means that there is no such job, or that it is another tenant's: the two can't be told apart.
+// ErrNotFound means that there is no such job, or that it is another tenant's: callers must not be able to distinguish the two.
 var ErrNotFound = errors.New("no such job")
 
-// singleFields are those of a job that is shown alone.
+// singleFields are the fields that Get reads.
 var singleFields = append(slices.Clone(recordFields), "outputFiles")
 
 // Get returns a tenant's job, or ErrNotFound.
@@ -26,7 +26,7 @@ func (q *Queue) Get(ctx context.Context, tenant, id string) (Record, error) {
 	return rs[0], nil
 }
 
-// read returns the jobs of those ids that exist, in that order and in one round trip.
+// read returns those of the jobs that exist, in the order of ids, in one round trip.
 func (q *Queue) read(ctx context.Context, ids, fields []string) ([]Record, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -62,7 +62,7 @@ func (q *Queue) readCommand(ctx context.Context, id string, fields []string) *re
 	return redis.NewSliceCmd(ctx, args...)
 }
 
-// readRecord reads what readCommand was answered; there says whether there is such a job.
+// readRecord reads the answer to readCommand; there reports whether the job exists.
 func readRecord(cmd *redis.SliceCmd, fields []string) (r Record, there bool, err error) {
 	if err := cmd.Err(); err != nil {
 		return r, false, err
@@ -77,13 +77,13 @@ func readRecord(cmd *redis.SliceCmd, fields []string) (r Record, there bool, err
 	return h.record(), true, nil
 }
 
-// Wait looks at a tenant's job once its state is final. When ctx ends before, it returns the job as it was last seen and ctx's
-// error. It is told of the end by pub/sub and does not poll.
+// Wait returns a tenant's job, as Look does, once its state is final. If ctx ends first, it returns the job as it was last read and ctx's error.
+// It is notified by pub/sub and does not poll.
 func (q *Queue) Wait(ctx context.Context, tenant, id string) (Record, error) {
 	woken, stop := q.finished.watch(id)
 	defer stop()
 	for {
-		// Read after watching: what ends between the two is seen by the read.
+		// Read after the watch has begun: a job that ends in between is noticed by the read.
 		r, err := q.Look(ctx, tenant, id)
 		if err != nil || r.Status.Final() {
 			return r, err
@@ -98,9 +98,8 @@ func (q *Queue) Wait(ctx context.Context, tenant, id string) (Record, error) {
 	}
 }
 
-// Cancel takes a tenant's job back and returns its state after that: Cancelled if it waited; Running if it runs, then its worker
-// has been told and Wait tells what it comes to (it may still end by itself); or the final state that it had already.
-// ErrNotFound as in Get.
+// Cancel cancels a tenant's job and returns its new state: Cancelled if it waited; Running if it runs (its worker is notified, and Wait returns
+// how it ends, which may still be by itself); or the final state that it already had. ErrNotFound as in Get.
 func (q *Queue) Cancel(ctx context.Context, tenant, id string) (State, error) {
 	s, err := q.word(ctx, q.steps.cancel, "cancel job "+id, id, tenant)
 	if err == nil && s == "" {
@@ -112,8 +111,8 @@ func (q *Queue) Cancel(ctx context.Context, tenant, id string) (State, error) {
 // ErrUnfinished means that a job waits or runs, and so can't be deleted.
 var ErrUnfinished = errors.New("the job is not finished")
 
-// Purge deletes what is stored of a tenant's finished job: request, source, input and result. What it cost stays, and that it was
-// there stays in the audit. The error is ErrNotFound, ErrUnfinished, or Redis could not be asked.
+// Purge deletes everything that is stored of a tenant's finished job: request, source, input and result. Its cost and its audit stay. The error
+// is ErrNotFound, ErrUnfinished, or Redis is unreachable.
 func (q *Queue) Purge(ctx context.Context, tenant, id string) error {
 	s, err := q.word(ctx, q.steps.purge, "delete job "+id, id, tenant)
 	switch {
@@ -127,17 +126,17 @@ func (q *Queue) Purge(ctx context.Context, tenant, id string) error {
 	return nil
 }
 
-// submittedFields are what Submitted needs.
+// submittedFields are the fields that Submitted reads.
 var submittedFields = []string{"tenantId", "spec", "sourceCode", "stdin", "traceId", "timeoutMs", "memoryMb", "cpuMillicores", "maxAttempts", "createdAt", "startedAt",
 	"priority", "webhookUrl", "webhookSecret"}
 
-// Submitted returns what a tenant's job was submitted with, to be submitted again: Spec, Request, Priority, MaxAttempts and Webhook. The
-// error is ErrNotFound, or Redis could not be asked.
+// Submitted returns a tenant's submission, to be submitted again: Spec, Request, Priority, MaxAttempts and Webhook. The error is ErrNotFound, or
+// Redis is unreachable.
 func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, error) {
 	what := "read job " + id
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	values, err := q.rdb.HMGet(ctx, q.keys.job(id), submittedFields...).Result() // without what came of it, which may be large
+	values, err := q.rdb.HMGet(ctx, q.keys.job(id), submittedFields...).Result() // without the result, which may be large
 	if err != nil {
 		return Submission{}, q.explain(what, err)
 	}
@@ -152,7 +151,7 @@ func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, e
 	return s, q.explain(what, err)
 }
 
-// Source returns the text of a tenant's job. ErrNotFound as in Get.
+// Source returns the source code of a tenant's job. ErrNotFound as in Get.
 func (q *Queue) Source(ctx context.Context, tenant, id string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()

@@ -24,10 +24,10 @@ const (
 	Cancelled  State = "cancelled"
 )
 
-// TimedOut is what a failed job is shown as whose result ran out of time. It is never stored.
+// TimedOut is how a failed job is shown whose result ran out of time. It is never stored.
 const TimedOut State = "timed_out"
 
-// Shown is the job's state as tenants see it.
+// Shown returns the job's state as tenants see it.
 func (r Record) Shown() State {
 	if r.Status == Failed && r.Result != nil && r.Result.TimedOut() {
 		return TimedOut
@@ -38,15 +38,15 @@ func (r Record) Shown() State {
 // Final reports whether the state never changes again.
 func (s State) Final() bool { return s == Succeeded || s == Failed || s == Cancelled }
 
-// Request is what the tenant asked for in the public contract's words. It is stored to be shown again and to be billed; what
-// the sandbox enforces is Spec.Run.
+// Request has the limits that the tenant requested, in the units of the public API. They are shown again and billed; the sandbox enforces
+// Spec.Run.
 type Request struct {
 	TimeoutMs     int64 // milliseconds
 	MemoryMb      int64 // MiB
 	CPUMillicores int64 // 1000 is one core
 }
 
-// Record is what is stored of a job, without its source and input.
+// Record is a stored job without its source and input.
 type Record struct {
 	ID       string
 	Tenant   string
@@ -56,7 +56,7 @@ type Record struct {
 	Request  Request
 	Priority Priority
 
-	// Times are Redis's clock; the zero Time means "not yet".
+	// By Redis's clock; zero: not yet.
 	CreatedAt, UpdatedAt, StartedAt, CompletedAt        time.Time
 	RetryScheduledAt, CancelRequestedAt, DeadLetteredAt time.Time
 
@@ -64,9 +64,9 @@ type Record struct {
 	AttemptsMade   int // started so far
 	CurrentAttempt int // 0 once finished
 
-	Large           int64       // of a Look: bytes of what was left out, result and output files; 0: nothing was
+	Large           int64       // from Look: bytes of result and output files that were left out; 0: none were
 	Result          *job.Result // nil until a run ended, and for a job that never had one
-	Error           string      // the last fault of ours, in words for the tenant; "" if there was none
+	Error           string      // the last fault of ours, for the tenant; "" if there was none
 	FailureCategory string      // none, timeout, user_code, runtime or infrastructure; "" until finished
 
 	EstimatedCostUsd   float64
@@ -76,7 +76,7 @@ type Record struct {
 	Analysis Analysis
 }
 
-// recordFields are the fields of the job hash that a Record is made of, but for outputFiles, which may be large.
+// recordFields are the fields of the job hash that make a Record, except outputFiles, which may be large.
 var recordFields = []string{
 	"jobId", "tenantId", "traceId", "language", "status", "timeoutMs", "memoryMb", "cpuMillicores", "priority",
 	"createdAt", "updatedAt", "startedAt", "completedAt", "retryScheduledAt", "cancelRequestedAt", "deadLetteredAt",
@@ -95,8 +95,8 @@ func (h hash) time(field string) time.Time {
 	return t
 }
 
-// record reads what recordFields name. Unreadable values read as zero, an unreadable result as none: what is shown of one
-// damaged job must not take its tenant's history away.
+// record reads the recordFields. Damaged values read as zero, a damaged result as none: one damaged job must not make its tenant's history
+// unreadable.
 func (h hash) record() Record {
 	r := Record{
 		ID: h["jobId"], Tenant: h["tenantId"], TraceID: h["traceId"], Language: h["language"], Status: State(h["status"]),

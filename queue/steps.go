@@ -4,13 +4,17 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 //go:embed lua/*.lua
-var luaFiles embed.FS
+var embedded embed.FS
+
+// luaFiles has the scripts below lua. Tests of mutated scripts replace it, once, before all others.
+var luaFiles fs.FS = embedded
 
 // steps are the atomic steps, each named as its file.
 type steps struct {
@@ -22,7 +26,7 @@ type steps struct {
 	holdArchive, archived                                       *redis.Script
 }
 
-// library returns the definitions that a script may use: the names of keys, the constants and lib.lua.
+// library returns the definitions that a script may use: the names of keys, the constants, lib.lua and lib_jobs.lua.
 func library(k keys, o Options) []definition {
 	constants := []struct {
 		name string
@@ -39,7 +43,7 @@ func library(k keys, o Options) []definition {
 	for _, c := range constants {
 		text += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
 	}
-	return definitions(text + source("lib"))
+	return definitions(text + source("lib") + "\n" + source("lib_jobs"))
 }
 
 func newSteps(k keys, o Options) steps {
@@ -59,16 +63,16 @@ func newSteps(k keys, o Options) steps {
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-// source returns a script's text. The files are part of the binary, so one that is missing is a slip of the programmer.
+// source returns a script's text. The files are part of the binary, so a missing one is a programmer's mistake.
 func source(name string) string {
-	b, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	b, err := fs.ReadFile(luaFiles, "lua/"+name+".lua")
 	if err != nil {
 		panic(err)
 	}
 	return string(b)
 }
 
-// run takes one step within opTimeout. what completes the sentence "... on Redis at ...".
+// run runs one step within opTimeout. what completes the sentence "... on Redis at ...".
 func (q *Queue) run(ctx context.Context, step *redis.Script, what string, args ...any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -77,7 +81,7 @@ func (q *Queue) run(ctx context.Context, step *redis.Script, what string, args .
 		return nil, q.explain(what, err)
 	}
 	v, err := cmd.Result()
-	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was restarted
 		v, err = step.Eval(ctx, q.rdb, nil, args...).Result()
 	}
 	if err == redis.Nil { // the script returned false
@@ -90,14 +94,14 @@ func stepCommand(ctx context.Context, step *redis.Script, args []any) *redis.Cmd
 	return redis.NewCmd(ctx, append([]any{"evalsha", step.Hash(), "0"}, args...)...)
 }
 
-// word takes a step that answers with one word.
+// word runs a step that answers with one word.
 func (q *Queue) word(ctx context.Context, step *redis.Script, what string, args ...any) (string, error) {
 	v, err := q.run(ctx, step, what, args...)
 	s, _ := v.(string)
 	return s, err
 }
 
-// list takes a step that answers with a list of at least n elements.
+// list runs a step that answers with a list of at least n elements.
 func (q *Queue) list(ctx context.Context, step *redis.Script, n int, what string, args ...any) ([]any, error) {
 	v, err := q.run(ctx, step, what, args...)
 	if err != nil {

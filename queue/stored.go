@@ -2,18 +2,18 @@ package queue
 
 import "github.com/ccee-dev/ccee/job"
 
-// What a tenant's jobs take in Redis is booked, and bounded, in the steps that change it: account in lib.lua. A job takes what is in the
-// large fields of its hash and in its live events, and these:
+// The bytes that a tenant's jobs take in Redis are counted, and bounded, in the steps that change them: recountStored in lib.lua. A job takes the
+// large fields of its hash, its live events, and these:
 const (
-	jobBytes  = 4 << 10 // the rest of the hash, its places in lists and books, its entries in the audit
-	hookBytes = 7 << 10 // the log of its deliveries, and where they go
+	jobBytes  = 4 << 10 // the rest of the hash, its entries in lists and counts, its audit
+	hookBytes = 7 << 10 // its webhook and the log of deliveries
 )
 
-// DefaultMaxStored is how many bytes a tenant's jobs may take in Redis unless the tenant's quota says otherwise.
+// DefaultMaxStored is how many bytes a tenant's jobs may take in Redis if the tenant has no other quota.
 const DefaultMaxStored = 256 << 20
 
-// mayStore is what is booked for an unfinished job beside what it came with: what it may bring back beyond what a job brings back that asks for
-// nothing. Else a tenant could have many jobs admitted before the first of them has stored anything.
+// mayStore returns the bytes that are reserved for the output of an unfinished job: how much more it may store than a job with default limits.
+// Otherwise a tenant could have many jobs admitted before the first of them has stored anything.
 func mayStore(s job.Spec) int64 {
 	asked := func(l job.Limits) int64 { return 2 * max(0, l.OutputBytes-job.DefaultRun.OutputBytes) } // of two streams
 	bytes := asked(s.Compile)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// nextID and previousID are the ids next to one of a stream, "<ms>-<n>". XRANGE's "(" would say the same, but only since Redis 6.2; Debian 11
-// has 6.0. What is no id they leave for Redis to refuse.
+// nextID and previousID return the ids before and after one of a stream, "<ms>-<n>". XRANGE's "(" would do, but only since Redis 6.2; Debian 11 has
+// 6.0. They return what is no id unchanged, and Redis rejects it.
 func nextID(id string) string {
 	ms, n, ok := splitID(id)
 	switch {

@@ -15,7 +15,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// Priority orders a tenant's own waiting jobs. Between tenants there is only fairness.
+// Priority orders a tenant's own waiting jobs. It means nothing between tenants.
 type Priority int8
 
 // The priorities.
@@ -25,7 +25,7 @@ const (
 	High   Priority = 1
 )
 
-// Submission is a job to be admitted.
+// Submission is a job to be admitted, with the caller's quotas and limits. What is stored of it is read back as a Record, Lease or Stored.
 type Submission struct {
 	Spec        job.Spec // validated; ID and Tenant are required
 	Request     Request
@@ -33,14 +33,14 @@ type Submission struct {
 	Path        string // of that request, for the audit: its route
 	Fingerprint string // of the credential that submitted it
 	AuthType    string // how that credential was presented, for the audit
-	Subject     string // whom it belongs to, for the audit
+	Subject     string // its owner, for the audit
 	Priority    Priority
 	MaxAttempts int     // how often it may be started, at least 1
 	Webhook     Webhook // a URL of "" is none
-	Unaudited   bool    // job_submitted is not noted: the caller notes many of them as one
+	Unaudited   bool    // without a job_submitted in the audit: the caller writes one event for many jobs
 
 	// The tenant's quotas. 0 admits nothing.
-	MaxConcurrent int64 // unfinished jobs, those that wait included
+	MaxConcurrent int64 // unfinished jobs, waiting ones included
 	MaxDaily      int64 // submissions on one UTC day
 	MaxStored     int64 // bytes that its jobs take in Redis; 0: DefaultMaxStored
 
@@ -48,23 +48,23 @@ type Submission struct {
 	Window                    time.Duration // whole seconds
 	RequestLimit, SubmitLimit int64
 
-	// IdempotencyKey, unless it is "", admits one job for IdempotencyTTL: the same key gives the same job again.
+	// IdempotencyKey, unless it is "", admits one job in IdempotencyTTL: the same key returns the same job again.
 	IdempotencyKey string
-	RequestDigest  string // what the key stands for: of everything that the caller chose; no spaces
+	RequestDigest  string // of everything that the caller chose, to notice a key that is used for another request; no spaces
 }
 
 // IdempotencyTTL is how long an IdempotencyKey holds.
 const IdempotencyTTL = 24 * time.Hour
 
-// Admission is what became of a submission.
+// Admission is the answer to a submission.
 type Admission struct {
 	ID       string // of the job: that of an earlier submission if Replayed
 	Replayed bool   // IdempotencyKey had admitted ID before
 	Stored   int64  // bytes that the tenant's jobs take
-	Requests Rate   // the window of requests, also when the error is not nil; zero if RequestLimit was 0 or Redis could not be asked
+	Requests Rate   // the limit of requests, also when the error is not nil; zero if RequestLimit was 0 or Redis is unreachable
 }
 
-// ErrKeyReused means that the IdempotencyKey came before, with another request.
+// ErrKeyReused means that the IdempotencyKey was used before, for another request.
 var ErrKeyReused = errors.New("the idempotency key was used for another request")
 
 // RateError is returned as *RateError by Submit for a request or submission beyond the limit.
@@ -89,27 +89,25 @@ type QuotaError struct {
 	Reason                             string // MaxConcurrentJobs, MaxDailyJobs or MaxStoredBytes
 	Active, Daily, Stored              int64  // used now
 	MaxConcurrent, MaxDaily, MaxStored int64
-	// StoredLess is how long it is until some of what is stored is forgotten by itself; more than 0.
+	// StoredLess is the time until some of the stored data expires; more than 0.
 	StoredLess time.Duration
 }
 
 func (e *QuotaError) Error() string {
 	switch e.Reason {
 	case MaxStoredBytes:
-		return fmt.Sprintf("the tenant's jobs take %d bytes, and this one has no place in the %d that are allowed", e.Stored, e.MaxStored)
+		return fmt.Sprintf("the tenant's jobs take %d bytes, and this one does not fit into the %d that are allowed", e.Stored, e.MaxStored)
 	case MaxDailyJobs:
 		return fmt.Sprintf("the tenant has submitted %d jobs today, %d are allowed", e.Daily, e.MaxDaily)
 	}
 	return fmt.Sprintf("the tenant has %d unfinished jobs, %d are allowed", e.Active, e.MaxConcurrent)
 }
 
-// Submit admits a job: it counts it in the tenant's windows, takes a slot of the quota, stores the job, notes it in the history
-// and the audit and makes it wait for a worker, all in one step. It is idempotent: for a job of that id and tenant that exists it
-// changes nothing and returns nil.
+// Submit admits a job: it counts it towards the tenant's limits, takes a slot of the quota, stores the job, adds it to the history and the audit
+// and queues it, all in one step. It is idempotent: if the tenant has a job of that id it changes nothing and returns nil.
 //
-// The error is a *RateError, a *QuotaError, ErrFull, ErrKeyReused, a *job.Error with code invalid or conflict (the id is another tenant's),
-// or says that Redis could not be asked; then the job may have been admitted nevertheless, and repeating the call with the same id
-// is safe.
+// The error is a *RateError, a *QuotaError, ErrFull, ErrKeyReused, a *job.Error with code invalid or conflict (the id is another tenant's), or
+// says that Redis is unreachable; then the job may have been admitted nevertheless, and repeating the call with the same id is safe.
 func (q *Queue) Submit(ctx context.Context, s Submission) (Admission, error) {
 	s.MaxStored = cmp.Or(s.MaxStored, DefaultMaxStored)
 	args, err := submitArgs(s, q.memory.room(ctx, q))
@@ -119,7 +117,7 @@ func (q *Queue) Submit(ctx context.Context, s Submission) (Admission, error) {
 	what := "submit job " + s.Spec.ID
 	r, err := q.list(ctx, q.steps.submit, 9, what, args...)
 	if err != nil && ctx.Err() == nil && !redis.HasErrorPrefix(err, "OOM") {
-		// Once more, as the connection may have been one that a restart of Redis had broken.
+		// Once more, as a restart of Redis may have broken the connection.
 		r, err = q.list(ctx, q.steps.submit, 9, what, args...)
 	}
 	switch {
@@ -157,7 +155,7 @@ func (q *Queue) Submit(ctx context.Context, s Submission) (Admission, error) {
 	}
 }
 
-// submitArgs are the arguments of submit.lua; room is its 17th.
+// submitArgs returns the arguments of submit.lua; room is its 17th.
 func submitArgs(s Submission, room any) ([]any, error) {
 	spec := s.Spec
 	switch {
@@ -172,7 +170,7 @@ func submitArgs(s Submission, room any) ([]any, error) {
 	case (s.RequestLimit > 0 || s.SubmitLimit > 0) && !wholeSeconds(s.Window):
 		return nil, job.Errorf(job.EInternal, "submit job %s: a window of %v is not one of whole seconds", spec.ID, s.Window)
 	}
-	// Source and input have fields of their own: binary-safe, and not escaped into JSON a second time.
+	// Source and input have their own fields: binary-safe, and not escaped in JSON a second time.
 	source, stdin := spec.Source, spec.Stdin
 	spec.Source, spec.Stdin = "", nil
 	rest, err := json.Marshal(spec)
@@ -208,7 +206,7 @@ func keyDigest(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// submitted is the metadata of job_submitted.
+// submitted returns the metadata of job_submitted.
 func (s *Submission) submitted() any {
 	return struct {
 		TraceID       string `json:"traceId"`

@@ -63,8 +63,8 @@ func (q *Queue) rateArgs(r RateRequest) (what string, args []any, err error) {
 	return what, []any{r.Tenant, r.Limit, seconds(r.Window), r.TraceID, r.Method, r.Path}, nil
 }
 
-// RateAndLook is Rate and Look of the tenant's job in one round trip: the request that there are most of. The error is Look's, or
-// Redis could not be asked; Rate is zero then only in the latter case.
+// RateAndLook is Rate, and Look of the tenant's job, in one round trip: the most frequent request. The error is Look's, or Redis is unreachable; only
+// in the latter case the Rate is zero.
 func (q *Queue) RateAndLook(ctx context.Context, r RateRequest, id string) (Rate, Record, error) {
 	what, args, err := q.rateArgs(r)
 	if err != nil {
@@ -78,7 +78,7 @@ func (q *Queue) RateAndLook(ctx context.Context, r RateRequest, id string) (Rate
 		return Rate{}, Record{}, q.explain(what, err)
 	}
 	v, err := count.Result()
-	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was started anew
+	if redis.HasErrorPrefix(err, "NOSCRIPT") { // Redis was restarted
 		v, err = q.steps.rate.Eval(ctx, q.rdb, nil, args...).Result()
 	}
 	counted, _ := v.([]any)
@@ -112,7 +112,7 @@ func rateOf(counted any, limit, at int64) Rate {
 
 func wholeSeconds(d time.Duration) bool { return d >= time.Second && d%time.Second == 0 }
 
-// Usage is what a tenant has used of its quotas.
+// Usage is how much of its quotas a tenant has used.
 type Usage struct {
 	ActiveJobs       int64  // unfinished jobs
 	DailyJobs        int64  // submitted on Date
@@ -121,7 +121,7 @@ type Usage struct {
 	EstimatedCostUsd float64
 }
 
-// Usage returns what the tenant has used of its quotas today.
+// Usage returns how much of its quotas the tenant has used today.
 func (q *Queue) Usage(ctx context.Context, tenant string) (Usage, error) {
 	r, err := q.list(ctx, q.steps.usage, 5, "read the usage of tenant "+tenant, tenant)
 	if err != nil {
@@ -131,7 +131,7 @@ func (q *Queue) Usage(ctx context.Context, tenant string) (Usage, error) {
 	return Usage{ActiveJobs: integer(r[0]), DailyJobs: integer(r[1]), Date: text(r[2]), EstimatedCostUsd: cost, StoredBytes: integer(r[4])}, nil
 }
 
-// DayCost is what a tenant's jobs that finished on one day have cost.
+// DayCost is the cost of a tenant's jobs that finished on one day.
 type DayCost struct {
 	Date             string // UTC, YYYY-MM-DD
 	EstimatedCostUsd float64

@@ -11,13 +11,13 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// Webhook is where the end of a job is told.
+// Webhook is notified when a job has ended.
 type Webhook struct {
 	URL    string // http or https
 	Secret string // the key of the signature
 }
 
-// deliveryLease is how long a delivery may take before another process tries it too.
+// deliveryLease is after how long another process tries a delivery too.
 const deliveryLease = time.Minute
 
 // maxDeliveries bounds the log of one job's deliveries.
@@ -31,21 +31,21 @@ type Delivery struct {
 	Host          string // of its URL, with the port
 }
 
-// Deliverer is who delivers webhooks.
+// Deliverer describes a process that delivers webhooks.
 type Deliverer struct {
 	Worker string // unique among live processes
-	// Busy, if not nil, says what it takes none of at present; Changed tells when there may be less.
+	// Busy, if not nil, returns what it skips now; Changed is signalled when that may be less.
 	Busy    func() Busy
 	Changed <-chan struct{}
 }
 
-// Busy is what a Deliverer takes no webhooks of: tenants, and hosts, each for as long as its webhooks are put off (0: until Changed).
+// Busy lists the tenants and hosts whose webhooks a Deliverer skips, and for how long those of a host are postponed (0: until Changed).
 type Busy struct {
 	Tenants []string
 	Hosts   map[string]time.Duration
 }
 
-// hookHost is a URL's host and port in the one way in which it is written here: two spellings of a host are one host.
+// hookHost returns a URL's host and port in a normal form: two spellings of a host are one host.
 func hookHost(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -71,10 +71,9 @@ type DeliveryAttempt struct {
 // The errors of Redeliver, besides ErrNotFound and ErrUnfinished.
 var ErrNoWebhook = errors.New("the job has no webhook")
 
-// ClaimDelivery waits for a webhook that is due and takes it for a minute. Tenants take turns. The error is ctx's, or Redis could not be
-// asked.
+// ClaimDelivery waits for a webhook that is due and claims it for a minute. Tenants take turns. The error is ctx's, or Redis is unreachable.
 func (q *Queue) ClaimDelivery(ctx context.Context, by Deliverer) (Delivery, error) {
-	const what = "take a webhook"
+	const what = "claim a webhook"
 	for {
 		var busy Busy
 		if by.Busy != nil {
@@ -91,7 +90,7 @@ func (q *Queue) ClaimDelivery(ctx context.Context, by Deliverer) (Delivery, erro
 		if ms := integer(r[1]); ms >= 0 {
 			wait = min(wait, time.Duration(ms)*time.Millisecond)
 		}
-		if len(r) > 2 { // a token is as likely to be for what it can't take
+		if len(r) > 2 { // a token may be for a skipped webhook
 			select {
 			case <-ctx.Done():
 				return Delivery{}, ctx.Err()
@@ -106,7 +105,7 @@ func (q *Queue) ClaimDelivery(ctx context.Context, by Deliverer) (Delivery, erro
 	}
 }
 
-// args are the arguments of webhook_claim.lua.
+// args returns the arguments of webhook_claim.lua.
 func (b Busy) args() []any {
 	args := []any{deliveryLease.Milliseconds(), len(b.Tenants)}
 	for _, tenant := range b.Tenants {
@@ -118,7 +117,7 @@ func (b Busy) args() []any {
 	return args
 }
 
-// delivery reads where to.
+// delivery reads the job's webhook.
 func (q *Queue) delivery(ctx context.Context, id, tenant string, attempt int) (Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -130,13 +129,13 @@ func (q *Queue) delivery(ctx context.Context, id, tenant string, attempt int) (D
 		Host: hookHost(text(f[0]))}, nil
 }
 
-// Delivered notes an attempt and plans the next one in delay; 0: there is none.
+// Delivered logs an attempt and schedules the next one after delay; 0: there is none.
 func (q *Queue) Delivered(ctx context.Context, d Delivery, a DeliveryAttempt, delay time.Duration) error {
 	b, err := json.Marshal(a)
 	if err != nil {
 		return job.Errorf(job.EInternal, "encode the delivery of job %s: %v", d.JobID, err)
 	}
-	_, err = q.run(ctx, q.steps.webhookDone, "note a delivery of job "+d.JobID, d.JobID, d.Tenant, delay.Milliseconds(), b, maxDeliveries)
+	_, err = q.run(ctx, q.steps.webhookDone, "log a delivery of job "+d.JobID, d.JobID, d.Tenant, delay.Milliseconds(), b, maxDeliveries)
 	return err
 }
 
@@ -167,8 +166,8 @@ func (q *Queue) Deliveries(ctx context.Context, tenant, id string) (Webhook, []D
 	return Webhook{URL: text(f[1])}, attempts, nil
 }
 
-// Redeliver has the webhook of a tenant's finished job delivered again, if that is within the window: r's tenant is the job's. The error is
-// ErrNotFound, ErrNoWebhook, ErrUnfinished, a *RateError, or Redis could not be asked.
+// Redeliver schedules another delivery of the webhook of a finished job of r's tenant, within r's limit. The error is ErrNotFound, ErrNoWebhook,
+// ErrUnfinished, a *RateError, or Redis is unreachable.
 func (q *Queue) Redeliver(ctx context.Context, r RateRequest, id string) error {
 	what := "deliver the webhook of job " + id + " again"
 	if !wholeSeconds(r.Window) {

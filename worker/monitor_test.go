@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
 	"github.com/ccee-dev/ccee/job"
@@ -92,7 +93,9 @@ func TestOutageIsAnnounced(t *testing.T) {
 		t.Errorf("%d attempts, %d runs, want one", r.AttemptsMade, runs.Load())
 	}
 	stop()
-	wantFleet(t, q, 0, 0, "") // it withdraws its record
+	if f, err := q.Fleet(t.Context()); err != nil || f.Workers != 0 { // at once: it has withdrawn its record
+		t.Errorf("after the stop: %+v, %v, want no worker", f, err)
+	}
 }
 
 // What the backend warns of while it can run jobs reaches the queue, and leaves it when it is over or the worker stops.
@@ -118,7 +121,18 @@ func TestWarningsAreAnnounced(t *testing.T) {
 	b.mu.Unlock()
 	want("map[w1:[again]]")
 	stop()
-	want("map[]")
+	if f, err := q.Fleet(t.Context()); err != nil || len(f.Warnings) != 0 {
+		t.Errorf("after the stop: %+v, %v, want no warnings", f, err)
+	}
+}
+
+// A backend without languages can run nothing, whatever it says.
+func TestNoLanguagesIsNotReady(t *testing.T) {
+	m := newMonitor(&changing{}, nil)
+	m.check(t.Context(), zerolog.Nop())
+	if s := m.current(); s.err == nil || len(s.names) != 0 {
+		t.Errorf("%v, %v, want that it is not ready", s.names, s.err)
+	}
 }
 
 // The daemon's languages change while the worker waits: that is announced, and a job in a language that went waits until it is back.
@@ -235,7 +249,18 @@ func TestBadCheckerFails(t *testing.T) {
 	if got := m.vanished(t.Context(), spec, bad); !errors.As(got, &e) || e.Field != "language" {
 		t.Errorf("%v, want that the language is gone", got)
 	}
+	broken := newMonitor(&noLanguages{}, nil)
+	if got := broken.vanished(t.Context(), spec, bad); got != error(bad) {
+		t.Errorf("a backend that doesn't answer: %v, want its first error", got)
+	}
 	if got := m.vanished(t.Context(), spec, nil); got != nil {
 		t.Errorf("without an error: %v", got)
 	}
+}
+
+// noLanguages can't say which languages it has.
+type noLanguages struct{ fake }
+
+func (*noLanguages) Languages(context.Context) ([]job.Language, error) {
+	return nil, errors.New("connection refused")
 }

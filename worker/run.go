@@ -72,7 +72,7 @@ type ending struct {
 }
 
 // settle carries a decision out. It tries again while Redis is unreachable, however long that is: when Redis answers again no lease is taken
-// over at once (graceEnd in lib.lua), so the result is stored, or the attempt given back.
+// over at once (graceEnd in lib_jobs.lua), so the result is stored, or the attempt given back.
 func (w *Worker) settle(ctx context.Context, l *queue.Lease, d decision) ending {
 	if d.action == drop {
 		return ending{state: "lost"}

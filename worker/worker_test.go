@@ -51,6 +51,9 @@ func TestOutputBytes(t *testing.T) {
 	if s := w.withDefaults(job.Spec{Run: job.Limits{OutputBytes: 7}}); s.Run.OutputBytes != 7 {
 		t.Errorf("a job's own bound became %d", s.Run.OutputBytes)
 	}
+	if s := w.withDefaults(job.Spec{Run: job.Limits{OutputTailBytes: 200}}); s.Run.OutputBytes != 200 { // a tail must fit
+		t.Errorf("with a tail of 200 bytes %d are kept", s.Run.OutputBytes)
+	}
 }
 
 func TestFailingProgramIsAResult(t *testing.T) {

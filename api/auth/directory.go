@@ -23,10 +23,10 @@ const (
 // DevKeysJSON is the key map of a development stack: everybody knows the key, so it may be used on loopback only.
 const DevKeysJSON = `{"dev-local-key":{"tenantId":"tenant-dev"}}`
 
-// DevAdminKeysJSON are the operators of a development stack.
+// DevAdminKeysJSON lists the operators' keys of a development stack.
 const DevAdminKeysJSON = `["dev-local-key"]`
 
-// Sources are what a Directory is made of; each may be empty.
+// Sources are the inputs of a Directory; each may be empty.
 type Sources struct {
 	KeysJSON     string // TENANT_API_KEYS_JSON
 	PoliciesJSON string // TENANT_POLICIES_JSON
@@ -34,16 +34,14 @@ type Sources struct {
 	File         []byte // the content of AUTH_FILE
 }
 
-// Directory knows API keys, operators and the policies of tenants. It does not change. The keys themselves are not kept, only
-// their SHA-256.
+// Directory has the API keys, the operators' keys and the policies of tenants. It is immutable. It keeps no key, only a digest of each.
 type Directory struct {
 	keys     map[digest]entry
 	admins   map[digest]string // fingerprints
 	policies map[string]Policy
 }
 
-// digest is where a key is found: an HMAC of its SHA-256 under a secret of this process. What the time of a lookup tells of it
-// tells nothing about the key.
+// digest identifies a key: an HMAC of its SHA-256 under a secret of this process. So the duration of a lookup tells nothing about the key.
 type digest [sha256.Size]byte
 
 // entry is one API key.
@@ -67,7 +65,7 @@ func digestOf(sum [sha256.Size]byte) digest {
 
 func digestOfKey(key string) digest { return digestOf(sha256.Sum256([]byte(key))) }
 
-// NewDirectory reads the sources. Errors name the source, and an entry by its place and fingerprint, never by the key.
+// NewDirectory reads the sources. Errors name the source, and an entry by its position and fingerprint, never by the key.
 func NewDirectory(s Sources) (*Directory, error) {
 	d := &Directory{keys: map[digest]entry{}, admins: map[digest]string{}, policies: map[string]Policy{}}
 	for _, part := range []struct {
@@ -86,7 +84,7 @@ func NewDirectory(s Sources) (*Directory, error) {
 	return d, nil
 }
 
-// Unmapped returns the fingerprints of the keys in ADMIN_API_KEYS_JSON that are keys of no tenant: they open nothing.
+// Unmapped returns the fingerprints of the keys in ADMIN_API_KEYS_JSON that belong to no tenant: they are useless.
 func (d *Directory) Unmapped() []string {
 	var all []string
 	for at, fingerprint := range d.admins {
@@ -98,13 +96,13 @@ func (d *Directory) Unmapped() []string {
 	return all
 }
 
-// Empty reports whether nobody could use the API with a key of this directory.
+// Empty reports whether the directory has no key.
 func (d *Directory) Empty() bool { return len(d.keys) == 0 }
 
-// add notes a key.
+// add adds a key.
 func (d *Directory) add(at digest, e entry) error {
 	if _, twice := d.keys[at]; twice {
-		return errors.New("the key is there twice")
+		return errors.New("the key is listed twice")
 	}
 	d.keys[at] = e
 	// A tenant's policy for tokens is that of its first key, unless it has one of its own.
@@ -114,7 +112,7 @@ func (d *Directory) add(at digest, e entry) error {
 	return nil
 }
 
-// lookup returns whom a key belongs to at a time.
+// lookup returns the owner of a key that is valid at a time.
 func (d *Directory) lookup(key string, now time.Time) (Principal, bool) {
 	e, known := d.keys[digestOfKey(key)]
 	if !known || e.revoked || !e.expires.IsZero() && !now.Before(e.expires) {
@@ -123,7 +121,7 @@ func (d *Directory) lookup(key string, now time.Time) (Principal, bool) {
 	return e.who, true
 }
 
-// admin returns whom a key of an operator belongs to. operator says whether it is one at all.
+// admin returns the owner of an operator's key; operator reports whether it is one, mapped whether it belongs to a tenant.
 func (d *Directory) admin(key string, now time.Time) (who Principal, operator, mapped bool) {
 	who, mapped = d.lookup(key, now)
 	return who, d.admins[digestOfKey(key)] != "" || who.Scopes.Has(Admin), mapped

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Mode says which credentials are taken: AUTH_MODE.
+// Mode says which credentials are accepted: AUTH_MODE.
 type Mode string
 
 // The modes.
 const (
 	APIKeyMode Mode = "api_key"
 	JWTMode    Mode = "jwt"
-	HybridMode Mode = "hybrid" // a bearer token, where there is one, decides alone; else the API key
+	HybridMode Mode = "hybrid" // a bearer token, if the request has one, otherwise an API key
 )
 
 const keyHeader = "X-Api-Key"
@@ -29,7 +29,7 @@ type Gate struct {
 	now  func() time.Time
 }
 
-// NewGate returns the Authenticator for a mode. jwt may be nil but in JWTMode.
+// NewGate returns the Authenticator for a mode. jwt may be nil, except in JWTMode.
 func NewGate(mode Mode, live *Live, jwt *JWT) (*Gate, error) {
 	switch mode {
 	case APIKeyMode, HybridMode:
@@ -46,7 +46,7 @@ func NewGate(mode Mode, live *Live, jwt *JWT) (*Gate, error) {
 	return &Gate{mode: mode, live: live, jwt: jwt, now: time.Now}, nil
 }
 
-// Authenticate looks the request's API key up or verifies its token, as the mode has it.
+// Authenticate looks the request's API key up or verifies its token, depending on the mode.
 func (g *Gate) Authenticate(ctx context.Context, h http.Header) (Principal, error) {
 	token, there := bearer(h)
 	switch {
@@ -69,7 +69,7 @@ func (g *Gate) Authenticate(ctx context.Context, h http.Header) (Principal, erro
 	return who, nil
 }
 
-// Judge says whether the token of those headers may be good, and was before. A key is looked up at no cost.
+// Judge reports whether the token in the headers may be valid, and whether it was before. Looking an API key up costs nothing.
 func (g *Gate) Judge(h http.Header) (promising, proven bool) {
 	token, there := bearer(h)
 	if g.mode == APIKeyMode || !there || g.jwt == nil {
@@ -106,10 +106,10 @@ func (g *Gate) AuthenticateAdmin(h http.Header) (Principal, error) {
 	return who, nil
 }
 
-// apiKey reads x-api-key. Header lines of that name that come twice are joined, as Node does, and so match no key.
+// apiKey reads x-api-key. Several header lines of that name are joined, as Node does, and so match no key.
 func apiKey(h http.Header) string { return strings.TrimSpace(strings.Join(h[keyHeader], ", ")) }
 
-// bearer reads the token of Authorization. Another scheme counts as none, and so does an empty token.
+// bearer reads the token of Authorization. Another scheme and an empty token count as none.
 func bearer(h http.Header) (token string, there bool) {
 	scheme, token, _ := strings.Cut(strings.TrimSpace(strings.Join(h["Authorization"], ", ")), " ")
 	token = strings.TrimSpace(token)

@@ -125,7 +125,7 @@ func TestFileRefuses(t *testing.T) {
 		{``, "EOF"}, {`[]`, "cannot unmarshal"}, {`{} {}`, "behind its closing brace"},
 		{`{"keys":[{"tenantId":"t"}]}`, "key 1: sha256 must be"},
 		{`{"keys":[{"sha256":"ab","tenantId":"t"}]}`, "key 1: sha256 must be"},
-		{`{"keys":[{` + good + `},{` + good + `}]}`, "key 2: the key is there twice"},
+		{`{"keys":[{` + good + `},{` + good + `}]}`, "key 2: the key is listed twice"},
 		{`{"keys":[{"sha256":"` + hashOf("k") + `"}]}`, "tenantId must be"},
 		{`{"keys":[{` + good + `,"scopes":["root"]}]}`, `scope "root"`},
 		{`{"keys":[{` + good + `,"maxDailyJobs":0}]}`, "maxDailyJobs is 0"},

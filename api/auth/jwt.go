@@ -13,14 +13,13 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// algorithms are those of RFC 7518 and RFC 8037 whose verifying key is public: a token "signed" with the public key as a shared
-// secret, or not at all, is not even looked at.
+// algorithms are those of RFC 7518 and RFC 8037 with a public verification key. A token that is "signed" with the public key as a shared secret,
+// or not at all, is rejected when it is parsed.
 var algorithms = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
-// The clocks of an issuer and of ours differ. A token that is fresh there may come from our future (nbf, iat); one that is over is so, but for a
-// moment.
+// The issuer's clock and ours differ: a new token may be valid only in our future (nbf, iat). An expired one is accepted a moment longer.
 const (
 	startLeeway = time.Minute
 	endLeeway   = 5 * time.Second
@@ -29,7 +28,7 @@ const (
 // maxSubject bounds a subject, in bytes.
 const maxSubject = 256
 
-// JWTOptions say which tokens are good. All but the claims' names are required.
+// JWTOptions say which tokens are valid. All but the claims' names are required.
 type JWTOptions struct {
 	JWKSURL  string // JWT_JWKS_URL: where the provider's keys are (RFC 7517)
 	Issuer   string // JWT_ISSUER: the iss of its tokens
@@ -51,8 +50,8 @@ type JWT struct {
 func NewJWT(o JWTOptions) (*JWT, error) {
 	for _, needed := range []struct{ name, value, why string }{
 		{"JWT_JWKS_URL", o.JWKSURL, "without it there is no key to verify tokens with"},
-		{"JWT_ISSUER", o.Issuer, "without it tokens of any provider would be good"},
-		{"JWT_AUDIENCE", o.Audience, "without it tokens that are not for this service would be good"},
+		{"JWT_ISSUER", o.Issuer, "without it tokens of any provider would be valid"},
+		{"JWT_AUDIENCE", o.Audience, "without it tokens for other services would be valid"},
 	} {
 		if needed.value == "" {
 			return nil, fmt.Errorf("%s is not set: %s", needed.name, needed.why)
@@ -73,7 +72,7 @@ func NewJWT(o JWTOptions) (*JWT, error) {
 	return j, nil
 }
 
-// Verify returns whom a token belongs to, without the tenant's Policy. The error is a *Refusal, or ErrUnavailable.
+// Verify returns the owner of a token, without the tenant's Policy. The error is a *Refusal, or ErrUnavailable.
 func (j *JWT) Verify(ctx context.Context, token string) (Principal, error) {
 	parsed, err := jwt.ParseSigned(token, algorithms)
 	if err != nil || len(parsed.Headers) != 1 {
@@ -100,12 +99,12 @@ func (j *JWT) Verify(ctx context.Context, token string) (Principal, error) {
 	return Principal{}, &Refusal{InvalidJWT}
 }
 
-// over reports whether a token is over, or never would be.
-func (j *JWT) over(std jwt.Claims) bool {
+// expired reports whether a token has expired, or would never expire.
+func (j *JWT) expired(std jwt.Claims) bool {
 	return std.Expiry == nil || j.now().After(std.Expiry.Time().Add(endLeeway))
 }
 
-// principal judges the claims of a token whose signature is good.
+// principal checks the claims of a token with a valid signature.
 func (j *JWT) principal(std jwt.Claims, all map[string]any) (Principal, error) {
 	if len(std.Audience) == 0 && all["token_use"] == "access" {
 		if id, ok := all["client_id"].(string); ok {
@@ -113,7 +112,7 @@ func (j *JWT) principal(std jwt.Claims, all map[string]any) (Principal, error) {
 		}
 	}
 	expected := jwt.Expected{Issuer: j.opts.Issuer, AnyAudience: jwt.Audience{j.opts.Audience}, Time: j.now()}
-	if j.over(std) || std.ValidateWithLeeway(expected, startLeeway) != nil {
+	if j.expired(std) || std.ValidateWithLeeway(expected, startLeeway) != nil {
 		return Principal{}, &Refusal{InvalidJWT}
 	}
 	tenant, subject := claim(all, j.opts.TenantClaim), claim(all, j.opts.SubjectClaim)

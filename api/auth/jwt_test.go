@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -312,6 +313,59 @@ func TestOneFetch(t *testing.T) {
 	wg.Wait()
 	if n := p.hits.Load(); n != 1 {
 		t.Errorf("%d fetches, want 1", n)
+	}
+}
+
+// Of a key set only public keys for signatures are used, and a bounded number of them.
+func TestParseKeySet(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := func(k jose.JSONWebKey) string {
+		b, err := json.Marshal(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	good := encode(jose.JSONWebKey{Key: &key.PublicKey, KeyID: "good", Use: "sig"})
+	for name, tt := range map[string]struct {
+		keys []string
+		want int
+	}{
+		"for signatures":      {[]string{good}, 1},
+		"without a use":       {[]string{encode(jose.JSONWebKey{Key: &key.PublicKey, KeyID: "a"})}, 1},
+		"for encryption":      {[]string{good, encode(jose.JSONWebKey{Key: &key.PublicKey, KeyID: "b", Use: "enc"})}, 1},
+		"a private key":       {[]string{good, encode(jose.JSONWebKey{Key: key, KeyID: "c"})}, 1},
+		"of an unknown kind":  {[]string{good, `{"kty":"XX","kid":"d"}`, `7`}, 1},
+		"as many as are used": {slices.Repeat([]string{good}, maxKeys), maxKeys},
+		"one more":            {slices.Repeat([]string{good}, maxKeys+1), maxKeys},
+	} {
+		keys, err := parseKeySet([]byte(`{"keys":[` + strings.Join(tt.keys, ",") + `]}`))
+		if err != nil || len(keys) != tt.want {
+			t.Errorf("%s: %d keys, %v, want %d", name, len(keys), err, tt.want)
+		}
+	}
+	set := `{"keys":[` + good + `]}`
+	if _, err := parseKeySet([]byte(set + strings.Repeat(" ", maxKeySet-len(set)))); err != nil {
+		t.Errorf("a set of the largest size: %v", err)
+	}
+	if _, err := parseKeySet([]byte(set + strings.Repeat(" ", maxKeySet-len(set)+1))); err == nil {
+		t.Error("a set that is a byte too large was taken")
+	}
+}
+
+// A key that the provider has for one algorithm verifies no token of another.
+func TestAlgorithmOfTheKey(t *testing.T) {
+	p := newProvider(t)
+	for alg, want := range map[string]Reason{"": "", "ES256": "", "ES384": InvalidJWT} {
+		p.answer(func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &p.key.PublicKey, KeyID: "key-1", Algorithm: alg}}})
+		})
+		if _, err := p.verify(p.verifier(), p.token(nil)); reasonOf(err) != want {
+			t.Errorf("a key for %q: %v, want %q", alg, err, want)
+		}
 	}
 }
 

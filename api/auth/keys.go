@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// keyEntry is one value of TENANT_API_KEYS_JSON as it is written.
+// keyEntry is one value of TENANT_API_KEYS_JSON.
 type keyEntry struct {
 	TenantID *string `json:"tenantId"`
 	policyEntry
@@ -37,8 +37,8 @@ func (e policyEntry) policy() (p Policy, err error) {
 	return p, err
 }
 
-// readKeys reads {"<key>":{"tenantId":"acme","maxConcurrentJobs":5,"maxDailyJobs":1000}}. It goes through the text by tokens,
-// because a key that is there twice is a mistake and no map would show it.
+// readKeys reads {"<key>":{"tenantId":"acme","maxConcurrentJobs":5,"maxDailyJobs":1000}}. It reads
+// token by token, because a key that is listed twice is a mistake, which a map would hide.
 func (d *Directory) readKeys(text string) error {
 	if text == "" {
 		return nil
@@ -106,7 +106,7 @@ func checkTenant(id string) error {
 	return nil
 }
 
-// readPolicies reads {"<tenantId>":{"maxConcurrentJobs":5,"maxDailyJobs":1000}}. They hold for tokens; a key has its own numbers.
+// readPolicies reads {"<tenantId>":{"maxConcurrentJobs":5,"maxDailyJobs":1000}}. They apply to tokens; a key has its own.
 func (d *Directory) readPolicies(text []byte) error {
 	if len(text) == 0 {
 		return nil
@@ -215,11 +215,11 @@ func (d *Directory) readEntry(e fileEntry) error {
 	return d.add(digestOf([sha256.Size]byte(sum)), entry{who: who, expires: e.ExpiresAt, revoked: e.Revoked})
 }
 
-// unknownMember is the error of a member that nobody reads: a misspelt quota would be the default, and nobody would see it.
+// unknownMember is the error of an unknown member: a misspelt quota would silently be the default.
 type unknownMember struct{ name string }
 
 func (e *unknownMember) Error() string {
-	return fmt.Sprintf("there is no member %s: tenantId, maxConcurrentJobs and maxDailyJobs are known", e.name)
+	return fmt.Sprintf("there is no member %s: tenantId, maxConcurrentJobs, maxDailyJobs and maxStoredBytes are known", e.name)
 }
 
 // strict is json.Unmarshal for settings: a member that is not known is an *unknownMember.

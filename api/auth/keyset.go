@@ -12,18 +12,18 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// The bounds of fetching a key set.
+// The bounds of a key set and of its fetches.
 const (
 	fetchTimeout = 5 * time.Second
-	keysFresh    = 10 * time.Minute // then they are fetched anew
-	keysStale    = 24 * time.Hour   // while that fails the old ones serve, for so long
-	unknownPause = 30 * time.Second // between fetches because of a key that is not there: anybody can name one
-	failedPause  = 2 * time.Second  // between fetches that failed
+	keysFresh    = 10 * time.Minute // age at which keys are fetched again
+	keysStale    = 24 * time.Hour   // age up to which keys serve while fetches fail
+	unknownPause = 30 * time.Second // between fetches for an unknown key: anybody can name one
+	failedPause  = 2 * time.Second  // after a failed fetch
 	maxKeySet    = 1 << 20          // bytes
 	maxKeys      = 100
 )
 
-// keySet is the JSON Web Key Set (RFC 7517) of an identity provider, fetched when it is needed.
+// keySet is the JSON Web Key Set (RFC 7517) of an identity provider, fetched on demand. doc.go says why it is not a library's.
 type keySet struct {
 	url    string
 	client *http.Client
@@ -31,18 +31,18 @@ type keySet struct {
 
 	mu       sync.Mutex
 	keys     []jose.JSONWebKey
-	fetched  time.Time     // when keys came
+	fetched  time.Time     // when keys were fetched
 	tried    time.Time     // when the last fetch ended
-	failed   bool          // it brought nothing
-	fetching chan struct{} // closed at the end of the fetch that is under way; nil: there is none
+	failed   bool          // the last fetch failed
+	fetching chan struct{} // closed when the present fetch ends; nil: there is none
 }
 
 func newKeySet(url string, client *http.Client) *keySet {
 	return &keySet{url: url, client: client, now: time.Now}
 }
 
-// find returns the keys with that id, or all when the token names none. A key that is not there makes the set be fetched anew, as
-// providers exchange their keys; not more often than every unknownPause. The error is a *Refusal, or ErrUnavailable.
+// find returns the keys with that id, or all if the token names none. For an unknown key it fetches the set again, as providers rotate keys, but at
+// most once in unknownPause. The error is a *Refusal, or ErrUnavailable.
 func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
 	for {
 		s.mu.Lock()
@@ -56,7 +56,7 @@ func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error)
 		fetching, failed := s.fetching, s.failed
 		s.mu.Unlock()
 		switch {
-		case usable: // if they are old, the next request has the new ones
+		case usable: // while they are fetched again, these serve
 			return found, nil
 		case fetching != nil:
 			select {
@@ -72,7 +72,7 @@ func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error)
 	}
 }
 
-// resting says whether it is too early to fetch again.
+// resting reports whether it is too early for another fetch.
 func (s *keySet) resting(usable bool, since time.Duration) bool {
 	switch {
 	case s.tried.IsZero():
@@ -84,14 +84,14 @@ func (s *keySet) resting(usable bool, since time.Duration) bool {
 	}
 }
 
-// has reports whether there is a key with that id now.
+// has reports whether there is a key with that id.
 func (s *keySet) has(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.named(id)) > 0
 }
 
-// named returns the keys with that id; all, if it is "".
+// named returns the keys with that id; all if it is "".
 func (s *keySet) named(id string) []jose.JSONWebKey {
 	if id == "" {
 		return s.keys
@@ -105,7 +105,7 @@ func (s *keySet) named(id string) []jose.JSONWebKey {
 	return found
 }
 
-// fetch is not under the context of the request that needs it: others wait for it too.
+// fetch fetches the keys. It has no request's context, as other requests wait for it too.
 func (s *keySet) fetch(done chan struct{}) {
 	keys, err := s.download()
 	s.mu.Lock()
@@ -134,8 +134,7 @@ func (s *keySet) download() ([]jose.JSONWebKey, error) {
 	return parseKeySet(body)
 }
 
-// parseKeySet reads the public keys for signatures. Others, and those of kinds that are not known, are left out: a provider may
-// have them beside the good ones.
+// parseKeySet returns the public keys for signatures. It skips others and those of unknown kinds, which a provider may have beside them.
 func parseKeySet(body []byte) ([]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`

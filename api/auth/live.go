@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// maxFile bounds AUTH_FILE, in bytes: some 50,000 keys.
+// maxFile is the largest size of AUTH_FILE, in bytes: some 50,000 keys.
 const maxFile = 16 << 20
 
-// reloadEvery is how often AUTH_FILE is looked at: a revoked key works that long.
+// reloadEvery is how often AUTH_FILE is checked: a revoked key works for that long.
 const reloadEvery = 2 * time.Second
 
-// Live is the Directory in force. It is exchanged as a whole, when the file has changed.
+// Live holds the current Directory and replaces it when the file changes.
 type Live struct {
 	sources Sources
 	path    string // "": no file
@@ -37,11 +37,11 @@ func NewLive(s Sources, path string) (*Live, error) {
 	return l, nil
 }
 
-// Directory returns the one in force.
+// Directory returns the current Directory.
 func (l *Live) Directory() *Directory { return l.dir.Load() }
 
-// Reload reads the file if it is another one, or was changed, and reports whether it did. When that can't be done the last good
-// Directory stays in force: a slip of the pen must not lock everybody out, and what was revoked stays so.
+// Reload reads the file if it was changed or replaced, and reports whether it did. On an error the Directory stays as it is: a typing mistake must
+// not lock everybody out, nor undo a revocation.
 func (l *Live) Reload() (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +61,7 @@ func (l *Live) Reload() (changed bool, err error) {
 		return false, nil
 	}
 	d, err := NewDirectory(sources)
-	l.seen = info // a bad file is told once, not again and again
+	l.seen = info // a bad file is reported once
 	if err != nil {
 		return false, err
 	}
@@ -69,7 +69,7 @@ func (l *Live) Reload() (changed bool, err error) {
 	return true, nil
 }
 
-// Watch reloads until ctx ends and reports what comes of it.
+// Watch reloads the file when it changes, until ctx ends, and reports each reload and each new error.
 func (l *Live) Watch(ctx context.Context, report func(changed bool, err error)) {
 	if l.path == "" {
 		return

@@ -6,10 +6,10 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// provenMax bounds the tokens that are remembered; the latest half of them is, at least.
+// provenMax bounds the remembered tokens; at least the latest half as many are remembered.
 const provenMax = 20_000
 
-// proven remembers which tokens were good, by their digests. It does not say that they are good still: only that it is worth verifying them.
+// proven remembers the digests of tokens that were valid. They may have expired since: it says only that they are worth verifying.
 type proven struct {
 	mu       sync.Mutex // guards the rest
 	new, old map[digest]bool
@@ -35,8 +35,8 @@ func (p *proven) has(token string) bool {
 	return p.new[d] || p.old[d]
 }
 
-// judge says whether a token may be good, without verifying it: it is well-formed, names a key that the provider has, and is not over. proven: it was
-// good before.
+// judge reports, without verifying a token, whether it may be valid: it is well-formed, names a key of the provider and has not expired. proven: it
+// was valid before.
 func (j *JWT) judge(token string) (promising, proven bool) {
 	if j.good.has(token) {
 		return true, true
@@ -46,5 +46,5 @@ func (j *JWT) judge(token string) (promising, proven bool) {
 		return false, false
 	}
 	var std jwt.Claims
-	return parsed.UnsafeClaimsWithoutVerification(&std) == nil && !j.over(std) && std.Issuer == j.opts.Issuer, false
+	return parsed.UnsafeClaimsWithoutVerification(&std) == nil && !j.expired(std) && std.Issuer == j.opts.Issuer, false
 }

@@ -1,4 +1,4 @@
--- Sums what happened in the latest seconds, and looks at what is there now.
+-- Sums up the jobs of the latest seconds, and counts the live workers.
 -- KEYS  none: names come from keys.go
 -- ARGV  seconds
 -- returns {submitted, succeeded, failed, ms of the last two together, live workers, those of them that can run jobs}

@@ -1,7 +1,7 @@
--- Stores what was said of a job. It makes no job and keeps none longer.
+-- Stores the analysis of a job. It creates no job and keeps none longer.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, analysis (JSON), provider, fallback reason, audit metadata (JSON)
--- returns the time of it (ISO 8601), or false if the tenant has no such job
+-- returns its time (ISO 8601), or false if the tenant has no such job
 
 local id, tenant = ARGV[1], ARGV[2]
 local f = redis.call('HMGET', jobKey(id), 'tenantId', 'status')

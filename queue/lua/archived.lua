@@ -1,6 +1,6 @@
--- Notes that a job is in the archive, or out of it: it need not be kept any longer than others.
+-- Records that the archive has a job, or has deleted it: the job need not be kept longer than others.
 -- KEYS  none: names come from keys.go
--- ARGV  id, tenant, the score with which it waited: with another one it has changed meanwhile, and waits on
+-- ARGV  id, tenant, the score with which it waited: with another one it has changed meanwhile, and still waits
 -- returns 1, or 0 when it has changed
 
 local id, tenant = ARGV[1], ARGV[2]

@@ -1,4 +1,4 @@
--- Takes a job back: at once if it waits; if it runs, its worker is told and the flag stays for a worker that did not hear it.
+-- Cancels a job: at once if it waits; if it runs, it notifies the worker and sets a field for a worker that misses the message.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant
 -- returns the state after the step, or false if the tenant has no such job

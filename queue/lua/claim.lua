@@ -1,16 +1,16 @@
--- Takes the next job under a lease, after it has put back what is due: jobs whose lease expired, and delayed retries.
+-- Claims the next job under a lease, after it has put back the due jobs: those whose lease expired, and delayed retries.
 -- KEYS  none: names come from keys.go
--- ARGV  worker, n, n languages in which it takes jobs, tenant ...: of these it takes no job
+-- ARGV  worker, n, n languages of the worker, tenant ...: their jobs are skipped
 -- returns {1, id, tenant, claim, attempt, {field, value ...}}: claim is the fencing token, one more at each claim of the job
 --         {0, ms}: nothing to do for ms milliseconds unless woken; -1 if there is no deadline
---         {0, ms, 1}: the same, but there are jobs of those tenants
+--         {0, ms, 1}: the same, but jobs were skipped
 
 local worker, n = ARGV[1], tonumber(ARGV[2])
 ignoreOOM()
 local at = now()
 requeueDue(at)
 
--- What waits as a version before this one had it: one queue a tenant, whatever the language.
+-- Jobs that an older version queued: one queue a tenant, for all languages.
 local old = redis.call('ZRANGE', OLD_RING, 0, 0)[1]
 if old then
   local popped = redis.call('ZPOPMIN', oldWaiting(old), 16)
@@ -25,7 +25,7 @@ for i = 3, 2 + n do offered[ARGV[i]] = true end
 for i = 3 + n, #ARGV do full[ARGV[i]] = true end
 local most = #ARGV - 2 - n -- full tenants
 
--- languages are those in which this worker could take a job now.
+-- languages returns those in which this worker could claim a job now.
 local function languages()
   local list = {}
   for _, language in ipairs(redis.call('SMEMBERS', WAITED)) do
@@ -34,7 +34,7 @@ local function languages()
   return list
 end
 
--- first is the first tenant that is served, and its tag.
+-- first returns the next tenant to be served, and its tag.
 local function first(list)
   local tenant, tag
   for _, language in ipairs(list) do
@@ -50,7 +50,7 @@ local function first(list)
   return tenant, tag
 end
 
--- pop takes the tenant's first job in these languages. What it has in others neither is taken nor holds it up.
+-- pop dequeues the tenant's first job in these languages. Its jobs in other languages don't hold it up.
 local function pop(list, tenant)
   local id, order, of
   for _, language in ipairs(list) do
@@ -61,8 +61,8 @@ local function pop(list, tenant)
   return id
 end
 
--- pick is start-time fair queuing: the tenant with the smallest tag is served and its tag moves on by one share. The tags of
--- tenants without jobs are kept while they are ahead of the clock, so leaving and coming back gains nothing.
+-- pick is start-time fair queuing: it serves the tenant with the smallest tag and advances that by one share. It keeps the tags of
+-- tenants without jobs while they are ahead of the clock, so leaving and coming back gains nothing.
 local function pick(list)
   local tenant, tag = first(list)
   if not tenant then return nil end
@@ -75,7 +75,7 @@ local function pick(list)
   return id, tenant
 end
 
--- untilDue is the time to the next lease expiry or retry.
+-- untilDue returns the time to the next lease expiry or retry.
 local function untilDue()
   local ms = -1
   for _, k in ipairs({ LEASES, DELAYED }) do
@@ -109,7 +109,7 @@ redis.call('HSET', jobKey(id), 'status', 'running', 'currentAttempt', attempt, '
   'worker', worker, 'error', '')
 auditJob(at, id, tenant, 'worker', 'job_running', { attemptNumber = attempt })
 redis.call('PUBLISH', CHANGED, id)
--- Another idle worker shall look after what is left: jobs, or a deadline that comes before it would look again by itself.
+-- Wake another idle worker for what is left: jobs, or a deadline that comes before it would try again by itself.
 redis.call('ZADD', LEASES, at + LEASE, entry(id, tenant))
 for _, language in ipairs(list) do
   if redis.call('EXISTS', ring(language)) == 1 then leaveToken(wakeFor(language)) end

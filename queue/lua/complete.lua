@@ -1,4 +1,4 @@
--- Stores the result of a job, once, and settles everything that hangs on it.
+-- Stores the result of a job, once, with its cost, counts and audit.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim, state, result (JSON), failureCategory, estimatedCostUsd, billableDurationMs, costModelVersion,
 --       outputFiles (JSON, '' for none), summary (JSON), audit metadata (JSON),

@@ -1,4 +1,4 @@
--- Reads what a tenant's jobs have cost, day by day.
+-- Returns the cost of a tenant's jobs, by day.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant, days
 -- returns {date, USD (decimal string), date, USD ...}, today (UTC) first, a day without jobs as '0'

@@ -1,8 +1,8 @@
 -- Counts the jobs of the queue.
 -- KEYS  none: names come from keys.go
 -- ARGV  none
--- returns {waiting, active, delayed, in the dead-letter list, succeeded, failed, cancelled, retried, stuck}; succeeded to retried since
---         ever; stuck are those of waiting whose language nobody offers
+-- returns {waiting, active, delayed, in the dead-letter list, succeeded, failed, cancelled, retried, stuck}; succeeded to retried
+--         ever; stuck are the waiting jobs in languages that no worker offers
 
 local at, n, stuck = now(), 0, 0
 for _, language in ipairs(redis.call('SMEMBERS', WAITED)) do

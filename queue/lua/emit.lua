@@ -1,6 +1,6 @@
--- Appends what a running job did to its live events.
+-- Appends to the live events of a running job.
 -- KEYS  none: names come from keys.go
--- ARGV  id, tenant, claim, seconds that the events are kept, attempt, then event (JSON) ...
+-- ARGV  id, tenant, claim, time to live of the events (seconds), attempt, then event (JSON) ...
 -- returns 'ok' or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]

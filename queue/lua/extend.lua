@@ -1,7 +1,7 @@
 -- Renews a lease.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim
--- returns 'ok', 'cancel' (renewed, and the tenant wants the job cancelled) or 'lost'
+-- returns 'ok', 'cancel' (renewed, and the job is to be cancelled) or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]
 ignoreOOM()

@@ -1,6 +1,6 @@
 -- Ends a job that can never run.
 -- KEYS  none: names come from keys.go
--- ARGV  id, tenant, claim, message (for the tenant), cause (for operators), '1' to put it into the dead-letter list or '0'
+-- ARGV  id, tenant, claim, message (for the tenant), cause (for operators), '1' to dead-letter it, else '0'
 -- returns 'ok' or 'lost'
 
 local id, tenant, claim = ARGV[1], ARGV[2], ARGV[3]

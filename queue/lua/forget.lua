@@ -1,4 +1,4 @@
--- Forgets a language: it can't be submitted until a worker offers it again.
+-- Removes a language: it can't be submitted until a worker offers it again.
 -- KEYS  none: names come from keys.go
 -- ARGV  name
 -- returns 1 if it was known, else 0

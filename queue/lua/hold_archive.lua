@@ -1,7 +1,7 @@
--- Makes the caller the one that archives, and finished jobs wait for it.
+-- Takes or renews the lease of the one caller that archives. From now on finished jobs wait for the archive.
 -- KEYS  none: names come from keys.go
--- ARGV  holder, ms, seconds for which finished jobs wait from now on
--- returns 1, or 0 when another one is
+-- ARGV  holder, length of the lease (ms), for how long finished jobs wait from now on (seconds)
+-- returns 1, or 0 when another caller has the lease
 
 ignoreOOM()
 redis.call('SET', ARCHIVING, '1', 'EX', ARGV[3])

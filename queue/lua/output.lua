@@ -1,7 +1,7 @@
--- Reads what is large of a job, unless it is very large.
+-- Returns result and output files of a job, unless they are too large.
 -- KEYS  none: names come from keys.go
--- ARGV  id, bytes that are not too much
--- returns {bytes of result and output files as JSON}, and the two (false for one that is not there) if they are not too much
+-- ARGV  id, largest size (bytes)
+-- returns {bytes of result and output files as JSON}, followed by the two (false for one that doesn't exist) if they are not larger
 
 local key = jobKey(ARGV[1])
 local size = redis.call('HSTRLEN', key, 'result') + redis.call('HSTRLEN', key, 'outputFiles')

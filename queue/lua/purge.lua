@@ -1,4 +1,4 @@
--- Deletes what is stored of a finished job: request, source, input, result, output. What it cost stays, and so does the audit.
+-- Deletes everything that is stored of a finished job: request, source, input, result, output. Its cost and its audit stay.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant
 -- returns 'deleted'; the state of a job that isn't finished; false if the tenant has no such job
@@ -10,7 +10,7 @@ if not isFinal(f[2]) then return f[2] end
 ignoreOOM()
 local at = now()
 auditJob(at, id, tenant, 'api', 'job_deleted', {})
-awaitArchive(id, tenant, -at) -- out of it
+awaitArchive(id, tenant, -at) -- to be deleted from it
 redis.call('DEL', jobKey(id), deliveries(id), events(id))
 recountStored(id, tenant, at)
 redis.call('PUBLISH', CHANGED, id)

@@ -1,4 +1,4 @@
--- Has a finished job's webhook delivered again, at once and with fresh attempts.
+-- Schedules another delivery of a finished job's webhook, at once and with new attempts.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, limit, window (seconds), traceId, method, path
 -- returns 'ok'; 'none' if the job has no webhook; 'unfinished'; false if the tenant has no such job;

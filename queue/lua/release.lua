@@ -1,9 +1,9 @@
--- Hands a job back that its worker can't finish (it is stopping, or there was no room): it waits again, at its old place, and the attempt is not
--- counted. The claim stays counted, so this worker's late writes are fenced off; and so does the release. From the ninth on the job comes back after
--- a pause that grows, and after RELEASES_MAX it is dead: what nobody has room for must not go round for ever.
+-- Hands back a job that its worker can't finish (it is stopping, or there was no room): the job waits again, at its old place, and the attempt is
+-- not counted. The claim is, so this worker's late writes are fenced off; and so is the release. From the ninth on the job comes back after a
+-- growing pause, and after RELEASES_MAX it is dead-lettered: a job that no worker can run must not be handed back for ever.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim, first pause (ms), longest pause (ms), cause (for operators)
--- returns 'queued' or 'retrying'; 'cancelled' (the tenant had asked for it), 'failed' (dead-lettered) or 'lost'
+-- returns 'queued' or 'retrying'; 'cancelled' (that was requested meanwhile), 'failed' (dead-lettered) or 'lost'
 
 local id, tenant, claim, pause, longest, cause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 ignoreOOM()

@@ -1,7 +1,7 @@
--- Brings a dead-lettered job back: it waits again, with fresh attempts. It takes a slot whatever the quota says: it had been admitted.
+-- Queues a dead-lettered job again, with new attempts. It takes a slot even beyond the quota: it was admitted before.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, maxAttempts
--- returns 'recovered', or 'skipped' if it is not in the dead-letter list or there is nothing left to run
+-- returns 'recovered', or 'skipped' if it is not in the dead-letter list or not stored any more
 
 local id, tenant, maxAttempts = ARGV[1], ARGV[2], ARGV[3]
 local f = redis.call('HMGET', jobKey(id), 'status', 'order', 'tenantId', 'spec')

@@ -1,7 +1,7 @@
--- Ends an attempt that failed by our fault: the job comes back after a delay, or is dead after its last attempt.
+-- Ends an attempt that failed by our fault: the job comes back after a delay, or is dead-lettered after its last attempt.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim, delay (ms), message (for the tenant), cause (for operators)
--- returns 'retrying', 'cancelled' (the tenant had asked for it), 'failed' (dead-lettered) or 'lost'
+-- returns 'retrying', 'cancelled' (that was requested meanwhile), 'failed' (dead-lettered) or 'lost'
 
 local id, tenant, claim, delay, message, cause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 ignoreOOM()

@@ -1,4 +1,4 @@
--- Takes one of the tenant's calls of a language model on this day.
+-- Counts one of the tenant's calls of a language model on this UTC day.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant, calls a day
 -- returns 1, or 0 if there is none left

@@ -1,18 +1,18 @@
--- Admits one job: both request limits, quota, job hash, history, audit, queue. What is refused leaves nothing but its count.
+-- Admits one job: both request limits, quota, job hash, history, audit, queue. A refused one leaves nothing but its count.
 -- KEYS  none: names come from keys.go
 -- ARGV  1 id, 2 tenant, 3 priority, 4 maxConcurrent, 5 maxDaily,
---       6 window (seconds), 7 requestLimit, 8 submitLimit (each 0: not counted),
+--       6 window (seconds), 7 requestLimit, 8 submitLimit (each 0: no limit),
 --       9 idempotency key ('' for none), 10 digest of the request under that key, 11 seconds for which the key holds,
---       12 traceId, 13 path of the request, 14 audit metadata (JSON; '': not noted), 15 maxStored (bytes), 16 what the job may store
---       besides what it comes with (bytes), 17 how much more may be stored by all ('' if nobody knows),
+--       12 traceId, 13 path of the request, 14 audit metadata (JSON; '': no event), 15 maxStored (bytes), 16 bytes reserved for the
+--       job's output, 17 how many more bytes may be stored by all ('' if unknown),
 --       then field, value ... of the job hash
 -- returns {outcome, id, active, daily, requests, submits (of both what countRequest returns, {} where it was not called), now (ms), stored,
 --          when some of it expires (ms)};
 --         outcome is 'ok';
 --         'exists' (the same tenant's job of that id: nothing changed); 'replayed' (the key admitted job id before), 'reused' (the
---         key came with another request); 'taken' (the id is another tenant's); 'rate_limited', 'submit_rate_limited';
---         'max_concurrent_jobs', 'max_daily_jobs' or 'max_stored_bytes'; 'full' (Redis has little memory left, and this tenant has
---         more of it than is left)
+--         key was used for another request); 'taken' (the id is another tenant's); 'rate_limited', 'submit_rate_limited';
+--         'max_concurrent_jobs', 'max_daily_jobs' or 'max_stored_bytes'; 'full' (Redis has little memory left, and this tenant
+--         uses more than that)
 
 local id, tenant, priority = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local maxConcurrent, maxDaily, window = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -29,7 +29,7 @@ local function answer(outcome, which)
   return { outcome, which or id, active, today, requests, submits, at, bytes, math.max(at, tonumber(next or at)) }
 end
 
--- tooMuch says whether the tenant has stored so much that there is no place for the job. One that has nothing may have a job of any size.
+-- tooMuch reports whether the job doesn't fit into the tenant's quota of bytes. A tenant without jobs may submit one of any size.
 local function tooMuch()
   local size = JOB_BYTES + reserved
   for i = FIELDS + 1, #ARGV, 2 do size = size + #ARGV[i] end
@@ -39,7 +39,7 @@ local function tooMuch()
   end
   recountDue(tenant, at, 16)
   if not look() then return false end
-  -- Before it is refused for what is there: some more of what is due, and of the rest, where somebody may have deleted by hand.
+  -- Before it is refused: recount more of the due jobs, and some of the others, in case somebody deleted jobs by hand.
   recountDue(tenant, at, 200)
   local from = at % redis.call('ZCARD', storedUntil(tenant))
   for _, one in ipairs(redis.call('ZRANGE', storedUntil(tenant), from, from + 49)) do recountStored(one, tenant, at) end

@@ -1,7 +1,7 @@
--- Does what must be done although there may be no worker: puts back what is due, and ends jobs whose language nobody has offered for too long.
+-- Does the work that must not wait for a worker: puts back due jobs, and fails those whose language no worker has offered for too long.
 -- KEYS  none: names come from keys.go
 -- ARGV  none
--- returns how many jobs it ended; when that is not 0 there may be more
+-- returns how many jobs it failed; if any, there may be more
 
 ignoreOOM()
 local at = now()

@@ -1,4 +1,4 @@
--- Reads what a tenant has used.
+-- Returns how much a tenant has used of its quotas.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant
 -- returns {active, daily, date, cost (decimal string), stored bytes}

@@ -1,12 +1,12 @@
--- Takes a webhook that is due, for a while: who takes it and dies leaves it to the next. What is due goes from the one set of all into its
--- tenant's; then tenants take turns, but for those who have enough under way with the caller.
+-- Claims a due webhook for some time; if the caller dies, another one claims it after that. Due webhooks move from the common set into their
+-- tenants' sets; then tenants take turns, except those that have enough deliveries with the caller.
 -- KEYS  none: names come from keys.go
--- ARGV  for how long (ms), how many tenants follow, tenant ...: of these it takes none, then host, ms ...: to this host it takes none; what
---       waits for it is put off by ms, or stays (0)
--- returns {1, id, tenant, attempt}, or {0, ms}: nothing to do for ms milliseconds unless woken; -1 if nothing is planned
---         {0, ms, 1}: the same, but there is something for those tenants or hosts
+-- ARGV  length of the claim (ms), n, n tenants that are skipped, then host, ms ...: hosts that are skipped; their webhooks are postponed by ms, or
+--       stay (0)
+-- returns {1, id, tenant, attempt}, or {0, ms}: nothing to do for ms milliseconds unless woken; -1 if nothing is scheduled
+--         {0, ms, 1}: the same, but webhooks were skipped
 
-local LOOKS, AGAIN = 64, 10 -- webhooks that are looked at in one step; ms until a tenant for whom there was none has its next turn
+local LOOKS, AGAIN = 64, 10 -- webhooks that one step reads; ms until the next turn of a tenant whose webhooks were all skipped
 local at, lease = now(), tonumber(ARGV[1])
 local t = redis.call('TIME')
 local turn = t[1] * 1000000 + t[2] -- in microseconds, so that no two turns are the same
@@ -18,13 +18,13 @@ ignoreOOM()
 for _, e in ipairs(redis.call('ZRANGEBYSCORE', HOOKS, '-inf', at, 'LIMIT', 0, LOOKS)) do
   local id, tenant = split(e)
   redis.call('ZREM', HOOKS, e)
-  if redis.call('HEXISTS', jobKey(id), 'webhookUrl') == 1 then -- else the job has expired or was deleted
+  if redis.call('HEXISTS', jobKey(id), 'webhookUrl') == 1 then -- otherwise the job has expired or was deleted
     redis.call('ZADD', hooksDue(tenant), at, e)
     redis.call('ZADD', HOOK_RING, 'NX', turn, tenant)
   end
 end
 
--- take takes a webhook of that tenant. Those that can't be sent now go behind the others.
+-- take claims a webhook of that tenant. Those that can't be sent now go behind the others.
 local function take(tenant)
   for _, e in ipairs(redis.call('ZRANGE', hooksDue(tenant), 0, LOOKS - 1)) do
     LOOKS = LOOKS - 1
@@ -55,7 +55,7 @@ for _, tenant in ipairs(redis.call('ZRANGEBYSCORE', HOOK_RING, '-inf', turn, 'LI
       redis.call('ZADD', HOOK_RING, string.format('%.0f', turn + (id and 1 or AGAIN * 1000)), tenant)
     end
     if id then
-      leaveToken(HOOK_WAKE) -- another one shall look after what is left
+      leaveToken(HOOK_WAKE) -- another deliverer shall claim the rest
       return { 1, id, tenant, redis.call('HINCRBY', jobKey(id), 'webhookAttempts', 1) }
     end
   end
