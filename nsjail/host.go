@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// host is what sandboxes have that not every kernel or machine offers.
+// host says which features of the kernel and the machine sandboxes can use.
 type host struct {
 	landlock int   // ABI version, 0: none; see landlock(7)
 	smt      bool  // cores have several threads, which sandboxes must not share
 	orphans  int64 // tcp_max_orphans, or the least that a kernel has by itself where it is not shown
-	killable bool  // a call that is being asked about can be interrupted by nothing but death; Linux 5.19
+	killable bool  // a call that waits for its notification's answer can be interrupted by SIGKILL alone; Linux 5.19
 
 	initOnOverlay bool        // sandbox-init is executed from a mounted file system, which Landlock restricts; see sealExecutable
-	cgroups       []cgroupDir // what a sandbox sees of them
+	cgroups       []cgroupDir // that a sandbox sees
 }
 
 // findHost asks the kernel.

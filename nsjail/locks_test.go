@@ -114,7 +114,7 @@ func TestLocksLookedFor(t *testing.T) {
 			t.Errorf("step %d: grown(%d) = %v", i, tt.count, got)
 		}
 		if got {
-			l.seen = tt.count
+			l.base = tt.count
 		}
 	}
 }

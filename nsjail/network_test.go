@@ -169,7 +169,7 @@ func TestSocketLooksAreCheap(t *testing.T) {
 	if err := sb.Ready(); err != nil {
 		t.Fatal(err)
 	}
-	l, p := sb.lookAtSockets(), process()
+	l, p := sb.watchSockets(), process()
 	defer l.Close()
 	cost := func(what func()) time.Duration {
 		const times = 200
@@ -186,7 +186,7 @@ func TestSocketLooksAreCheap(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	looks := cost(func() {
-		if e, over, err := l.look(p); over || err != nil {
+		if e, over, err := l.check(p); over || err != nil {
 			t.Fatal(e, err)
 		}
 	})

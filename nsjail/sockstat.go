@@ -17,10 +17,10 @@ type sockets struct {
 	orphans   int64 // connections that are closed and not done with, of the whole host
 }
 
-// none tells if there is not even one that something could wait in.
+// none reports whether there is no socket in which something could wait.
 func (s sockets) none() bool { return s.used == 0 && s.tcp == 0 && s.udp == 0 }
 
-// netLists are lists of a network namespace, kept open: to find them anew below /proc/PID/net costs a hundred times what reading does. They are
+// netLists are lists of a network namespace, kept open: opening them below /proc/PID/net costs many times what reading does. They are
 // descriptors: an os.File would be added to the runtime's epoll.
 type netLists struct {
 	sockstat, sockstat6, netlink int // -1 where there is none
