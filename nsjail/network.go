@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// networkProgram takes the spawner into a fresh network namespace, for the next sandbox alone to inherit. That is a third of
-// what a clone costs, and it is spent when the sandbox before is done. The namespace belongs to the host's user
+// networkProgram moves the spawner into a new network namespace, which only the next sandbox inherits. That is a third of
+// the cost of a clone, and it is spent when the sandbox before has ended. The namespace belongs to the host's user
 // namespace, so not even a sandbox's root could bring its loopback up or down, or give it an address.
 func networkProgram(loopback bool) []op {
 	ops := []op{

@@ -67,7 +67,7 @@ func newStreams(p Process, uid, gid int) (*streams, error) {
 	return s, nil
 }
 
-// feed writes the input if an empty pipe takes it at once; else it is left to copy.
+// feed writes the input if it fits into the empty pipe; else copy does.
 func (s *streams) feed(p Process) error {
 	s.rest, s.later = p.Stdin, p.MayPause
 	if s.later || len(s.rest) > pipeSize {
@@ -118,7 +118,7 @@ func (s *streams) copy() {
 	s.copies.Go(s.out.run)
 }
 
-// end is called when every process that could write is gone, or stands still. It takes what they left in the pipes and waits for nothing
+// end is called when every process that could write is gone, or stopped. It reads the rest from the pipes and waits for nothing
 // else: a program can leave its end of a pipe in flight between two unix sockets, where it stays open until the kernel's
 // garbage collector finds it.
 func (s *streams) end() {

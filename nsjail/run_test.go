@@ -146,3 +146,19 @@ func TestLimitedRlimits(t *testing.T) {
 		t.Error("the caller's rlimits were changed")
 	}
 }
+
+// TestCwdWithOwnRights: a program begins where it may go itself. Root of its user namespace could go anywhere in the sandbox's file systems, and has
+// no right left when the directory is entered.
+func TestCwdWithOwnRights(t *testing.T) {
+	b := requireSandbox(t)
+	cfg := b.config()
+	for i, mode := range []uint32{0o700, 0o755} {
+		cfg.Mounts[1].Mode = mode // of /tmp, which root owns
+		p := process()
+		p.Cwd = "/tmp"
+		r := b.runIn(t, cfg, p)
+		if want := []Verdict{StartFailed, Exited}[i]; r.Verdict != want {
+			t.Errorf("mode %o: verdict %d, %v, want %d", mode, r.Verdict, r.Err, want)
+		}
+	}
+}
