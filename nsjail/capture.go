@@ -13,8 +13,8 @@ import (
 // capture reads the two outputs of a program, in one of two modes.
 //
 // In batches, usually: it reads all that is in the pipes, then pauses. It asks the poller for the next readiness only when a pipe was empty
-// after a pause. A program that writes single bytes pays for them itself, and one that writes fast fills a large pipe for each of our reads:
-// either costs the daemon a bounded part of one CPU.
+// after a pause. A program that writes single bytes pays for them itself, and one that writes fast fills a large pipe for each of our
+// reads: either costs the daemon a bounded part of one CPU.
 //
 // In order, for Process.Interleave: it reads in the order of the writes; see ordered. So that each entry of that list stands
 // for one write, the pipes have room for one packet, of up to 4096 bytes (O_DIRECT, see pipe(2)): a second write to the same

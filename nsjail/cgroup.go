@@ -24,7 +24,7 @@ type Cgroups struct {
 }
 
 // OpenCgroups makes (or finds) the parent cgroup of that name in every hierarchy that is needed, enables the controllers,
-// and kills and removes what an earlier daemon left below it. It reports what is missing and how to get it.
+// and kills and removes all that an earlier daemon left below it. An error names the missing part and how to get it.
 func OpenCgroups(name string) (*Cgroups, error) {
 	if !filepath.IsLocal(name) {
 		return nil, fmt.Errorf("cgroup name %q: must be relative, without .. in it", name)
@@ -144,7 +144,8 @@ func (c *Cgroups) newCgroup() (*cgroup, error) {
 	return cg, nil
 }
 
-// finish makes the v1 cgroups and writes all limits, that of socket buffers if there can be sockets. The child does nothing before its first packet.
+// finish makes the v1 cgroups and writes all limits, that of socket buffers if there can be sockets. The child does nothing before its
+// first packet.
 func (cg *cgroup) finish(r Resources, sockets bool) error {
 	if r.MemoryMax <= 0 || r.PidsMax <= 0 || r.CPUMillicores <= 0 {
 		return fmt.Errorf("sandbox limits %+v: each must be set", r)

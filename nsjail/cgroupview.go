@@ -36,7 +36,8 @@ func (h hierarchies) view() []cgroupDir {
 	return list
 }
 
-// stageView makes, in the spawner's tree, a /sys with the mount points of the view, and binds the parent cgroups from which sandboxes get theirs.
+// stageView makes, in the spawner's tree, a /sys with the mount points of the view, and binds the parent cgroups from which sandboxes get
+// theirs.
 func stageView(view []cgroupDir) []op {
 	var ops []op
 	made := map[string]bool{}

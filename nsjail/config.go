@@ -43,8 +43,8 @@ type Resources struct {
 	PidsMax       int64 // processes and threads of the job; pids.max
 	CPUMillicores int64 // 1000 = one core; cpu.max
 
-	// Idle gives it only CPU time that nobody else on the machine wants (cpu.idle, from Linux 5.15 on; before it, it has no effect). It is for
-	// programs that nobody waits for; a program that has stopped itself goes on without it.
+	// Idle gives it only CPU time that nobody else on the machine wants (cpu.idle, from Linux 5.15 on; before it, it has no effect). It is
+	// for programs that nobody waits for; a program that has stopped itself goes on without it.
 	Idle bool
 }
 
@@ -53,8 +53,8 @@ type File struct {
 	Name string // relative to Process.Cwd
 	Data []byte
 	Mode uint32 // 0o644
-	// Copy, if positive, is the size in bytes of the file of the same name beneath Process.Source: sandbox-init copies that, and there is no
-	// Data. Its mode, and those of the directories above, must let anybody read it: the reader is root of another user namespace.
+	// Copy, if positive, is the size in bytes of the file of the same name beneath Process.Source: sandbox-init copies that, and there is
+	// no Data. Its mode, and those of the directories above, must let anybody read it: the reader is root of another user namespace.
 	Copy int64
 }
 
@@ -84,7 +84,7 @@ type Process struct {
 	// Interleave asks for Result.Order. The program then waits for each of its writes to be read.
 	Interleave bool
 
-	// Stdin is what the program can read from its standard input, a pipe.
+	// Stdin is the content of the program's standard input, a pipe.
 	Stdin []byte
 	// MayPause lets the program stop itself (SIGSTOP), which ends the Run with the verdict Paused. The next Run continues it (SIGCONT): of
 	// that Process Args, Env, Cwd, UID, GID and Umask don't matter, Seccomp and Decide must be the same, and Rlimits can only be

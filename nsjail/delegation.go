@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// On v2 a cgroup other than the machine's root may have processes or controllers for its children, not both: the "no internal processes" rule of
-// cgroups(7). In a container with a cgroup namespace the root is the container's own cgroup, and the
-// daemon is in it, with everything beside it. By that rule all of them must move into one leaf; they stay
-// below the container's cgroup, so each of its limits still holds for them.
+// On v2 a cgroup other than the machine's root may have processes or controllers for its children, not both: the "no internal processes"
+// rule of cgroups(7). In a container with a cgroup namespace the root is the container's own cgroup, and the daemon is in it, with
+// everything beside it. By that rule all of them must move into one leaf; they stay below the container's cgroup, so each of its limits
+// still holds for them.
 
 // hostLeaf is the name of that leaf. It stays until the container ends.
 const hostLeaf = "ccee-host"

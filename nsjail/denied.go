@@ -20,9 +20,10 @@ type Syscall struct {
 
 // Answer is the decision about a system call of which the filter has notified. The zero value is not an answer: the program is killed.
 type Answer struct {
-	Errno unix.Errno // what the call returns
+	Errno unix.Errno // that the call returns
 	Kill  bool       // the sandbox is killed, the verdict is BadSyscall
-	Allow bool       // the call is made, only late when there are many: for calls that are allowed whatever their arguments, which can change meanwhile
+	// Allow makes the call, only late when there are many. It is for calls that are allowed whatever their arguments, which can change meanwhile.
+	Allow bool
 	// Unknown says that no kernel has the call: all such calls are counted as one.
 	Unknown bool
 }
@@ -37,9 +38,9 @@ type Denied struct {
 // deniedMax bounds the list of calls. No kernel has so many.
 const deniedMax = 512
 
-// The first notifyFree notifications of a program are answered at once, later ones one every notifyPause, whichever of its processes made the
-// call: so a flood of them costs the program its time and the daemon next to nothing. All are received and counted when they come, before a
-// signal can withdraw one.
+// The first notifyFree notifications of a program are answered at once, later ones one every notifyPause, whichever of its processes made
+// the call: so a flood of them costs the program its time and the daemon next to nothing. All are received and counted when they come,
+// before a signal can withdraw one.
 const (
 	notifyFree  = 200
 	notifyPause = 5 * time.Millisecond

@@ -105,8 +105,8 @@ func (cg *cgroup) limitDisk() error {
 	return nil
 }
 
-// lowerDiskPriority gives a process and its children the lowest disk priority, with schedulers that have priorities (bfq); see ioprio_set(2),
-// which the filter refuses to jobs. No limit relies on it.
+// lowerDiskPriority gives a process and its children the lowest disk priority, with schedulers that have priorities (bfq); see
+// ioprio_set(2), which the filter refuses to jobs. No limit relies on it.
 func lowerDiskPriority(pid int) {
 	const whoProcess, bestEffort, last = 1, 2 << 13, 7
 	_, _, _ = unix.Syscall(unix.SYS_IOPRIO_SET, whoProcess, uintptr(pid), bestEffort|last)

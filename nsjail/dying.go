@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel keeps a removed memory cgroup, as a dying one, while a page in the page cache is charged to it: pages of the image that its job was
-// the first to read. Each takes some kilobytes a CPU, which only memory pressure frees. So from time to time all pages that jobs have read
-// are dropped: seldom, because the next jobs read some of them again.
+// The kernel keeps a removed memory cgroup, as a dying one, while a page in the page cache is charged to it: pages of the image that its
+// job was the first to read. Each takes some kilobytes a CPU, which only memory pressure frees. So from time to time all pages that jobs
+// have read are dropped: seldom, because the next jobs read some of them again.
 const (
 	maxDying   = 256 // dying cgroups
 	dyingCheck = 16  // removals between two readings of their number
@@ -80,8 +80,8 @@ func memoryCgroups(text string) (int64, error) {
 	return 0, fmt.Errorf("no memory controller in %q", text)
 }
 
-// dropCache drops the pages of files from the page cache that are charged to a cgroup below the parent. It doesn't swap: jobs have no swap, on v1
-// by swappiness, on v2 by memory.swap.max.
+// dropCache drops the pages of files from the page cache that are charged to a cgroup below the parent. It doesn't swap: jobs have no swap,
+// on v1 by swappiness, on v2 by memory.swap.max.
 func (h hierarchies) dropCache() error {
 	if !h.v2() {
 		return writeFile(h.memory, "memory.force_empty", "0")

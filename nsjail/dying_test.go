@@ -31,8 +31,8 @@ func dirOnDisk(t *testing.T) string {
 	return ""
 }
 
-// TestDyingCgroups: the kernel keeps a removed cgroup for what its job was the first to read. Not without end: jobs that each read something
-// that nobody has read leave no more than the bound, and those that are asked for between two looks.
+// TestDyingCgroups: the kernel keeps a removed cgroup for what its job was the first to read. Not without end: jobs that each read
+// something that nobody has read leave no more than the bound, and those that are asked for between two looks.
 func TestDyingCgroups(t *testing.T) {
 	requireSandbox(t)
 	const jobs, most, each = 120, 20, 256 << 10

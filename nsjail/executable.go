@@ -9,14 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownExecutable is what sandbox-init is linked into.
+// ownExecutable is the binary that sandbox-init is linked into.
 const ownExecutable = "/proc/self/exe"
 
-// sealExecutable returns an executable in a form that nobody can write, not even by /proc/PID/exe of what was started from it; see
-// CVE-2019-5736. onOverlay says which of two forms that is: our own executable on an overlay file system without a writable layer, which takes
-// no memory, as its pages are those that the daemon runs from; or a sealed copy in memory (memfd_create(2)), which takes all of its size.
+// sealExecutable returns an executable in a form that nobody can write, not even through /proc/PID/exe of a process that was started from
+// it; see CVE-2019-5736. onOverlay says which of two forms that is: our own executable on an overlay file system without a writable layer,
+// which takes no memory, as its pages are those that the daemon runs from; or a sealed copy in memory (memfd_create(2)), which takes all of
+// its size.
 //
-// A file that is replaced on disk changes neither: the overlay has the old file open, and what is being executed can't be written (ETXTBSY).
+// A file that is replaced on disk changes neither: the overlay has the old file open, and a file that is being executed can't be written
+// (ETXTBSY).
 func sealExecutable(path string) (f *os.File, onOverlay bool, err error) {
 	if path == ownExecutable && anybodyMayExecute(path) {
 		f, err = sealSelf()
@@ -39,7 +41,7 @@ func sealExecutable(path string) (f *os.File, onOverlay bool, err error) {
 	return nil, false, errors.Join(fmt.Errorf("seal %s: it could still be written", path), err)
 }
 
-// anybodyMayExecute: a copy is everybody's, on an overlay the file's own mode holds, for the probes of the self-test too.
+// anybodyMayExecute reports whether the probes of the self-test may execute it: on an overlay the file's own mode holds, unlike on a copy.
 func anybodyMayExecute(path string) bool {
 	st, err := os.Stat(path)
 	const execute = 0o001

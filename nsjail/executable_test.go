@@ -104,7 +104,8 @@ func TestInitCannotBeWritten(t *testing.T) {
 	}
 }
 
-// asSandboxRoot has do run in a sandbox's tree with the id of its root. The user namespace itself is closed to processes with several threads.
+// asSandboxRoot has do run in a sandbox's tree with the id of its root. The user namespace itself is closed to processes with several
+// threads.
 func asSandboxRoot(sb *Sandbox, do func() error) error {
 	mnt, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", sb.pid))
 	if err != nil {
@@ -124,8 +125,8 @@ func asSandboxRoot(sb *Sandbox, do func() error) error {
 // replacedVar has the path of a copy of this test binary, in the process that runs from it.
 const replacedVar = "SANDBOX_REPLACED"
 
-// TestReplacedOnDisk: neither a file that is put in the place of the executable nor one that is written over it changes what a running daemon
-// starts, nor what it starts a spawner from later. A copy of this binary plays the daemon.
+// TestReplacedOnDisk: neither a file that is put in the place of the executable nor one that is written over it changes what a running
+// daemon starts, nor what it starts a spawner from later. A copy of this binary plays the daemon.
 func TestReplacedOnDisk(t *testing.T) {
 	requireSandbox(t)
 	exe := filepath.Join(t.TempDir(), "ccee")

@@ -37,7 +37,7 @@ func findHost() (host, error) {
 		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0)
 	h.killable = errno == unix.EFAULT
 	var err error
-	if h.orphans, err = readValue("/proc/sys/net/ipv4", "tcp_max_orphans", ""); err != nil { // a container's network namespace doesn't show it
+	if h.orphans, err = readValue("/proc/sys/net/ipv4", "tcp_max_orphans", ""); err != nil { // not in a container's network namespace
 		h.orphans = 4096
 	}
 	active, err := os.ReadFile("/sys/devices/system/cpu/smt/active")

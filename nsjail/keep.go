@@ -1,6 +1,7 @@
 package nsjail
 
-// Bounds of recording the order of the two outputs. While it is recorded each write of the program waits for a wake-up of the daemon; see capture.
+// Bounds of recording the order of the two outputs. While it is recorded each write of the program waits for a wake-up of the daemon; see
+// capture.
 const (
 	chunksMax  = 4096
 	packetsMax = 8192
@@ -49,7 +50,8 @@ func (k *kept) skip(i int, n int64) { k.out[i].Bytes += n }
 // full reports whether nothing more of output i will be kept.
 func (k *kept) full(i int) bool { return k.tail == 0 && len(k.out[i].Data) == k.head }
 
-// orderMatters reports whether the order of the next bytes is recorded. Once one output is full, only the other's are kept, after all before.
+// orderMatters reports whether the order of the next bytes is recorded. Once one output is full, only the other's are kept, after all
+// before.
 func (k *kept) orderMatters() bool { return k.ordered && !k.full(0) && !k.full(1) }
 
 func (k *kept) emit(c Chunk, b []byte) {

@@ -13,9 +13,9 @@ import (
 )
 
 // A lock on a file (fcntl(2), flock(2)) is kernel memory that no cgroup is charged for and nothing bounds: RLIMIT_LOCKS does nothing
-// since Linux 2.4. A program takes some 40 MB of it in a second of CPU time. A notification of the filter for each lock would cost an honest
-// program ten times what a lock costs, and the daemon as much; reading the kernel's count of the host's locks costs nothing. So the sandboxes
-// are searched for locks only when that count grows.
+// since Linux 2.4. A program takes some 40 MB of it in a second of CPU time. A notification of the filter for each lock would cost an
+// honest program ten times what a lock costs, and the daemon as much; reading the kernel's count of the host's locks costs nothing. So the
+// sandboxes are searched for locks only when that count grows.
 const (
 	locksMost   = 4096     // that one sandbox may hold; databases hold a handful for each connection
 	locksGrowth = 32_768   // of the host's count, some 6 MB, that starts a search
@@ -95,7 +95,8 @@ func (l *lockWatch) run() {
 	}
 }
 
-// grown reports whether the host has so many more locks that the sandboxes must be searched: always, where the kernel has no count (n is -1).
+// grown reports whether the host has so many more locks that the sandboxes must be searched: always, where the kernel has no count (n is
+// -1).
 func (l *lockWatch) grown(n int64) bool {
 	if n < 0 {
 		return true
@@ -152,8 +153,9 @@ func firstNumber(f *os.File) int64 {
 // held is what a search finds in a sandbox.
 type held struct{ locks, descriptors int64 }
 
-// locksHeld counts the locks of all tables of descriptors in the sandbox, until there are too many. A lock belongs to the table in which it was
-// taken, whether or not the process that took it still lives; so the pids in /proc/locks are not enough. Any thread can have a table of its own.
+// locksHeld counts the locks of all tables of descriptors in the sandbox, until there are too many. A lock belongs to the table in which it
+// was taken, whether or not the process that took it still lives; so the pids in /proc/locks are not enough. Any thread can have a table of
+// its own.
 func (sb *Sandbox) locksHeld() (h held) {
 	var tables []int // threads, one for each table, in the order of kcmp(2)
 	for _, tid := range sb.cg.threads() {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipe makes one of the program's standard streams. parentEnd says which end the daemon gets, 0 to read or 1 to write; it does not block a thread.
-// The program's end belongs to the program, so that it can open /dev/stdin and /dev/stdout.
+// pipe makes one of the program's standard streams. parentEnd says which end the daemon gets, 0 to read or 1 to write; it does not block a
+// thread. The program's end belongs to the program, so that it can open /dev/stdin and /dev/stdout.
 func pipe(parentEnd, flags, uid, gid int) (parent, child int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|flags); err != nil {
@@ -82,7 +82,7 @@ func (s *streams) feed(p Process) error {
 	return err
 }
 
-// reuse prepares the pipes of a program that has paused for what it does as p.
+// reuse prepares the pipes of a program that has paused, to go on as p.
 func (s *streams) reuse(p Process) error {
 	out, err := newCapture(p)
 	if err != nil {

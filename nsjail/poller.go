@@ -10,9 +10,9 @@ import (
 
 // poller tells the captures of all running programs which pipes can be read. It is one epoll, which one thread waits for.
 //
-// Nothing may watch that epoll, neither Go's poller, which is an epoll too, nor another: whoever adds to an epoll that is watched, or adds an
-// epoll, takes a mutex that the host has once (epnested_mutex in fs/eventpoll.c), and a job can hold it for long with a graph of
-// epolls of its own. Adding to this one takes no lock but its own.
+// Nothing may watch that epoll, neither Go's poller, which is an epoll too, nor another: whoever adds to an epoll that is watched, or adds
+// an epoll, takes a mutex that the host has once (epnested_mutex in fs/eventpoll.c), and a job can hold it for long with a graph of epolls
+// of its own. Adding to this one takes no lock but its own.
 type poller struct {
 	epoll int
 

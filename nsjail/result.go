@@ -46,10 +46,10 @@ type Output struct {
 // Chunk is a piece of a stream.
 type Chunk struct {
 	Stream        int   // 1 or 2
-	Offset, Bytes int64 // where it is in what was written to the stream
+	Offset, Bytes int64 // its place in the whole stream
 }
 
-// Usage is what the process and its descendants consumed, sandbox-init not counted.
+// Usage is the consumption of the process and its descendants, without sandbox-init.
 type Usage struct {
 	Wall       time.Duration
 	User       time.Duration
@@ -128,7 +128,7 @@ func classify(p Process, end ending, before, after counters) Result {
 	return r
 }
 
-// addOutput takes what was kept of the output.
+// addOutput takes the kept output.
 func (r *Result) addOutput(k *kept) {
 	r.Order, r.OrderTruncated = k.finish()
 	r.Stdout, r.Stderr = k.out[0], k.out[1]

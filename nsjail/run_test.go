@@ -88,8 +88,8 @@ func TestUsageOfAStep(t *testing.T) {
 	}
 }
 
-// TestOOMKillOfAChild: whatever became of the rest, after the kernel has killed for memory nothing runs in the sandbox any more. The event that has
-// us kill the rest, on v1, is left out here.
+// TestOOMKillOfAChild: whatever became of the rest, after the kernel has killed for memory nothing runs in the sandbox any more. The event
+// that has us kill the rest, on v1, is left out here.
 func TestOOMKillOfAChild(t *testing.T) {
 	b := requireSandbox(t)
 	sb := b.sandbox(t)
@@ -147,8 +147,8 @@ func TestLimitedRlimits(t *testing.T) {
 	}
 }
 
-// TestCwdWithOwnRights: a program begins where it may go itself. Root of its user namespace could go anywhere in the sandbox's file systems, and has
-// no right left when the directory is entered.
+// TestCwdWithOwnRights: a program begins where it may go itself. Root of its user namespace could go anywhere in the sandbox's file
+// systems, and has no right left when the directory is entered.
 func TestCwdWithOwnRights(t *testing.T) {
 	b := requireSandbox(t)
 	cfg := b.config()

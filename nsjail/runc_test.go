@@ -15,8 +15,8 @@ import (
 	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
-// TestAsRunc runs the same program with the same configuration in a sandbox and by runc, the reference of the OCI runtime specification whose
-// words Config and Process use: what the kernel says of the program must be the same, and no mount of ours may allow more.
+// TestAsRunc runs the same program with the same configuration in a sandbox and by runc, the reference of the OCI runtime specification
+// whose words Config and Process use: what the kernel says of the program must be the same, and no mount of ours may allow more.
 func TestAsRunc(t *testing.T) {
 	b := requireSandbox(t)
 	runc, err := exec.LookPath("runc")

@@ -66,8 +66,8 @@ func (sb *Sandbox) Ready() error {
 	return nil
 }
 
-// Alive reports whether sandbox-init lives, and its spawner too. One that waits for its first step dies soon after the spawner, or is killed
-// by an operator.
+// Alive reports whether sandbox-init lives, and its spawner too. One that waits for its first step dies soon after the spawner, or is
+// killed by an operator.
 func (sb *Sandbox) Alive() bool {
 	select {
 	case <-sb.spawner.done:
@@ -96,8 +96,8 @@ func (sb *Sandbox) kill() {
 	_ = sb.cg.kill() // once more by the cgroup, should a process be outside of the pid namespace
 }
 
-// Retire kills all processes in sb and waits until they are gone. Until Close the files beneath Dir remain, with the cgroup that is charged for
-// them. The host ids are free for another sandbox.
+// Retire kills all processes in sb and waits until they are gone. Until Close the files beneath Dir remain, with the cgroup that is charged
+// for them. The host ids are free for another sandbox.
 func (sb *Sandbox) Retire() {
 	sb.spawner.prepareNext()
 	sb.kill()

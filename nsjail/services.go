@@ -15,8 +15,8 @@ type Services struct{ dir string }
 // servicesWeight is four times the default weight of all jails on a large machine: services need little CPU time, but at once.
 const servicesWeight = 4000 // as cpu.weight
 
-// OpenServices makes, or finds, the cgroup for the services of the jails whose parent cgroup has that name, and sets its weight. It is nil if
-// this process is in a cgroup of somebody else's, such as systemd's: its children would escape the limits and the supervision of that.
+// OpenServices makes, or finds, the cgroup for the services of the jails whose parent cgroup has that name, and sets its weight. It is nil
+// if this process is in a cgroup of somebody else's, such as systemd's: its children would escape the limits and the supervision of that.
 func OpenServices(name string) (*Services, error) {
 	h, err := findHierarchies()
 	if err != nil {

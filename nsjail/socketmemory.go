@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// On v2 the memory of sockets is part of what memory.max bounds, except for connections that nobody has accepted yet: the kernel makes those
+// On v2 memory.max bounds the memory of sockets too, except for connections that nobody has accepted yet: the kernel makes those
 // without knowing for whom. On v1 memory.max bounds only the sockets themselves: their buffers are counted apart, and only where a limit is
 // written; data beyond it waits, or is dropped, as on a congested network.
 const (
@@ -18,24 +18,26 @@ const (
 	socketUsage = "memory.kmem.tcp.usage_in_bytes"
 	socketMax   = 16 << 20 // bytes for one sandbox, beside its memory
 
-	// The kernel lets each socket have one packet each way in spite of the limit, so that all make progress, and with thousands of them that is
-	// many times as much. There is no event for that, nor for connections that nobody accepts: the counts are read every socketPause.
+	// The kernel lets each socket have one packet each way in spite of the limit, so that all make progress, and with thousands of them
+	// that is many times as much. There is no event for that, nor for connections that nobody accepts: the counts are read every
+	// socketPause.
 	socketKill  = 2 * socketMax
 	socketPause = 20 * time.Millisecond // at the rate of two cores, 40 MB are taken in that time
-	// listRest is how many times as long as it took to read the lists of connections the pause after it is at least: no cgroup is charged for it.
+	// listRest is how many times as long as it took to read the lists of connections the pause after it is at least: no cgroup is charged
+	// for it.
 	listRest = 9
 
 	// connectionBytes is less than what any kernel needs for a TCP socket. So many as fill the memory limit can't be had otherwise.
 	connectionBytes = 2048
 
-	// socketsMost bounds TCP and UDP sockets together: each may hold a queue that is charged to nobody (errors; data for a connection that nobody
-	// has accepted), closed ones count among the host's orphans (tcp_max_orphans), and a broadcast costs by their number.
+	// socketsMost bounds TCP and UDP sockets together: each may hold a queue that is charged to nobody (errors; data for a connection that
+	// nobody has accepted), closed ones count among the host's orphans (tcp_max_orphans), and a broadcast costs by their number.
 	socketsMost = 4096
-	// orphansMost bounds connections that no process has: not accepted yet, or closed with data that nobody reads. They are counted once the
-	// host has a quarter of the orphans that it may have: at tcp_max_orphans the kernel drops those of everybody (tcp(7)).
+	// orphansMost bounds connections that no process has: not accepted yet, or closed with data that nobody reads. They are counted once
+	// the host has a quarter of the orphans that it may have: at tcp_max_orphans the kernel drops those of everybody (tcp(7)).
 	orphansMost = 256
-	// netlinkMost bounds answers that wait in netlink sockets and nobody reads: no kernel charges them to anybody. A list of interfaces needs
-	// one socket for a moment.
+	// netlinkMost bounds answers that wait in netlink sockets and nobody reads: no kernel charges them to anybody. A list of interfaces
+	// needs one socket for a moment.
 	netlinkMost  = 4 << 20 // bytes
 	netlinkCount = 96      // some 20 are the kernel's
 )

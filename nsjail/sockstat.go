@@ -80,7 +80,7 @@ func readAgain(fd int) string {
 	return string(b)
 }
 
-// add counts what is in a list like sockstat or sockstat6.
+// add adds the counts in a list like sockstat or sockstat6.
 func (s *sockets) add(list string) {
 	for line := range strings.Lines(list) {
 		family, counts, _ := strings.Cut(line, ":")
@@ -124,8 +124,8 @@ func netlinkQueued(list string) (rows, bytes int64) {
 	return rows, bytes
 }
 
-// queued is how many sockets are in a list as /proc/net/tcp and udp are, or only those that no process has, and how many bytes wait in them to be
-// read: the fifth column is TX:RX, the tenth the inode.
+// queued is how many sockets are in a list as /proc/net/tcp and udp are, or only those that no process has, and how many bytes wait in them
+// to be read: the fifth column is TX:RX, the tenth the inode.
 func queued(list string, onlyOrphans bool) (rows, bytes int64) {
 	for line := range strings.Lines(list) {
 		words := strings.Fields(line)

@@ -43,8 +43,8 @@ func parsePressure(text string) time.Duration {
 	return 0
 }
 
-// starved is the evidence that the host kept a program from running, which used u and was ready to run in vain for the time of pressure. Waiting for
-// its own CPU rate is no fault of the host: a program that got all that its rate allows has missed nothing.
+// starved is the evidence that the host kept a program from running, which used u and was ready to run in vain for the time of pressure.
+// Waiting for its own CPU rate is no fault of the host: a program that got all that its rate allows has missed nothing.
 func starved(p Process, u Usage, pressure time.Duration) (Evidence, bool) {
 	millicores := min(p.Resources.CPUMillicores, 1000*int64(runtime.NumCPU()))
 	got := (u.User + u.System) * 1000 / time.Duration(millicores)

@@ -207,7 +207,8 @@ func (w *watch) killForExcess(e Evidence) {
 	}
 }
 
-// readReplies passes on the replies of sandbox-init about one EXEC, and about the set-up before, until the program or sandbox-init has ended.
+// readReplies passes on the replies of sandbox-init about one EXEC, and about the set-up before, until the program or sandbox-init has
+// ended.
 func (sb *Sandbox) readReplies(to chan<- message) {
 	for {
 		r, fd, err := sb.ctl.receive()

@@ -67,8 +67,8 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// TestNotifyPaces: the filter notifies of calls that cost the host although they are allowed, by a rule or by default, and the answer is that they
-// are.
+// TestNotifyPaces: the filter notifies of calls that cost the host although they are allowed, by a rule or by default, and the answer is
+// that they are.
 func TestNotifyPaces(t *testing.T) {
 	open := mustParse(t, `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "bpf", "action": "SCMP_ACT_ERRNO"}]}`)
 	for _, p := range []*Policy{Default(), open} {
@@ -135,7 +135,8 @@ func TestName(t *testing.T) {
 	}
 }
 
-// TestNameOn: a call of a foreign ABI is named with it. The numbers are those of the kernel's tables (syscall_64.tbl, syscall_32.tbl, arm's).
+// TestNameOn: a call of a foreign ABI is named with it. The numbers are those of the kernel's tables (syscall_64.tbl, syscall_32.tbl,
+// arm's).
 func TestNameOn(t *testing.T) {
 	for _, tt := range []struct {
 		arch  Arch
