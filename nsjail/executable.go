@@ -28,17 +28,28 @@ func sealExecutable(path string) (f *os.File, onOverlay bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("seal %s: %w", path, err)
 	}
+	onOverlay, err = isSealed(f)
+	if err != nil {
+		f.Close()
+		return nil, false, fmt.Errorf("seal %s: %w", path, err)
+	}
+	return f, onOverlay, nil
+}
+
+// isSealed is an error if f can be written. exeseal has a third way beside the two above, a temporary file, for kernels without
+// memfd_create, which we don't run on.
+func isSealed(f *os.File) (onOverlay bool, err error) {
 	if exeseal.IsCloned(f) {
-		return f, false, nil
+		return false, nil
 	}
-	// exeseal has a third way, a temporary file, for kernels without memfd_create, which we don't run on.
 	var fs unix.Statfs_t
-	err = unix.Fstatfs(int(f.Fd()), &fs)
-	if err == nil && fs.Type == unix.OVERLAYFS_SUPER_MAGIC && fs.Flags&unix.ST_RDONLY != 0 {
-		return f, true, nil
+	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
+		return false, os.NewSyscallError("fstatfs", err)
 	}
-	f.Close()
-	return nil, false, errors.Join(fmt.Errorf("seal %s: it could still be written", path), err)
+	if fs.Type != unix.OVERLAYFS_SUPER_MAGIC || fs.Flags&unix.ST_RDONLY == 0 {
+		return false, errors.New("it could still be written")
+	}
+	return true, nil
 }
 
 // anybodyMayExecute reports whether the probes of the self-test may execute it: on an overlay the file's own mode holds, unlike on a copy.

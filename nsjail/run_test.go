@@ -162,3 +162,14 @@ func TestCwdWithOwnRights(t *testing.T) {
 		}
 	}
 }
+
+// TestCountFrom: sandbox-init's own CPU time is not the first step's; later steps count from what the kernel had counted before.
+func TestCountFrom(t *testing.T) {
+	for steps, want := range map[int]time.Duration{1: time.Second, 2: time.Minute} {
+		r := &run{sb: &Sandbox{steps: steps}, before: counters{user: time.Minute, system: time.Minute}}
+		r.countFrom(time.Second, time.Second)
+		if r.before.user != want || r.before.system != want {
+			t.Errorf("step %d counts from %+v, want %v", steps, r.before, want)
+		}
+	}
+}
