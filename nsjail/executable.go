@@ -59,11 +59,11 @@ func anybodyMayExecute(path string) bool {
 	return err == nil && st.Mode()&execute != 0
 }
 
-// sealSelf seals our own executable; where there is no overlayfs, as a copy.
+// sealSelf seals the executable of this process: as a copy where there is no overlayfs, or no place for a directory.
 func sealSelf() (*os.File, error) {
 	dir, err := os.MkdirTemp("", "ccee-seal-") // an overlay needs a second directory: this one is empty
 	if err != nil {
-		return nil, err
+		return sealCopy(ownExecutable)
 	}
 	defer os.Remove(dir)
 	return exeseal.CloneSelfExe(dir)
