@@ -1,6 +1,7 @@
 package nsjail
 
 import (
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -172,4 +173,41 @@ func TestCountFrom(t *testing.T) {
 			t.Errorf("step %d counts from %+v, want %v", steps, r.before, want)
 		}
 	}
+}
+
+// TestChildEndsAreClosed: while a program runs the daemon has one end of each of its pipes. With the other one too it would not see the end
+// of an output, nor that nobody reads the input any more.
+func TestChildEndsAreClosed(t *testing.T) {
+	b := requireSandbox(t)
+	before := pipeEnds(t)
+	p := process("echo", "x")
+	p.Stdin = make([]byte, 10*pipeSize) // more than is written at once: that end stays open
+	started := false
+	p.OnStart = func() {
+		started = true
+		for pipe, ends := range pipeEnds(t) {
+			if before[pipe] == 0 && ends != 1 {
+				t.Errorf("%s: %d ends", pipe, ends)
+			}
+		}
+	}
+	if r := b.run(t, p); r.Verdict != Exited || !started {
+		t.Errorf("%+v, started %v", r, started)
+	}
+}
+
+// pipeEnds counts this process's descriptors of each pipe.
+func pipeEnds(t *testing.T) map[string]int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := map[string]int{}
+	for _, fd := range fds {
+		if target, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && strings.HasPrefix(target, "pipe:") {
+			ends[target]++
+		}
+	}
+	return ends
 }
