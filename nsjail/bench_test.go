@@ -53,8 +53,8 @@ func BenchmarkLooks(b *testing.B) {
 	if err := sb.Ready(); err != nil {
 		b.Fatal(err)
 	}
-	look := func(b *testing.B, l *socketLooks) {
-		if _, over, err := l.look(process()); over || err != nil {
+	look := func(b *testing.B, l *socketWatch) {
+		if _, over, err := l.check(process()); over || err != nil {
 			b.Fatal(over, err)
 		}
 	}
@@ -67,13 +67,13 @@ func BenchmarkLooks(b *testing.B) {
 	}
 	b.Run("first", func(b *testing.B) {
 		withCPU(b, func() {
-			l := sb.lookAtSockets()
+			l := sb.watchSockets()
 			look(b, l)
 			l.Close()
 		})
 	})
 	b.Run("next", func(b *testing.B) {
-		l := sb.lookAtSockets()
+		l := sb.watchSockets()
 		defer l.Close()
 		withCPU(b, func() { look(b, l) })
 	})

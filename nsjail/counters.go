@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// counters are what the kernel has counted in a cgroup since it was made.
+// counters are the kernel's counts of a cgroup since it was made.
 type counters struct {
 	memoryPeak   int64 // bytes
 	oomKills     int64
@@ -18,7 +18,7 @@ type counters struct {
 	user, system time.Duration
 }
 
-// read takes all counters.
+// read reads all counters.
 func (cg *cgroup) read() (counters, error) {
 	peak, oom := "memory.peak", "memory.events"
 	if !cg.at.v2() {

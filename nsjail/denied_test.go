@@ -98,7 +98,7 @@ func TestPaced(t *testing.T) {
 		}
 		return p
 	}
-	if r := b.run(t, affinity(1, func() {})); r.Verdict != Exited || r.Denied != nil || string(r.Stdout.Data) != "-1 Bad address\n" { // of the mask, says the kernel
+	if r := b.run(t, affinity(1, func() {})); r.Verdict != Exited || r.Denied != nil || string(r.Stdout.Data) != "-1 Bad address\n" {
 		t.Errorf("one: %+v, %q", r, r.Stdout.Data)
 	}
 	const more = 100

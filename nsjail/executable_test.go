@@ -49,6 +49,65 @@ func TestSealed(t *testing.T) {
 	}
 }
 
+// TestNotSealed: what can be written is refused, on an overlay too.
+func TestNotSealed(t *testing.T) {
+	requireSandbox(t)
+	plain, err := os.Create(filepath.Join(t.TempDir(), "plain"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	unsealed, err := unix.MemfdCreate("unsealed", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memfd := os.NewFile(uintptr(unsealed), "unsealed")
+	defer memfd.Close()
+	files := []*os.File{plain, memfd}
+	if f := onWritableOverlay(t); f != nil {
+		files = append(files, f)
+	}
+	for _, f := range files {
+		if onOverlay, err := isSealed(f); err == nil || onOverlay {
+			t.Errorf("%s: %v, %v, want an error", f.Name(), onOverlay, err)
+		}
+	}
+}
+
+// onWritableOverlay returns a file on an overlay with a writable layer, or nil where there is no overlayfs.
+func onWritableOverlay(t *testing.T) *os.File {
+	t.Helper()
+	context, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(context)
+	dir := dirOnDisk(t)
+	for option, name := range map[string]string{"lowerdir": "lower", "upperdir": "upper", "workdir": "work"} {
+		at := filepath.Join(dir, name)
+		err = errors.Join(err, os.Mkdir(at, 0o755), unix.FsconfigSetString(context, option, at))
+	}
+	err = errors.Join(err, os.WriteFile(filepath.Join(dir, "lower/file"), nil, 0o755))
+	if err == nil {
+		err = unix.FsconfigCreate(context)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	mount, err := unix.Fsmount(context, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(mount)
+	fd, err := unix.Openat(mount, "file", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "a file on a writable overlay")
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 // tryToWrite is an error if the file could be written.
 func tryToWrite(path string) error {
 	for _, flags := range []int{os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND} {
@@ -104,7 +163,8 @@ func TestInitCannotBeWritten(t *testing.T) {
 	}
 }
 
-// asSandboxRoot has do run in a sandbox's tree with the id of its root. The user namespace itself is closed to processes with several threads.
+// asSandboxRoot has do run in a sandbox's tree with the id of its root. The user namespace itself is closed to processes with several
+// threads.
 func asSandboxRoot(sb *Sandbox, do func() error) error {
 	mnt, err := os.Open(fmt.Sprintf("/proc/%d/ns/mnt", sb.pid))
 	if err != nil {
@@ -124,8 +184,8 @@ func asSandboxRoot(sb *Sandbox, do func() error) error {
 // replacedVar has the path of a copy of this test binary, in the process that runs from it.
 const replacedVar = "SANDBOX_REPLACED"
 
-// TestReplacedOnDisk: neither a file that is put in the place of the executable nor one that is written over it changes what a running daemon
-// starts, nor what it starts a spawner from later. A copy of this binary plays the daemon.
+// TestReplacedOnDisk: neither a file that is put in the place of the executable nor one that is written over it changes what a running
+// daemon starts, nor what it starts a spawner from later. A copy of this binary plays the daemon.
 func TestReplacedOnDisk(t *testing.T) {
 	requireSandbox(t)
 	exe := filepath.Join(t.TempDir(), "ccee")

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipe makes one of the program's standard streams. parentEnd says which end the daemon gets, 0 to read or 1 to write; it does not block a thread.
-// The program's end belongs to the program, so that it can open /dev/stdin and /dev/stdout.
+// pipe makes one of the program's standard streams. parentEnd says which end the daemon gets, 0 to read or 1 to write; it does not block a
+// thread. The program's end belongs to the program, so that it can open /dev/stdin and /dev/stdout.
 func pipe(parentEnd, flags, uid, gid int) (parent, child int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|flags); err != nil {
@@ -67,7 +67,7 @@ func newStreams(p Process, uid, gid int) (*streams, error) {
 	return s, nil
 }
 
-// feed writes the input if an empty pipe takes it at once; else it is left to copy.
+// feed writes the input if it fits into the empty pipe; else copy does.
 func (s *streams) feed(p Process) error {
 	s.rest, s.later = p.Stdin, p.MayPause
 	if s.later || len(s.rest) > pipeSize {
@@ -82,7 +82,7 @@ func (s *streams) feed(p Process) error {
 	return err
 }
 
-// reuse prepares the pipes of a program that has paused for what it does as p.
+// reuse prepares the pipes of a program that has paused, to go on as p.
 func (s *streams) reuse(p Process) error {
 	out, err := newCapture(p)
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *streams) copy() {
 	s.copies.Go(s.out.run)
 }
 
-// end is called when every process that could write is gone, or stands still. It takes what they left in the pipes and waits for nothing
+// end is called when every process that could write is gone, or stopped. It reads the rest from the pipes and waits for nothing
 // else: a program can leave its end of a pipe in flight between two unix sockets, where it stays open until the kernel's
 // garbage collector finds it.
 func (s *streams) end() {

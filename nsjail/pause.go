@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// handles are what the daemon holds of a program: a run has them, and between two runs the sandbox, if the program has stopped itself. All of
-// the threads of a paused program stand still: it uses no CPU time.
+// handles are what the daemon holds of a program: a run has them, and between two runs the sandbox, if the program has stopped itself. All
+// of the threads of a paused program stand still: it uses no CPU time.
 type handles struct {
 	streams  *streams
 	listener int      // of its filter while nobody answers it, or -1
@@ -26,8 +26,8 @@ func (h *handles) check(p Process) error {
 	return nil
 }
 
-// limited is p with the rlimits for a program that goes on. RLIMIT_CPU counts from its start, the step's time does not. And what may pause
-// again keeps its hard limits: they can't be raised any more, and the step after this one may have more.
+// limited is p with the rlimits for a program that goes on. RLIMIT_CPU counts from its start, the step's time does not. And a program that
+// may pause again keeps its hard limits: they can't be raised any more, and the step after this one may have more.
 func (h *handles) limited(p Process, used time.Duration) Process {
 	p.Rlimits = slices.Clone(p.Rlimits)
 	for i := range p.Rlimits {

@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Check is one line of what the host can do.
+// Check is one property of the host.
 type Check struct {
 	Name   string // "memory controller"
 	OK     bool
-	Detail string // what was found
-	Fix    string // what to do when not OK
+	Detail string // the finding
+	Fix    string // how to mend it when not OK
 	Needed bool   // false: only better to have
 }
 
-// Probe tries what the sandbox needs on this host, for ccee doctor and for readiness. It leaves
+// Probe tries everything that the sandbox needs on this host, for ccee doctor and for readiness. It leaves
 // nothing behind but, in a container, the leaf that processes had to move to.
 func Probe() []Check {
 	checks := []Check{rootCheck(), kernelCheck(), cgroupCheck(), userNamespaces(), killCheck(), diskCheck(), hostCheck(), coreCheck(), watchesCheck()}
@@ -96,7 +96,7 @@ func killCheck() Check {
 	return c
 }
 
-// coreCheck looks at what becomes of crashes on this host.
+// coreCheck looks at how this host handles crashes.
 func coreCheck() Check {
 	b, err := os.ReadFile("/proc/sys/kernel/core_pattern")
 	if errors.Is(err, os.ErrNotExist) { // built without core dumps

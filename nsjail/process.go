@@ -5,6 +5,7 @@ import (
 	"slices"
 )
 
+// hostID is the host's id for an id inside, or -1 if it is not mapped.
 func hostID(maps []IDMap, id uint32) int {
 	for _, m := range maps {
 		if d := int64(id) - m.ContainerID; d >= 0 && d < m.Size {

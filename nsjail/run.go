@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// run is one call of Sandbox.Run: begin, follow, conclude, Close. It owns the handles of the program from begin to Close, unless the program has
-// paused: then conclude gives them to the sandbox, where the next run takes them from.
+// run is one call of Sandbox.Run: begin, follow, conclude, Close. It owns the handles of the program from begin to Close, unless the
+// program has paused: then conclude gives them to the sandbox, where the next run takes them from.
 type run struct {
 	sb      *Sandbox
 	p       Process
@@ -28,15 +28,15 @@ func newRun(sb *Sandbox, p Process) *run {
 	return &run{sb: sb, p: p}
 }
 
-// Close releases what is held of a program that is gone.
+// Close closes the handles of a program that has ended.
 func (r *run) Close() {
 	if r.handles != nil {
 		r.handles.Close()
 	}
 }
 
-// begin sets the limits, makes the pipes and sends the order to run. A program that could not be started has an ending already. After an error
-// nothing was sent: errFull says that a step before left more memory in use than this one may have.
+// begin sets the limits, makes the pipes and sends the order to run. A program that could not be started has an ending already. After an
+// error nothing was sent: errFull says that a step before left more memory in use than this one may have.
 func (r *run) begin() (*ending, error) {
 	if err := r.setLimits(); err != nil {
 		return nil, err
@@ -101,7 +101,8 @@ func (r *run) send() *ending {
 	}
 	for i, ops := range packets {
 		if err := sb.ctl.send(ops, r.descriptors(i == 0, i == last)...); err != nil {
-			return &ending{internalErr: cmp.Or(sb.Ready(), fmt.Errorf("send to sandbox-init: %w", err)), gone: true} // Ready says why it is gone
+			why := cmp.Or(sb.Ready(), fmt.Errorf("send to sandbox-init: %w", err)) // Ready may know why it is gone
+			return &ending{internalErr: why, gone: true}
 		}
 		if i == last {
 			break
@@ -122,8 +123,8 @@ func (r *run) packets() [][]op {
 	return processProgram(r.p, r.sb.spawner.host)
 }
 
-// descriptors are those that go with a packet: the program's ends of its pipes with the last one, the source of copied files with the first one,
-// where OP_SOURCE takes the last descriptor.
+// descriptors are those that go with a packet: the program's ends of its pipes with the last one, the source of copied files with the first
+// one, where OP_SOURCE takes the last descriptor.
 func (r *run) descriptors(first, last bool) (fds []int) {
 	if last {
 		fds = slices.Clone(r.handles.streams.childFDs)
@@ -158,7 +159,7 @@ func (r *run) follow(ctx context.Context) *ending {
 	return end
 }
 
-// conclude reads what the kernel has counted and says how the program ended.
+// conclude reads the kernel's counters and returns how the program ended.
 func (r *run) conclude(end *ending) (Result, error) {
 	sb := r.sb
 	if end.paused {

@@ -66,8 +66,8 @@ func (sb *Sandbox) Ready() error {
 	return nil
 }
 
-// Alive reports whether sandbox-init still lives, and will. One that waits for its first step dies soon after the spawner, or by the hand of
-// an operator.
+// Alive reports whether sandbox-init lives, and its spawner too. One that waits for its first step dies soon after the spawner, or is
+// killed by an operator.
 func (sb *Sandbox) Alive() bool {
 	select {
 	case <-sb.spawner.done:
@@ -82,8 +82,8 @@ func (sb *Sandbox) Alive() bool {
 }
 
 // Dir is the descriptor of Config.OpenDir, or -1 where there is none or the set-up was not done. It stays usable after the
-// sandbox was killed, until Close. What is beneath it is the program's work: nothing in it may be opened that is not known to be
-// harmless. Between two calls of Run, and after the last, nobody lives who could change it.
+// sandbox was killed, until Close. The program has made all that is beneath it: open nothing there that is not known to be
+// harmless. Between two calls of Run, and after the last, no process is left that could change it.
 func (sb *Sandbox) Dir() int { return sb.dir }
 
 // kill ends everything in the sandbox, sandbox-init included: the kernel kills a pid namespace with its first process.
@@ -93,13 +93,13 @@ func (sb *Sandbox) kill() {
 	if sb.pidfd >= 0 {
 		_ = unix.PidfdSendSignal(sb.pidfd, unix.SIGKILL, nil, 0) // ESRCH: gone already
 	}
-	_ = sb.cg.kill() // the same once more, for what the kernel may know only by the cgroup
+	_ = sb.cg.kill() // once more by the cgroup, should a process be outside of the pid namespace
 }
 
-// Retire kills all that is in sb and waits until it is gone. What is left until Close is what Dir shows, with the cgroup that is charged for
-// it: the host ids are free for another sandbox.
+// Retire kills all processes in sb and waits until they are gone. Until Close the files beneath Dir remain, with the cgroup that is charged
+// for them. The host ids are free for another sandbox.
 func (sb *Sandbox) Retire() {
-	sb.spawner.ahead()
+	sb.spawner.prepareNext()
 	sb.kill()
 	if sb.ctl != nil {
 		sb.ctl.Close()
@@ -116,7 +116,7 @@ func (sb *Sandbox) Retire() {
 	}
 }
 
-// Close kills what is left, waits for it, and removes the cgroup.
+// Close retires sb, and removes its files and its cgroup.
 func (sb *Sandbox) Close() error {
 	sb.Retire()
 	if sb.dir >= 0 {

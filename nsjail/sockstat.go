@@ -17,10 +17,10 @@ type sockets struct {
 	orphans   int64 // connections that are closed and not done with, of the whole host
 }
 
-// none tells if there is not even one that something could wait in.
+// none reports whether there is no socket in which something could wait.
 func (s sockets) none() bool { return s.used == 0 && s.tcp == 0 && s.udp == 0 }
 
-// netLists are lists of a network namespace, kept open: to find them anew below /proc/PID/net costs a hundred times what reading does. They are
+// netLists are lists of a network namespace, kept open: opening them below /proc/PID/net costs many times what reading does. They are
 // descriptors: an os.File would be added to the runtime's epoll.
 type netLists struct {
 	sockstat, sockstat6, netlink int // -1 where there is none
@@ -80,7 +80,7 @@ func readAgain(fd int) string {
 	return string(b)
 }
 
-// add counts what is in a list like sockstat or sockstat6.
+// add adds the counts in a list like sockstat or sockstat6.
 func (s *sockets) add(list string) {
 	for line := range strings.Lines(list) {
 		family, counts, _ := strings.Cut(line, ":")
@@ -124,8 +124,8 @@ func netlinkQueued(list string) (rows, bytes int64) {
 	return rows, bytes
 }
 
-// queued is how many sockets are in a list as /proc/net/tcp and udp are, or only those that no process has, and how many bytes wait in them to be
-// read: the fifth column is TX:RX, the tenth the inode.
+// queued is how many sockets are in a list as /proc/net/tcp and udp are, or only those that no process has, and how many bytes wait in them
+// to be read: the fifth column is TX:RX, the tenth the inode.
 func queued(list string, onlyOrphans bool) (rows, bytes int64) {
 	for line := range strings.Lines(list) {
 		words := strings.Fields(line)

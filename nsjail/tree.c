@@ -236,8 +236,8 @@ int more_data(struct op *op)
 }
 
 /*
- * Copies a file from beneath tree.source, which an untrusted program has filled and nobody changes any more. Neither its bytes nor its owner go
- * through the daemon, and what it takes is charged to this sandbox.
+ * Copies a file from beneath tree.source, which an untrusted program has filled and nobody changes any more. Neither its bytes nor its
+ * owner go through the daemon, and its memory is charged to this sandbox.
  */
 int copy_file(struct op *op)
 {
@@ -255,7 +255,7 @@ int copy_file(struct op *op)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n == 0)
-			errno = EIO; /* it is shorter than was said */
+			errno = EIO; /* it is shorter than the op says */
 		if (n <= 0)
 			return closing(from, -1);
 		left -= (uint64_t)n;

@@ -52,7 +52,7 @@ func newWatch(r *run) *watch {
 	}
 }
 
-// message is what the goroutine that reads the socket hands on.
+// message is a reply, or an error, that readReplies passes on.
 type message struct {
 	reply reply
 	fd    int // that came with it, or -1
@@ -68,22 +68,22 @@ func (w *watch) await(ctx context.Context, flood <-chan struct{}) *ending {
 	go w.sb.readReplies(messages)
 	oom, stop := w.sb.cg.oomEvents()
 	defer stop()
-	sockets := w.sb.lookAtSockets()
+	sockets := w.sb.watchSockets()
 	defer sockets.Close()
-	locks, forget := w.sb.spawner.locks.add(w.sb)
-	defer forget()
+	locks, remove := w.sb.spawner.locks.add(w.sb)
+	defer remove()
 	cancelled := ctx.Done()
 	for {
 		select {
 		case m := <-messages:
-			if w.take(m) {
+			if w.handle(m) {
 				return &w.end
 			}
 		case <-w.wall.C:
 			if !w.executing {
 				w.end.internalErr = fmt.Errorf("sandbox-init did not start the program within %v", startWait)
 			}
-			w.end.pressure = w.sb.cg.pressure() - w.pressure // not what it waits for while it dies
+			w.end.pressure = w.sb.cg.pressure() - w.pressure // without that of its dying
 			w.kill(WallTime)
 		case <-w.cpu.C:
 			w.checkCPU()
@@ -92,7 +92,7 @@ func (w *watch) await(ctx context.Context, flood <-chan struct{}) *ending {
 		case <-sockets.C:
 			w.checkSockets(sockets)
 		case e := <-locks:
-			w.killFor(e)
+			w.killForExcess(e)
 		case <-flood:
 			flood = nil
 			w.kill(OutputLimit)
@@ -106,8 +106,8 @@ func (w *watch) await(ctx context.Context, flood <-chan struct{}) *ending {
 	}
 }
 
-// take says whether m was the last message.
-func (w *watch) take(m message) bool {
+// handle reports whether m was the last message.
+func (w *watch) handle(m message) bool {
 	switch {
 	case m.err != nil:
 		w.gone(m.err)
@@ -150,7 +150,7 @@ func (w *watch) gone(err error) {
 	case !errors.Is(err, io.EOF):
 		w.end.internalErr = err
 	case w.sb.setup != nil && !w.end.killed:
-		w.end.internalErr = errors.New("set up sandbox: sandbox-init ended without a word")
+		w.end.internalErr = errors.New("set up sandbox: sandbox-init ended without a reply")
 	}
 }
 
@@ -166,7 +166,7 @@ func (w *watch) start(r reply) {
 	w.pressure = w.sb.cg.pressure()
 }
 
-// kill ends everything; the first cause stands.
+// kill kills everything; the first cause counts.
 func (w *watch) kill(cause Verdict) {
 	if w.end.killed {
 		return
@@ -180,18 +180,18 @@ func (w *watch) kill(cause Verdict) {
 func (w *watch) checkCPU() {
 	user, system, err := w.sb.cg.cpuTimes()
 	left := w.p.CPUTime - (user + system - w.before.user - w.before.system)
-	if err != nil || left <= 0 { // what can't be read can't be held
+	if err != nil || left <= 0 { // a limit that can't be read can't be kept
 		w.kill(CPUTime)
 		return
 	}
 	w.cpu.Reset(cpuCheck(w.p, left))
 }
 
-// checkSockets ends what has far more in sockets than may be, or what can't be looked at.
-func (w *watch) checkSockets(l *socketLooks) {
-	e, over, err := l.look(w.p)
+// checkSockets kills a program that holds far too much in sockets, or whose sockets can't be read.
+func (w *watch) checkSockets(s *socketWatch) {
+	e, over, err := s.check(w.p)
 	if over {
-		w.killFor(e)
+		w.killForExcess(e)
 	}
 	if err != nil && !w.end.killed {
 		w.end.internalErr = err
@@ -199,15 +199,16 @@ func (w *watch) checkSockets(l *socketLooks) {
 	}
 }
 
-// killFor ends what has far more than may be of what the kernel charges to nobody.
-func (w *watch) killFor(e Evidence) {
+// killForExcess kills a program that holds far too much of something that the kernel charges to nobody.
+func (w *watch) killForExcess(e Evidence) {
 	if !w.end.killed {
 		w.end.excess = e
 		w.kill(OOMKilled)
 	}
 }
 
-// readReplies hands on what sandbox-init reports about one EXEC, and about the set-up before: until the program is gone, or sandbox-init is.
+// readReplies passes on the replies of sandbox-init about one EXEC, and about the set-up before, until the program or sandbox-init has
+// ended.
 func (sb *Sandbox) readReplies(to chan<- message) {
 	for {
 		r, fd, err := sb.ctl.receive()
@@ -218,7 +219,7 @@ func (sb *Sandbox) readReplies(to chan<- message) {
 	}
 }
 
-// cpuCheck is the earliest moment at which left can be used up: a timer set to it needs no polling.
+// cpuCheck is after how long left can be used up at the earliest: a timer set to it needs no polling.
 func cpuCheck(p Process, left time.Duration) time.Duration {
 	millicores := min(p.Resources.CPUMillicores, int64(runtime.NumCPU())*1000)
 	return max(left*1000/time.Duration(millicores), time.Millisecond)

@@ -29,12 +29,12 @@ const (
 )
 
 // paced are calls that few programs make, and seldom, and that cost the host more than the caller. Each sched_setaffinity may wake
-// a thread of the kernel (migration/N) that preempts all others on its CPU and whose time is charged to nobody. The other two take a task out
-// of its CPU's run queue and put it back, under that queue's lock with interrupts off, and have the CPU choose a task anew.
+// a thread of the kernel (migration/N) that preempts all others on its CPU and whose time is charged to nobody. The other two take a task
+// out of its CPU's run queue and put it back, under that queue's lock with interrupts off, and have the CPU choose a task anew.
 var paced = []string{"sched_setaffinity", "sched_setscheduler", "sched_setparam"}
 
-// CompileNotify compiles the policy for the machine that we run on. It is an error if the policy refuses execve: a program would wait for ever
-// for the answer about its own.
+// CompileNotify compiles the policy for the machine that we run on. It is an error if the policy refuses execve: a program would wait for
+// ever for the answer about its own.
 func (p *Policy) CompileNotify() (NotifyProgram, error) {
 	t, err := Host()
 	if err != nil {
@@ -88,9 +88,9 @@ func (n *NotifyProgram) Answer(audit uint32, nr int32, args [6]uint64) Decision 
 	return n.rules.decide(c)
 }
 
-// notifies reports whether the filter notifies of calls that get d: those that are refused, and paced ones. Not of those that return 0 and do
-// nothing, not of SCMP_ACT_TRAP, which programs handle themselves, and not of clone3 that gets ENOSYS: libc tries it once in every process and
-// falls back on clone.
+// notifies reports whether the filter notifies of calls that get d: those that are refused, and paced ones. Not of those that return 0 and
+// do nothing, not of SCMP_ACT_TRAP, which programs handle themselves, and not of clone3 that gets ENOSYS: libc tries it once in every
+// process and falls back on clone.
 func (rs *ruleset) notifies(name string, d Decision) bool {
 	switch d.Action {
 	case ActKillProcess, ActKillThread:

@@ -67,8 +67,36 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// TestNotifyPaces: the filter notifies of calls that cost the host although they are allowed, by a rule or by default, and the answer is that they
-// are.
+// TestNotifies has the decisions of which the filter notifies, each by itself: TestNotify takes them from the code.
+func TestNotifies(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		d    Decision
+		want bool
+	}{
+		{"bpf", Decision{Action: ActKillProcess}, true},
+		{"bpf", Decision{Action: ActKillThread}, true},
+		{"bpf", Decision{Action: ActErrno, Errno: syscall.EPERM}, true},
+		{"bpf", Decision{Action: ActErrno, Errno: syscall.ENOSYS}, true},
+		{"fsync", Decision{Action: ActErrno}, false}, // does nothing and succeeds
+		{"clone3", Decision{Action: ActErrno, Errno: syscall.ENOSYS}, false},
+		{"clone3", Decision{Action: ActErrno, Errno: syscall.EPERM}, true},
+		{"bpf", Decision{Action: ActTrap}, false},
+		{"bpf", Decision{Action: ActTrace, Errno: 1}, false},
+		{"bpf", Decision{Action: ActNotify}, false},
+		{"read", Decision{Action: ActAllow}, false},
+		{"read", Decision{Action: ActLog}, false},
+		{"sched_setaffinity", Decision{Action: ActAllow}, true},
+		{"sched_setaffinity", Decision{Action: ActLog}, true},
+	} {
+		if got := (&ruleset{}).notifies(tt.name, tt.d); got != tt.want {
+			t.Errorf("%s that gets %s: %v, want %v", tt.name, tt.d, got, tt.want)
+		}
+	}
+}
+
+// TestNotifyPaces: the filter notifies of calls that cost the host although they are allowed, by a rule or by default, and the answer is
+// that they are.
 func TestNotifyPaces(t *testing.T) {
 	open := mustParse(t, `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"name": "bpf", "action": "SCMP_ACT_ERRNO"}]}`)
 	for _, p := range []*Policy{Default(), open} {
@@ -135,7 +163,8 @@ func TestName(t *testing.T) {
 	}
 }
 
-// TestNameOn: a call of a foreign ABI is named with it. The numbers are those of the kernel's tables (syscall_64.tbl, syscall_32.tbl, arm's).
+// TestNameOn: a call of a foreign ABI is named with it. The numbers are those of the kernel's tables (syscall_64.tbl, syscall_32.tbl,
+// arm's).
 func TestNameOn(t *testing.T) {
 	for _, tt := range []struct {
 		arch  Arch

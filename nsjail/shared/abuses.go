@@ -21,7 +21,7 @@ const (
 
 // Abuses are all there are.
 var Abuses = []Abuse{
-	{"nested epoll", many, "epnested_mutex: one for all epolls that are in epolls", "no epoll of the daemon is watched by another (nsjail/news.go); sysctl fs.epoll.max_user_watches"},
+	{"nested epoll", many, "epnested_mutex: one for all epolls that are in epolls", "no epoll of the daemon is watched by another (nsjail/poller.go); sysctl fs.epoll.max_user_watches"},
 	{"watched output", many, "the daemon's time: each read wakes who waits for room", "openFiles, memoryBytes; sysctl fs.epoll.max_user_watches"},
 	{"poll", many, "interrupts, which are off while waiters are woken", "openFiles, pidsMax"},
 	{"timers at one moment", many, "interrupts, which are off while timers run out", "openFiles, memoryBytes"},

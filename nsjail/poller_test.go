@@ -89,7 +89,8 @@ func TestNestedEpollIsSeen(t *testing.T) {
 	}
 }
 
-// TestGlobalLocks: a job starts as fast beside one that holds the host's lock of nested epolls as beside one that only uses as much CPU time.
+// TestGlobalLocks: a job starts as fast beside one that holds the host's lock of nested epolls as beside one that only uses as much CPU
+// time.
 func TestGlobalLocks(t *testing.T) {
 	b := requireSandbox(t)
 	const harm, tries = 3, 3
