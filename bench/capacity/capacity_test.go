@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -90,7 +91,27 @@ func TestBusyCores(t *testing.T) {
 	}
 }
 
-// TestKinds: a language is prewarmed for a minute after its last job, and languages share the sandboxes evenly.
+// TestRecentJobs: as many sandboxes are prewarmed as there were jobs in the last minute, no more and no fewer.
+func TestRecentJobs(t *testing.T) {
+	p := Profile{Cores: 2, Slots: 64, Ready: 4, Languages: []Language{{Name: "a", WarmMs: 2, WarmP99Ms: 2, WarmCPUMs: 12, ColdMs: 10, ColdCPUMs: 10}}}
+	for later, want := range map[float64]float64{30: 1 + 4, 100: 1 + 3} { // after a minute one of the four that were taken is not replaced
+		all := []Arrival{{0, "a"}, {0, "a"}, {0, "a"}, {0, "a"}, {later, "a"}}
+		for range 4 {
+			all = append(all, Arrival{later + 0.5, "a"})
+		}
+		near(t, fmt.Sprintf("warm jobs after %v s", later), 9*must(t, p, 1, all).Warm, want, 0.001)
+	}
+}
+
+// TestColdDelay: a cold job takes longer than its CPU time, by what it waits for the kernel.
+func TestColdDelay(t *testing.T) {
+	p := Profile{Cores: 2, Slots: 64, Languages: []Language{{Name: "a", WarmMs: 2, WarmP99Ms: 2, WarmCPUMs: 12, ColdMs: 30, ColdCPUMs: 10}}}
+	r := must(t, p, 1, []Arrival{{0, "a"}, {1, "a"}, {2, "a"}})
+	near(t, "the time of a cold job", r.Time.P50, 30, 0.001)
+	near(t, "the cores' time for jobs", r.Utilisation, 3*0.010/(2*2.010), 0.01)
+}
+
+// TestKinds: languages share the sandboxes evenly, also where one has more jobs.
 func TestKinds(t *testing.T) {
 	l := Language{WarmMs: 2, WarmP99Ms: 2, WarmCPUMs: 12, ColdMs: 10, ColdCPUMs: 10}
 	p := Profile{Cores: 2, Slots: 64, Ready: 4}
@@ -105,6 +126,8 @@ func TestKinds(t *testing.T) {
 		}
 	}
 	near(t, "warm of four at once of each of two languages, which have two sandboxes each", must(t, p, 1, all).Warm, 0.5, 0.01)
+	uneven := []Arrival{{0, "a"}, {0, "a"}, {0, "a"}, {0, "a"}, {0, "b"}, {1, "a"}, {1, "a"}, {1, "a"}, {1, "a"}}
+	near(t, "warm jobs of the four in the second second", 9*must(t, p, 1, uneven).Warm, 2, 0.001)
 }
 
 func TestNewTimes(t *testing.T) {
