@@ -16,7 +16,7 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// The load of the api part: what wrk does, with as many tenants.
+// The load of the api part: the arguments of wrk, and the number of tenants.
 const (
 	apiTenants     = 200
 	apiConnections = 32
@@ -143,7 +143,7 @@ var (
 	wrkRefused = regexp.MustCompile(`Non-2xx or 3xx responses: (\d+)`)
 )
 
-// wrk runs one load and prints what came of it. An answer that refuses is a fault of the benchmark.
+// wrk runs one load and prints the result. A refusal is a fault of the benchmark.
 func wrk(ctx context.Context, dir, what, script string) error {
 	file := filepath.Join(dir, "load.lua")
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {

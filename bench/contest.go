@@ -15,7 +15,7 @@ type contender struct {
 	wait time.Duration // before each time that it is timed
 }
 
-// contest lets the contenders take turns and prints a table. The first is what the others are compared with.
+// contest lets the contenders take turns and prints a table. The others are compared with the first.
 func contest(ctx context.Context, title string, rounds int, contenders ...contender) error {
 	const warmUp = 3
 	times := make([][]time.Duration, len(contenders))

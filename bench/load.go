@@ -19,10 +19,10 @@ const (
 	loadFor  = 5 * time.Second  // each step
 	loadOver = 10 * time.Second // the step with more submissions than can be run
 
-	neighbours = 32 // clients that mean harm
+	neighbours = 32 // hostile clients
 )
 
-// hostile are what neighbours run. All but the first mean harm.
+// hostile are the programs of neighbours. All but the first are attacks.
 var hostile = []struct{ name, source string }{
 	{"hello", `print("hello")`},
 	{"spinners", "while True: pass"},
@@ -31,7 +31,7 @@ var hostile = []struct{ name, source string }{
 	{"floods of output", "import os\nwhile True: os.write(1, b'x' * 65536)"},
 }
 
-// load measures the whole system with more and more clients, with several languages, beside tenants that mean harm, and with more
+// load measures the whole system with more and more clients, with several languages, beside hostile tenants, and with more
 // submissions than it can run.
 func load(ctx context.Context, dir, binary, images string) error {
 	up, c, err := startUp(ctx, dir, binary, images, "load", 18086, nil)
@@ -61,7 +61,7 @@ func loadTable(title string) {
 	fmt.Printf("\n%-44s %10s %10s %10s %10s\n", title, "jobs/s", "p50 ms", "p99 ms", "p99.9 ms")
 }
 
-// loadRow prints and keeps what came of a step.
+// loadRow prints and records the result of a step.
 func loadRow(title, name string, times []time.Duration, took time.Duration) {
 	if len(times) == 0 {
 		fmt.Printf("  %-42s %10s\n", name, "none ended")
@@ -122,7 +122,7 @@ func loadNeighbours(ctx context.Context, c *rest) error {
 		for range neighbours {
 			others.Go(func() {
 				for during.Err() == nil {
-					_, _, _ = c.post(during, neighbourKey, "?waitMs=30000", job.Spec{Language: "python", Source: n.source}) // whatever becomes of it
+					_, _, _ = c.post(during, neighbourKey, "?waitMs=30000", job.Spec{Language: "python", Source: n.source}) // whatever its result
 				}
 			})
 		}

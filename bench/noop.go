@@ -16,7 +16,7 @@ import (
 	"github.com/ccee-dev/ccee/rootfs"
 )
 
-// noop times a program that does nothing, so that what is left is the cost of starting it.
+// noop times a program that does nothing: all of the time is the cost of starting it.
 func noop(ctx context.Context, dir, binary string, rounds int) error {
 	store, tree, err := noopStore(ctx, dir)
 	if err != nil {
@@ -74,8 +74,8 @@ var ways = []struct {
 	env  []string
 	wait time.Duration // before each job
 }{
-	{"cold", []string{"CCEE_READY=0"}, 0},     // made at once
-	{"ready", []string{"CCEE_WARM=false"}, 0}, // made ahead
+	{"cold", []string{"CCEE_READY=0"}, 0},     // made on demand
+	{"ready", []string{"CCEE_WARM=false"}, 0}, // prewarmed, without a runtime
 	{"warm", nil, 1500 * time.Millisecond},    // with the runtime started ahead, which takes a JVM a second
 }
 

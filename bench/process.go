@@ -65,7 +65,7 @@ func (r *running) stop() {
 	}
 }
 
-// memory is what it holds of memory, in MiB: VmRSS of proc_pid_status(5).
+// memory returns its resident memory in MiB: VmRSS of proc_pid_status(5).
 func (r *running) memory() float64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.cmd.Process.Pid))
 	if err != nil {

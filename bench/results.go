@@ -22,7 +22,7 @@ type result struct {
 // results are those of this run.
 var results []result
 
-// worse is by how much a ratio may grow before it is told: the machine's own moods are smaller.
+// worse is the growth of a ratio above which it is reported: the machine's own variation is smaller.
 const worse = 1.25
 
 // keep compares the results with those in file, if there is one, and puts them in its place.
@@ -44,7 +44,7 @@ func keep(file string) error {
 	return os.WriteFile(file, append(b, '\n'), 0o644)
 }
 
-// compare tells what has become slower against its floor.
+// compare reports what has become slower in relation to its floor.
 func compare(before []result) {
 	ratios := map[[2]string]float64{}
 	for _, r := range before {

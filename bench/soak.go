@@ -27,7 +27,7 @@ const (
 	soakRows    = 10
 )
 
-// soak submits and finishes jobs, and shows what Redis and the api hold of memory after each tenth of them. All that is bounded is full after
+// soak submits and finishes jobs, and shows the memory of Redis and the api after each tenth of them. All that is bounded is full after
 // the first tenths; from then on it must not grow.
 func soak(ctx context.Context, dir, binary string, jobs int64) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -135,7 +135,7 @@ var (
 	redisKeys  = regexp.MustCompile(`keys=(\d+)`)
 )
 
-// redisHolds is what Redis holds: MiB, and keys.
+// redisHolds returns the memory of Redis in MiB and its number of keys.
 func (s *stand) redisHolds() (mib float64, keys string, err error) {
 	out, err := exec.Command("redis-cli", "-s", filepath.Join(filepath.Dir(s.redis.log), "redis.sock"), "INFO").Output()
 	if err != nil {

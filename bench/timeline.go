@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// segment is what one thread did for a while: a system call, its own code between two of them, or its end.
+// segment is an activity of one thread: a system call, its own code between two of them, or its end.
 type segment struct {
 	who, what string
 	at, end   float64 // us since the job's request
@@ -46,7 +46,7 @@ func (t *timeline) add(e event) {
 		t.zero = e.us
 	case e.name == "tracing_mark_write" && e.text == "answer":
 		t.answer = e.us - t.zero
-	case t.zero == 0: // what the threads did before is nobody's
+	case t.zero == 0: // before that, the threads' time belongs to no job
 	case e.name == "sched_switch":
 		m := switched.FindStringSubmatch(e.text)
 		t.leave(number(m[1]), e.us)
@@ -67,7 +67,7 @@ func (t *timeline) add(e event) {
 	}
 }
 
-// childOf says what a process is by what has started it. A new thread of another is that other.
+// childOf names a process after the one that started it. A new thread of another is that other.
 var childOf = map[string]string{"spawner": "sandbox-init", "sandbox-init": "program", "program": "program"}
 
 // at is the thread's segment; a thread that was not seen before runs its own code.

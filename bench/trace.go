@@ -25,7 +25,7 @@ func trace(ctx context.Context, dir, binary, images string, rounds int) error {
 	return traceWarm(ctx, dir, binary, images, rounds)
 }
 
-// traceCold traces a no-op with no sandbox made ahead.
+// traceCold traces a no-op without a prewarmed sandbox.
 func traceCold(ctx context.Context, dir, binary string, rounds int) error {
 	store, _, err := noopStore(ctx, dir)
 	if err != nil {
@@ -61,7 +61,7 @@ func traceWarm(ctx context.Context, dir, binary, images string, rounds int) erro
 	return traceMany(ctx, "a warm hello in Python over REST", up, rounds, 300*time.Millisecond, func() error { return api.submit(ctx, programs()[0]) })
 }
 
-// traceMany traces a job again and again and prints the median one, and what all did.
+// traceMany traces a job again and again and prints the median run, and the sums over all.
 func traceMany(ctx context.Context, title string, process *running, rounds int, pause time.Duration, run func() error) error {
 	for range 20 { // the first ones load the image and grow the heap
 		if err := run(); err != nil {
@@ -107,7 +107,7 @@ func threads(pid int, role string, who map[int]string) error {
 	return nil
 }
 
-// roleOf says what a process is: by what has started it, or by its command line.
+// roleOf names the role of a process, by its parent or its command line.
 func roleOf(pid int, parent string) string {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	args := strings.Split(string(b), "\x00")
@@ -123,7 +123,7 @@ func roleOf(pid int, parent string) string {
 	}
 }
 
-// traceOne traces one job, and for a while after it what takes its sandbox down.
+// traceOne traces one job, and for a while afterwards the removal of its sandbox.
 func traceOne(who map[int]string, run func() error) (*timeline, error) {
 	var tids []string
 	for tid := range who {
@@ -184,7 +184,7 @@ func describe(s segment) string {
 	return s.what
 }
 
-// sum is what was done of one kind.
+// sum is the number and the time of one kind of activity.
 type sum struct {
 	calls, faults int
 	cpu           float64
@@ -192,7 +192,7 @@ type sum struct {
 
 func (s sum) and(one segment) sum { return sum{s.calls + 1, s.faults + one.faults, s.cpu + one.cpu} }
 
-// printSums prints what all jobs did, for one job on average.
+// printSums prints the sums of all jobs, divided by their number.
 func printSums(title string, jobs []*timeline) {
 	sums, all := map[string]map[string]sum{}, map[string]sum{}
 	for _, t := range jobs {

@@ -66,7 +66,7 @@ type event struct {
 
 var eventLine = regexp.MustCompile(`^.*-(\d+)\s+\[\d+\]\s+\S+\s+(\d+\.\d+): (\S+?)(\(|: | -> )(.*)$`)
 
-// events reads and forgets what was traced.
+// events reads and clears the trace.
 func (t *tracefs) events() ([]event, error) {
 	if err := t.write("tracing_on", "0"); err != nil {
 		return nil, err

@@ -66,3 +66,25 @@ func asUser(t *testing.T, uid int, f func()) {
 	}()
 	f()
 }
+
+// TestHealthy: only what is needed can make a host unhealthy, also where this user could not try it.
+func TestHealthy(t *testing.T) {
+	row := func(ok, needed, unknown bool) Check {
+		return Check{Check: nsjail.Check{OK: ok, Needed: needed}, Unknown: unknown}
+	}
+	for _, tt := range []struct {
+		name string
+		r    Report
+		want bool
+	}{
+		{"nothing", nil, true},
+		{"all there", Report{row(true, true, false), row(true, false, false)}, true},
+		{"something missing that is not needed", Report{row(true, true, false), row(false, false, false)}, true},
+		{"something missing that is needed", Report{row(false, true, false), row(true, true, false)}, false},
+		{"something needed that is unknown", Report{row(false, true, true)}, false},
+	} {
+		if got := tt.r.Healthy(); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}

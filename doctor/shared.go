@@ -87,7 +87,7 @@ func (s Shared) PrintJSON(w io.Writer) error {
 		l := line{Abuse: o.Name, Object: o.Object, Bound: o.Bound, OK: !o.Harms(), Refused: o.Refused}
 		for _, f := range o.Factors {
 			l.Factors = append(l.Factors, factor{f.What, inMs(f.Median), inMs(f.P99), inMs(f.ControlMedian), inMs(f.ControlP99),
-				f.MedianRatio(), f.P99Ratio(), f.Harms(o.Bounds)})
+				f.MedianRatio(), f.P99Ratio(), f.Harms})
 		}
 		all.Abuses = append(all.Abuses, l)
 	}

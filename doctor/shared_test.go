@@ -11,9 +11,8 @@ import (
 
 func TestPrintShared(t *testing.T) {
 	a := shared.Abuse{Name: "direct reads", Object: "the disk", Bound: "a limit"}
-	harm := shared.Factor{What: "flush a small file", Median: 12 * time.Millisecond, P99: 128 * time.Millisecond, ControlMedian: 3 * time.Millisecond, ControlP99: 8 * time.Millisecond}
-	bounds := shared.DefaultBounds()
-	outcomes := []shared.Outcome{{Abuse: a, Refused: "EINVAL", Bounds: bounds}, {Abuse: a, Factors: []shared.Factor{harm}, Bounds: bounds}}
+	harm := shared.Factor{What: "flush a small file", Median: 12 * time.Millisecond, P99: 128 * time.Millisecond, ControlMedian: 3 * time.Millisecond, ControlP99: 8 * time.Millisecond, Harms: true}
+	outcomes := []shared.Outcome{{Abuse: a, Refused: "EINVAL"}, {Abuse: a, Factors: []shared.Factor{harm}}}
 	var text, out bytes.Buffer
 	for _, o := range outcomes {
 		if err := PrintOutcome(&text, o); err != nil {

@@ -82,7 +82,7 @@ func (p *postgres) kill() {
 	p.cmd.Wait()
 }
 
-// jobs is how many jobs of the tenant the archive has.
+// jobs returns how many jobs of the tenant the archive has.
 func (p *postgres) jobs(t *testing.T) string {
 	t.Helper()
 	out, err := p.command("psql", "-h", p.dir, "-U", "tester", "-d", "postgres", "-Atc", "SELECT count(*) FROM ccee_jobs WHERE tenant = 'e2e'").Output()
@@ -92,7 +92,7 @@ func (p *postgres) jobs(t *testing.T) string {
 	return string(bytes.TrimSpace(out))
 }
 
-// TestArchive: what Redis has forgotten is read through the same routes, and a database that dies loses no job and hinders nobody.
+// TestArchive: jobs that Redis has deleted are read through the same routes, and a database that dies loses no job and delays nobody.
 func TestArchive(t *testing.T) {
 	p := newPostgres(t)
 	s := ownStack(t, "ARCHIVE_DATABASE_URL="+p.url())
@@ -167,7 +167,7 @@ func TestArchive(t *testing.T) {
 		t.Errorf("the history without the archive: %v", m)
 	}
 	eventually(t, "readiness says that the archive is away, and that jobs run", upWithin, func() (bool, string) {
-		status, a, err := s.said("/ready")
+		status, a, err := s.readiness("/ready")
 		return err == nil && status == 200 && a.CanRun && strings.Contains(strings.Join(a.Warnings, ""), "the archive's database does not answer"), fmt.Sprintf("%d %+v %v", status, a, err)
 	})
 	p.start(t)

@@ -53,7 +53,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestKeys: who may do what.
+// TestKeys: which keys may do what.
 func TestKeys(t *testing.T) {
 	s := sharedUp(t)
 	id := s.submit(t, python("print(1)"))
@@ -83,7 +83,7 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// TestCancel takes back a running job.
+// TestCancel cancels a running job.
 func TestCancel(t *testing.T) {
 	s := sharedUp(t)
 	id := s.submit(t, python("import time; print('before', flush=True); time.sleep(14)", "timeoutMs", 15_000))

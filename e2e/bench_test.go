@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestBench: ccee bench runs real jobs and says how many.
+// TestBench: ccee bench runs real jobs and counts them.
 func TestBench(t *testing.T) {
 	s := sharedUp(t)
 	env := []string{"CCEE_SOCKET=" + s.socket()}
@@ -35,7 +35,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestCapacity: a host is measured, a load is simulated on such hosts and comes for real.
+// TestCapacity: a host is profiled, and a load is simulated on such hosts and replayed with real jobs.
 func TestCapacity(t *testing.T) {
 	s := sharedUp(t)
 	env := []string{"CCEE_SOCKET=" + s.socket()}
@@ -76,7 +76,7 @@ func TestCapacity(t *testing.T) {
 		"0 languages":               {"simulate", "--profile", bad},
 		`no language "ruby"`:        {"simulate", "--profile", profile, "--mix", "ruby"},
 		"must be above 0":           {"simulate", "--profile", profile, "--rate", "0"},
-		"is no mix":                 {"replay", "--mix", "python="},
+		"is not a mix":              {"replay", "--mix", "python="},
 		"has its own rate":          {"replay", "--trace", trace, "--rate", "3"},
 		"line 1":                    {"simulate", "--profile", profile, "--trace", bad},
 		"--wait-ms must be above 0": {"simulate", "--profile", profile, "--wait-ms", "0"},

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whose failure it is: by what the runtimes themselves do. What is said in words of a job goes by the same.
+// TestCategory: whose failure it is, for failures of real runtimes. The analysis of a job blames the same side.
 func TestCategory(t *testing.T) {
 	s := sharedUp(t)
 	const (
@@ -73,12 +73,12 @@ func TestCategory(t *testing.T) {
 			if err != nil || status != 200 {
 				t.Fatalf("analyze: %d %s %v", status, raw, err)
 			}
-			var said struct{ Analysis struct{ Summary string } }
-			if err := json.Unmarshal(raw, &said); err != nil {
+			var answer struct{ Analysis struct{ Summary string } }
+			if err := json.Unmarshal(raw, &answer); err != nil {
 				t.Fatal(err)
 			}
-			if blames := strings.Contains(said.Analysis.Summary, "code error"); blames != (tt.want == user) {
-				t.Errorf("analysis %q of a failure of category %s", said.Analysis.Summary, tt.want)
+			if blames := strings.Contains(answer.Analysis.Summary, "code error"); blames != (tt.want == user) {
+				t.Errorf("analysis %q of a failure of category %s", answer.Analysis.Summary, tt.want)
 			}
 		})
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestClient is a session with the commands that speak to the API.
+// TestClient is a session with the commands of the API.
 func TestClient(t *testing.T) {
 	s := sharedUp(t)
 	env := []string{"CCEE_API_KEY=" + key, "CCEE_URL=" + s.url}
@@ -43,7 +43,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// TestOperatorCommands: a job that fails by our fault is found, run again, and the audit of it can't be changed unseen.
+// TestOperatorCommands: a job that fails by a fault of ccee is found and run again, and a change of its audit is noticed.
 func TestOperatorCommands(t *testing.T) {
 	s := ownStack(t, "QUEUE_JOB_ATTEMPTS=1")
 	socket := filepath.Join(s.data(), "redis", "redis.sock")
@@ -92,7 +92,7 @@ func TestOperatorCommands(t *testing.T) {
 		!strings.Contains(got.stdout, "connection refused") {
 		t.Errorf("audit verify without Redis: %+v", got)
 	}
-	// One who can write to Redis takes an entry out.
+	// Somebody with access to Redis removes an entry.
 	cli := func(args ...string) string {
 		t.Helper()
 		out, err := exec.Command("redis-cli", append([]string{"-s", socket}, args...)...).Output()

@@ -15,7 +15,7 @@ import (
 // described is the contract.
 var described = sync.OnceValues(func() (*contract.Contract, error) { return contract.Load("../api/openapi.yaml") })
 
-// broken are answers that were not what the contract says; TestMain fails for them.
+// broken holds the answers that break the contract; TestMain fails for them.
 var broken struct {
 	sync.Mutex
 	answers []string

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestDoctorShared: some abuses of what the host has only once, in the binary that users have, as a table and as JSON. Whether one delays the
-// host depends on what else the host does: here the exit code must agree with the report, not be 0.
+// TestDoctorShared: some abuses of what the host has only once, in the binary that users have, as a table and as JSON. Whether one delays
+// the host depends on its other load: here the exit code must agree with the report, not be 0.
 func TestDoctorShared(t *testing.T) {
 	requireHost(t)
 	const refused, measured = "keyrings", "random bytes"

@@ -11,7 +11,7 @@ import (
 	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
-// TestNoDrain: with CCEE_DRAIN_MS=0 a daemon that is told to stop waits for no job.
+// TestNoDrain: with CCEE_DRAIN_MS=0 a daemon waits for no job after SIGTERM.
 func TestNoDrain(t *testing.T) {
 	requireHost(t)
 	dir, err := os.MkdirTemp("", "ccee-e2e-drain-")

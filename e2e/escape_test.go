@@ -56,7 +56,7 @@ func TestDoctorEscapeNames(t *testing.T) {
 	}
 }
 
-// TestDaemonSelfTest: a daemon whose controls don't hold does not serve, or says in every result that they don't.
+// TestDaemonSelfTest: a daemon whose controls don't hold does not serve, or marks every result.
 func TestDaemonSelfTest(t *testing.T) {
 	requireHost(t)
 	dir, err := os.MkdirTemp("", "ccee-e2e-weak-")

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestFaults: what can be wrong with a machine or a command line is one clear line on stderr, and says what to do.
+// TestFaults: each fault of a machine or a command line is one clear line on stderr, with what to do.
 func TestFaults(t *testing.T) {
 	requireHost(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -78,7 +78,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestNotRoot: the commands say what another user lacks, to one who can't even reach the directory that the binary is in.
+// TestNotRoot: the commands report what another user lacks, even one who can't reach the directory of the binary.
 func TestNotRoot(t *testing.T) {
 	s := sharedUp(t)
 	dir, err := os.MkdirTemp("", "ccee-e2e-bin-")

@@ -51,7 +51,7 @@ func TestKillUp(t *testing.T) {
 }
 
 // syncAlways has the stack's Redis write before it answers, whatever its disk does. With everysec it answers up to two seconds before
-// that while the disk is slow, and a kill takes back what it has answered.
+// that while the disk is slow, and a kill loses writes that it has acknowledged.
 func (s *stack) syncAlways(t *testing.T) {
 	t.Helper()
 	out, err := exec.Command("redis-cli", "-s", filepath.Join(s.data(), "redis", "redis.sock"), "CONFIG", "SET", "appendfsync", "always").CombinedOutput()

@@ -26,7 +26,7 @@ func (s *stack) family() []process {
 	return list
 }
 
-// wantGone waits until none of these processes is left. They are told from others that got their pids by their start time.
+// wantGone waits until none of these processes is left. Their start time distinguishes them from later processes with the same pids.
 func wantGone(t *testing.T, family []process) {
 	t.Helper()
 	if len(family) < 6 {

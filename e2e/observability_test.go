@@ -42,9 +42,9 @@ func scrape(t *testing.T, client *http.Client, url string) string {
 func TestDashboardAndRulesNameWhatThereIs(t *testing.T) {
 	api, worker := freePort(t), freePort(t)
 	s := ownStack(t, "API_METRICS_LISTEN="+api, "WORKER_METRICS_LISTEN="+worker, "WEBHOOK_ALLOW_HTTP=true", "WEBHOOK_ALLOWED_NETS=127.0.0.0/8",
-		"ARCHIVE_DATABASE_URL=postgres:///none?host=/nonexistent") // away is enough for its metrics
-	told := make(chan struct{}, 1)
-	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told <- struct{}{} }))
+		"ARCHIVE_DATABASE_URL=postgres:///none?host=/nonexistent") // an unreachable one has its metrics too
+	delivered := make(chan struct{}, 1)
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { delivered <- struct{}{} }))
 	defer hook.Close()
 	// Something of each kind must have happened once.
 	if status, _, err := s.request("GET", "/v1/jobs", "wrong", nil); status != 401 || err != nil {
@@ -55,13 +55,13 @@ func TestDashboardAndRulesNameWhatThereIs(t *testing.T) {
 	if status, answer, err := s.request("POST", "/v1/jobs?waitMs=30000", key, job); status != 200 || err != nil {
 		t.Fatalf("%d %s %v", status, answer, err)
 	}
-	patience.Receive(t, told, "the webhook is delivered")
+	patience.Receive(t, delivered, "the webhook is delivered")
 	overSocket := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", s.socket())
 	}}}
 	names := namedMetrics(t, "dashboard.json", "rules.yml")
-	// A client has its result before the sandbox is destroyed, and its webhook before the api counts the delivery: what a part shows of these
-	// comes a moment later.
+	// A client has its result before the sandbox is destroyed, and its webhook before the api counts the delivery: their metrics
+	// change a moment later.
 	patience.Until(t, "the dashboard and the rules name only metrics that exist", func() (bool, string) {
 		have := scrape(t, http.DefaultClient, "http://"+api+"/metrics") + scrape(t, http.DefaultClient, "http://"+worker+"/metrics") +
 			scrape(t, overSocket, "http://daemon/metrics")

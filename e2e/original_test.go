@@ -15,8 +15,8 @@ import (
 )
 
 // TestOriginal is a session with the service that this one replaces, by curl, as its users have it: the commands use its paths, its
-// development key and its defaults. Each answer must have the members that it had, by the contract that was taken down from it, and no
-// other ones than ours has. The session of its README is not at hand word for word; this is that session by what the contract says.
+// development key and its defaults. Each answer must have the members that it had, according to the contract that was recorded from
+// it, and no others than ours has. The exact session of its README is not available; this one follows the contract.
 func TestOriginal(t *testing.T) {
 	s := ownStack(t, "--dev", "TENANT_API_KEYS_JSON=", "RATE_LIMIT_REQUESTS_PER_MINUTE=240", "SUBMIT_RATE_LIMIT_PER_MINUTE=60")
 	const asked = ` -H 'x-api-key: dev-local-key'`

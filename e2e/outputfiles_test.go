@@ -17,7 +17,7 @@ os.symlink('/etc/passwd', 'out/link')
 os.mkfifo('out/pipe')
 `
 
-// TestOutputFiles: what a program wrote comes back over REST; what it planted is named.
+// TestOutputFiles: files that a program wrote are returned over REST; links and pipes that it planted are reported.
 func TestOutputFiles(t *testing.T) {
 	s := sharedUp(t)
 	id := s.submit(t, body{"language": "python", "sourceCode": plants, "outputFiles": []string{"report.txt", "out/**"}})
@@ -42,7 +42,7 @@ func TestOutputFiles(t *testing.T) {
 	}
 }
 
-// TestRunOut: ccee run writes them into a directory, and never over what is there.
+// TestRunOut: ccee run writes them into a directory, and never over a file that exists.
 func TestRunOut(t *testing.T) {
 	s := sharedUp(t)
 	source, dir := file(t, "a.py", plants), filepath.Join(t.TempDir(), "got")

@@ -35,7 +35,7 @@ func startPart(t *testing.T, env []string, path string, args ...string) *part {
 			p.stop(t)
 		}
 		if t.Failed() {
-			t.Logf("%s says:\n%s", p.name, p.log.String())
+			t.Logf("the log of %s:\n%s", p.name, p.log.String())
 		}
 	})
 	return p
@@ -62,7 +62,7 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// TestParts runs the parts alone, from one environment, and takes Redis away from under them.
+// TestParts runs the parts alone, from one environment, and stops Redis meanwhile.
 func TestParts(t *testing.T) {
 	requireHost(t)
 	dir, err := os.MkdirTemp("", "ccee-e2e-parts-")
@@ -119,7 +119,7 @@ func (s *stack) wantUnavailable(t *testing.T) {
 	eventually(t, "GET /ready, which may be a second old, says that Redis is away", 10*time.Second, s.answers("/ready", 503))
 }
 
-// slow is how long that takes here.
+// slow returns how long that takes on this machine.
 func slow(d time.Duration) time.Duration { return time.Duration(patience.Slowness()) * d }
 
 func (s *stack) wantHello(t *testing.T) {

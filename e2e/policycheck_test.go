@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestPolicyCheck: ccee seccomp check says whether a daemon would serve, and what is let through that the built-in policy refuses.
+// TestPolicyCheck: ccee seccomp check reports whether a daemon would serve under a policy, and the calls that it allows and the built-in
+// one refuses.
 func TestPolicyCheck(t *testing.T) {
 	requireHost(t)
 	shown := ccee(t, "", nil, "seccomp", "show").stdout

@@ -11,8 +11,8 @@ import (
 	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
-// TestServices: out of memory the kernel takes jobs first and the daemon with its spawner last (proc_pid_oom_score_adj(5)), and the services have
-// more weight against the jobs than these against the rest of the host.
+// TestServices: out of memory the kernel takes jobs first and the daemon with its spawner last (proc_pid_oom_score_adj(5)), and the
+// services have more weight against the jobs than these against the rest of the host.
 func TestServices(t *testing.T) {
 	s := ownStack(t)
 	place := cpuCgroup(t, os.Getpid()) // somebody's: they stay there

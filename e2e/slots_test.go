@@ -11,8 +11,8 @@ import (
 	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
-// TestManySlots: a host with slots for 256 jobs runs as many at once, without a word about the worker. Each is two processes, sandbox-init and
-// the program, which the kernel counts; none else is in the jails' cgroup.
+// TestManySlots: a host with slots for 256 jobs runs as many at once, without a setting for the worker. Each is two processes,
+// sandbox-init and the program, which the kernel counts; none else is in the jails' cgroup.
 func TestManySlots(t *testing.T) {
 	const slots = 256
 	s := ownStack(t, fmt.Sprint("CCEE_SLOTS=", slots), "CCEE_READY=0", "CCEE_MILLICORES=100000", "CCEE_CPU_WEIGHT=10000",

@@ -53,7 +53,8 @@ func newStack(name string) (*stack, error) {
 	return s, os.Chmod(s.sockets, 0o755)
 }
 
-// up starts ccee up and returns when it has said that it is ready. A setting that begins with -- is a flag, others are of the environment.
+// up starts ccee up and returns when it has printed that it is ready. A setting that begins with -- is a flag, others are of the
+// environment.
 func (s *stack) up(settings ...string) error {
 	var env, flags []string
 	for _, set := range settings {

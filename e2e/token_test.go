@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// TestTokens: who comes with a token of the provider's gets what who comes with a key gets, and what the contract says: rest holds
-// each answer to it.
+// TestTokens: a caller with a token of the identity provider gets the same as one with a key, as the contract says: rest checks each
+// answer against it.
 func TestTokens(t *testing.T) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -17,8 +17,8 @@ func unprivilegedIDs() (uid, gid string) {
 	return "61523", "61523"
 }
 
-// identityOf returns the lines of /proc/PID/status about whose process it is, by name; see proc_pid_status(5). Ids are the real, effective, saved
-// and file system one.
+// identityOf returns the lines of /proc/PID/status about whose process it is, by name; see proc_pid_status(5). Ids are the real,
+// effective, saved and file system one.
 func identityOf(t *testing.T, pid int, task string) map[string]string {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/status", pid, task))
@@ -33,8 +33,8 @@ func identityOf(t *testing.T, pid int, task string) map[string]string {
 	return lines
 }
 
-// TestEachPartHasItsUser: redis, worker and api run as the user ccee in each thread, without a supplementary group or a capability that they
-// could use; of the parts the daemon alone is root. SECURITY.md builds on that.
+// TestEachPartHasItsUser: redis, worker and api run as the user ccee in each thread, without a supplementary group or a capability that
+// they could use; of the parts the daemon alone is root. SECURITY.md builds on that.
 func TestEachPartHasItsUser(t *testing.T) {
 	s := sharedUp(t)
 	uid, gid := unprivilegedIDs()

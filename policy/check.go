@@ -49,8 +49,8 @@ func Check(p *seccomp.Policy) (r Report, err error) {
 	return Report{Digest: program.Digest, Rules: len(p.Syscalls), Instructions: len(program.BPF) / instruction, Unknown: program.Unknown, Changes: changes}, nil
 }
 
-// Try adds what a sandbox under the policy shows: the attempts that a daemon makes when it starts, and the first program of each language in
-// the store in images. It needs root.
+// Try adds what a sandbox under the policy shows: the attempts that a daemon makes when it starts, and the first program of each language
+// in the store in images. It needs root.
 func (r *Report) Try(ctx context.Context, p *seccomp.Policy, images string) {
 	if os.Geteuid() != 0 {
 		r.NotTried = "that needs root"

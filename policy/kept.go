@@ -22,7 +22,8 @@ func Load(path string) (*seccomp.Policy, error) {
 }
 
 // NewDaemon makes a daemon under the policy in file, and keeps a copy of the file at kept ("": nowhere). If no daemon can serve under that
-// policy, one under the kept copy is returned, with a warning in its log and in its readiness: a damaged file must not stop a host that works.
+// policy, one under the kept copy is returned, with a warning in its log and in its readiness: a damaged file must not stop a host that
+// works.
 func NewDaemon(o daemon.Options, file, kept string) (*daemon.Server, error) {
 	policy, err := Load(file)
 	if err == nil {

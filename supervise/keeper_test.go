@@ -102,8 +102,8 @@ func deaths(t *testing.T, k *keeper, n int, lives time.Duration) (pauses []time.
 	return pauses, err
 }
 
-// TestPauses: the pause before a restart doubles up to its bound, deaths far apart begin anew and never take the stack down, and the first that
-// is one too many in a row does.
+// TestPauses: the pause before a restart doubles up to its bound, deaths far apart begin anew and never take the stack down, and the
+// first that is one too many in a row does.
 func TestPauses(t *testing.T) {
 	const ms = time.Millisecond
 	for _, tt := range []struct {

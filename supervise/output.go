@@ -9,8 +9,8 @@ import (
 // maxHeld bounds the output of a child that is held back, in bytes.
 const maxHeld = 64 << 10
 
-// heldOutput holds back the output of a child that died soon after its previous start, until it lives longer or dies with another last line:
-// a failure that repeats is logged once. The zero value with out set is ready.
+// heldOutput holds back the output of a child that died soon after its previous start, until it lives longer or dies with another last
+// line: a failure that repeats is logged once. The zero value with out set is ready.
 type heldOutput struct {
 	out io.Writer
 

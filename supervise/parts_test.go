@@ -20,7 +20,8 @@ func testUp(t *testing.T, environ ...string) *Up {
 		Listener: l.(*net.TCPListener), Environ: func(string) []string { return environ }}}
 }
 
-// TestChildren: the order of the start, and which part runs as which user: the daemon alone is root, the others have no supplementary group.
+// TestChildren: the order of the start, and which part runs as which user: the daemon alone is root, the others have no supplementary
+// group.
 func TestChildren(t *testing.T) {
 	u := testUp(t)
 	var names []string

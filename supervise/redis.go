@@ -120,9 +120,9 @@ func redisMemory(mb int64) (int64, error) {
 	return max(all/4, minRedisMemory), nil
 }
 
-// checkAOF removes a half-written command that a killed Redis left at the end of the append-only file. Redis would remove it itself, but in the
-// middle of a transaction (7.0.15) it keeps the first half, and runs that with the next transaction after the restart. So a job could be
-// finished, and billed, twice.
+// checkAOF removes a half-written command that a killed Redis left at the end of the append-only file. Redis would remove it itself, but
+// in the middle of a transaction (7.0.15) it keeps the first half, and runs that with the next transaction after the restart. So a job
+// could be finished, and billed, twice.
 func (r *redisServer) checkAOF() *exec.Cmd {
 	const manifest = "appendonlydir/appendonly.aof.manifest"
 	if _, err := os.Stat(manifest); err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Arrival is a job that comes.
+// Arrival is the arrival of a job.
 type Arrival struct {
 	At       float64 // seconds since the beginning
 	Language string
@@ -31,18 +31,18 @@ func ParseMix(text string) ([]Share, error) {
 		if given {
 			var err error
 			if w, err = strconv.ParseFloat(weight, 64); err != nil || !(w > 0 && w < 1e9) {
-				return nil, fmt.Errorf("%q is no mix of languages such as python=8,java=1: %q must be a number above 0", text, weight)
+				return nil, fmt.Errorf("%q is not a mix of languages such as python=8,java=1: %q must be a number above 0", text, weight)
 			}
 		}
 		if name == "" || slices.ContainsFunc(mix, func(s Share) bool { return s.Language == name }) {
-			return nil, fmt.Errorf("%q is no mix of languages such as python=8,java=1: each has a name, once", text)
+			return nil, fmt.Errorf("%q is not a mix of languages such as python=8,java=1: each has a name, once", text)
 		}
 		mix = append(mix, Share{name, w})
 	}
 	return mix, nil
 }
 
-// Poisson returns arrivals that know nothing of each other, at a rate a second, for that many seconds. The same seed gives the same ones.
+// Poisson returns independent arrivals at a rate a second, for that many seconds. The same seed gives the same arrivals.
 func Poisson(rate, seconds float64, mix []Share, seed uint64) []Arrival {
 	random := rand.New(rand.NewPCG(seed, 0))
 	total := 0.0
@@ -61,7 +61,7 @@ func Poisson(rate, seconds float64, mix []Share, seed uint64) []Arrival {
 	return all
 }
 
-// MaxArrivals is how many ReadTrace takes.
+// MaxArrivals is the most that ReadTrace accepts.
 const MaxArrivals = 5_000_000
 
 // ReadTrace reads arrivals from lines "seconds,language". They needn't be in order; the first is at 0.

@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
@@ -53,7 +54,7 @@ func TestKnownQueues(t *testing.T) {
 	})
 }
 
-// TestReady: jobs that come one by one find sandboxes made ahead, those that come at once find as many as there are.
+// TestReady: jobs that arrive one by one find prewarmed sandboxes, those that arrive at once find as many as there are.
 func TestReady(t *testing.T) {
 	p := Profile{Cores: 2, Slots: 64, Ready: 4, Languages: []Language{{Name: "a", WarmMs: 2, WarmP99Ms: 2, WarmCPUMs: 12, ColdMs: 10, ColdCPUMs: 10}}}
 	var slow, burst []Arrival
@@ -61,12 +62,112 @@ func TestReady(t *testing.T) {
 		slow = append(slow, Arrival{float64(i), "a"})
 		burst = append(burst, Arrival{float64(i / 10), "a"})
 	}
-	near(t, "warm of those that come one by one", must(t, p, 1, slow).Warm, 1, 0)
+	one := must(t, p, 1, slow)
+	near(t, "warm of those that arrive one by one", one.Warm, 1, 0)
+	for name, ms := range map[string]float64{"p50": one.Time.P50, "p99": one.Time.P99, "p99.9": one.Time.P999} {
+		near(t, "the "+name+" of the time of warm jobs", ms, 2, 0.001)
+	}
+	// One takes 10 ms: 99 that jobs found, 3 that are left of 4 that had jobs in a minute, and a fifth of the next until the last job ends.
+	near(t, "the cores' time for prewarming", one.Ahead, 102.2*0.010/(2*99.002), 0.001)
 	near(t, "warm of ten at once", must(t, p, 1, burst).Warm, 0.4, 0.05)
 	p.Ready = 0
 	r := must(t, p, 1, slow)
 	near(t, "warm without any", r.Warm, 0, 0)
 	near(t, "time without any", r.Time.P50, 10, 0.001)
+}
+
+// TestBusyCores: while jobs take all cores no sandbox is prewarmed, and each job waits for its own.
+func TestBusyCores(t *testing.T) {
+	p := Profile{Cores: 2, Slots: 64, Ready: 8, Languages: []Language{{Name: "a", WarmMs: 2, WarmP99Ms: 2, WarmCPUMs: 12, ColdMs: 10, ColdCPUMs: 10}}}
+	all := []Arrival{{0, "a"}, {0, "a"}}
+	for i := range 400 {
+		all = append(all, Arrival{0.0049 * float64(i+1), "a"}) // 10 ms of CPU time every 4.9 ms: more than two cores have
+	}
+	r := must(t, p, 1, all)
+	near(t, "warm", r.Warm, 0, 0)
+	near(t, "the cores' time for jobs", r.Utilisation, 1, 0.001)
+	if r.Ahead > 0.0005 { // the cores are free for the last milliseconds
+		t.Errorf("%v of the cores' time is for prewarming", r.Ahead)
+	}
+}
+
+// TestRecentJobs: as many sandboxes are prewarmed as there were jobs in the last minute, no more and no fewer.
+func TestRecentJobs(t *testing.T) {
+	p := Profile{Cores: 2, Slots: 64, Ready: 4, Languages: []Language{{Name: "a", WarmMs: 2, WarmP99Ms: 2, WarmCPUMs: 12, ColdMs: 10, ColdCPUMs: 10}}}
+	for later, want := range map[float64]float64{30: 1 + 4, 100: 1 + 3} { // after a minute one of the four that were taken is not replaced
+		all := []Arrival{{0, "a"}, {0, "a"}, {0, "a"}, {0, "a"}, {later, "a"}}
+		for range 4 {
+			all = append(all, Arrival{later + 0.5, "a"})
+		}
+		near(t, fmt.Sprintf("warm jobs after %v s", later), 9*must(t, p, 1, all).Warm, want, 0.001)
+	}
+}
+
+// TestColdDelay: a cold job takes longer than its CPU time, by what it waits for the kernel.
+func TestColdDelay(t *testing.T) {
+	p := Profile{Cores: 2, Slots: 64, Languages: []Language{{Name: "a", WarmMs: 2, WarmP99Ms: 2, WarmCPUMs: 12, ColdMs: 30, ColdCPUMs: 10}}}
+	r := must(t, p, 1, []Arrival{{0, "a"}, {1, "a"}, {2, "a"}})
+	near(t, "the time of a cold job", r.Time.P50, 30, 0.001)
+	near(t, "the cores' time for jobs", r.Utilisation, 3*0.010/(2*2.010), 0.01)
+}
+
+// TestKinds: languages share the sandboxes evenly, also where one has more jobs.
+func TestKinds(t *testing.T) {
+	l := Language{WarmMs: 2, WarmP99Ms: 2, WarmCPUMs: 12, ColdMs: 10, ColdCPUMs: 10}
+	p := Profile{Cores: 2, Slots: 64, Ready: 4}
+	for _, name := range []string{"a", "b"} {
+		l.Name = name
+		p.Languages = append(p.Languages, l)
+	}
+	var all []Arrival
+	for i := range 20 {
+		for range 4 {
+			all = append(all, Arrival{float64(10 * i), "a"}, Arrival{float64(10 * i), "b"})
+		}
+	}
+	near(t, "warm of four at once of each of two languages, which have two sandboxes each", must(t, p, 1, all).Warm, 0.5, 0.01)
+	uneven := []Arrival{{0, "a"}, {0, "a"}, {0, "a"}, {0, "a"}, {0, "b"}, {1, "a"}, {1, "a"}, {1, "a"}, {1, "a"}}
+	near(t, "warm jobs of the four in the second second", 9*must(t, p, 1, uneven).Warm, 2, 0.001)
+}
+
+func TestNewTimes(t *testing.T) {
+	var seconds []float64
+	for i := range 10_000 {
+		seconds = append(seconds, float64(10_000-i)/1000) // the order does not matter
+	}
+	if got, want := NewTimes(seconds), (Times{P50: 5001, P99: 9901, P999: 9991}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := NewTimes([]float64{0.5}); got != (Times{500, 500, 500}) {
+		t.Errorf("of one: %+v", got)
+	}
+	if got := NewTimes(nil); got != (Times{}) {
+		t.Errorf("of none: %+v", got)
+	}
+}
+
+// TestEnoughReady: as many sandboxes as jobs arrive at once; none where none is ever found.
+func TestEnoughReady(t *testing.T) {
+	p := Profile{Cores: 8, Slots: 64, Languages: []Language{{Name: "a", WarmMs: 2, WarmP99Ms: 2, WarmCPUMs: 12, ColdMs: 10, ColdCPUMs: 10}}}
+	for _, tt := range []struct{ together, want int }{{1, 1}, {4, 4}, {5, 8}} {
+		var all []Arrival
+		for i := range 200 {
+			all = append(all, Arrival{float64(i / tt.together), "a"})
+		}
+		if n, err := EnoughReady(p, 1, all); err != nil || n != tt.want {
+			t.Errorf("%d at once: %d, %v, want %d", tt.together, n, err, tt.want)
+		}
+	}
+	p.Languages[0].WarmCPUMs = 1 // less than the job itself: nothing is to be prewarmed
+	if n, err := EnoughReady(p, 1, []Arrival{{0, "a"}, {1, "a"}}); err != nil || n != 0 {
+		t.Errorf("nothing to prewarm: %d, %v", n, err)
+	}
+}
+
+func TestPrice(t *testing.T) {
+	p := Profile{Cores: 4}
+	near(t, "three hosts of 4 cores and 8 GiB", Price{VCPUHour: 1, GiBHour: 0.5}.PerHour(p, 3), 24, 0)
+	near(t, "three hosts of 4 cores and 2 GiB", Price{VCPUHour: 1, GiBHour: 0.5, GiB: 2}.PerHour(p, 3), 15, 0)
 }
 
 // TestSize: the fewest hosts that do, and no answer where none do.

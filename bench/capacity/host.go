@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// host is one machine: jobs share its cores, and what they leave is for making sandboxes ahead.
+// host is one machine: jobs share its cores, and the CPU time that they leave is for prewarming sandboxes.
 type host struct {
 	profile *Profile
 	works   []work
 	now     float64
 	jobs    []task
-	making  []task // at most one of a language
-	ready   []int  // sandboxes that wait, by language
-	made    int    // all of them
-	wants   [][]float64
-	busy    float64 // core seconds that jobs took
-	spent   float64 // core seconds that making sandboxes took
-	next    float64 // when something ends
-	index   int     // in the heap
+	making  []task      // at most one of a language
+	ready   []int       // prewarmed sandboxes that wait, by language
+	made    int         // all of them
+	recent  [][]float64 // times of the last jobs, by language
+	busy    float64     // core seconds that jobs took
+	spent   float64     // core seconds that prewarming took
+	next    float64     // when something ends
+	index   int         // in the heap
 }
 
 // task is a job, or the making of a sandbox.
@@ -30,10 +30,10 @@ type task struct {
 }
 
 func newHost(p *Profile, works []work) *host {
-	return &host{profile: p, works: works, ready: make([]int, len(works)), wants: make([][]float64, len(works)), next: math.Inf(1)}
+	return &host{profile: p, works: works, ready: make([]int, len(works)), recent: make([][]float64, len(works)), next: math.Inf(1)}
 }
 
-// share gives each of the tasks its part of the cores, all the same but none more than it can use, and returns what is left.
+// share divides the cores evenly among the tasks, none of which gets more than it can use, and returns the rest.
 func share(cores float64, tasks []task, each func(t *task, cores float64)) float64 {
 	given := make([]float64, len(tasks))
 	for open := len(tasks); open > 0; {
@@ -59,13 +59,13 @@ func share(cores float64, tasks []task, each func(t *task, cores float64)) float
 	return max(0, cores)
 }
 
-// shares does so for the jobs, and with what they leave for the making of sandboxes, which is idle work: nsjail.Resources.
+// shares divides the cores among the jobs, and the rest among the sandboxes in the making, which run idle: nsjail.Resources.
 func (h *host) shares(job, making func(t *task, cores float64)) {
 	left := share(float64(h.profile.Cores), h.jobs, job)
 	share(left, h.making, making)
 }
 
-// advance lets the time pass until t.
+// advance moves the clock to t.
 func (h *host) advance(t float64) {
 	passed := t - h.now
 	h.now = t
@@ -81,7 +81,7 @@ func (h *host) advance(t float64) {
 	h.shares(each(&h.busy), each(&h.spent))
 }
 
-// plan works out when something ends next.
+// plan computes when something ends next.
 func (h *host) plan() {
 	h.next = math.Inf(1)
 	each := func(t *task, cores float64) {
@@ -92,13 +92,13 @@ func (h *host) plan() {
 	h.shares(each, each)
 }
 
-// begin starts a job of that size and reports whether it has a sandbox that was made ahead.
+// begin starts a job of that size and reports whether it found a prewarmed sandbox.
 func (h *host) begin(job, language int, size float64) (warm bool) {
 	w := h.works[language]
-	if n := len(h.wants[language]); n > 0 && n == h.profile.Ready {
-		h.wants[language] = h.wants[language][1:]
+	if n := len(h.recent[language]); n > 0 && n == h.profile.Ready {
+		h.recent[language] = h.recent[language][1:]
 	}
-	h.wants[language] = append(h.wants[language], h.now)
+	h.recent[language] = append(h.recent[language], h.now)
 	t := task{job: job, language: language, left: w.cold * size, width: w.width}
 	if warm = h.ready[language] > 0; warm {
 		h.ready[language]--
@@ -110,10 +110,10 @@ func (h *host) begin(job, language int, size float64) (warm bool) {
 	return warm
 }
 
-// dust is what may be left of a task by rounding: less than the clock can tell apart by now.
+// dust is the rounding error of a task's rest: less than the resolution of the clock by now.
 func (h *host) dust() float64 { return 1e-9 + 1e-15*h.now*float64(h.profile.Cores) }
 
-// end takes away what is over, tells of the jobs, and begins to make the next sandboxes.
+// end removes the tasks that have ended, reports the jobs among them, and begins to prewarm the next sandboxes.
 func (h *host) end(over func(job int)) {
 	dust := h.dust()
 	h.jobs = slices.DeleteFunc(h.jobs, func(t task) bool {
@@ -132,26 +132,26 @@ func (h *host) end(over func(job int)) {
 	h.refill()
 }
 
-// readyFor is how long sandboxes are made for a language after a job, in seconds.
+// readyFor is how long a language is prewarmed after its last job, in seconds.
 const readyFor = 60
 
-// refill begins to make sandboxes as daemon/ready does: while a core has no job, one of a language at a time, no more than its part of all and
-// than there were jobs of late.
+// refill begins to prewarm sandboxes as the daemon does: while a core has no job, one of a language at a time, at most the language's
+// part of all and at most as many as it had recent jobs.
 func (h *host) refill() {
 	if len(h.jobs) >= h.profile.Cores || h.profile.Ready == 0 {
 		return
 	}
-	recent := make([]int, len(h.works)) // jobs of late
+	jobs := make([]int, len(h.works)) // recent ones, by language
 	kinds := 0
-	for l, wants := range h.wants {
-		for _, at := range wants {
+	for l, times := range h.recent {
+		for _, at := range times {
 			if h.now-at <= readyFor {
-				recent[l]++
+				jobs[l]++
 			}
 		}
-		kinds += min(1, recent[l])
+		kinds += min(1, jobs[l])
 	}
-	for l, n := range recent {
+	for l, n := range jobs {
 		making := slices.ContainsFunc(h.making, func(t task) bool { return t.language == l })
 		if making || h.works[l].ahead == 0 || h.made+len(h.making) >= h.profile.Ready || h.ready[l] >= min(n, max(1, h.profile.Ready/max(1, kinds))) {
 			continue

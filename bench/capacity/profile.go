@@ -1,5 +1,5 @@
-// Package capacity says how many hosts a load needs and how long its jobs wait: a simulation of hosts that take jobs off one queue,
-// event by event, with what ccee bench profile has measured of one host.
+// Package capacity predicts how many hosts a load needs and how long its jobs wait: a simulation of hosts that take jobs off one queue,
+// event by event, with the figures that ccee bench profile measured on one host.
 package capacity
 
 import (
@@ -11,22 +11,22 @@ import (
 type Profile struct {
 	Cores     int        `json:"cores"`
 	Slots     int        `json:"-"` // jobs at once
-	Ready     int        `json:"-"` // sandboxes that are made ahead, of all languages together
+	Ready     int        `json:"-"` // prewarmed sandboxes, of all languages together
 	Languages []Language `json:"languages"`
 }
 
-// Language is what a job of one language takes.
+// Language is the time and the memory of a job in one language.
 type Language struct {
 	Name      string  `json:"language"`
-	WarmMs    float64 `json:"warmMs"`    // median from request to result of a job alone, in a sandbox that was made ahead
-	WarmP99Ms float64 `json:"warmP99Ms"` // of those 99 % took less
-	WarmCPUMs float64 `json:"warmCpuMs"` // of CPU time for one such job, all that belongs to it: its sandbox was made, too
-	ColdMs    float64 `json:"coldMs"`    // median where the sandbox is made for it
-	ColdCPUMs float64 `json:"coldCpuMs"` // of CPU time for one such job when all cores are busy: cores divided by jobs a second
+	WarmMs    float64 `json:"warmMs"`    // median from request to result of a job alone, in a prewarmed sandbox
+	WarmP99Ms float64 `json:"warmP99Ms"` // 99th percentile of the same
+	WarmCPUMs float64 `json:"warmCpuMs"` // CPU time of one such job, including that for its sandbox
+	ColdMs    float64 `json:"coldMs"`    // median where the sandbox is made on demand
+	ColdCPUMs float64 `json:"coldCpuMs"` // CPU time of one such job when all cores are busy: cores divided by jobs a second
 	MemoryMiB float64 `json:"memoryMiB"` // peak of one job
 }
 
-// Check returns what is wrong with p, if anything is.
+// Check reports figures that no host has.
 func (p Profile) Check() error {
 	if p.Cores < 1 || p.Cores > 4096 || p.Slots < 1 || p.Ready < 0 || len(p.Languages) == 0 {
 		return fmt.Errorf("profile: %d cores, %d slots, %d ready, %d languages: want at least 1 of each, 0 ready, at most 4096 cores", p.Cores, p.Slots, p.Ready, len(p.Languages))
@@ -52,12 +52,12 @@ func (p Profile) find(name string) int {
 	return -1
 }
 
-// work is a Language as the simulation has it: in seconds of CPU time.
+// work is a Language in the units of the simulation: seconds of CPU time.
 type work struct {
-	cold   float64 // of a job whose sandbox is made for it
+	cold   float64 // of a job whose sandbox is made on demand
 	delay  float64 // that such a job waits for the kernel, in seconds
-	warm   float64 // of one whose sandbox was made ahead, from request to result
-	ahead  float64 // that making a sandbox ahead takes
+	warm   float64 // of one with a prewarmed sandbox, from request to result
+	ahead  float64 // of prewarming a sandbox
 	width  float64 // cores that all but a warm job can use at once
 	spread float64 // standard deviation of the logarithm of a job's size
 }

@@ -1,7 +1,7 @@
 package capacity
 
-// EnoughReady returns the smallest number of prewarmed sandboxes a host with which as many jobs find one as with any larger number, to within a
-// hundredth of the jobs.
+// EnoughReady returns the smallest number of prewarmed sandboxes a host with which as many jobs find one as with any larger number, to
+// within a hundredth of the jobs.
 func EnoughReady(p Profile, hosts int, arrivals []Arrival) (int, error) {
 	sizes := []int{0, 1, 2, 4, 8, 16, 32, 64}
 	warm := make([]float64, len(sizes))

@@ -8,13 +8,13 @@ import (
 	"slices"
 )
 
-// Result is what a simulation came to. Times are of all jobs but the first tenth, which find empty hosts.
+// Result is the result of a simulation. Times are of all jobs but the first tenth, which find empty hosts.
 type Result struct {
 	Hosts       int          `json:"hosts"`
 	Jobs        int          `json:"jobs"`
 	Utilisation float64      `json:"utilisation"` // part of the cores' time that jobs take
-	Ahead       float64      `json:"ahead"`       // part that making sandboxes ahead takes, of what jobs leave
-	Warm        float64      `json:"warm"`        // part of the jobs whose sandbox was made ahead
+	Ahead       float64      `json:"ahead"`       // part of the cores' time that prewarming takes
+	Warm        float64      `json:"warm"`        // part of the jobs that found a prewarmed sandbox
 	Wait        Times        `json:"waitMs"`      // until a host had room
 	Time        Times        `json:"timeMs"`      // from request to result
 	ByLanguage  []ByLanguage `json:"languages"`
@@ -34,7 +34,7 @@ type Times struct {
 	P999 float64 `json:"p999"`
 }
 
-// NewTimes takes seconds.
+// NewTimes returns the percentiles of times in seconds.
 func NewTimes(seconds []float64) Times {
 	if len(seconds) == 0 {
 		return Times{}
@@ -44,7 +44,7 @@ func NewTimes(seconds []float64) Times {
 	return Times{at(0.5), at(0.99), at(0.999)}
 }
 
-// fleet are hosts by when something ends on them: a heap.
+// fleet is a heap of hosts, ordered by when something ends on them.
 type fleet []*host
 
 func (f fleet) Len() int           { return len(f) }
@@ -56,7 +56,7 @@ func (f fleet) Swap(i, j int) {
 func (f *fleet) Push(x any) { *f = append(*f, x.(*host)) }
 func (f *fleet) Pop() any   { panic("a host never leaves") }
 
-// simulation is a run of it.
+// simulation is the state of one run.
 type simulation struct {
 	works    []work
 	arrivals []Arrival
@@ -188,7 +188,8 @@ func (s *simulation) result(p Profile) Result {
 // MaxHosts is where Size gives up.
 const MaxHosts = 4096
 
-// Size returns the result with the fewest hosts with which 99 % of the jobs wait no longer than waitMs and take no longer than timeMs, where that is above 0.
+// Size returns the result with the fewest hosts with which 99 % of the jobs wait no longer than waitMs and take no longer than timeMs,
+// where that is above 0.
 func Size(p Profile, arrivals []Arrival, waitMs, timeMs float64) (Result, error) {
 	good := func(r Result) bool { return r.Wait.P99 <= waitMs && (timeMs <= 0 || r.Time.P99 <= timeMs) }
 	lo, hi := 0, 1 // lo are too few

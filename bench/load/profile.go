@@ -20,8 +20,8 @@ const (
 	shortestPause = 200 * time.Millisecond
 )
 
-// Profile measures what hellos in a language take on this host, on which the daemon must serve nobody else: so many jobs alone of each kind, then
-// for that long many at once. progress is told what is measured next.
+// Profile measures what hellos in a language take on this host, on which the daemon must serve nobody else: so many jobs alone of each
+// kind, then for that long many at once. progress is told what is measured next.
 func Profile(ctx context.Context, r Runner, language string, cores, jobs int, during time.Duration, progress func(string)) (capacity.Language, error) {
 	l, spec := capacity.Language{Name: language}, Spec(language, Program(language))
 	progress("alone, in sandboxes made on demand")

@@ -16,8 +16,8 @@ type Replayed struct {
 	Refused int `json:"refused"` // the daemon was busy
 }
 
-// Replay runs hellos at the times of the arrivals, each whether or not the ones before have ended. Times are of all but the first tenth. A job
-// that fails ends it with an error.
+// Replay runs hellos at the times of the arrivals, each whether or not the ones before have ended. Times are of all but the first tenth.
+// A job that fails ends it with an error.
 func Replay(ctx context.Context, on Runner, arrivals []capacity.Arrival) (Replayed, error) {
 	for _, a := range arrivals {
 		if Program(a.Language) == "" {

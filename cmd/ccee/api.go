@@ -67,8 +67,12 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		debug.SetMemoryLimit(apiMemory)
 	}
 	log := newLogger("api", cmd.String("log-level"))
-	gate, err := newGate(ctx, cmd, log)
+	opts, err := apiOptions(cmd)
 	if err != nil {
+		return err
+	}
+	opts.Log = log
+	if opts.Auth, err = newGate(ctx, cmd, log); err != nil {
 		return err
 	}
 	q, err := openQueue(cmd)
@@ -76,41 +80,15 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer q.Close()
-	hooks, err := networks("WEBHOOK_ALLOWED_NETS", cmd.String("webhook-nets"))
-	if err != nil {
-		return err
-	}
-	proxies, err := networks("TRUSTED_PROXIES", cmd.String("trusted-proxies"))
-	if err != nil {
-		return err
-	}
-	model, err := newModel(cmd)
-	if err != nil {
-		return err
-	}
-	n := cmd.Int64
-	tracing, stop, err := newTracing(ctx, cmd)
-	if err != nil {
+	opts.Queue = q
+	var stop func()
+	if opts.Trace, stop, err = newTracing(ctx, cmd); err != nil {
 		return err
 	}
 	defer stop()
-	languages, err := seedLanguages(cmd.String("languages"))
-	if err != nil {
-		return err
-	}
 	old, err := openArchive()
 	if err != nil {
 		return err
-	}
-	opts := api.Options{
-		Queue: q, Auth: gate, Log: log, Trace: tracing, Languages: languages,
-		Origins:   splitList(cmd.String("origins")),
-		RateLimit: n("rate-limit"), SubmitLimit: n("submit-rate-limit"), RedeliverLimit: n("redeliver-rate-limit"), RateWindow: time.Duration(n("rate-window-s")) * time.Second,
-		MaxSourceBytes: int(n("max-source-bytes")), MaxStdinBytes: int(n("max-stdin-bytes")), MaxAttempts: int(n("attempts")), MaxStoredBytes: n("max-stored-bytes"),
-		ListDefault: int(n("list-default")), ListMax: int(n("list-max")), QueueDepthTarget: int(n("queue-depth-target")), BurstMax: n("burst-max"),
-		MetricsWindow: time.Duration(n("metrics-window-s")) * time.Second, FleetCapacity: n("fleet-capacity"),
-		Model: model, ModelName: cmd.String("openai-model"), ModelBudget: int(n("analysis-budget")),
-		Webhooks: webhook.Policy{Nets: hooks, HTTP: cmd.Bool("webhook-http")}, TrustedProxies: proxies,
 	}
 	if old != nil {
 		defer old.Close()
@@ -135,4 +113,31 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	return srv.Serve(ctx, l)
+}
+
+// apiOptions returns what the flags alone decide.
+func apiOptions(cmd *cli.Command) (o api.Options, err error) {
+	n := cmd.Int64
+	o = api.Options{
+		Origins:   splitList(cmd.String("origins")),
+		RateLimit: n("rate-limit"), SubmitLimit: n("submit-rate-limit"), RedeliverLimit: n("redeliver-rate-limit"), RateWindow: time.Duration(n("rate-window-s")) * time.Second,
+		MaxSourceBytes: int(n("max-source-bytes")), MaxStdinBytes: int(n("max-stdin-bytes")), MaxAttempts: int(n("attempts")), MaxStoredBytes: n("max-stored-bytes"),
+		ListDefault: int(n("list-default")), ListMax: int(n("list-max")), QueueDepthTarget: int(n("queue-depth-target")), BurstMax: n("burst-max"),
+		MetricsWindow: time.Duration(n("metrics-window-s")) * time.Second, FleetCapacity: n("fleet-capacity"),
+		ModelName: cmd.String("openai-model"), ModelBudget: int(n("analysis-budget")),
+		Webhooks: webhook.Policy{HTTP: cmd.Bool("webhook-http")},
+	}
+	if o.Webhooks.Nets, err = networks("WEBHOOK_ALLOWED_NETS", cmd.String("webhook-nets")); err != nil {
+		return o, err
+	}
+	if o.TrustedProxies, err = networks("TRUSTED_PROXIES", cmd.String("trusted-proxies")); err != nil {
+		return o, err
+	}
+	model, err := newModel(cmd)
+	if err != nil {
+		return o, err
+	}
+	o.Model = model
+	o.Languages, err = seedLanguages(cmd.String("languages"))
+	return o, err
 }

@@ -43,8 +43,8 @@ func benchSimulateCommand() *cli.Command {
 	}
 }
 
-// maxSimulated is about how many jobs are simulated. Of a larger load only a fraction is, on that fraction of the hosts, which share nothing but
-// the queue: simulating all of it for a shorter time would end before the queue has grown.
+// maxSimulated is about how many jobs are simulated. Of a larger load only a fraction is, on that fraction of the hosts, which share
+// nothing but the queue: simulating all of it for a shorter time would end before the queue has grown.
 const maxSimulated = 200_000
 
 // simulated is the result in JSON.

@@ -147,8 +147,8 @@ func refused(err error) error {
 	return exit{codeOurs, err}
 }
 
-// printEvent writes a piece of output to the stream that the program wrote it to. All output of the compile step goes to stderr: it is about the
-// program, not by it.
+// printEvent writes a piece of output to the stream that the program wrote it to. All output of the compile step goes to stderr: it is
+// about the program, not by it.
 func printEvent(ev job.Event, out, errs io.Writer) error {
 	w := errs
 	if ev.Type == job.EventStdout && ev.Step != "compile" {

@@ -68,3 +68,21 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestPrintEvent: the program's stdout and stderr go where the program wrote them; all that a compiler writes goes to stderr.
+func TestPrintEvent(t *testing.T) {
+	var out, errs bytes.Buffer
+	for _, ev := range []job.Event{
+		{Type: job.EventStdout, Step: "compile", Data: []byte("1")},
+		{Type: job.EventStderr, Step: "compile", Data: []byte("2")},
+		{Type: job.EventStdout, Step: "run", Data: []byte("3")},
+		{Type: job.EventStderr, Step: "run", Data: []byte("4")},
+	} {
+		if err := printEvent(ev, &out, &errs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out.String() != "3" || errs.String() != "124" {
+		t.Errorf("stdout %q, stderr %q, want 3 and 124", out.String(), errs.String())
+	}
+}

@@ -1,5 +1,5 @@
-// Package patience says how long tests wait for what must come, and fails them with a message when it doesn't: a test that hangs
-// takes the rest of its package along. Only tests import it.
+// Package patience has tests wait for events, and fails them with a message when an event does not come: a test that hangs
+// takes down the rest of its package. Only tests import it.
 package patience
 
 import (
@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Slowness is how many times slower than the machine that the time limits of tests are for this one is: what SANDBOX_SLOWNESS says, as
-// .ci/cost measured it, or 1.
+// Slowness returns how many times slower this machine is than the one that the time limits of tests are for: SANDBOX_SLOWNESS, which
+// .ci/cost measured, or 1.
 func Slowness() int64 {
 	text := os.Getenv("SANDBOX_SLOWNESS")
 	if text == "" {
@@ -25,13 +25,13 @@ func Slowness() int64 {
 	return n
 }
 
-// Long is so long that nothing but a fault makes a test wait until it is over.
+// Long returns a time after which only a fault can explain that an event has not come.
 func Long() time.Duration { return time.Duration(Slowness()) * time.Minute }
 
-// Context is the test's, and ends after Long.
+// Context returns the test's context, which also ends after Long.
 func Context(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), Long(), fmt.Errorf("nothing came within %v", Long()))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), Long(), fmt.Errorf("no event within %v", Long()))
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -58,7 +58,7 @@ func Receive[T any](t testing.TB, from <-chan T, what string) T {
 	return v
 }
 
-// Until asks again and again until the answer is true; state is for the message.
+// Until asks again and again until holds is true; state is for the message.
 func Until(t testing.TB, what string, holds func() (ok bool, state string)) {
 	t.Helper()
 	tick, until := time.NewTicker(5*time.Millisecond), time.Now().Add(Long())

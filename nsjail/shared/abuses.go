@@ -2,15 +2,15 @@ package shared
 
 import "strconv"
 
-// Abuse is one way to get at something that the host has once.
+// Abuse is one way to load something that the host has only once.
 type Abuse struct {
 	Name      string // "nested epoll", as in the C tables
 	Processes int    // that do it at the same time
 	Object    string // that the host has once
-	Bound     string // what keeps it from harm, and so where to look when it doesn't
+	Bound     string // what should prevent harm: where to look when there is some
 }
 
-// Control uses CPU time and nothing else.
+// control uses CPU time and nothing else.
 const control = "burn"
 
 const (
@@ -87,10 +87,10 @@ var Abuses = []Abuse{
 	{"pipes", many, "free pages", "memoryBytes; sysctl fs.pipe-user-pages-soft"},
 }
 
-// args are the arguments with which this binary, executed in a sandbox, does it; see escape.Args.
+// args returns the arguments with which this binary runs an abuse in a sandbox; see escape.Args.
 func args(program, name string, processes int) []string {
 	return []string{program, "sandbox-abuse", name, strconv.Itoa(processes)}
 }
 
-// Nothing are the arguments with which it ends at once: what a start costs.
+// Nothing returns the arguments with which it ends at once, to time a start.
 func Nothing(program string) []string { return args(program, "nothing", 0) }

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canary does what a daemon and Redis do, each thing in a thread of its own.
+// canary does the work of a daemon and of Redis, each kind in a goroutine of its own.
 type canary struct {
 	does []act
 	file *os.File // that is written
@@ -31,11 +31,11 @@ type act struct {
 
 const (
 	diskFile  = "disk"
-	diskBytes = 16 << 20 // of diskFile; the abuses know it too
+	diskBytes = 16 << 20 // of diskFile; the C files have the same number
 	block     = 4096
 )
 
-// newCanary makes one whose files are in dir.
+// newCanary returns a canary whose files are in dir.
 func newCanary(dir string, start func(context.Context) error) (_ *canary, err error) {
 	c := &canary{}
 	defer func() {
@@ -77,7 +77,7 @@ func (c *canary) close() {
 	}
 }
 
-// watch does everything again and again for a while and returns how long each thing took each time, by what.
+// watch does everything again and again for a while and returns the times of each kind, by name.
 func (c *canary) watch(ctx context.Context, d time.Duration) (map[string][]time.Duration, error) {
 	const pause = time.Millisecond // between two of a kind: the canary is not an abuse
 	end := time.Now().Add(d)
@@ -154,7 +154,7 @@ func passDescriptor(context.Context) error {
 	return err
 }
 
-// flush is what an append-only file costs.
+// flush does what Redis does with its append-only file.
 func (c *canary) flush(context.Context) error {
 	if _, err := c.file.WriteAt(make([]byte, block), 0); err != nil {
 		return err

@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// Factor is how much longer one thing took the canary beside an abuse than beside the control. Each time is the median of the windows: what
-// the host does otherwise for a moment changes few of them.
+// Factor is how much longer one thing took the canary beside an abuse than beside the control. Each time is the median of the windows,
+// which a short load on the host does not change.
 type Factor struct {
 	What        string // "start a sandbox"
 	Median, P99 time.Duration
 	// Of the same beside the control.
 	ControlMedian, ControlP99 time.Duration
+	Harms                     bool // the canary was delayed more than a user of as much CPU time may delay it
 }
 
 // Bounds are the factors above which an abuse does harm.
@@ -45,9 +46,35 @@ func newWindow(times []time.Duration) window {
 	return window{percentile(times, 50), percentile(times, 99)}
 }
 
-// newFactor compares what was measured; there is nothing to compare if either is empty.
-func newFactor(what string, abuse, control []window) Factor {
-	return Factor{what, middle(abuse, window.m), middle(abuse, window.p), middle(control, window.m), middle(control, window.p)}
+// newFactor compares windows that were measured in pairs; there is nothing to compare if there are none. An abuse does harm if the
+// medians of all windows show it and most pairs alone do: a disk or a CPU that something else keeps busy for some seconds makes a few
+// pairs unequal.
+func newFactor(what string, abuse, control []window, b Bounds) Factor {
+	f := Factor{What: what, Median: middle(abuse, window.m), P99: middle(abuse, window.p), ControlMedian: middle(control, window.m), ControlP99: middle(control, window.p)}
+	f.Harms = b.median(f.Median, f.ControlMedian) && mostPairs(abuse, control, window.m, b.median) ||
+		b.p99(f.P99, f.ControlP99) && mostPairs(abuse, control, window.p, b.p99)
+	return f
+}
+
+// median reports whether a median beside an abuse is too long.
+func (b Bounds) median(abuse, control time.Duration) bool {
+	return ratio(abuse, control) > b.Median && abuse-control > leastMedian
+}
+
+// p99 is median for a p99.
+func (b Bounds) p99(abuse, control time.Duration) bool {
+	return ratio(abuse, control) > b.P99 && abuse-control > leastP99
+}
+
+// mostPairs reports whether three of four pairs of windows are beyond a bound.
+func mostPairs(abuse, control []window, of func(window) time.Duration, beyond func(abuse, control time.Duration) bool) bool {
+	n := 0
+	for i := range abuse {
+		if i < len(control) && beyond(of(abuse[i]), of(control[i])) {
+			n++
+		}
+	}
+	return 4*n >= 3*len(abuse)
 }
 
 func (w window) m() time.Duration { return w.median }
@@ -82,9 +109,4 @@ func ratio(a, b time.Duration) float64 {
 		return 1
 	}
 	return float64(a) / float64(b)
-}
-
-// Harms reports whether the canary was delayed more than a user of as much CPU time may delay it.
-func (f Factor) Harms(b Bounds) bool {
-	return f.MedianRatio() > b.Median && f.Median-f.ControlMedian > leastMedian || f.P99Ratio() > b.P99 && f.P99-f.ControlP99 > leastP99
 }

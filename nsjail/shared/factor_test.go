@@ -62,8 +62,8 @@ func TestHarms(t *testing.T) {
 		{"nested epolls at a daemon that has them", 45 * ms, 8 * ms, 1536 * ms, 70 * ms, true},
 		{"reads past the cache, and the append-only file", 4 * ms, 4 * ms, 128 * ms, 9 * ms, true},
 	} {
-		f := Factor{"x", tt.median, tt.p99, tt.controlMedian, tt.controlP99}
-		if f.Harms(DefaultBounds()) != tt.want {
+		f := newFactor("x", []window{{tt.median, tt.p99}}, []window{{tt.controlMedian, tt.controlP99}}, DefaultBounds())
+		if f.Harms != tt.want {
 			t.Errorf("%s: harms %v, want %v: %+v", tt.name, !tt.want, tt.want, f)
 		}
 	}
@@ -71,9 +71,9 @@ func TestHarms(t *testing.T) {
 
 // TestWorst: one that harms comes before a larger ratio that doesn't.
 func TestWorst(t *testing.T) {
-	small := Factor{"small", 90 * time.Microsecond, 90 * time.Microsecond, time.Microsecond, time.Microsecond}
-	harm := Factor{"harm", 40 * ms, 40 * ms, 10 * ms, 40 * ms}
-	more := Factor{"more", 50 * ms, 40 * ms, 10 * ms, 40 * ms}
+	small := Factor{"small", 90 * time.Microsecond, 90 * time.Microsecond, time.Microsecond, time.Microsecond, false}
+	harm := Factor{"harm", 40 * ms, 40 * ms, 10 * ms, 40 * ms, true}
+	more := Factor{"more", 50 * ms, 40 * ms, 10 * ms, 40 * ms, true}
 	for _, tt := range []struct {
 		factors []Factor
 		want    string
@@ -85,7 +85,7 @@ func TestWorst(t *testing.T) {
 		{[]Factor{harm, small}, "harm", true},
 		{[]Factor{harm, more, small}, "more", true},
 	} {
-		o := Outcome{Factors: tt.factors, Bounds: DefaultBounds()}
+		o := Outcome{Factors: tt.factors}
 		if got := o.Worst().What; got != tt.want || o.Harms() != tt.harms {
 			t.Errorf("of %+v %q, harms %v; want %q, %v", tt.factors, got, o.Harms(), tt.want, tt.harms)
 		}
@@ -94,8 +94,10 @@ func TestWorst(t *testing.T) {
 
 // TestBounds: tighter bounds find what the default ones tolerate; those under which the control would do harm are refused.
 func TestBounds(t *testing.T) {
-	f := Factor{"x", 20 * ms, 40 * ms, 10 * ms, 20 * ms}
-	if f.Harms(DefaultBounds()) || !f.Harms(Bounds{1.5, 5}) || !f.Harms(Bounds{3, 1.5}) {
+	harms := func(b Bounds) bool {
+		return newFactor("x", []window{{20 * ms, 40 * ms}}, []window{{10 * ms, 20 * ms}}, b).Harms
+	}
+	if harms(DefaultBounds()) || !harms(Bounds{1.5, 5}) || !harms(Bounds{3, 1.5}) {
 		t.Error("twice the time is harm from 1.5 on, and not by default")
 	}
 	for _, b := range []Bounds{{}, {3, 1}, {1, 5}, {-3, 5}, {math.NaN(), 5}, {3, 1001}} {
@@ -125,7 +127,9 @@ func TestDecide(t *testing.T) {
 		{"a host that becomes busy", func(n int) time.Duration { return time.Duration(3+n*n) * ms }, func(n int) time.Duration { return time.Duration(2+n*n) * ms }, false, rounds},
 		{"harm on a quiet host", func(int) time.Duration { return 60 * ms }, quiet, true, tries * rounds},
 		{"harm on a busy host", func(n int) time.Duration { return time.Duration(600+n*37%90) * ms }, func(n int) time.Duration { return time.Duration(20+n*53%90) * ms }, true, tries * rounds},
-		{"harm in most windows", func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%3 != 2] }, quiet, true, tries * rounds},
+		{"harm in most windows", func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%5 != 4] }, quiet, true, tries * rounds},
+		{"a disk that is busy for seconds, more often beside the abuse", func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%3 != 2] },
+			func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%3 == 2] }, false, 2 * rounds},
 	} {
 		n := map[bool]int{}
 		o, err := decide(Abuse{Name: "x"}, DefaultBounds(), func(abuse bool) (map[string][]time.Duration, string, error) {

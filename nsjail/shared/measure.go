@@ -33,17 +33,16 @@ type Outcome struct {
 	Abuse
 	Refused string   // "EPERM": then nothing was measured
 	Factors []Factor // of all that the canary does
-	Bounds  Bounds   // of the host
 }
 
 // Harms reports whether others were delayed.
-func (o Outcome) Harms() bool { return o.Worst().Harms(o.Bounds) }
+func (o Outcome) Harms() bool { return o.Worst().Harms }
 
 // Worst returns the most telling factor: one that does harm, and of these the largest.
 func (o Outcome) Worst() (worst Factor) {
 	for _, f := range o.Factors {
-		if f.Harms(o.Bounds) != worst.Harms(o.Bounds) {
-			if f.Harms(o.Bounds) {
+		if f.Harms != worst.Harms {
+			if f.Harms {
 				worst = f
 			}
 		} else if max(f.MedianRatio(), f.P99Ratio()) > max(worst.MedianRatio(), worst.P99Ratio()) || worst.What == "" {
@@ -63,8 +62,8 @@ func MakeDisk(root string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// A round is two windows, one beside the control and one beside the abuse, so that whatever else the host does meets both. After so many rounds,
-// an abuse that seems to do harm is measured for as many again, and does harm only if all windows together show it.
+// A round is two windows, one beside the control and one beside the abuse, so that whatever else the host does meets both. After so many
+// rounds, an abuse that seems to do harm is measured for as many again, and does harm only if all windows together show it.
 const (
 	rounds = 5
 	tries  = 3
@@ -91,7 +90,7 @@ func Try(ctx context.Context, h Host, a Abuse) (o Outcome, err error) {
 // decide measures windows until the outcome is clear. watch returns the times of one window by what the canary does, or why the program
 // can't run.
 func decide(a Abuse, b Bounds, watch func(abuse bool) (map[string][]time.Duration, string, error)) (Outcome, error) {
-	o := Outcome{Abuse: a, Bounds: b}
+	o := Outcome{Abuse: a}
 	seen := map[bool]map[string][]window{false: {}, true: {}}
 	for round := range tries * rounds {
 		for _, abuse := range []bool{round%2 == 1, round%2 == 0} { // in turns, so that a load that grows or falls favours neither
@@ -112,7 +111,7 @@ func decide(a Abuse, b Bounds, watch func(abuse bool) (map[string][]time.Duratio
 		}
 		o.Factors = nil
 		for _, what := range slices.Sorted(maps.Keys(seen[false])) {
-			o.Factors = append(o.Factors, newFactor(what, seen[true][what], seen[false][what]))
+			o.Factors = append(o.Factors, newFactor(what, seen[true][what], seen[false][what], b))
 		}
 		if !o.Harms() {
 			break

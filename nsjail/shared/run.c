@@ -1,4 +1,4 @@
-/* Runs one abuse: PROGRAM sandbox-abuse NAME PROCESSES. It says "ready" when it goes on, and goes on for ever; "nothing" ends at once. */
+/* Runs one abuse: PROGRAM sandbox-abuse NAME PROCESSES. It prints "ready" when the abuse works, and repeats it for ever; "nothing" ends at once. */
 #define _GNU_SOURCE
 #include "abuse.h"
 
@@ -40,7 +40,7 @@ static void say(const char *word, int error)
 
 static void run(const struct abuse *a, int processes)
 {
-	int gate[2]; /* the others begin when it was said, lest what they write comes before that */
+	int gate[2]; /* the others begin after "ready", lest their output comes before it */
 	char none;
 	if ((a->prepare && a->prepare() < 0) || pipe(gate) < 0) {
 		say("refused: ", errno);
