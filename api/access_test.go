@@ -22,15 +22,15 @@ func TestBadTokensLockNobodyOut(t *testing.T) {
 		t.Fatal(a.raw)
 	}
 	now := time.Now()
-	s.server.strangers.now = func() time.Time { return now } // all in one window
+	s.server.authFailures.now = func() time.Time { return now } // all in one window
 	signed := strings.Split(token.Get("Authorization"), ".")
 	refused := map[int]int{}
-	for i := range strangerLimit + 100 {
+	for i := range failureLimit + 100 {
 		bad := []string{"Bearer junk", "Bearer " + strings.Repeat("A", 5000), signed[0] + "." + signed[1] + "." + strings.Repeat("A", 86)}[i%3]
 		refused[s.do("GET", "/v1/quotas", "", http.Header{"X-Api-Key": nil, "Authorization": {bad}}).status]++
 	}
-	if refused[401] != strangerLimit || refused[429] != 100 {
-		t.Errorf("bad tokens: %v, want %d times 401 and 100 times 429", refused, strangerLimit)
+	if refused[401] != failureLimit || refused[429] != 100 {
+		t.Errorf("bad tokens: %v, want %d times 401 and 100 times 429", refused, failureLimit)
 	}
 	if a := s.do("GET", "/v1/quotas", "", token); a.status != 200 {
 		t.Errorf("a token that was good before: %d %s", a.status, a.raw)

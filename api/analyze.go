@@ -14,7 +14,7 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// maxModelCalls is how many calls of the model are on their way at once; what is beyond gets the heuristic answer.
+// maxModelCalls bounds the calls of the model in flight; requests beyond it get the heuristic answer.
 const maxModelCalls = 16
 
 // analyzed is the answer of POST /v1/jobs/:jobId/analyze.
@@ -27,7 +27,7 @@ type analyzed struct {
 	Analysis    analysis.Analysis `json:"analysis"`
 }
 
-// analyzeJob says in words what became of a job, and stores that with it: POST /v1/jobs/:jobId/analyze.
+// analyzeJob explains the end of a job in words and stores the explanation with it: POST /v1/jobs/:jobId/analyze.
 func (s *Server) analyzeJob(c *call) {
 	id, ok := c.jobID()
 	if !ok {
@@ -41,12 +41,12 @@ func (s *Server) analyzeJob(c *call) {
 	ctx, cancel := c.redis()
 	source, err := s.opts.Queue.Source(ctx, c.who.Tenant, id)
 	cancel()
-	source, err = orArchived(s, source, err, func(a Archive) (string, error) { return wholeArchived(c, a, id, a.Source) })
+	source, err = orArchived(s, source, err, func(a Archive) (string, error) { return loadArchived(c, a, id, a.Source) })
 	if err != nil {
 		c.showJob(rec, err, nil)
 		return
 	}
-	said, provider, reason := s.say(c, analysis.Input{
+	said, provider, reason := s.explain(c, analysis.Input{
 		Status: view.Status(rec), Language: rec.Language, Source: source, TimeoutMs: rec.Request.TimeoutMs, MemoryMb: rec.Request.MemoryMb,
 		CPUMillicores: rec.Request.CPUMillicores, Result: rec.Result, Error: rec.Error,
 	})
@@ -79,12 +79,12 @@ func clip(s string, n int) string {
 	return s
 }
 
-// say has the model speak, or else the rules; reason says why not the model.
-func (s *Server) say(c *call, in analysis.Input) (said analysis.Analysis, provider, reason string) {
+// explain asks the model, or else the rules; reason says why it was not the model.
+func (s *Server) explain(c *call, in analysis.Input) (said analysis.Analysis, provider, reason string) {
 	if s.opts.Model == nil {
 		return analysis.Heuristic(in), "heuristic", "ai_provider_disabled"
 	}
-	said, err := s.ask(c, in)
+	said, err := s.askModel(c, in)
 	if err == nil {
 		return said, "openai", ""
 	}
@@ -92,18 +92,18 @@ func (s *Server) say(c *call, in analysis.Input) (said analysis.Analysis, provid
 	if !errors.As(err, &f) {
 		f = &analysis.Failure{Reason: "openai_unknown_failure", Err: err}
 	}
-	c.log.Warn().Err(err).Str("traceId", c.trace).Str("tenantId", c.who.Tenant).Msg("the model was not asked, or said nothing of use")
+	c.log.Warn().Err(err).Str("traceId", c.trace).Str("tenantId", c.who.Tenant).Msg("the model was not asked, or its answer is of no use")
 	return analysis.Heuristic(in), "heuristic", f.Reason
 }
 
 // The reasons for which the model is not asked.
 var (
-	errBusy   = &analysis.Failure{Reason: "openai_busy", Err: errors.New("too many calls are on their way")}
+	errBusy   = &analysis.Failure{Reason: "openai_busy", Err: errors.New("too many calls are in flight")}
 	errBudget = &analysis.Failure{Reason: "budget_exhausted", Err: errors.New("the tenant has used up its calls of this day")}
 )
 
-// ask has the model speak within the tenant's budget; what it said before to the same is not asked again.
-func (s *Server) ask(c *call, in analysis.Input) (said analysis.Analysis, err error) {
+// askModel asks the model within the tenant's budget. Its earlier answer to the same prompt is used again.
+func (s *Server) askModel(c *call, in analysis.Input) (said analysis.Analysis, err error) {
 	prompt := s.opts.Model.Prompt(in)
 	hash := sha256.Sum256([]byte(s.opts.ModelName + "\n" + prompt))
 	sum := hex.EncodeToString(hash[:])

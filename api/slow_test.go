@@ -94,8 +94,8 @@ func TestSlowBodiesOfOneTenant(t *testing.T) {
 		"chunked":             {"/executions", names[:1], 60, true, 600_000, tenantBodies / 4},
 		"batch":               {"/v1/batch", names[:1], 60, true, 600_000, tenantBodies / 4},
 		"many tenants":        {"/v1/jobs", names[:40], 5, false, 600_000, tenantBodies},
-		"strangers":           {"/v1/jobs", []string{""}, 60, false, 600_000, strangerBodies / 4},
-		"no operators":        {"/v1/admin/simulate/burst", names[:1], 60, true, 600_000, strangerBodies / 4},
+		"strangers":           {"/v1/jobs", []string{""}, 60, false, 600_000, anonymousBodies / 4},
+		"no operators":        {"/v1/admin/simulate/burst", names[:1], 60, true, 600_000, anonymousBodies / 4},
 		"a body nobody reads": {"/v1/jobs/x/analyze", names[:1], 60, false, 600_000, tenantBodies / 4},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,8 +106,8 @@ func TestSlowBodiesOfOneTenant(t *testing.T) {
 			s.server.patience = time.Hour
 			url := openOn(t, s)
 			budget := s.server.bodies
-			if tt.held == strangerBodies/4 {
-				budget = s.server.strangerBodies
+			if tt.held == anonymousBodies/4 {
+				budget = s.server.anonymousBodies
 			}
 			held := budget.taken
 			for _, key := range tt.slow {
@@ -171,7 +171,7 @@ func TestSlowBodiesEnd(t *testing.T) {
 func TestPace(t *testing.T) {
 	start := time.Unix(0, 0)
 	for n, want := range map[int64]time.Duration{0: 5 * time.Second, 64 << 10: 6 * time.Second, 640 << 10: 15 * time.Second, 1 << 30: 20 * time.Second} {
-		if got := paceEnd(start, n, readTimeout).Sub(start); got != want {
+		if got := paceDeadline(start, n, readTimeout).Sub(start); got != want {
 			t.Errorf("%d bytes must have come after %v, want %v", n, got, want)
 		}
 	}

@@ -265,9 +265,9 @@ func (r *ready) close() {
 // jobs ask for.
 func (p plan) usual() bool {
 	for _, s := range p.steps {
-		def := job.Limits{}.InForce(p.lang.DefaultRun, job.DefaultRun)
+		def := job.Limits{}.Effective(p.lang.DefaultRun, job.DefaultRun)
 		if s.name == "compile" {
-			def = job.Limits{}.InForce(p.lang.DefaultCompile, job.DefaultCompile)
+			def = job.Limits{}.Effective(p.lang.DefaultCompile, job.DefaultCompile)
 		}
 		l := s.limits
 		if l.TmpBytes != def.TmpBytes || l.TmpInodes != def.TmpInodes || l.WorkspaceBytes != def.WorkspaceBytes || l.WorkspaceInodes != def.WorkspaceInodes {

@@ -58,7 +58,7 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job
 			return job.Result{}, stopped(ctx, fmt.Errorf("%s step: %w", s.name, err))
 		}
 		done = append(done, got)
-		cut = got.Verdict == job.WasCancelled
+		cut = got.Verdict == job.VerdictCancelled
 		if !got.OK() {
 			break
 		}

@@ -41,7 +41,7 @@ func (r *Runner) runTests(ctx context.Context, spec *job.Spec, p plan, root stri
 	}()
 	res, err := s.run(ctx)
 	// What a shutdown cut short has no outcome: it is to be run again elsewhere.
-	if err == nil && res.Status == job.Cancelled && errors.Is(context.Cause(ctx), errShutdown) {
+	if err == nil && res.Status == job.StatusCancelled && errors.Is(context.Cause(ctx), errShutdown) {
 		err = errShutdown
 	}
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *sitting) run(ctx context.Context) (job.Result, error) {
 		step.Name = "checker"
 		steps = append(steps, *step)
 	}
-	res := jobResult(steps, s.program.lang.Image, time.Since(s.ev.began), step.Verdict == job.WasCancelled)
+	res := jobResult(steps, s.program.lang.Image, time.Since(s.ev.began), step.Verdict == job.VerdictCancelled)
 	if step.Name == "checker" && res.Status == job.Failed {
 		res.Verdict = job.CheckerFailed
 	}
@@ -162,7 +162,7 @@ func (s *sitting) runAll(ctx context.Context, steps []job.Step) (job.Result, err
 			return job.Result{}, err
 		}
 		done = append(done, got)
-		if cut = got.Verdict == job.WasCancelled; cut {
+		if cut = got.Verdict == job.VerdictCancelled; cut {
 			break
 		}
 		s.ev.send(job.Event{Type: job.EventTest, Test: i + 1, Verdict: got.Verdict, Data: []byte(got.Message)})
@@ -176,7 +176,7 @@ func (s *sitting) runAll(ctx context.Context, steps []job.Step) (job.Result, err
 	}
 	switch {
 	case cut:
-		res.Status, res.Verdict = job.Cancelled, job.WasCancelled
+		res.Status, res.Verdict = job.StatusCancelled, job.VerdictCancelled
 	case first != nil:
 		res.Status, res.Verdict, res.ExitCode, res.Signal = job.Failed, first.Verdict, first.Run.ExitCode, first.Run.Signal
 	default:
@@ -247,8 +247,8 @@ func (s *sitting) check(ctx context.Context, t *test, output []byte, res *job.Te
 		res.Verdict = job.Accepted
 	case got.Verdict == job.Exited && got.ExitCode != nil && (*got.ExitCode == 1 || *got.ExitCode == 2):
 		res.Verdict = job.WrongAnswer
-	case got.Verdict == job.WasCancelled:
-		res.Verdict = job.WasCancelled
+	case got.Verdict == job.VerdictCancelled:
+		res.Verdict = job.VerdictCancelled
 	default:
 		res.Verdict, res.Checker = job.CheckerFailed, &got
 	}

@@ -95,7 +95,7 @@ func newTest(spec *job.Spec, i int, p plan, kept int) (test, error) {
 		return t, err
 	}
 	as := job.Spec{Env: spec.Env, Stdin: t.Stdin, Args: append(append([]string{}, spec.Args...), t.Args...)}
-	t.step = p.run(&as, t.Run.Fill(spec.Run).InForce(p.lang.DefaultRun, job.DefaultRun))
+	t.step = p.run(&as, t.Run.Fill(spec.Run).Effective(p.lang.DefaultRun, job.DefaultRun))
 	t.step.test = i + 1
 	l := &t.step.limits
 	t.kept = min(kept, int(l.OutputBytes))

@@ -41,18 +41,18 @@ func decide(res job.Result, err, stopped error, began bool) verdict {
 	if errors.Is(stopped, queue.ErrLeaseLost) {
 		return verdict{do: nothing}
 	}
-	if err == nil && res.Status != job.Cancelled && res.Verdict != job.Internal {
+	if err == nil && res.Status != job.StatusCancelled && res.Verdict != job.Internal {
 		return verdict{do: complete, result: res} // it ended by itself, whatever was asked meanwhile
 	}
 	switch {
 	case errors.Is(stopped, queue.ErrCancelRequested):
-		if err != nil || res.Status != job.Cancelled {
-			res = job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}
+		if err != nil || res.Status != job.StatusCancelled {
+			res = job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}
 		}
 		return verdict{do: complete, result: res}
 	case stopped != nil:
 		return verdict{do: release, fault: queue.Fault{Cause: stopped.Error()}}
-	case err == nil && res.Status == job.Cancelled: // not at our wish: the daemon is stopping
+	case err == nil && res.Status == job.StatusCancelled: // not at our wish: the daemon is stopping
 		return verdict{do: release, fault: queue.Fault{Cause: "the backend stopped the job, and nobody had asked for it"}, doubt: true}
 	case err == nil:
 		return verdict{do: retry, fault: queue.Fault{Message: sayInternal, Cause: cause(res)}}
