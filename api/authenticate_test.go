@@ -184,6 +184,10 @@ func TestStrangersAreLimited(t *testing.T) {
 	}
 	good := auth.Principal{Tenant: s.tenant, Scopes: auth.Scopes{auth.Read}}
 	ask(answering{who: good, promising: true}, 200)
+	ask(answering{err: &auth.Refusal{Reason: auth.InvalidJWT}, promising: true}, 429)
+	if addr := s.server.clientAddr(&http.Request{RemoteAddr: "192.0.2.1:1"}); s.server.authFailures.spent[addr] <= 0 {
+		t.Error("verifying a bad token took no time of the address")
+	}
 	s.server.authFailures.spend(s.server.clientAddr(&http.Request{RemoteAddr: "192.0.2.1:1"}), verifyTime)
 	ask(answering{who: good, promising: true}, 429)
 	ask(answering{who: good, promising: true, proven: true}, 200)

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -174,5 +176,38 @@ func TestPace(t *testing.T) {
 		if got := paceDeadline(start, n, readTimeout).Sub(start); got != want {
 			t.Errorf("%d bytes must have come after %v, want %v", n, got, want)
 		}
+	}
+}
+
+// deadlines is the connection of a request, which notes until when may be read from it.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.read = append(d.read, t)
+	return nil
+}
+
+// Before each read of a body its connection gets the deadline of the pace, long before the server's own, and at the end none.
+func TestBodiesAreRead(t *testing.T) {
+	s := newStack(t, nil)
+	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	r := httptest.NewRequest("POST", "/v1/jobs", iotest.OneByteReader(strings.NewReader(helloPython)))
+	r.Header = http.Header{"Content-Type": {"application/json"}, "X-Api-Key": {testKey}}
+	r.ContentLength = int64(len(helloPython))
+	began := time.Now()
+	s.server.ServeHTTP(d, r)
+	if d.Code != http.StatusAccepted || len(d.read) < len(helloPython) {
+		t.Fatalf("%d %s, with %d deadlines", d.Code, d.Body, len(d.read))
+	}
+	for i, at := range d.read[:len(helloPython)] {
+		if wait := at.Sub(began); wait < paceGrace || wait > paceGrace+time.Since(began)+time.Second {
+			t.Errorf("read %d may wait until %v after the start, want %v", i, wait, paceGrace)
+		}
+	}
+	if last := d.read[len(d.read)-1]; !last.IsZero() {
+		t.Errorf("the deadline at the end is %v, want none", last)
 	}
 }
