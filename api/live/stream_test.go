@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/ccee-dev/ccee/e2e/patience"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -65,7 +66,7 @@ func run(t *testing.T, s *source, change func(*Stream)) string {
 	if status := st.Begin(w, r); status != 200 {
 		t.Errorf("status %d", status)
 	}
-	st.Run(t.Context(), queue.Record{Status: queue.Queued}, func() { s.released++ })
+	st.Run(patience.Context(t), queue.Record{Status: queue.Queued}, func() { s.released++ })
 	return w.Body.String()
 }
 
