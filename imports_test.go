@@ -62,7 +62,7 @@ var hasHome = map[string][]string{
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
 	"github.com/getkin/kin-openapi":          {"api", "api/contract"}, // tests only: holds the server to openapi.yaml
-	"go.yaml.in/yaml":                        {"api"}, // /openapi.json is made of openapi.yaml; the standard library reads no YAML
+	"go.yaml.in/yaml":                        {"api"},                 // /openapi.json is made of openapi.yaml; the standard library reads no YAML
 	"github.com/google/go-containerregistry": {"rootfs"},
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
