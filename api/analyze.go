@@ -14,7 +14,7 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// maxModelCalls is how many calls of the model are on their way at once; what is beyond gets the heuristic answer.
+// maxModelCalls bounds the calls of the model in flight; requests beyond it get the heuristic answer.
 const maxModelCalls = 16
 
 // analyzed is the answer of POST /v1/jobs/:jobId/analyze.
@@ -27,7 +27,7 @@ type analyzed struct {
 	Analysis    analysis.Analysis `json:"analysis"`
 }
 
-// analyzeJob says in words what became of a job, and stores that with it: POST /v1/jobs/:jobId/analyze.
+// analyzeJob explains the end of a job in words and stores the explanation with it: POST /v1/jobs/:jobId/analyze.
 func (s *Server) analyzeJob(c *call) {
 	id, ok := c.jobID()
 	if !ok {
@@ -38,37 +38,48 @@ func (s *Server) analyzeJob(c *call) {
 		c.showJob(rec, err, nil)
 		return
 	}
-	ctx, cancel := c.redis()
-	source, err := s.opts.Queue.Source(ctx, c.who.Tenant, id)
-	cancel()
-	source, err = orArchived(s, source, err, func(a Archive) (string, error) { return wholeArchived(c, a, id, a.Source) })
+	source, err := s.source(c, id)
 	if err != nil {
 		c.showJob(rec, err, nil)
 		return
 	}
-	said, provider, reason := s.say(c, analysis.Input{
+	answer, reason := s.explain(c, analysis.Input{
 		Status: view.Status(rec), Language: rec.Language, Source: source, TimeoutMs: rec.Request.TimeoutMs, MemoryMb: rec.Request.MemoryMb,
 		CPUMillicores: rec.Request.CPUMillicores, Result: rec.Result, Error: rec.Error,
 	})
-	said.GeneratedAt = time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
-	b, err := json.Marshal(said)
-	if err != nil {
-		panic(err)
-	}
-	ctx, cancel = c.redis()
-	defer cancel()
-	verbal := queue.Analysis{Report: b, Provider: provider, FallbackReason: reason, UpdatedAt: time.Now()}
-	noted := map[string]any{"traceId": c.trace, "provider": provider, "confidence": said.Confidence, "summary": clip(said.Summary, 120), "fallbackReason": reason}
-	err = s.opts.Queue.SetAnalysis(ctx, c.who.Tenant, id, verbal, noted)
-	_, err = orArchived(s, struct{}{}, err, func(a Archive) (struct{}, error) {
-		s.audit(c, "job_analyzed", id, noted)
-		return struct{}{}, a.SetAnalysis(c.r.Context(), c.who.Tenant, id, verbal)
-	})
-	if err != nil {
+	answer.JobID, answer.ExecutionID, answer.TraceID, answer.Status = id, id, c.trace, view.Status(rec)
+	if err := s.keepAnalysis(c, answer, reason); err != nil {
 		c.showJob(rec, err, nil)
 		return
 	}
-	c.json(http.StatusOK, analyzed{JobID: id, ExecutionID: id, TraceID: c.trace, Status: view.Status(rec), Provider: provider, Analysis: said})
+	c.json(http.StatusOK, answer)
+}
+
+// source returns the source of a job, from Redis or from the archive.
+func (s *Server) source(c *call, id string) (string, error) {
+	ctx, cancel := c.redis()
+	defer cancel()
+	source, err := s.opts.Queue.Source(ctx, c.who.Tenant, id)
+	return orArchived(s, source, err, func(a Archive) (string, error) { return loadArchived(c, a, id, a.Source) })
+}
+
+// keepAnalysis stores an explanation with its job, in Redis or in the archive, and audits it.
+func (s *Server) keepAnalysis(c *call, answer analyzed, reason string) error {
+	b, err := json.Marshal(answer.Analysis)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.redis()
+	defer cancel()
+	kept := queue.Analysis{Report: b, Provider: answer.Provider, FallbackReason: reason, UpdatedAt: time.Now()}
+	metadata := map[string]any{"traceId": c.trace, "provider": answer.Provider, "confidence": answer.Analysis.Confidence,
+		"summary": clip(answer.Analysis.Summary, 120), "fallbackReason": reason}
+	err = s.opts.Queue.SetAnalysis(ctx, c.who.Tenant, answer.JobID, kept, metadata)
+	_, err = orArchived(s, struct{}{}, err, func(a Archive) (struct{}, error) {
+		s.audit(c, "job_analyzed", answer.JobID, metadata)
+		return struct{}{}, a.SetAnalysis(c.r.Context(), c.who.Tenant, answer.JobID, kept)
+	})
+	return err
 }
 
 // clip returns the first n characters of s.
@@ -79,61 +90,66 @@ func clip(s string, n int) string {
 	return s
 }
 
-// say has the model speak, or else the rules; reason says why not the model.
-func (s *Server) say(c *call, in analysis.Input) (said analysis.Analysis, provider, reason string) {
-	if s.opts.Model == nil {
-		return analysis.Heuristic(in), "heuristic", "ai_provider_disabled"
+// explain asks the model, or else the rules; reason says why it was not the model.
+func (s *Server) explain(c *call, in analysis.Input) (answer analyzed, reason string) {
+	answer.Analysis, answer.Provider, reason = analysis.Heuristic(in), "heuristic", "ai_provider_disabled"
+	if s.opts.Model != nil {
+		explained, err := s.askModel(c, in)
+		var f *analysis.Failure
+		switch {
+		case err == nil:
+			answer.Analysis, answer.Provider, reason = explained, "openai", ""
+		case errors.As(err, &f):
+			reason = f.Reason
+		default:
+			reason = "openai_unknown_failure"
+		}
+		if err != nil {
+			c.log.Warn().Err(err).Str("traceId", c.trace).Str("tenantId", c.who.Tenant).Msg("the model was not asked, or its answer is of no use")
+		}
 	}
-	said, err := s.ask(c, in)
-	if err == nil {
-		return said, "openai", ""
-	}
-	var f *analysis.Failure
-	if !errors.As(err, &f) {
-		f = &analysis.Failure{Reason: "openai_unknown_failure", Err: err}
-	}
-	c.log.Warn().Err(err).Str("traceId", c.trace).Str("tenantId", c.who.Tenant).Msg("the model was not asked, or said nothing of use")
-	return analysis.Heuristic(in), "heuristic", f.Reason
+	answer.Analysis.GeneratedAt = time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	return answer, reason
 }
 
 // The reasons for which the model is not asked.
 var (
-	errBusy   = &analysis.Failure{Reason: "openai_busy", Err: errors.New("too many calls are on their way")}
+	errBusy   = &analysis.Failure{Reason: "openai_busy", Err: errors.New("too many calls are in flight")}
 	errBudget = &analysis.Failure{Reason: "budget_exhausted", Err: errors.New("the tenant has used up its calls of this day")}
 )
 
-// ask has the model speak within the tenant's budget; what it said before to the same is not asked again.
-func (s *Server) ask(c *call, in analysis.Input) (said analysis.Analysis, err error) {
+// askModel asks the model within the tenant's budget. Its earlier answer to the same prompt is used again.
+func (s *Server) askModel(c *call, in analysis.Input) (answer analysis.Analysis, err error) {
 	prompt := s.opts.Model.Prompt(in)
 	hash := sha256.Sum256([]byte(s.opts.ModelName + "\n" + prompt))
 	sum := hex.EncodeToString(hash[:])
 	ctx, cancel := c.redis()
 	defer cancel()
 	before, err := s.opts.Queue.CachedAnswer(ctx, c.who.Tenant, sum)
-	if err == nil && before != nil && json.Unmarshal(before, &said) == nil {
-		return said, nil
+	if err == nil && before != nil && json.Unmarshal(before, &answer) == nil {
+		return answer, nil
 	}
 	if !s.modelCalls.TryAcquire(1) {
-		return said, errBusy
+		return answer, errBusy
 	}
 	defer s.modelCalls.Release(1)
 	if ok, err := s.opts.Queue.SpendModelCall(ctx, c.who.Tenant, s.opts.ModelBudget); err != nil {
-		return said, err
+		return answer, err
 	} else if !ok {
-		return said, errBudget
+		return answer, errBudget
 	}
 	// The answer may take longer than Redis may; it ends with the request.
-	if said, err = s.opts.Model.Ask(c.r.Context(), prompt); err != nil {
-		return said, err
+	if answer, err = s.opts.Model.Ask(c.r.Context(), prompt); err != nil {
+		return answer, err
 	}
-	b, err := json.Marshal(said)
+	b, err := json.Marshal(answer)
 	if err != nil {
-		return said, err
+		return answer, err
 	}
 	keep, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), redisTimeout)
 	defer cancel()
 	if err := s.opts.Queue.CacheAnswer(keep, c.who.Tenant, sum, b); err != nil {
 		c.log.Warn().Err(err).Str("traceId", c.trace).Msg("the model's answer is not kept")
 	}
-	return said, nil
+	return answer, nil
 }

@@ -140,6 +140,14 @@ func TestLargeAnswersShareRoom(t *testing.T) {
 		}
 	}
 	s.server.answers.give("other", answersRoom)
+	// A tenant that holds its part gets no more, though others leave room.
+	if !s.server.answers.try(s.tenant, answersRoom/4) {
+		t.Fatal("no room for one tenant's part")
+	}
+	if a := s.get("/v1/jobs/" + id); a.status != http.StatusServiceUnavailable || a.at("reason") != "overloaded" {
+		t.Errorf("beyond the tenant's part: %d %.200s, want 503", a.status, a.raw)
+	}
+	s.server.answers.give(s.tenant, answersRoom/4)
 	for path, method := range full {
 		if method == "" || strings.HasSuffix(path, "/events") {
 			continue

@@ -8,11 +8,11 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// Archive has what Redis no longer has; package archive is one. An error that is not queue.ErrNotFound says that it can't be asked. Each
-// answers within a few seconds.
+// Archive has the finished jobs that Redis no longer has; package archive is one. An error other than queue.ErrNotFound means that it is
+// unreachable. Each method answers within a few seconds.
 type Archive interface {
 	Ping(ctx context.Context) error
-	Size(ctx context.Context, tenant, id string) (int64, error) // bytes of what Get, Source and Submitted read
+	Size(ctx context.Context, tenant, id string) (int64, error) // bytes that Get, Source and Submitted read
 	Get(ctx context.Context, tenant, id string) (queue.Record, error)
 	Source(ctx context.Context, tenant, id string) (string, error)
 	Submitted(ctx context.Context, tenant, id string) (queue.Submission, error)
@@ -23,18 +23,18 @@ type Archive interface {
 	Delete(ctx context.Context, tenant, id string) (bool, error)
 }
 
-// archiveFault is the error of an archive that can't be asked.
+// archiveFault is the error of an unreachable archive.
 type archiveFault struct{ error }
 
 func (f *archiveFault) Unwrap() error { return f.error }
 
-// orArchived asks the archive, if there is one, for what Redis was found not to have.
+// orArchived asks the archive, if there is one, for data that Redis does not have.
 func orArchived[T any](s *Server, found T, err error, ask func(Archive) (T, error)) (T, error) {
 	if s.opts.Archive == nil || !errors.Is(err, queue.ErrNotFound) {
 		return found, err
 	}
 	found, err = ask(s.opts.Archive)
-	if err != nil && !errors.Is(err, queue.ErrNotFound) && !errors.Is(err, errCrowded) {
+	if err != nil && !errors.Is(err, queue.ErrNotFound) && !errors.Is(err, errOverloaded) {
 		err = &archiveFault{err}
 	}
 	return found, err
@@ -42,10 +42,10 @@ func orArchived[T any](s *Server, found T, err error, ask func(Archive) (T, erro
 
 // orArchivedJob is orArchived for a job that is shown.
 func (s *Server) orArchivedJob(c *call, id string, rec queue.Record, err error) (queue.Record, error) {
-	return orArchived(s, rec, err, func(a Archive) (queue.Record, error) { return wholeArchived(c, a, id, a.Get) })
+	return orArchived(s, rec, err, func(a Archive) (queue.Record, error) { return loadArchived(c, a, id, a.Get) })
 }
 
-// withArchived completes a page of the history by what only the archive has. partial says that the archive could not be asked.
+// withArchived merges archived jobs into a page of the history. partial is true if the archive was unreachable.
 func (s *Server) withArchived(c *call, h queue.HistoryQuery, p queue.Page) (all queue.Page, partial bool) {
 	if s.opts.Archive == nil {
 		return p, false
@@ -86,8 +86,8 @@ func newer(a, b queue.Record) bool {
 	return a.ID > b.ID
 }
 
-// olderEvents adds a tenant's events behind those that Redis has: behind the last of events or, if there is none, the cursor. partial says
-// that the archive could not be asked.
+// olderEvents adds archived events of a tenant behind those that Redis has: behind the last of events or, if there is none, the cursor.
+// partial is true if the archive was unreachable.
 func (s *Server) olderEvents(c *call, events []queue.Event, cursor string, limit int) (all []queue.Event, partial bool) {
 	if s.opts.Archive == nil || len(events) >= limit {
 		return events, false
@@ -103,7 +103,7 @@ func (s *Server) olderEvents(c *call, events []queue.Event, cursor string, limit
 	return append(events, old...), false
 }
 
-// olderCosts are those of days that Redis no longer has, beginning with the day after the last of daily, so many.
+// olderCosts adds the costs of so many days that Redis no longer has, beginning with the day before the last of daily.
 func (s *Server) olderCosts(c *call, daily []queue.DayCost, days int) ([]queue.DayCost, error) {
 	if days <= 0 {
 		return daily, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// audit notes what the api decided by itself; what happens to jobs the queue notes in the same step. That it can't be noted is
-// logged and changes no answer: Redis is away, and so is the trail.
+// audit records a decision of the api; the queue records what happens to jobs in the same step. A failure is logged and changes no
+// answer: Redis is unreachable, and so is the audit.
 func (s *Server) audit(c *call, action, jobID string, metadata map[string]any) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.r.Context()), redisTimeout)
 	defer cancel()
@@ -51,7 +51,7 @@ const (
 // streamID is the form of a cursor of the audit: an id of the stream.
 var streamID = regexp.MustCompile(`^[0-9]{1,19}-[0-9]{1,19}$`)
 
-// getAudit shows what happened to a tenant's jobs and requests, the newest first: GET /v1/audit.
+// getAudit shows the audit of a tenant's jobs and requests, the newest first: GET /v1/audit.
 func (s *Server) getAudit(c *call) {
 	iss := decode.NewIssues()
 	values := c.query(iss)
@@ -66,7 +66,7 @@ func (s *Server) getAudit(c *call) {
 	}
 	ctx, cancel := c.redis()
 	defer cancel()
-	// One more than asked for tells whether there are more.
+	// One more than asked for: it shows whether there are more.
 	events, err := s.opts.Queue.Events(ctx, c.who.Tenant, cursor, limit+1)
 	if err != nil {
 		c.unavailable(err)

@@ -11,27 +11,27 @@ import (
 	"github.com/ccee-dev/ccee/api/auth"
 )
 
-// errStranger refuses a bearer token of an address that failed too often, which may be that of many: one that can't be good, or, when much time
-// went into bad ones, was not good before. Verifying one more costs more than asking for a key.
-var errStranger = errors.New("too many failures of this address")
+// errTooManyFailures rejects a bearer token from an address that failed too often, which many callers may share: a token that can't be valid,
+// or, once much time was spent on invalid ones, one that was not valid before. Verifying a token costs more than looking a key up.
+var errTooManyFailures = errors.New("too many failed authentications from this address")
 
-// authenticate finds out who calls. What comes of it is answered later, by known.
+// authenticate finds out who calls. A failure is answered later, by admitCaller: the contract reads the body first.
 func (s *Server) authenticate(c *call, rt route) {
 	switch rt.access {
 	case anyone:
 	case admins:
-		c.who, c.refused = s.opts.Auth.AuthenticateAdmin(c.r.Header)
+		c.who, c.authErr = s.opts.Auth.AuthenticateAdmin(c.r.Header)
 	default:
-		if c.refused = s.verify(c); c.refused == errStranger {
+		if c.authErr = s.verify(c); c.authErr == errTooManyFailures {
 			return
 		}
-		if c.refused == nil {
-			c.refused = c.missingScope(c.who)
+		if c.authErr == nil {
+			c.authErr = c.missingScope(c.who)
 		}
 	}
 }
 
-// missingScope refuses a caller whose credential is not for the route.
+// missingScope returns an error for a caller whose credential is not for the route.
 func (c *call) missingScope(who auth.Principal) error {
 	for _, scope := range c.scopes {
 		if !who.Scopes.Has(scope) {
@@ -41,11 +41,11 @@ func (c *call) missingScope(who auth.Principal) error {
 	return nil
 }
 
-// mayRead reports whether the caller may see what a route that writes shows besides.
+// mayRead reports whether the caller may see the job that a writing route shows in its answer.
 func (c *call) mayRead() bool { return c.who.Scopes.Has(auth.Read) }
 
-// recheck asks again who calls, of a request that has been open for long: the error is a *auth.Refusal when its credential was revoked
-// or is over. That nobody can say just now changes nothing.
+// recheck authenticates a request again that has been open for long. The error is a *auth.Refusal when its credential was revoked or has
+// expired; an outage of the identity provider changes nothing.
 func (s *Server) recheck(c *call) error {
 	ctx, cancel := context.WithTimeout(c.r.Context(), redisTimeout)
 	defer cancel()
@@ -62,19 +62,19 @@ func (s *Server) recheck(c *call) error {
 	return err
 }
 
-// verify asks who calls.
+// verify authenticates a tenant's request.
 func (s *Server) verify(c *call) (err error) {
 	s.warnOfProxies(c.r)
 	addr := s.clientAddr(c.r)
-	if n, _ := s.strangers.used(addr); n >= strangerLimit && len(c.r.Header["Authorization"]) > 0 {
+	if n, _ := s.authFailures.count(addr); n >= failureLimit && len(c.r.Header["Authorization"]) > 0 {
 		promising, proven := s.opts.Auth.Judge(c.r.Header)
-		if !promising || !proven && !s.strangers.mayVerify(addr) {
-			return errStranger
+		if !promising || !proven && !s.authFailures.mayVerify(addr) {
+			return errTooManyFailures
 		}
 		began := time.Now()
 		defer func() {
 			if err != nil {
-				s.strangers.verified(addr, time.Since(began))
+				s.authFailures.spend(addr, time.Since(began))
 			}
 		}()
 	}
@@ -82,7 +82,7 @@ func (s *Server) verify(c *call) (err error) {
 	return err
 }
 
-// warnOfProxies says once that there is a proxy that is not known as one, so that all who come through it count as one address.
+// warnOfProxies logs once that requests come through a proxy that is not trusted, so that all its clients count as one address.
 func (s *Server) warnOfProxies(r *http.Request) {
 	if len(r.Header["X-Forwarded-For"]) == 0 {
 		return
@@ -96,52 +96,52 @@ func (s *Server) warnOfProxies(r *http.Request) {
 	}
 }
 
-// known turns away callers who are not known, or may not do this: it answers and returns false. They are not counted in a
-// tenant's window and learn nothing of rates; but of one address only so many are answered with more than 429.
-func (s *Server) known(c *call) bool {
-	if c.refused == nil {
+// admitCaller answers a caller who is not authenticated, or not authorized for the route, and returns false. Such requests are not counted in
+// a tenant's window and show no rates; beyond a number of them an address gets nothing but 429.
+func (s *Server) admitCaller(c *call) bool {
+	if c.authErr == nil {
 		return true
 	}
 	var refused *auth.Refusal
 	switch {
-	case errors.As(c.refused, &refused):
-		s.turnAway(c, refused)
-	case errors.Is(c.refused, errStranger):
+	case errors.As(c.authErr, &refused):
+		s.reject(c, refused)
+	case errors.Is(c.authErr, errTooManyFailures):
 		s.tooManyFailures(c)
-	case errors.Is(c.refused, auth.ErrUnavailable):
-		c.log.Error().Err(c.refused).Str("traceId", c.trace).Msg("authenticate")
-		c.w.Header().Set("Retry-After", retryAfterAway)
+	case errors.Is(c.authErr, auth.ErrUnavailable):
+		c.log.Error().Err(c.authErr).Str("traceId", c.trace).Msg("authenticate")
+		c.w.Header().Set("Retry-After", retryAfterOutage)
 		c.refuse(http.StatusServiceUnavailable, "unavailable", "jwks_unreachable")
 	default:
-		c.log.Error().Err(c.refused).Str("traceId", c.trace).Msg("authenticate")
+		c.log.Error().Err(c.authErr).Str("traceId", c.trace).Msg("authenticate")
 		c.fault()
 	}
 	return false
 }
 
-// turnAway answers a refusal and notes it, unless the address had too many.
-func (s *Server) turnAway(c *call, refused *auth.Refusal) {
-	n, _, audit := s.strangers.fail(s.clientAddr(c.r))
+// reject answers a failed authentication and audits it, unless the address had too many.
+func (s *Server) reject(c *call, refused *auth.Refusal) {
+	n, _, audit := s.authFailures.add(s.clientAddr(c.r))
 	s.metrics.authFailures.WithLabelValues(string(refused.Reason)).Inc()
-	if n > strangerLimit {
+	if n > failureLimit {
 		s.tooManyFailures(c)
 		return
 	}
 	switch refused.Reason {
 	case auth.AdminMissing, auth.AdminForbidden, auth.AdminNotMapped:
-		s.turnAwayAdmin(c, refused.Reason, audit)
+		s.rejectAdmin(c, refused.Reason, audit)
 		return
 	}
 	if audit {
 		tenant := c.who.Tenant
-		c.who.Tenant = "" // the trail of a tenant is for those who are it
+		c.who.Tenant = "" // only the tenant itself may write to its audit
 		s.audit(c, "auth_failed", "", map[string]any{"reason": refused.Reason, "path": c.route, "method": c.r.Method})
 		c.who.Tenant = tenant
 	}
 	c.refuseCaller(refused)
 }
 
-// refuseCaller answers a refusal, which tells nothing of rates.
+// refuseCaller answers a failed authentication, without the headers of the rate window.
 func (c *call) refuseCaller(refused *auth.Refusal) {
 	for _, name := range []string{"X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
 		c.w.Header().Del(name)
@@ -153,8 +153,8 @@ func (c *call) refuseCaller(refused *auth.Refusal) {
 	}
 }
 
-// turnAwayAdmin answers who is no operator. Bodies and actions are the contract's.
-func (s *Server) turnAwayAdmin(c *call, reason auth.Reason, audit bool) {
+// rejectAdmin answers a caller who is no operator. Bodies and actions are the contract's.
+func (s *Server) rejectAdmin(c *call, reason auth.Reason, audit bool) {
 	status, action := http.StatusForbidden, "admin_auth_denied"
 	switch reason {
 	case auth.AdminMissing:
@@ -172,10 +172,10 @@ func (s *Server) turnAwayAdmin(c *call, reason auth.Reason, audit bool) {
 
 // tooManyFailures answers an address that failed too often.
 func (s *Server) tooManyFailures(c *call) {
-	n, left := s.strangers.used(s.clientAddr(c.r))
+	n, left := s.authFailures.count(s.clientAddr(c.r))
 	wait := max(1, ceilSeconds(left))
 	c.w.Header().Set("Retry-After", strconv.FormatInt(wait, 10))
 	c.json(http.StatusTooManyRequests, limited{
-		Error: "rate_limited", TraceID: c.trace, Limit: strangerLimit, Used: int64(n), RetryAfterSeconds: wait, WindowSeconds: int64(strangerWindow.Seconds()),
+		Error: "rate_limited", TraceID: c.trace, Limit: failureLimit, Used: int64(n), RetryAfterSeconds: wait, WindowSeconds: int64(failureWindow.Seconds()),
 	})
 }

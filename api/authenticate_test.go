@@ -155,9 +155,9 @@ func TestBurst(t *testing.T) {
 func TestStrangersAreLimited(t *testing.T) {
 	s := newStack(t, nil)
 	now := time.Unix(1_000_000_020, 0)
-	s.server.strangers.now = func() time.Time { return now }
+	s.server.authFailures.now = func() time.Time { return now }
 	bad := http.Header{"X-Api-Key": {"wrong"}}
-	for i := range strangerLimit {
+	for i := range failureLimit {
 		if a := s.do("GET", "/v1/jobs", "", bad); a.status != 401 {
 			t.Fatalf("failure %d: %d, want 401", i+1, a.status)
 		}
@@ -184,31 +184,35 @@ func TestStrangersAreLimited(t *testing.T) {
 	}
 	good := auth.Principal{Tenant: s.tenant, Scopes: auth.Scopes{auth.Read}}
 	ask(answering{who: good, promising: true}, 200)
-	s.server.strangers.verified(s.server.clientAddr(&http.Request{RemoteAddr: "192.0.2.1:1"}), strangerTime)
+	ask(answering{err: &auth.Refusal{Reason: auth.InvalidJWT}, promising: true}, 429)
+	if addr := s.server.clientAddr(&http.Request{RemoteAddr: "192.0.2.1:1"}); s.server.authFailures.spent[addr] <= 0 {
+		t.Error("verifying a bad token took no time of the address")
+	}
+	s.server.authFailures.spend(s.server.clientAddr(&http.Request{RemoteAddr: "192.0.2.1:1"}), verifyTime)
 	ask(answering{who: good, promising: true}, 429)
 	ask(answering{who: good, promising: true, proven: true}, 200)
 	s.server.opts.Auth = answering{err: &auth.Refusal{Reason: auth.InvalidJWT}}
-	now = now.Add(strangerWindow)
+	now = now.Add(failureWindow)
 	if a := s.do("GET", "/v1/jobs", "", bad); a.status != 401 {
 		t.Errorf("in the next window: %d, want 401", a.status)
 	}
 }
 
 func TestStrangersAreBounded(t *testing.T) {
-	s := newStrangers()
+	s := newAuthFailures()
 	now := time.Unix(0, 0)
 	s.now = func() time.Time { return now }
 	audited := 0
-	for i := range 2 * strangerTable {
-		if _, _, audit := s.fail(netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})); audit {
+	for i := range 2 * failureTable {
+		if _, _, audit := s.add(netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})); audit {
 			audited++
 		}
 	}
-	if len(s.failed) > strangerTable+1 || audited != strangerAudits {
-		t.Errorf("%d addresses, %d audited; want at most %d and %d", len(s.failed), audited, strangerTable+1, strangerAudits)
+	if len(s.failed) > failureTable+1 || audited != failureAudits {
+		t.Errorf("%d addresses, %d audited; want at most %d and %d", len(s.failed), audited, failureTable+1, failureAudits)
 	}
-	now = now.Add(strangerWindow)
-	if n, _ := s.used(netip.MustParseAddr("1.2.3.4")); n != 0 || len(s.failed) != 0 {
+	now = now.Add(failureWindow)
+	if n, _ := s.count(netip.MustParseAddr("1.2.3.4")); n != 0 || len(s.failed) != 0 {
 		t.Errorf("in the next window: %d failures, %d addresses", n, len(s.failed))
 	}
 }

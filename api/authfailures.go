@@ -8,82 +8,82 @@ import (
 	"time"
 )
 
-// The bounds of callers who do not prove who they are.
+// The bounds for callers who fail to authenticate.
 const (
-	strangerWindow = time.Minute
-	strangerLimit  = 600             // failures of one address in a window
-	strangerTable  = 100_000         // addresses in a window; beyond that all others are one
-	strangerTime   = 3 * time.Second // for verifying bad tokens of one address in a window, behind the limit
-	strangerAudits = 100             // failures in a window that are audited, of all addresses together
+	failureWindow = time.Minute
+	failureLimit  = 600             // of one address in a window
+	failureTable  = 100_000         // addresses in a window; the others are counted together
+	verifyTime    = 3 * time.Second // spent on invalid tokens of one address in a window, beyond the limit
+	failureAudits = 100             // that are audited in a window, of all addresses together
 )
 
-// strangers counts failed authentications by address, in fixed windows and in bounded memory.
-type strangers struct {
+// authFailures counts failed authentications by address, in fixed windows and in bounded memory.
+type authFailures struct {
 	now func() time.Time
 
 	mu      sync.Mutex // guards the rest
 	ends    time.Time
 	failed  map[netip.Addr]int
-	spent   map[netip.Addr]time.Duration // on bad tokens, behind the limit
+	spent   map[netip.Addr]time.Duration // on invalid tokens, beyond the limit
 	audited int
 }
 
-func newStrangers() *strangers { return &strangers{now: time.Now} }
+func newAuthFailures() *authFailures { return &authFailures{now: time.Now} }
 
-// turn begins a new window when the last one is over, and returns how long the current one still lasts.
-func (s *strangers) turn() time.Duration {
+// rotate begins a new window when the last one has ended, and returns how long the current one still lasts.
+func (s *authFailures) rotate() time.Duration {
 	now := s.now()
 	if !now.Before(s.ends) {
-		s.ends, s.failed, s.audited = now.Truncate(strangerWindow).Add(strangerWindow), map[netip.Addr]int{}, 0
+		s.ends, s.failed, s.audited = now.Truncate(failureWindow).Add(failureWindow), map[netip.Addr]int{}, 0
 		s.spent = map[netip.Addr]time.Duration{}
 	}
 	return s.ends.Sub(now)
 }
 
-// key is what an address is counted as: itself while there is room.
-func (s *strangers) key(addr netip.Addr) netip.Addr {
-	if _, there := s.failed[addr]; there || len(s.failed) < strangerTable {
+// key returns the address under which an address is counted: itself while there is room.
+func (s *authFailures) key(addr netip.Addr) netip.Addr {
+	if _, there := s.failed[addr]; there || len(s.failed) < failureTable {
 		return addr
 	}
 	return netip.Addr{}
 }
 
-// used returns the failures of addr and how long its window still lasts.
-func (s *strangers) used(addr netip.Addr) (n int, left time.Duration) {
+// count returns the failures of addr and how long its window still lasts.
+func (s *authFailures) count(addr netip.Addr) (n int, left time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left = s.turn()
+	left = s.rotate()
 	return s.failed[s.key(addr)], left
 }
 
-// mayVerify reports whether there is time left in this window for a token of an address behind the limit.
-func (s *strangers) mayVerify(addr netip.Addr) bool {
+// mayVerify reports whether there is time left in this window for a token of an address beyond the limit.
+func (s *authFailures) mayVerify(addr netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turn()
-	return s.spent[s.key(addr)] < strangerTime
+	s.rotate()
+	return s.spent[s.key(addr)] < verifyTime
 }
 
-// verified notes how long it took to find out that a token was bad.
-func (s *strangers) verified(addr netip.Addr, took time.Duration) {
+// spend adds the time that it took to find a token invalid.
+func (s *authFailures) spend(addr netip.Addr, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.turn()
+	s.rotate()
 	s.spent[s.key(addr)] += took
 }
 
-// fail counts a failure. audit says whether it is to be noted: a flood must not fill the trail.
-func (s *strangers) fail(addr netip.Addr) (n int, left time.Duration, audit bool) {
+// add counts a failure. audit is true if it is to be audited: a flood must not fill the audit.
+func (s *authFailures) add(addr netip.Addr) (n int, left time.Duration, audit bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left = s.turn()
+	left = s.rotate()
 	k := s.key(addr)
 	s.failed[k]++
 	s.audited++
-	return s.failed[k], left, s.audited <= strangerAudits
+	return s.failed[k], left, s.audited <= failureAudits
 }
 
-// clientAddr is the address that a request comes from: the peer's, or, where the peer is a proxy of ours, the last one of
+// clientAddr returns the address that a request comes from: the peer's, or, if the peer is a trusted proxy, the last one of
 // X-Forwarded-For that is not.
 func (s *Server) clientAddr(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -102,7 +102,7 @@ func (s *Server) clientAddr(r *http.Request) netip.Addr {
 	return site(addr)
 }
 
-// site is what one customer has: of IPv4 an address, of IPv6 a /64, for which its first address stands.
+// site returns the address that stands for one customer: of IPv4 the address itself, of IPv6 the first of its /64.
 func site(addr netip.Addr) netip.Addr {
 	if addr.Is6() {
 		return netip.PrefixFrom(addr.WithZone(""), 64).Masked().Addr()

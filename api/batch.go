@@ -48,7 +48,7 @@ func (s *Server) createBatch(c *call) {
 		subs[i] = j.Submission
 	}
 	digest := submit.Digest(c.body.JSON)
-	c.dropBody()
+	c.releaseBody()
 	outcomes, err := s.submit.Batch(c.r.Context(), c.principal(), c.origin(), subs, key, digest)
 	if err != nil {
 		s.refuseBatch(c, err)

@@ -2,9 +2,11 @@ package api
 
 import (
 	"fmt"
+	"github.com/google/go-cmp/cmp"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestBatch(t *testing.T) {
@@ -35,6 +37,43 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// A batch is one request of its tenant, and so is a rerun, however many jobs they bring; each job is one submission.
+func TestBatchIsOneRequest(t *testing.T) {
+	s := newStack(t, func(o *Options) { o.RateLimit, o.SubmitLimit, o.RateWindow = 3, 4, time.Hour })
+	a := s.post("/v1/batch", `{"jobs":[`+helloPython+`,`+helloPython+`,`+helloPython+`]}`)
+	if a.at("accepted") != 3.0 || a.header.Get("X-Ratelimit-Remaining") != "2" {
+		t.Fatalf("%v %s, want three jobs by one request", a.header, a.raw)
+	}
+	id := a.at("items").([]any)[0].(map[string]any)["jobId"].(string)
+	if a := s.post("/v1/jobs/"+id+"/rerun", ""); a.status != 202 || a.header.Get("X-Ratelimit-Remaining") != "1" {
+		t.Errorf("%d %v %s", a.status, a.header, a.raw)
+	}
+	if a := s.post("/v1/jobs/"+id+"/rerun", ""); a.status != 429 || a.at("error") != "submit_rate_limited" || a.header.Get("X-Ratelimit-Remaining") != "0" {
+		t.Errorf("%d %v %s, want the fifth submission refused, and not the third request", a.status, a.header, a.raw)
+	}
+}
+
+// The key of a batch stands for all of it: whatever is changed in one job, it is another batch.
+func TestBatchKeyStandsForAll(t *testing.T) {
+	s := newStack(t, nil)
+	key := http.Header{"Idempotency-Key": {"nightly"}}
+	job := func(more string) string { return `{"language":"python","sourceCode":"print(1)"` + more + `}` }
+	if a := s.do("POST", "/v1/batch", `{"jobs":[`+job("")+`,`+job(`,"stdin":"b"`)+`]}`, key); a.at("accepted") != 2.0 {
+		t.Fatal(a.raw)
+	}
+	for name, jobs := range map[string]string{
+		"language": `{"language":"javascript","sourceCode":"print(1)"},` + job(`,"stdin":"b"`), "stdin": job(`,"stdin":"a"`) + "," + job(`,"stdin":"b"`),
+		"limits": job(`,"timeoutMs":5000`) + "," + job(`,"stdin":"b"`), "tests": job(`,"tests":[{}]`) + "," + job(`,"stdin":"b"`),
+		"order": job(`,"stdin":"b"`) + "," + job(""), "priority": job(`,"priority":"low"`) + "," + job(`,"stdin":"b"`),
+	} {
+		a := s.do("POST", "/v1/batch", `{"jobs":[`+jobs+`]}`, key)
+		items, _ := a.at("items").([]any)
+		if a.status != 200 || len(items) != 2 || a.at("refused") != 2.0 || fmt.Sprint(items[0]) != "map[error:idempotency_key_reused reason:body_differs statusCode:422]" {
+			t.Errorf("another %s: %d %s", name, a.status, a.raw)
+		}
+	}
+}
+
 func TestBatchRefusesAsAWhole(t *testing.T) {
 	s := newStack(t, func(o *Options) { o.MaxStdinBytes = 5 })
 	for body, want := range map[string]string{
@@ -52,6 +91,31 @@ func TestBatchRefusesAsAWhole(t *testing.T) {
 		"issues":{"formErrors":["Unrecognized key(s) in object: 'job'"],"fieldErrors":{}}}`)
 	if a := s.get("/v1/quotas"); a.raw == "" || strings.Contains(a.raw, `"dailyJobs":1`) {
 		t.Errorf("something was admitted: %s", a.raw)
+	}
+}
+
+// A rerun has all that the job was submitted with.
+func TestRerunIsTheSame(t *testing.T) {
+	s := newStack(t, nil)
+	id := s.submit(`{"language":"python","sourceCode":"x","priority":"high","args":["a"],"env":{"A":"1"},"files":[{"name":"f","content":"c"}],"timeoutMs":1234,
+		"tests":[{"name":"one"},{"name":"two"}],"webhook":{"url":"https://example.com/","secret":"0123456789abcdef"}}`)
+	first := claim(t, s.queue)
+	a := s.post("/v1/jobs/"+id+"/rerun", "")
+	again := claim(t, s.queue)
+	if again.Job.ID != a.at("jobId") || again.Job.ID == id {
+		t.Fatalf("claimed %s, want %v", again.Job.ID, a.at("jobId"))
+	}
+	again.Job.ID = first.Job.ID
+	if diff := cmp.Diff(first.Job, again.Job); diff != "" {
+		t.Errorf("spec (-first +again):\n%s", diff)
+	}
+	for _, path := range []string{id, a.at("jobId").(string)} {
+		if d := s.get("/v1/jobs/" + path + "/deliveries"); d.status != 200 || d.at("url") != "https://example.com/" {
+			t.Errorf("webhook of %s: %d %s", path, d.status, d.raw)
+		}
+	}
+	if was, is := fmt.Sprint(s.get("/v1/jobs/"+id).at("request")), fmt.Sprint(s.get("/v1/jobs/"+a.at("jobId").(string)).at("request")); was != is {
+		t.Errorf("limits %s, want %s", is, was)
 	}
 }
 

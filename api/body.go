@@ -36,8 +36,8 @@ var (
 		"Request body size did not match Content-Length")
 )
 
-// takeBody reads the body of a POST. It runs before callers are turned away, as the contract says, so an unknown caller can make us
-// hold a body: see strangerBodies. It answers and returns false when there is no body to go on with.
+// takeBody reads the body of a POST. It runs before callers are rejected, as the contract says, so an unauthenticated caller can make us
+// hold a body: see anonymousBodies. It answers and returns false when the body can't be used.
 func (s *Server) takeBody(c *call) bool {
 	p := s.newPace(c.w)
 	defer p.end()
@@ -60,7 +60,7 @@ func (s *Server) takeBody(c *call) bool {
 	}
 	switch wrong {
 	case errNoRoom:
-		c.dropBody()
+		c.releaseBody()
 		c.overloaded()
 		return false
 	case errCoding:
@@ -70,19 +70,19 @@ func (s *Server) takeBody(c *call) bool {
 	return false
 }
 
-// bodyBudget is where the caller's bodies count: a tenant's as such, a stranger's by the address.
-func (s *Server) bodyBudget(c *call) holding {
-	if c.refused == nil {
-		return s.bodies.holding(c.who.Tenant)
+// bodyBudget returns a reservation in the budget for the caller's bodies: a tenant's, or, for an unauthenticated caller, the address's.
+func (s *Server) bodyBudget(c *call) reservation {
+	if c.authErr == nil {
+		return s.bodies.reservation(c.who.Tenant)
 	}
-	return s.strangerBodies.holding(s.clientAddr(c.r).String())
+	return s.anonymousBodies.reservation(s.clientAddr(c.r).String())
 }
 
-// bodyless are the routes of ours that read no body. Clients send them a type all the same, that of a form or of JSON, and nothing
-// of it; the original's one, analyze, refuses that, and so does ours.
+// bodyless are the routes of ours that read no body. Clients send them a Content-Type all the same, and an empty body; the original's own
+// such route, analyze, refuses that, and so does ours.
 var bodyless = map[string]bool{"/v1/jobs/:jobId/rerun": true, "/v1/jobs/:jobId/deliveries": true}
 
-// noBody reports whether the request has an empty body, whatever its type says.
+// noBody reports whether the request has an empty body, whatever its Content-Type is.
 func (c *call) noBody(p *pace) bool {
 	r := c.r
 	if r.ContentLength >= 0 {
@@ -90,7 +90,7 @@ func (c *call) noBody(p *pace) bool {
 	}
 	p.allow(0)
 	c.reading = true
-	first := make([]byte, 1) // of a chunked one only reading tells
+	first := make([]byte, 1) // a chunked body must be read to know
 	n, err := io.ReadFull(r.Body, first)
 	r.Body = struct {
 		io.Reader
@@ -99,8 +99,8 @@ func (c *call) noBody(p *pace) bool {
 	return err == io.EOF
 }
 
-// dropBody forgets the body, so that others have room: for a handler that goes on without it.
-func (c *call) dropBody() {
+// releaseBody drops the body and its reservation, for a handler that needs it no more.
+func (c *call) releaseBody() {
 	c.body = decode.Body{}
 	c.held.shrink(0)
 }
@@ -134,12 +134,12 @@ func bodyHeader(r *http.Request) (kind string, size int64, wrong *frameworkError
 	return kind, r.ContentLength, nil
 }
 
-// smallBody is what a body may have without being counted, in bytes: it takes no more than its connection does, and there is always room
-// for the usual job.
+// smallBody is the size in bytes up to which a body needs no reservation: it takes no more than its connection does, and there is always
+// room for the usual job.
 const smallBody = 16 << 10
 
-// readBody reads a body of at most size bytes. Room for it is reserved as it arrives, not as it is announced: who sends nothing holds
-// nothing. The buffer doubles, and is never larger than what is reserved.
+// readBody reads a body of at most size bytes. Room for it is reserved as it arrives, not as it is announced: a client that sends nothing
+// holds nothing. The buffer doubles, and is never larger than its reservation.
 func (c *call) readBody(p *pace, kind string, size int64) (decode.Body, *frameworkError) {
 	buf := make([]byte, 0, min(size+1, smallBody)) // one more, to see the end in
 	for {
@@ -169,7 +169,7 @@ func (c *call) readBody(p *pace, kind string, size int64) (decode.Body, *framewo
 	}
 }
 
-// judgeBody is what data is to a route.
+// judgeBody checks a body that was read whole.
 func judgeBody(data []byte, kind string) (decode.Body, *frameworkError) {
 	switch {
 	case kind == "text/plain":
@@ -178,7 +178,7 @@ func judgeBody(data []byte, kind string) (decode.Body, *frameworkError) {
 		return decode.Body{}, errEmptyJSON
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	// JSON is UTF-8 (RFC 8259, section 8.1). encoding/json would put U+FFFD for what is not, and so run another program than was sent.
+	// JSON is UTF-8 (RFC 8259, section 8.1). encoding/json would replace other bytes by U+FFFD, and so run another program than was sent.
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return decode.Body{}, errBadJSON
 	}

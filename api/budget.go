@@ -10,17 +10,17 @@ import (
 	"github.com/ccee-dev/ccee/share"
 )
 
-// The bounds of what requests' bodies take in memory together, in bytes. Callers who did not prove who they are have a
-// budget of their own, which their addresses share: they take places from one another and not from tenants.
+// The bounds of the memory that requests' bodies take together, in bytes. Unauthenticated callers have a budget of their own, which their
+// addresses share: they take room from one another and not from tenants.
 const (
-	tenantBodies   = 48 << 20
-	strangerBodies = 16 << 20
+	tenantBodies    = 48 << 20
+	anonymousBodies = 16 << 20
 )
 
-// budgetWait is how long a request may wait for its part of a budget, in all.
+// budgetWait is how long a request may wait for room in a budget, in all.
 const budgetWait = 2 * time.Second
 
-// callerPercent is the part of a budget that one caller may have, of what the others leave: see package share.
+// callerPercent is the part of a budget that one caller may hold, of the room that the others leave: see package share.
 const callerPercent = 25
 
 // budget is room that callers share: bytes of memory, connections.
@@ -39,7 +39,7 @@ func (b *budget) try(who string, n int64) bool {
 	return b.fit(who, n)
 }
 
-// fit is try for who has the lock.
+// fit is try with the lock held.
 func (b *budget) fit(who string, n int64) bool {
 	if !b.held.Fits(who, n) {
 		return false
@@ -90,18 +90,20 @@ func (b *budget) give(who string, n int64) {
 	}
 }
 
-// holding is what one request has of a budget. The zero value has nothing, of none.
-type holding struct {
+// reservation is the room that one request holds in a budget. The zero value holds nothing and belongs to none.
+type reservation struct {
 	of   *budget
 	who  string
 	n    int64
-	left time.Duration // for which it may still wait
+	left time.Duration // that it may still wait
 }
 
-func (b *budget) holding(who string) holding { return holding{of: b, who: who, left: budgetWait} }
+func (b *budget) reservation(who string) reservation {
+	return reservation{of: b, who: who, left: budgetWait}
+}
 
-// grow makes the holding n, if it was less, and reports whether there was room within the time that it may wait.
-func (h *holding) grow(ctx context.Context, n int64) bool {
+// grow raises the reservation to n and reports whether there was room within the time that it may wait.
+func (h *reservation) grow(ctx context.Context, n int64) bool {
 	if n <= h.n {
 		return true
 	}
@@ -119,8 +121,8 @@ func (h *holding) grow(ctx context.Context, n int64) bool {
 	return true
 }
 
-// shrink makes the holding n, if it was more.
-func (h *holding) shrink(n int64) {
+// shrink lowers the reservation to n.
+func (h *reservation) shrink(n int64) {
 	if h.n > n {
 		h.of.give(h.who, h.n-n)
 		h.n = n

@@ -42,7 +42,7 @@ func TestBudgetWaits(t *testing.T) {
 		if !b.try("other", 100) {
 			t.Fatal("no room at the start")
 		}
-		h := b.holding("who")
+		h := b.reservation("who")
 		time.AfterFunc(budgetWait/2, func() { b.give("other", 50) })
 		if began := time.Now(); !h.grow(t.Context(), 20) || time.Since(began) != budgetWait/2 {
 			t.Errorf("%+v after %v, want room after %v", h, time.Since(began), budgetWait/2)
@@ -110,7 +110,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.raw)
 		}
 	}
-	if s.server.bodies.taken() != 0 || s.server.strangerBodies.taken() != 0 {
+	if s.server.bodies.taken() != 0 || s.server.anonymousBodies.taken() != 0 {
 		t.Error("room is taken for good")
 	}
 }

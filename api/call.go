@@ -20,14 +20,13 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// redisTimeout bounds what one request waits for the queue to answer. Redis away means 503 within a second, never a request that
-// hangs.
+// redisTimeout bounds how long one request waits for the queue. An unreachable Redis means 503 within a second, never a request that hangs.
 const redisTimeout = 900 * time.Millisecond
 
-// retryAfterAway is when a client may try again while Redis is away, in seconds.
-const retryAfterAway = "2"
+// retryAfterOutage is when a client may try again while Redis is unreachable, in seconds.
+const retryAfterOutage = "2"
 
-// retryAfterFull is when a client may try again while Redis has little memory left, in seconds: it takes jobs that are forgotten.
+// retryAfterFull is when a client may try again while Redis has little memory left, in seconds: jobs must expire first.
 const retryAfterFull = "30"
 
 // call is one request on its way through the server.
@@ -39,12 +38,12 @@ type call struct {
 
 	scopes  auth.Scopes    // that the route asks for
 	who     auth.Principal // zero where anyone may call
-	refused error          // why the caller is not known
+	authErr error          // why the caller is rejected; nil: it is authenticated
 	counted bool           // in the tenant's window of requests
 
 	body     decode.Body // of a POST
-	held     holding     // what body has of its budget
-	answer   holding     // what the answer has of its budget
+	held     reservation // what body has of its budget
+	answer   reservation // what the answer has of its budget
 	reading  bool        // the body was asked for
 	consumed bool        // the request was read to its end
 
@@ -69,10 +68,10 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request, params httprouter
 
 // end, deferred, writes the request's log line. A panic of a handler is answered as our fault and logged with its stack.
 func (c *call) end() {
-	defer c.settled()
+	defer c.noteRead()
 	if p := recover(); p != nil {
 		c.log.Error().Str("traceId", c.trace).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("handler panicked")
-		if c.status != 0 { // half an answer is out: nothing but a broken connection tells the client
+		if c.status != 0 { // half an answer was sent: only a broken connection shows the client that the rest is missing
 			panic(http.ErrAbortHandler)
 		}
 		c.fault()
@@ -119,7 +118,7 @@ func (c *call) send(status int, data []byte) {
 	c.status = status
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {
-		_, _ = c.w.Write(data) // an error means that the client left: there is nobody to tell
+		_, _ = c.w.Write(data) // an error means that the client has left
 	}
 }
 
@@ -154,8 +153,7 @@ func (c *call) invalid(iss *decode.Issues) bool {
 // clientGone is the status in the log of a request whose client left before the answer.
 const clientGone = 499
 
-// unavailable answers that the queue can't be asked just now, and logs why. When the client has left, that is why, and there
-// is nobody to answer.
+// unavailable answers that the queue is unreachable, and logs why. If the client has left, that is why, and nobody is answered.
 func (c *call) unavailable(cause error) {
 	if c.r.Context().Err() != nil {
 		c.status = clientGone
@@ -163,7 +161,7 @@ func (c *call) unavailable(cause error) {
 	}
 	var refused *auth.Refusal
 	switch {
-	case errors.Is(cause, errCrowded):
+	case errors.Is(cause, errOverloaded):
 		c.overloaded()
 		return
 	case errors.As(cause, &refused): // meanwhile
@@ -171,7 +169,7 @@ func (c *call) unavailable(cause error) {
 		return
 	}
 	reason := "queue_unreachable"
-	wait := retryAfterAway
+	wait := retryAfterOutage
 	switch {
 	case errors.As(cause, new(*archiveFault)):
 		reason = "archive_unreachable"

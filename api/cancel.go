@@ -9,14 +9,14 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// finished is the body of a 409 for a job that is over.
+// finished is the body of a 409 for a finished job.
 type finished struct {
 	Error   string `json:"error"`
 	TraceID string `json:"traceId"`
 	Status  string `json:"status"`
 }
 
-// jobStatus is what a caller is shown of a job that may not read.
+// jobStatus is the answer for a caller who may not read jobs.
 type jobStatus struct {
 	JobID       string `json:"jobId"`
 	ExecutionID string `json:"executionId"`
@@ -24,8 +24,8 @@ type jobStatus struct {
 	Status      string `json:"status"`
 }
 
-// cancelJob takes a job back: DELETE /v1/jobs/:jobId, which the original contract does not have. One that waits never runs;
-// of one that runs the worker is told, and ?waitMs=N waits for its end. Taking it back twice is no error.
+// cancelJob cancels a job: DELETE /v1/jobs/:jobId, which the original contract does not have. A queued one never runs; the worker of a
+// running one is notified, and ?waitMs=N waits for its end. Cancelling twice is no error.
 func (s *Server) cancelJob(c *call) {
 	id, ok := c.jobID()
 	if !ok {

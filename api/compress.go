@@ -8,14 +8,14 @@ import (
 	"sync"
 )
 
-// compressFrom is how many bytes an answer has at least that is compressed. What fits into a few packets, as the job object of a small
-// program does, comes no sooner for it, and costs both sides time.
+// compressFrom is the least size of an answer, in bytes, that is compressed. One that fits into a few packets, such as the job of a small
+// program, would come no sooner, and costs both sides time.
 //
-// That the length of a compressed answer tells of its content (BREACH) harms nobody here: there is no secret of ours in an answer, and no
-// foreign page can have a browser ask in a tenant's name, for credentials are headers and not cookies.
+// The length of a compressed answer depends on its content (BREACH). That harms nobody here: no answer has a secret of ours, and no foreign
+// page can make a browser send requests in a tenant's name, because credentials are headers and not cookies.
 const compressFrom = 4 << 10
 
-// compressors are writers to be used again: each has tables of several hundred KiB.
+// compressors are writers that are used again: each has tables of several hundred KiB.
 var compressors = sync.Pool{New: func() any {
 	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 	if err != nil {
@@ -34,7 +34,7 @@ func compressed(data []byte) []byte {
 	return buf.Bytes()
 }
 
-// compress returns what is sent of an answer, and says in the headers how it is coded.
+// compress returns the bytes to send for an answer, and sets the headers for their coding.
 func (c *call) compress(data []byte) []byte {
 	if len(data) < compressFrom {
 		return data
@@ -48,11 +48,11 @@ func (c *call) compress(data []byte) []byte {
 	return compressed(data)
 }
 
-// takesGzip reports whether a client that sends these lines of Accept-Encoding can read gzip, and likes it no less than the plain bytes
+// takesGzip reports whether a client that sends these lines of Accept-Encoding accepts gzip, and prefers plain bytes no more
 // (RFC 9110, section 12.5.3).
 func takesGzip(lines []string) bool {
-	const unsaid = -1
-	zipped, plain, others := float64(unsaid), float64(unsaid), float64(unsaid)
+	const unset = -1
+	zipped, plain, others := float64(unset), float64(unset), float64(unset)
 	for _, element := range strings.Split(strings.Join(lines, ","), ",") {
 		coding, weight, _ := strings.Cut(element, ";")
 		q := 1.0
@@ -71,7 +71,7 @@ func takesGzip(lines []string) bool {
 			others = q
 		}
 	}
-	if zipped == unsaid {
+	if zipped == unset {
 		zipped = others
 	}
 	return zipped > 0 && zipped >= plain

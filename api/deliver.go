@@ -20,13 +20,13 @@ type webhookEvent struct {
 	Data      view.Job    `json:"data"`
 }
 
-// deliver delivers webhooks until ctx ends. What is on its way then is delivered again by another process, or after a start.
+// deliver delivers webhooks until ctx ends. Deliveries in flight then are made again by another process, or after a restart.
 func (s *Server) deliver(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	slots := make(chan struct{}, maxDeliveries)
-	var away changes
-	by := queue.Deliverer{Worker: s.name, Busy: func() queue.Busy { return s.underway.busy(time.Now()) }, Changed: s.underway.changed}
+	var outage outageLog
+	by := queue.Deliverer{Worker: s.name, Busy: func() queue.Busy { return s.inFlight.busy(time.Now()) }, Changed: s.inFlight.changed}
 	for {
 		select {
 		case slots <- struct{}{}:
@@ -37,17 +37,17 @@ func (s *Server) deliver(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		away.note(&s.opts.Log, err, "webhooks wait", "webhooks are delivered again")
+		outage.note(&s.opts.Log, err, "webhooks wait", "webhooks are delivered again")
 		switch {
 		case err != nil:
 			pause(ctx, time.Second)
 			<-slots
 		default:
-			s.underway.begin(d.Tenant, d.Host)
+			s.inFlight.begin(d.Tenant, d.Host)
 			wg.Go(func() {
 				s.deliverOne(ctx, d)
 				<-slots
-				s.underway.end(d.Tenant, d.Host)
+				s.inFlight.end(d.Tenant, d.Host)
 			})
 		}
 	}
@@ -74,10 +74,10 @@ func (s *Server) deliverOne(ctx context.Context, d queue.Delivery) {
 	}
 	out := s.webhooks.Send(ctx, webhook.Message{ID: d.JobID, URL: d.Webhook.URL, Secret: d.Webhook.Secret, Body: webhookBody(rec)})
 	if ctx.Err() != nil && !out.OK {
-		return // it was us who broke off
+		return // the attempt was broken off by our own shutdown
 	}
 	now := time.Now().UTC()
-	s.underway.answered(d.Host, !out.TimedOut, now)
+	s.inFlight.answered(d.Host, !out.TimedOut, now)
 	a := queue.DeliveryAttempt{At: now, Attempt: d.Attempt, StatusCode: out.StatusCode, Error: out.Error, DurationMs: out.Took.Milliseconds()}
 	delay := webhook.Delay(d.Attempt, out)
 	s.metrics.webhooks.WithLabelValues(outcomeOf(out, delay)).Inc()
@@ -86,13 +86,13 @@ func (s *Server) deliverOne(ctx context.Context, d queue.Delivery) {
 	}
 	s.opts.Log.Info().Str("job", d.JobID).Str("tenant", d.Tenant).Int("attempt", d.Attempt).Int("statusCode", out.StatusCode).
 		Str("error", out.Error).Dur("took", out.Took).Dur("again", delay).Msg("webhook")
-	// Noted although we stop: the attempt was made.
+	// Recorded even while stopping: the attempt was made.
 	if err := s.opts.Queue.Delivered(context.WithoutCancel(ctx), d, a, delay); err != nil {
 		s.opts.Log.Warn().Err(err).Str("job", d.JobID).Msg("webhook was sent, and will be once more")
 	}
 }
 
-// outcomeOf is the label of an attempt.
+// outcomeOf returns the label for an attempt.
 func outcomeOf(out webhook.Outcome, again time.Duration) string {
 	switch {
 	case out.OK:

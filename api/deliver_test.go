@@ -15,6 +15,7 @@ import (
 
 	"github.com/ccee-dev/ccee/api/webhook"
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/queue"
 )
 
 // hookServer is a receiver of webhooks; it answers with what status returns.
@@ -111,6 +112,33 @@ func TestWebhook(t *testing.T) {
 	receive()
 	if second := attempts(2)[1].(map[string]any); second["statusCode"] != 204.0 || second["nextAt"] != nil || second["attempt"] != 1.0 {
 		t.Errorf("the second attempt: %v", second)
+	}
+}
+
+// An attempt that our own shutdown breaks off is none: nothing is recorded, and another process makes it again.
+func TestShutdownInTheMiddleOfADelivery(t *testing.T) {
+	s := newStack(t, func(o *Options) {
+		o.Webhooks = webhook.Policy{HTTP: true, Nets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	h := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		stop()
+		<-r.Context().Done()
+	}))
+	t.Cleanup(h.Close)
+	id := s.submit(`{"language":"python","sourceCode":"x","webhook":{"url":"` + h.URL + `","secret":"` + hookSecret + `"}}`)
+	if err := complete(claim(t, s.queue), exited(0, "")); err != nil {
+		t.Fatal(err)
+	}
+	d, err := s.queue.ClaimDelivery(patience.Context(t), queue.Deliverer{Worker: "w", Busy: func() queue.Busy { return queue.Busy{} }})
+	if err != nil || d.JobID != id {
+		t.Fatal(d, err)
+	}
+	s.server.deliverOne(ctx, d)
+	if a := s.get("/v1/jobs/" + id + "/deliveries"); a.status != 200 || len(a.at("deliveries").([]any)) != 0 {
+		t.Errorf("%d %s, want no attempt", a.status, a.raw)
 	}
 }
 

@@ -26,7 +26,7 @@ type deliveryView struct {
 	NextAt     *view.Stamp `json:"nextAt"` // null: there is no further attempt
 }
 
-// getDeliveries shows the attempts to tell of a job's end: GET /v1/jobs/:jobId/deliveries.
+// getDeliveries shows the attempts to deliver a job's webhook: GET /v1/jobs/:jobId/deliveries.
 func (s *Server) getDeliveries(c *call) {
 	id, ok := c.jobID()
 	if !ok {
@@ -66,7 +66,7 @@ func (s *Server) redeliver(c *call) {
 	var rate *queue.RateError
 	switch err := s.opts.Queue.Redeliver(ctx, r, id); {
 	case errors.As(err, &rate):
-		c.tooMany("redelivery_rate_limited", rate.Rate, s.opts.RateWindow)
+		c.rateLimited("redelivery_rate_limited", rate.Rate, s.opts.RateWindow)
 	case errors.Is(err, queue.ErrNotFound), errors.Is(err, queue.ErrNoWebhook):
 		c.refuse(http.StatusNotFound, "not_found", "")
 	case errors.Is(err, queue.ErrUnfinished):

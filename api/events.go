@@ -70,7 +70,7 @@ func (s *Server) getEvents(c *call) {
 	}
 	c.status = st.Begin(c.w, c.r)
 	if c.r.Method != http.MethodHead {
-		st.Run(c.r.Context(), rec, c.dropAnswer)
+		st.Run(c.r.Context(), rec, c.releaseAnswer)
 	}
 }
 
@@ -94,8 +94,8 @@ func (w *watched) Job(context.Context) (queue.Record, func(), error) {
 	ctx, cancel := w.c.redis()
 	defer cancel()
 	rec, err := w.s.opts.Queue.Look(ctx, w.c.who.Tenant, w.id)
-	rec, err = w.s.whole(w.c, rec, err)
-	return rec, w.c.dropAnswer, err
+	rec, err = w.s.loadOutput(w.c, rec, err)
+	return rec, w.c.releaseAnswer, err
 }
 
 // Events implements live.Source.

@@ -233,36 +233,48 @@ func TestEventsOfFinishedJob(t *testing.T) {
 }
 
 func TestEventsOfRetriedJob(t *testing.T) {
-	s := newStack(t, nil)
+	requireRedis(t)
+	name := unique("queue")
+	q, err := queue.Open(redisURL, queue.Options{Name: name, DeadLetterName: name + "-dlq", RetryBackoff: time.Millisecond, RetryMaxDelay: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	announce(t, q, time.Hour, languages)
+	s := newStackOn(t, q, nil)
 	url := openOn(t, s)
-	id := s.submit(helloPython)
-	lease := claim(t, s.queue)
-	emit(t, lease, stdout(0, "first"))
+	id := s.submit(`{"language":"python","sourceCode":"x","tests":[{},{}]}`)
+	first := claim(t, s.queue)
+	emit(t, first, stdout(0, "first"), job.Event{Type: job.EventTest, Test: 1, Verdict: job.Accepted})
 	l := listen(t, url, id, nil)
-	if d := l.want("stdout"); d["attempt"] != 1.0 {
+	if d := l.want("stdout"); d["attempt"] != 1.0 || d["text"] != "first" {
 		t.Errorf("stdout %v", d)
 	}
-	if _, err := lease.Release(t.Context(), "x"); err != nil {
-		t.Fatal(err)
+	if d := l.want("test"); d["attempt"] != 1.0 || d["number"] != 1.0 {
+		t.Errorf("test %v", d)
 	}
-	lease = claim(t, s.queue)
-	// The attempt is not counted when a job is handed back, so another is needed for a new number.
-	if _, err := lease.Retry(t.Context(), queue.Fault{Message: "x"}); err != nil {
-		t.Fatal(err)
+	seen := l.last
+	l.want("job")
+	if state, err := first.Retry(t.Context(), queue.Fault{Message: "x", Cause: "x"}); err != nil || state != queue.Retrying {
+		t.Fatal(state, err)
 	}
-	if err := s.queue.Purge(t.Context(), s.tenant, id); err == nil {
-		t.Error("a job that waits was deleted")
-	}
-	if _, err := s.queue.Cancel(t.Context(), s.tenant, id); err != nil {
-		t.Fatal(err)
-	}
-	for e := l.next(); e.name != "done"; e = l.next() {
-		if e.name != "job" {
-			t.Errorf("event %+v", e)
+	second := claim(t, s.queue)
+	emit(t, second, stdout(0, "second"), stdout(10, "on"), job.Event{Type: job.EventTest, Test: 1, Verdict: job.Accepted})
+	for _, from := range []http.Header{nil, {"Last-Event-Id": {seen}}} { // from the beginning, and from the attempt before
+		again := listen(t, url, id, from)
+		if from == nil {
+			again.want("stdout")
+			again.want("test")
 		}
-	}
-	if e := l.next(); e.name != "" {
-		t.Errorf("after done: %+v", e)
+		if d := again.want("stdout"); d["attempt"] != 2.0 || d["offset"] != 0.0 || d["text"] != "second" {
+			t.Errorf("stdout %v", d)
+		}
+		if d := again.want("stdout"); d["attempt"] != 2.0 || d["offset"] != 10.0 || d["skipped"] != 4.0 {
+			t.Errorf("stdout %v", d)
+		}
+		if d := again.want("test"); d["attempt"] != 2.0 || d["number"] != 1.0 {
+			t.Errorf("test %v", d)
+		}
 	}
 }
 

@@ -12,14 +12,14 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// fleetAge is how long a look at the queue is used again: anybody may ask for metrics, as often as they like.
+// fleetAge is how long an answer of the queue is used again: anybody may ask for metrics, as often as they like.
 const fleetAge = 2 * time.Second
 
-// fleet is a look at queue and workers.
+// fleet is the state of queue and workers at one moment.
 type fleet struct {
 	counts   queue.Counts
 	activity queue.Activity
-	who      queue.Fleet
+	workers  queue.Fleet
 	memory   queue.Memory
 	window   time.Duration
 	capacity int64
@@ -47,7 +47,7 @@ func (f fleet) failureRate() float64 {
 	return float64(f.activity.Failed) / float64(f.finished())
 }
 
-// fleetCache keeps the latest look.
+// fleetCache keeps the latest state.
 type fleetCache struct {
 	mu   sync.Mutex // guards the rest; held while Redis is asked, so that one asks for all
 	last fleet
@@ -68,7 +68,7 @@ func (c *fleetCache) get(s *Server) (fleet, error) {
 		f.activity, c.err = s.opts.Queue.Activity(ctx, f.window)
 	}
 	if c.err == nil {
-		f.who, c.err = s.opts.Queue.Fleet(ctx)
+		f.workers, c.err = s.opts.Queue.Fleet(ctx)
 	}
 	if c.err == nil {
 		f.memory, c.err = s.opts.Queue.Memory(ctx)
@@ -114,7 +114,7 @@ type architecture struct {
 	Observability []string `json:"observability"`
 }
 
-// getFleet shows how the service does: GET /v1/observability/summary.
+// getFleet shows the load of the service: GET /v1/observability/summary.
 func (s *Server) getFleet(c *call) {
 	f, err := s.fleet.get(s)
 	if err != nil {
@@ -149,10 +149,10 @@ func (s *Server) getMetrics(c *call) {
 	h.ServeHTTP(typed{c.w}, c.r)
 }
 
-// metricsType is the contract's; the library adds how it would escape names, which ours don't need.
+// metricsType is the contract's; the library adds a parameter about the escaping of names, which ours don't need.
 const metricsType = "text/plain; version=0.0.4; charset=utf-8"
 
-// typed answers with that type, whatever the handler says.
+// typed answers with that type, whatever the handler sets.
 type typed struct{ http.ResponseWriter }
 
 func (w typed) Write(b []byte) (int, error) {
@@ -160,7 +160,7 @@ func (w typed) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// MetricsHandler shows all metrics, by tenant too: for a listener that only operators reach.
+// MetricsHandler serves all metrics, those by tenant too, for a listener that only operators reach.
 func (s *Server) MetricsHandler() http.Handler {
 	return promhttp.HandlerFor(s.metrics.internal, promhttp.HandlerOpts{})
 }

@@ -44,8 +44,7 @@ func (c *call) notFound() {
 // framework answers with e.
 func (c *call) framework(e *frameworkError) { c.json(e.StatusCode, e) }
 
-// fault answers that something of ours broke. What it was is in the log only: its text would tell an attacker about the
-// inside.
+// fault answers that the service has a fault. Only the log has the cause: its text would tell an attacker about the inside.
 func (c *call) fault() {
 	c.framework(newFrameworkError(http.StatusInternalServerError, "", "internal error; the log has it under this x-request-id"))
 }

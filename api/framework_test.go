@@ -96,7 +96,7 @@ func readPost(r *http.Request) (decode.Body, *frameworkError) {
 	if wrong != nil {
 		return decode.Body{}, wrong
 	}
-	c := &call{r: r, held: newBudget(tenantBodies).holding("someone")}
+	c := &call{r: r, held: newBudget(tenantBodies).reservation("someone")}
 	return c.readBody((&Server{}).newPace(httptest.NewRecorder()), kind, size)
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// health is the answer of GET /health: liveness, so it asks nobody.
+// health is the answer of GET /health: liveness, so it depends on nothing else.
 type health struct {
 	Status  string `json:"status"`
 	Service string `json:"service"`
@@ -51,7 +51,7 @@ type autoscaling struct {
 	QueueDepthTarget int `json:"queueDepthTarget"`
 }
 
-// getSummary shows how many jobs there are in which state, and what can run, as of two seconds ago at most.
+// getSummary shows the number of jobs in each state and the languages that can run; it is two seconds old at most: GET /health/summary.
 func (s *Server) getSummary(c *call) {
 	f, err := s.fleet.get(s)
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Server) getSummary(c *call) {
 	c.json(http.StatusOK, summary{
 		Status: "ok", Service: "api", Queue: viewCounts(f.counts),
 		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: view.Time(f.at),
-		running: s.running(c.r.Context(), f.who, nil),
+		running: s.running(c.r.Context(), f.workers, nil),
 	})
 }
 

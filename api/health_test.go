@@ -47,11 +47,14 @@ func TestSummary(t *testing.T) {
 	}
 	claim(t, s.queue)
 	delay(t, s)
-	bury(t, s) // which has ended too
+	bury(t, s) // which has ended, too
+	if a := s.do("DELETE", "/v1/jobs/"+s.submit(helloPython), "", nil); a.at("status") != "cancelled" {
+		t.Fatal(a.raw)
+	}
 	a := s.get("/health/summary")
 	updated, _ := a.at("updatedAt").(string)
 	a.want(t, 200, `{"status":"ok","service":"api","queue":{"pending":3,"stuck":0,"counts":{"waiting":1,"active":1,"delayed":1,"paused":0,
-		"prioritized":0,"waiting-children":0,"failed":1,"completed":2}},"autoscaling":{"queueDepthTarget":25},"updatedAt":"`+updated+`",
+		"prioritized":0,"waiting-children":0,"failed":1,"completed":3}},"autoscaling":{"queueDepthTarget":25},"updatedAt":"`+updated+`",
 		"canRun":true,"workers":{"alive":1,"ready":1},"languages":["java","javascript","python"],"warnings":[]}`)
 	if !isoTime.MatchString(updated) {
 		t.Errorf("updatedAt %q", updated)

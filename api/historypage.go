@@ -12,14 +12,14 @@ import (
 // The bounds of a page of a history with output.
 const (
 	maxPage    = 8 << 20 // bytes of its items, unless the first has more alone
-	pageLooks  = 10      // jobs that are looked at in one round trip: each comes with SmallOutput at most
-	pageFactor = 3       // bytes of memory that one of the answer takes: in the items, in the answer, compressed
+	pageLooks  = 10      // jobs that are read in one round trip: each comes with SmallOutput at most
+	pageFactor = 3       // bytes of memory for one byte of the answer: in the items, in the answer, compressed
 )
 
 // errPageFull ends a page before its last job.
 var errPageFull = errors.New("the page is full")
 
-// page is one that is being made.
+// page is a page of the history in the making.
 type page struct {
 	s     *Server
 	c     *call
@@ -28,8 +28,8 @@ type page struct {
 	bytes int
 }
 
-// fullPage shows the jobs of a page with their output, read in pieces, up to maxPage. What follows is behind the cursor: of the page, or of the
-// last job that found room.
+// fullPage shows the jobs of a page with their output, read in pieces, up to maxPage. The cursor is that of the page, or of the last job that
+// found room.
 func (s *Server) fullPage(c *call, of queue.Page, coded bool) ([]json.RawMessage, *string, error) {
 	p := &page{s: s, c: c, coded: coded, items: []json.RawMessage{}}
 	last := ""
@@ -40,7 +40,7 @@ func (s *Server) fullPage(c *call, of queue.Page, coded bool) ([]json.RawMessage
 		}
 		for i, j := range jobs {
 			switch err := p.add(j, records[j.ID]); {
-			case errors.Is(err, errPageFull), errors.Is(err, errCrowded) && len(p.items) > 0:
+			case errors.Is(err, errPageFull), errors.Is(err, errOverloaded) && len(p.items) > 0:
 				return p.items, view.Text(last), nil
 			case err != nil && !errors.Is(err, queue.ErrNotFound): // else it expired, or was deleted, meanwhile
 				return nil, nil, err
@@ -51,7 +51,7 @@ func (s *Server) fullPage(c *call, of queue.Page, coded bool) ([]json.RawMessage
 	return p.items, view.Text(of.Next), nil
 }
 
-// look returns what Redis has of jobs, by id.
+// look reads jobs from Redis, by id. Those that Redis does not have are left out.
 func (p *page) look(jobs []queue.Record) (map[string]queue.Record, error) {
 	ids := make([]string, len(jobs))
 	for i, j := range jobs {
@@ -69,13 +69,13 @@ func (p *page) look(jobs []queue.Record) (map[string]queue.Record, error) {
 	return found, err
 }
 
-// add shows a job, of which rec is what a look found; the zero Record, when it is only in the archive.
+// add shows a job. rec is what Redis has of it, the zero Record when it is only in the archive.
 func (p *page) add(j, rec queue.Record) error {
 	var err error
 	if rec.ID == "" {
 		rec, err = p.s.orArchivedJob(p.c, j.ID, rec, queue.ErrNotFound)
 	} else {
-		rec, err = p.s.whole(p.c, rec, nil)
+		rec, err = p.s.loadOutput(p.c, rec, nil)
 	}
 	if err != nil {
 		return err
@@ -88,9 +88,9 @@ func (p *page) add(j, rec queue.Record) error {
 	if bytes > maxPage && len(p.items) > 0 {
 		return errPageFull
 	}
-	p.c.answer.shrink(int64(bytes) * pageFactor) // what it took to make the item is free again
+	p.c.answer.shrink(int64(bytes) * pageFactor) // the memory that making the item took is free again
 	if !p.c.answer.grow(p.c.r.Context(), int64(bytes)*pageFactor) {
-		return errCrowded
+		return errOverloaded
 	}
 	p.items, p.bytes = append(p.items, item), bytes
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ccee-dev/ccee/api/decode"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // What is known of a submission is what openapi.yaml describes.
@@ -32,6 +33,10 @@ func TestIgnoredMembers(t *testing.T) {
 		if got := fmt.Sprint(a.at("ignored")); a.status != want || got != "[Language limits memory timeoutms]" {
 			t.Errorf("%s: %d %s", path, a.status, a.raw)
 		}
+	}
+	consume(t, s.queue, func(job.Spec) job.Result { return exited(0, "1\n") })
+	if a := s.post("/v1/jobs?waitMs=30000", slips); a.status != http.StatusOK || fmt.Sprint(a.at("ignored")) != "[Language limits memory timeoutms]" {
+		t.Errorf("with a result: %d %s", a.status, a.raw)
 	}
 	for _, path := range []string{"/v1/jobs?strict=1", "/executions?strict=1"} {
 		s.post(path, slips).want(t, http.StatusBadRequest, refusal)

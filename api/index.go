@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// showPage answers with the page; its script finds out by its address what it is to show.
+// showPage answers with the page, whose script decides by the address what to show.
 var showPage = static("text/html; charset=utf-8", pageHTML)
 
-// index is the answer of GET /: where to go from here.
+// index is the answer of GET /: the addresses to go on with.
 type index struct {
 	Service  string            `json:"service"`
 	Status   string            `json:"status"`
@@ -16,7 +16,7 @@ type index struct {
 	Docs     map[string]string `json:"docs"`
 }
 
-// getIndex says where to go from here: GET /. Browsers get the page that runs programs, as they did from the original.
+// getIndex lists the addresses to go on with: GET /. Browsers get the page that runs programs, as they did from the original.
 func (s *Server) getIndex(c *call) {
 	c.w.Header().Add("Vary", "Accept")
 	if strings.Contains(c.r.Header.Get("Accept"), "text/html") {

@@ -10,20 +10,20 @@ import (
 	"github.com/ccee-dev/ccee/share"
 )
 
-// The bounds of the deliveries that are under way at once. A receiver may take all of webhook.Timeout, so what one tenant or one host may have
-// at once is what others have to wait for.
+// The bounds of the deliveries in flight. A receiver may take all of webhook.Timeout, so others must wait for as many as one tenant or one
+// host may have at once.
 const (
 	maxDeliveries  = 24
-	tenantPercent  = 33 // of those that other tenants leave, for one tenant: see package share
+	tenantPercent  = 33 // of those that other tenants leave, for one: see package share
 	hostDeliveries = 2
 
 	hostPause    = 10 * time.Second // after a host did not answer in time; doubled each further time
 	hostPauseMax = 5 * time.Minute
-	maxSlowHosts = 256 // that are known; beyond it those whose pause ends first are forgotten
+	maxSlowHosts = 256 // that are remembered; beyond it those whose pause ends first are forgotten
 )
 
-// deliveries are the deliveries that are under way, and the hosts that were slow.
-type deliveries struct {
+// inFlight are the deliveries in flight, and the hosts that were slow.
+type inFlight struct {
 	changed chan struct{} // one has ended; holds one signal
 
 	mu      sync.Mutex // guards all below
@@ -32,24 +32,24 @@ type deliveries struct {
 	slow    map[string]slowHost
 }
 
-// slowHost is a host that did not answer in time, so many times on end.
+// slowHost is a host that did not answer in time, so many times in a row.
 type slowHost struct {
 	until time.Time
 	times int
 }
 
-func newDeliveries() *deliveries {
-	return &deliveries{changed: make(chan struct{}, 1), tenants: share.New(maxDeliveries, tenantPercent), hosts: map[string]int{}, slow: map[string]slowHost{}}
+func newInFlight() *inFlight {
+	return &inFlight{changed: make(chan struct{}, 1), tenants: share.New(maxDeliveries, tenantPercent), hosts: map[string]int{}, slow: map[string]slowHost{}}
 }
 
-func (d *deliveries) begin(tenant, host string) {
+func (d *inFlight) begin(tenant, host string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tenants.Add(tenant, 1)
 	d.hosts[host]++
 }
 
-func (d *deliveries) end(tenant, host string) {
+func (d *inFlight) end(tenant, host string) {
 	d.mu.Lock()
 	d.tenants.Add(tenant, -1)
 	if d.hosts[host]--; d.hosts[host] == 0 {
@@ -63,7 +63,7 @@ func (d *deliveries) end(tenant, host string) {
 }
 
 // answered notes whether a host answered in time.
-func (d *deliveries) answered(host string, inTime bool, now time.Time) {
+func (d *inFlight) answered(host string, inTime bool, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if inTime {
@@ -79,8 +79,8 @@ func (d *deliveries) answered(host string, inTime bool, now time.Time) {
 	}
 }
 
-// busy are the tenants and hosts of which no more are taken at present.
-func (d *deliveries) busy(now time.Time) queue.Busy {
+// busy returns the tenants and hosts that may have no more deliveries now.
+func (d *inFlight) busy(now time.Time) queue.Busy {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	b := queue.Busy{Tenants: d.tenants.Full(), Hosts: map[string]time.Duration{}}

@@ -120,7 +120,7 @@ func TestSlowWebhooksOfManyTenants(t *testing.T) {
 }
 
 func TestDeliveriesUnderWay(t *testing.T) {
-	d := newDeliveries()
+	d := newInFlight()
 	at := time.Now()
 	full := func() int { return len(d.busy(at).Tenants) }
 	for n := range 8 {
@@ -143,7 +143,7 @@ func TestDeliveriesUnderWay(t *testing.T) {
 	}
 	patience.Receive(t, d.changed, "word of the end")
 	// With each tenant there is less for the next, and there is some for many.
-	d = newDeliveries()
+	d = newInFlight()
 	tenants := 0
 	for ; d.tenants.All() < maxDeliveries; tenants++ {
 		name := fmt.Sprint("tenant-", tenants)
@@ -157,7 +157,7 @@ func TestDeliveriesUnderWay(t *testing.T) {
 }
 
 func TestSlowHosts(t *testing.T) {
-	d := newDeliveries()
+	d := newInFlight()
 	at := time.Now()
 	for _, want := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute} {
 		d.answered("slow", false, at)

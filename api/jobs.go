@@ -16,13 +16,13 @@ import (
 // maxWaitMs bounds how long a request may wait for a job to finish.
 const maxWaitMs = int64(submit.MaxWait / time.Millisecond)
 
-// recheckAfter is how long a request waits at least that asks again, before it shows anything, whether its credential is good still.
+// recheckAfter is how long a request must have waited to be authenticated again before it shows anything.
 const recheckAfter = time.Second
 
 // jobQuery is the query of a route that shows one job.
 type jobQuery struct {
 	wait  time.Duration // for the job to finish; 0: don't
-	coded bool          // output as base64 too
+	coded bool          // output as base64, too
 }
 
 // readJobQuery reads the query of a route that shows one job. Parameters that other routes have too are read after it.
@@ -46,7 +46,7 @@ func (c *call) query(iss *decode.Issues) *decode.Query {
 	return decode.ParseQuery(c.r.URL.RawQuery, iss)
 }
 
-// await returns the job once it is finished, or as it is when the time is over or the server drains.
+// await returns the job when it is finished, or as it is when the time is over or the server drains.
 func (s *Server) await(c *call, id string, wait time.Duration) (queue.Record, error) {
 	if wait > 0 {
 		// The time to read the request is over, and the wait may be longer than that.
@@ -59,16 +59,16 @@ func (s *Server) await(c *call, id string, wait time.Duration) (queue.Record, er
 			return queue.Record{}, refused
 		}
 	}
-	return s.wholeOrArchived(c, id, rec, err)
+	return s.loadOrArchived(c, id, rec, err)
 }
 
-// wholeOrArchived is the job that was looked at, whole, or, where Redis does not have it, the archive's.
-func (s *Server) wholeOrArchived(c *call, id string, rec queue.Record, err error) (queue.Record, error) {
-	rec, err = s.whole(c, rec, err)
+// loadOrArchived completes a job that was looked at with its output, or reads it from the archive if Redis does not have it.
+func (s *Server) loadOrArchived(c *call, id string, rec queue.Record, err error) (queue.Record, error) {
+	rec, err = s.loadOutput(c, rec, err)
 	return s.orArchivedJob(c, id, rec, err)
 }
 
-// ids are those that a job can have; not a colon, which parts an id from more in the names of what is stored of a job.
+// ids are the ids that a job can have. There is no colon, which separates an id from the rest of a key in Redis.
 var ids = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // jobID returns the id in the path. It answers and returns false when that is blank, or can't be one.
@@ -85,7 +85,7 @@ func (c *call) jobID() (string, bool) {
 	return id, true
 }
 
-// showJob answers with a job, or why there is none to show. Another tenant's job is as unknown as one that never was.
+// showJob answers with a job, or with the reason why there is none. Another tenant's job is as unknown as one that never was.
 func (c *call) showJob(rec queue.Record, err error, show func(queue.Record) any) {
 	switch {
 	case errors.Is(err, queue.ErrNotFound):
@@ -98,7 +98,7 @@ func (c *call) showJob(rec queue.Record, err error, show func(queue.Record) any)
 }
 
 // getJob shows one job: GET /v1/jobs/:jobId. With ?waitMs=N it answers when the job is finished or the time is over. Without, it is
-// what clients ask most, and one round trip counts the request and reads the job.
+// the most frequent request, and one round trip counts it and reads the job.
 func (s *Server) getJob(c *call) {
 	iss := decode.NewIssues()
 	q := readJobQuery(c.query(iss))
@@ -113,17 +113,17 @@ func (s *Server) getJob(c *call) {
 	if rate.Limit > 0 {
 		c.rateHeaders(rate)
 		if !rate.Allowed {
-			c.tooMany("rate_limited", rate, s.opts.RateWindow)
+			c.rateLimited("rate_limited", rate, s.opts.RateWindow)
 			return
 		}
 	}
-	rec, err = s.wholeOrArchived(c, id, rec, err)
+	rec, err = s.loadOrArchived(c, id, rec, err)
 	c.showJob(rec, err, func(rec queue.Record) any { return view.NewSingle(rec, q.coded) })
 }
 
 // getJobLater is getJob for a request that is wrong, or waits.
 func (s *Server) getJobLater(c *call, q jobQuery, iss *decode.Issues) {
-	if !s.count(c) {
+	if !s.countRequest(c) {
 		return
 	}
 	id, ok := c.jobID()

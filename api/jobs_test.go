@@ -367,7 +367,7 @@ func killed(v job.Verdict, signal string) job.Result {
 }
 
 func cancelled() job.Result {
-	r := killed(job.WasCancelled, "SIGKILL")
-	r.Status = job.Cancelled
+	r := killed(job.VerdictCancelled, "SIGKILL")
+	r.Status = job.StatusCancelled
 	return r
 }

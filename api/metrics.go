@@ -14,7 +14,7 @@ import (
 	"github.com/ccee-dev/ccee/submit"
 )
 
-// maxTenantSeries bounds the tenants that have series of their own; the others are counted together.
+// maxTenantSeries bounds the tenants with series of their own; the others are counted together.
 const maxTenantSeries = 200
 
 // metrics are the counters of one api process. Label values are ours, never a caller's text: routes of the table, languages that
@@ -36,7 +36,7 @@ type metrics struct {
 	tenants map[string]bool
 }
 
-// Metrics is where other parts of the process may register metrics of theirs, for operators alone.
+// Metrics returns the registry for the metrics of other parts of the process, for operators alone.
 func (s *Server) Metrics() prometheus.Registerer { return s.metrics.internal }
 
 func newAPIMetrics(s *Server) *metrics {
@@ -85,7 +85,7 @@ func (m *metrics) submitted(tenant, language string, a queue.Admission, err erro
 	m.stored(tenant, a, err)
 }
 
-// stored notes how many bytes a tenant's jobs take, as the queue said for a submission. Tenants without a series of their own have no sum.
+// stored sets how many bytes a tenant's jobs take, by the queue's answer to a submission. The other tenants have no sum.
 func (m *metrics) stored(tenant string, a queue.Admission, err error) {
 	bytes := a.Stored
 	if quota := new(queue.QuotaError); errors.As(err, &quota) {
@@ -174,7 +174,7 @@ func (f *fleetCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- jobsRetried
 }
 
-// Collect asks Redis at most every two seconds. While it is away, only that is shown.
+// Collect asks Redis at most every two seconds. While Redis is unreachable, that is the only metric.
 func (f *fleetCollector) Collect(ch chan<- prometheus.Metric) {
 	now, err := f.s.fleet.get(f.s)
 	up := 1.0

@@ -16,7 +16,7 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// Options are what a Server is made of. DefaultOptions has the contract's numbers; Queue, Auth and Log have no default.
+// Options configure a Server. DefaultOptions has the contract's numbers; Queue, Auth and Log have no default.
 type Options struct {
 	Queue *queue.Queue
 	Auth  auth.Authenticator

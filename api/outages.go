@@ -8,18 +8,18 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// changes logs a fault when it begins and when it is over, and not each time that it is met. The zero value is for what is well.
-type changes struct {
+// outageLog logs an outage when it begins and when it ends, and not each time that it is noticed. The zero value stands for no outage.
+type outageLog struct {
 	mu   sync.Mutex
-	away bool
+	down bool
 }
 
-// note logs begins with err if there was none the last time, and over if there is none any more.
-func (c *changes) note(log *zerolog.Logger, err error, begins, over string) {
-	c.mu.Lock()
-	was := c.away
-	c.away = err != nil
-	c.mu.Unlock()
+// note logs the text begins, with err, if there was no error the last time, and the text over if there is none any more.
+func (o *outageLog) note(log *zerolog.Logger, err error, begins, over string) {
+	o.mu.Lock()
+	was := o.down
+	o.down = err != nil
+	o.mu.Unlock()
 	switch {
 	case err != nil && !was:
 		log.Warn().Err(err).Msg(begins)
@@ -28,18 +28,18 @@ func (c *changes) note(log *zerolog.Logger, err error, begins, over string) {
 	}
 }
 
-// archiveAge is how long a look at the archive is used again: anybody may ask.
+// archiveAge is how long the last answer of the archive is used again: anybody may ask.
 const archiveAge = 2 * time.Second
 
-// archiveLook knows whether the archive answers.
-type archiveLook struct {
+// archiveHealth knows whether the archive answers.
+type archiveHealth struct {
 	mu   sync.Mutex // guards the rest; held while the archive is asked, so that one asks for all
 	at   time.Time
 	last error
 }
 
-// away says whether there is an archive that does not answer.
-func (l *archiveLook) away(ctx context.Context, a Archive) bool {
+// unreachable reports whether there is an archive that does not answer.
+func (l *archiveHealth) unreachable(ctx context.Context, a Archive) bool {
 	if a == nil {
 		return false
 	}

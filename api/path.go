@@ -9,11 +9,11 @@ import (
 	"github.com/julienschmidt/httprouter"
 )
 
-// kept are the escapes that the router must not see decoded: a slash within a path element is not one between two, and with it
-// must stay what escapes an escape.
+// kept are the escapes that the router must not see decoded: a slash within a path element is not one between two elements, and
+// a percent sign may itself be part of an escape.
 var kept = regexp.MustCompile(`(?i)%2f|%25`)
 
-// forRouter returns r with the path by which it finds its route: that of a URL with an encoded slash has it still.
+// forRouter returns r with the path by which the router finds its route: an encoded slash stays encoded.
 func forRouter(r *http.Request) *http.Request {
 	if r.URL.RawPath == "" || !kept.MatchString(r.URL.RawPath) {
 		return r
@@ -33,7 +33,7 @@ func forRouter(r *http.Request) *http.Request {
 	return &routed
 }
 
-// elements decodes what forRouter left encoded in a route's parameters.
+// elements decodes the escapes that forRouter left in a route's parameters.
 func elements(r *http.Request, params httprouter.Params) httprouter.Params {
 	if r.URL.RawPath == "" || !kept.MatchString(r.URL.RawPath) {
 		return params

@@ -11,8 +11,8 @@ import (
 	"github.com/ccee-dev/ccee/submit"
 )
 
-// readiness is the answer of GET /ready: whether this api accepts jobs and, apart from that, whether they would run now. A load balancer asks
-// for the first; were it for the second, the last api would be taken out just when jobs must be able to wait for workers that start.
+// readiness is the answer of GET /ready: whether this api accepts jobs and, apart from that, whether they would run now. A load balancer goes
+// by the first; by the second it would take out the last api just when jobs must be able to wait for workers that start.
 type readiness struct {
 	Status  string   `json:"status"` // "ready" or "unavailable"
 	Service string   `json:"service"`
@@ -20,7 +20,7 @@ type readiness struct {
 	running
 }
 
-// running says what can run now.
+// running is the part of an answer about the languages that can run now.
 type running struct {
 	CanRun    bool        `json:"canRun"` // a job in one of Languages would run now
 	Workers   workersView `json:"workers"`
@@ -33,13 +33,13 @@ type workersView struct {
 	Ready int `json:"ready"` // those whose daemon can run jobs
 }
 
-// readyAge is how long a look at Redis and workers is used again: anybody may ask, as often as they like.
+// readyAge is how long an answer about Redis and workers is used again: anybody may ask, as often as they like.
 const readyAge = time.Second
 
-// readyCache keeps the latest look.
+// readyCache keeps the latest answer.
 type readyCache struct {
 	mu     sync.Mutex // guards the rest; held while Redis is asked, so that one asks for all
-	who    queue.Fleet
+	fleet  queue.Fleet
 	memory queue.Memory
 	err    error
 	at     time.Time
@@ -49,22 +49,22 @@ func (r *readyCache) get(s *Server) (queue.Fleet, queue.Memory, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Since(r.at) < readyAge {
-		return r.who, r.memory, r.err
+		return r.fleet, r.memory, r.err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
 	defer cancel()
-	if r.who, r.err = s.opts.Queue.Fleet(ctx); r.err == nil {
+	if r.fleet, r.err = s.opts.Queue.Fleet(ctx); r.err == nil {
 		r.memory, r.err = s.opts.Queue.Memory(ctx)
 	}
 	r.at = time.Now()
-	s.away.note(&s.opts.Log, r.err, "not ready: redis does not answer", "ready: redis answers again")
-	return r.who, r.memory, r.err
+	s.redisOutage.note(&s.opts.Log, r.err, "not ready: redis does not answer", "ready: redis answers again")
+	return r.fleet, r.memory, r.err
 }
 
-// getReady asks at most once in readyAge.
+// getReady shows whether jobs are accepted and run: GET /ready. Redis is asked at most once in readyAge.
 func (s *Server) getReady(c *call) {
 	fleet, memory, err := s.ready.get(s)
-	answer := readiness{Status: "ready", Service: "api", Reasons: s.cannotAccept(fleet, err), running: s.running(c.r.Context(), fleet, err)}
+	answer := readiness{Status: "ready", Service: "api", Reasons: s.whyUnready(fleet, err), running: s.running(c.r.Context(), fleet, err)}
 	if err == nil && memory.Full() {
 		answer.Warnings = append(answer.Warnings, "redis has too little memory left: no more jobs are admitted until some are deleted or expire; those that are there go on")
 	}
@@ -75,8 +75,8 @@ func (s *Server) getReady(c *call) {
 	c.json(status, answer)
 }
 
-// cannotAccept says why this api accepts no job now. fleet and err are the queue's.
-func (s *Server) cannotAccept(fleet queue.Fleet, err error) []string {
+// whyUnready returns the reasons why this api accepts no job now. fleet and err are the queue's.
+func (s *Server) whyUnready(fleet queue.Fleet, err error) []string {
 	reasons := []string{}
 	switch {
 	case err != nil:
@@ -87,7 +87,7 @@ func (s *Server) cannotAccept(fleet queue.Fleet, err error) []string {
 	return reasons
 }
 
-// running says what can run now. fleet and err are the queue's.
+// running describes what can run now. fleet and err are the queue's.
 func (s *Server) running(ctx context.Context, fleet queue.Fleet, err error) running {
 	r := running{CanRun: err == nil && fleet.Ready > 0, Workers: workersView{fleet.Workers, fleet.Ready}, Languages: []string{}, Warnings: []string{}}
 	for _, l := range fleet.Now {
@@ -96,13 +96,13 @@ func (s *Server) running(ctx context.Context, fleet queue.Fleet, err error) runn
 	if err == nil {
 		r.Warnings = append(r.Warnings, warnings(fleet)...)
 	}
-	if s.archive.away(ctx, s.opts.Archive) {
+	if s.archive.unreachable(ctx, s.opts.Archive) {
 		r.Warnings = append(r.Warnings, "the archive's database does not answer: what is finished waits in redis, and what only the archive has can't be shown")
 	}
 	return r
 }
 
-// warnings are why jobs would wait.
+// warnings are the reasons why jobs would wait.
 func warnings(f queue.Fleet) []string {
 	var list []string
 	switch {
@@ -136,19 +136,19 @@ func workers(n int) string {
 	return fmt.Sprintf("%d workers are alive", n)
 }
 
-// sweepEvery is how often an api does what must be done although there may be no worker.
+// sweepEvery is how often an api does the housekeeping that must not depend on a worker.
 const sweepEvery = 5 * time.Second
 
 // sweep has the queue put back jobs of workers that died, and end those that waited too long for a language that nobody runs, until ctx ends.
-// Each api does: it is one step of the queue, which is as right twice as once.
+// Each api does it: it is one step of the queue, and harmless to repeat.
 func (s *Server) sweep(ctx context.Context) {
-	var away changes
+	var outage outageLog
 	for ctx.Err() == nil {
 		failed, err := s.opts.Queue.Sweep(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		away.note(&s.opts.Log, err, "no job that nobody can run is ended: redis does not answer", "redis answers again")
+		outage.note(&s.opts.Log, err, "no job that nobody can run is ended: redis does not answer", "redis answers again")
 		if failed > 0 {
 			s.opts.Log.Warn().Int64("jobs", failed).Msg("failed jobs that waited too long: no worker offers their language")
 			continue // there may be more

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// warnOfRedis says, once Redis answers, what is wrong with its settings.
+// warnOfRedis logs the dangerous settings of Redis once it answers.
 func (s *Server) warnOfRedis(ctx context.Context) {
 	for ctx.Err() == nil {
 		m, err := s.opts.Queue.Memory(ctx)

@@ -11,7 +11,7 @@ import (
 	"github.com/ccee-dev/ccee/submit"
 )
 
-// refusals says how each refusal of a submission is answered; some have more in their bodies and headers, see refuseSubmission.
+// refusals are the answers for each refusal of a submission; some have more in their bodies and headers, see refuseSubmission.
 var refusals = map[submit.Code]struct {
 	status       int
 	code, reason string
@@ -37,7 +37,7 @@ func (s *Server) refuseSubmission(c *call, err error) {
 	r := refusals[refused.Code]
 	switch refused.Code {
 	case submit.RateLimited, submit.SubmitRateLimited:
-		c.tooMany(r.code, refused.Rate, s.opts.RateWindow)
+		c.rateLimited(r.code, refused.Rate, s.opts.RateWindow)
 	case submit.QuotaExceeded:
 		c.overQuota(refused.Quota)
 	case submit.TooLarge:
@@ -66,7 +66,7 @@ type overQuotaBody struct {
 	Error   string      `json:"error"`
 	TraceID string      `json:"traceId"`
 	Reason  string      `json:"reason"`
-	Message string      `json:"message,omitempty"` // what to do, where that needs words
+	Message string      `json:"message,omitempty"` // the remedy, where it needs words
 	Limits  quotaLimits `json:"limits"`
 	Usage   quotaUsage  `json:"usage"`
 }
@@ -84,8 +84,8 @@ type quotaUsage struct {
 	StoredBytes *int64 `json:"storedBytes,omitempty"`
 }
 
-// retryAfterBusy is when a tenant with all of its concurrent jobs may try again, in seconds: what a job takes by default. A place is
-// free when one of them ends.
+// retryAfterBusy is when a tenant with all of its concurrent jobs may try again, in seconds: the default time of a job. A place is free
+// when one of them ends.
 const retryAfterBusy = 3
 
 // untilTomorrow is how many seconds there are to the next UTC day, in which the jobs of a day count anew.

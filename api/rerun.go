@@ -8,7 +8,7 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// rerunJob submits what a job was submitted with once more: POST /v1/jobs/:jobId/rerun. It is a submission like any other.
+// rerunJob submits a job once more: POST /v1/jobs/:jobId/rerun. It is a submission like any other.
 func (s *Server) rerunJob(c *call) {
 	id, ok := c.jobID()
 	if !ok {
@@ -22,7 +22,7 @@ func (s *Server) rerunJob(c *call) {
 	c.json(http.StatusAccepted, c.accepted(again.ID))
 }
 
-// stored finds what jobs were submitted with, in Redis and in the archive.
+// stored finds the submissions of jobs in Redis and in the archive.
 type stored struct {
 	s *Server
 	c *call
@@ -33,10 +33,10 @@ func (f stored) Submitted(ctx context.Context, tenant, id string) (queue.Submiss
 	bounded, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	before, err := f.s.opts.Queue.Submitted(bounded, tenant, id)
-	return orArchived(f.s, before, err, func(a Archive) (queue.Submission, error) { return wholeArchived(f.c, a, id, a.Submitted) })
+	return orArchived(f.s, before, err, func(a Archive) (queue.Submission, error) { return loadArchived(f.c, a, id, a.Submitted) })
 }
 
-// deleteData deletes what is stored of a finished job: DELETE /v1/jobs/:jobId/data.
+// deleteData deletes the stored data of a finished job: DELETE /v1/jobs/:jobId/data.
 func (s *Server) deleteData(c *call) {
 	id, ok := c.jobID()
 	if !ok {
@@ -60,7 +60,7 @@ func (s *Server) deleteData(c *call) {
 	}
 }
 
-// deleteArchived deletes a job from the archive too. Of one that Redis had, purged nil, the archive will hear in any case.
+// deleteArchived deletes a job from the archive, too. If Redis had it (purged is nil), the copier will delete it there in any case.
 func deleteArchived(c *call, a Archive, id string, purged error) error {
 	switch there, err := a.Delete(c.r.Context(), c.who.Tenant, id); {
 	case there || purged == nil:

@@ -23,7 +23,7 @@ type isolationView struct {
 	Cloud       string `json:"cloud"`
 }
 
-// getRuntimes lists the languages that jobs can be submitted in, and says which of them can run now.
+// getRuntimes lists the languages that jobs can be submitted in, and marks those that can run now: GET /v1/runtimes.
 func (s *Server) getRuntimes(c *call) {
 	ctx, cancel := c.redis()
 	defer cancel()

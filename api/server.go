@@ -21,46 +21,46 @@ import (
 
 // Server is the REST API. It is an http.Handler; Serve runs it on a listener.
 type Server struct {
-	opts           Options
-	origins        origins
-	submit         *submit.Service
-	bodies         *budget // bytes, by tenant
-	answers        *budget // bytes of large answers, by tenant
-	strangerBodies *budget // bytes, by address
-	conns          *budget // connections, by address
-	lingering      *budget // connections whose rest is read, by address
-	away           changes // Redis, as who asks for readiness sees it
-	archive        archiveLook
-	metrics        *metrics
-	tracer         trace.Tracer
-	fleet          fleetCache
-	strangers      *strangers
-	proxyWarning   sync.Once
-	ready          readyCache
-	modelCalls     *semaphore.Weighted
-	streams        live.Places
-	beat           time.Duration // of streams
-	patience       time.Duration // with slow bodies, beyond the least pace; for tests
-	webhooks       *webhook.Sender
-	underway       *deliveries // webhooks
-	name           string      // of this process, unique
-	router         *httprouter.Router
+	opts            Options
+	origins         origins
+	submit          *submit.Service
+	bodies          *budget   // bytes, by tenant
+	answers         *budget   // bytes of large answers, by tenant
+	anonymousBodies *budget   // bytes, by address
+	conns           *budget   // connections, by address
+	lingering       *budget   // connections whose rest is read, by address
+	redisOutage     outageLog // Redis, as who asks for readiness sees it
+	archive         archiveHealth
+	metrics         *metrics
+	tracer          trace.Tracer
+	fleet           fleetCache
+	authFailures    *authFailures
+	proxyWarning    sync.Once
+	ready           readyCache
+	modelCalls      *semaphore.Weighted
+	streams         live.Places
+	beat            time.Duration // of streams
+	patience        time.Duration // with slow bodies, beyond the least pace; for tests
+	webhooks        *webhook.Sender
+	inFlight        *inFlight // webhooks
+	name            string    // of this process, unique
+	router          *httprouter.Router
 
 	draining context.Context // done when requests that wait for a job shall answer now
 	drain    context.CancelFunc
 }
 
-// access says who may use a route.
+// access is who may use a route.
 type access int
 
 const (
-	tenants      access = iota // whoever the Authenticator knows, with the scope of the method; the zero value is the strict one
-	countsItself               // as tenants; the handler counts the request, in one round trip with what it does
+	tenants      access = iota // callers that the Authenticator knows, with the scope of the method; the zero value is the strict one
+	countsItself               // as tenants; the handler counts the request in the same round trip as its own step
 	admins                     // operators; not counted
 	anyone
 )
 
-// scopes are what a credential must be for, to be used on a route. To analyze is to read too: it quotes output.
+// scopes returns the scopes that a credential needs for a route. Analyzing is reading, too: it quotes output.
 func (rt route) scopes() auth.Scopes {
 	switch {
 	case rt.method == http.MethodGet:
@@ -138,14 +138,14 @@ func New(opts Options) (*Server, error) {
 	s := &Server{
 		opts: opts, origins: allowed,
 		bodies: newBudget(tenantBodies), answers: newBudget(answersRoom),
-		strangerBodies: newBudget(strangerBodies),
-		conns:          newBudget(connsRoom()), lingering: newBudget(maxLingering),
-		strangers:  newStrangers(),
-		beat:       live.Heartbeat,
-		modelCalls: semaphore.NewWeighted(maxModelCalls),
-		webhooks:   webhook.NewSender(opts.Webhooks),
-		underway:   newDeliveries(),
-		name:       "api-" + uuid.NewString(),
+		anonymousBodies: newBudget(anonymousBodies),
+		conns:           newBudget(connsRoom()), lingering: newBudget(maxLingering),
+		authFailures: newAuthFailures(),
+		beat:         live.Heartbeat,
+		modelCalls:   semaphore.NewWeighted(maxModelCalls),
+		webhooks:     webhook.NewSender(opts.Webhooks),
+		inFlight:     newInFlight(),
+		name:         "api-" + uuid.NewString(),
 		// Neither redirects nor 405: a slash at the end counts, and an unknown method is an unknown route.
 		router: &httprouter.Router{},
 	}
@@ -182,21 +182,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, forRouter(r))
 }
 
-// serve returns what happens to every request of a route before and after its handler.
+// serve returns the handler of a route with all that is done for every request before and after it.
 func (s *Server) serve(rt route) httprouter.Handle {
 	return func(w http.ResponseWriter, r *http.Request, params httprouter.Params) {
 		c := s.begin(w, r, elements(r, params), rt.path)
 		c.scopes = rt.scopes()
 		defer c.end()
 		s.cors(c)
-		defer c.dropBody()
+		defer c.releaseBody()
 		s.authenticate(c, rt)
 		if rt.method == http.MethodPost && !s.takeBody(c) {
 			return
 		}
-		c.answer = s.answers.holding(c.who.Tenant)
-		defer c.dropAnswer()
-		if !s.known(c) || rt.access == tenants && !s.count(c) {
+		c.answer = s.answers.reservation(c.who.Tenant)
+		defer c.releaseAnswer()
+		if !s.admitCaller(c) || rt.access == tenants && !s.countRequest(c) {
 			return
 		}
 		rt.handle(c)

@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -94,8 +96,8 @@ func TestSlowBodiesOfOneTenant(t *testing.T) {
 		"chunked":             {"/executions", names[:1], 60, true, 600_000, tenantBodies / 4},
 		"batch":               {"/v1/batch", names[:1], 60, true, 600_000, tenantBodies / 4},
 		"many tenants":        {"/v1/jobs", names[:40], 5, false, 600_000, tenantBodies},
-		"strangers":           {"/v1/jobs", []string{""}, 60, false, 600_000, strangerBodies / 4},
-		"no operators":        {"/v1/admin/simulate/burst", names[:1], 60, true, 600_000, strangerBodies / 4},
+		"strangers":           {"/v1/jobs", []string{""}, 60, false, 600_000, anonymousBodies / 4},
+		"no operators":        {"/v1/admin/simulate/burst", names[:1], 60, true, 600_000, anonymousBodies / 4},
 		"a body nobody reads": {"/v1/jobs/x/analyze", names[:1], 60, false, 600_000, tenantBodies / 4},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,8 +108,8 @@ func TestSlowBodiesOfOneTenant(t *testing.T) {
 			s.server.patience = time.Hour
 			url := openOn(t, s)
 			budget := s.server.bodies
-			if tt.held == strangerBodies/4 {
-				budget = s.server.strangerBodies
+			if tt.held == anonymousBodies/4 {
+				budget = s.server.anonymousBodies
 			}
 			held := budget.taken
 			for _, key := range tt.slow {
@@ -171,8 +173,41 @@ func TestSlowBodiesEnd(t *testing.T) {
 func TestPace(t *testing.T) {
 	start := time.Unix(0, 0)
 	for n, want := range map[int64]time.Duration{0: 5 * time.Second, 64 << 10: 6 * time.Second, 640 << 10: 15 * time.Second, 1 << 30: 20 * time.Second} {
-		if got := paceEnd(start, n, readTimeout).Sub(start); got != want {
+		if got := paceDeadline(start, n, readTimeout).Sub(start); got != want {
 			t.Errorf("%d bytes must have come after %v, want %v", n, got, want)
 		}
+	}
+}
+
+// deadlines is the connection of a request, which notes until when may be read from it.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error {
+	d.read = append(d.read, t)
+	return nil
+}
+
+// Before each read of a body its connection gets the deadline of the pace, long before the server's own, and at the end none.
+func TestBodiesAreRead(t *testing.T) {
+	s := newStack(t, nil)
+	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	r := httptest.NewRequest("POST", "/v1/jobs", iotest.OneByteReader(strings.NewReader(helloPython)))
+	r.Header = http.Header{"Content-Type": {"application/json"}, "X-Api-Key": {testKey}}
+	r.ContentLength = int64(len(helloPython))
+	began := time.Now()
+	s.server.ServeHTTP(d, r)
+	if d.Code != http.StatusAccepted || len(d.read) < len(helloPython) {
+		t.Fatalf("%d %s, with %d deadlines", d.Code, d.Body, len(d.read))
+	}
+	for i, at := range d.read[:len(helloPython)] {
+		if wait := at.Sub(began); wait < paceGrace || wait > paceGrace+time.Since(began)+time.Second {
+			t.Errorf("read %d may wait until %v after the start, want %v", i, wait, paceGrace)
+		}
+	}
+	if last := d.read[len(d.read)-1]; !last.IsZero() {
+		t.Errorf("the deadline at the end is %v, want none", last)
 	}
 }

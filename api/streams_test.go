@@ -61,7 +61,7 @@ func TestEventsErrors(t *testing.T) {
 		changed <- struct{}{}
 		st := &live.Stream{Source: source, ID: id, Trace: c.trace, Log: c.log, Beat: time.Hour, Changed: changed}
 		st.Begin(w, r)
-		st.Run(r.Context(), rec, c.dropAnswer)
+		st.Run(r.Context(), rec, c.releaseAnswer)
 		if want := "event: error\ndata: {\"error\":\"" + code + "\",\"traceId\":\"test-trace\"}\n\n"; !strings.HasSuffix(w.Body.String(), want) {
 			t.Errorf("%s: the stream ends with %s", code, w.Body)
 		}

@@ -28,7 +28,7 @@ type accepted struct {
 // createJob takes a submission: POST /v1/jobs. With ?waitMs=N it answers with the finished job, if it finishes in time. With an
 // Idempotency-Key a repetition gives the same job.
 func (s *Server) createJob(c *call) {
-	known, ok := s.submittable(c, s.count)
+	known, ok := s.submittable(c, s.countRequest)
 	if !ok {
 		return
 	}
@@ -42,7 +42,7 @@ func (s *Server) createJob(c *call) {
 		sub = terms.Job(c.body, iss)
 	}
 	if iss.Any() {
-		if s.count(c) { // it was too many of a tenant's requests before it was a wrong one
+		if s.countRequest(c) { // one request too many is refused as that, even if it is wrong
 			c.invalid(iss)
 		}
 		return
@@ -56,7 +56,7 @@ func (s *Server) createJob(c *call) {
 		s.refuseSubmission(c, err)
 		return
 	}
-	c.dropBody()
+	c.releaseBody()
 	s.answerAdmitted(c, admitted, q, sub.Ignored)
 }
 

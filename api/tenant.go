@@ -18,8 +18,8 @@ type limited struct {
 	WindowSeconds     int64  `json:"windowSeconds"`
 }
 
-// count counts the request in the tenant's window. It answers and returns false when there were too many.
-func (s *Server) count(c *call) bool {
+// countRequest counts the request in the tenant's window. It answers and returns false when there were too many.
+func (s *Server) countRequest(c *call) bool {
 	ctx, cancel := c.redis()
 	defer cancel()
 	rate, err := s.opts.Queue.Rate(ctx, s.rateRequest(c))
@@ -30,7 +30,7 @@ func (s *Server) count(c *call) bool {
 	}
 	c.rateHeaders(rate)
 	if !rate.Allowed {
-		c.tooMany("rate_limited", rate, s.opts.RateWindow)
+		c.rateLimited("rate_limited", rate, s.opts.RateWindow)
 	}
 	return rate.Allowed
 }
@@ -41,7 +41,7 @@ func (s *Server) rateRequest(c *call) queue.RateRequest {
 	}
 }
 
-// rateHeaders tells the state of the window of requests.
+// rateHeaders shows the state of the window of requests in the headers.
 func (c *call) rateHeaders(rate queue.Rate) {
 	h := c.w.Header()
 	h.Set("X-Ratelimit-Limit", strconv.FormatInt(rate.Limit, 10))
@@ -49,8 +49,8 @@ func (c *call) rateHeaders(rate queue.Rate) {
 	h.Set("X-Ratelimit-Reset", strconv.FormatInt(ceilSeconds(time.Duration(rate.ResetAt.UnixNano())), 10))
 }
 
-// tooMany answers that a window is used up.
-func (c *call) tooMany(code string, rate queue.Rate, window time.Duration) {
+// rateLimited answers that a window is used up.
+func (c *call) rateLimited(code string, rate queue.Rate, window time.Duration) {
 	wait := max(1, ceilSeconds(rate.RetryAfter))
 	c.w.Header().Set("Retry-After", strconv.FormatInt(wait, 10))
 	c.json(http.StatusTooManyRequests, limited{
@@ -59,5 +59,5 @@ func (c *call) tooMany(code string, rate queue.Rate, window time.Duration) {
 	})
 }
 
-// ceilSeconds rounds up: who comes back then is not a moment too early.
+// ceilSeconds rounds up, so that a client that comes back then is not a moment too early.
 func ceilSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

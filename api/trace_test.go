@@ -53,3 +53,17 @@ func TestTraceIDInAnswers(t *testing.T) {
 		t.Errorf("the job has the trace id %v, want that of its submission", a.at("traceId"))
 	}
 }
+
+// A job takes the trace of its request along, so that its worker's spans belong to it.
+func TestTraceGoesAlong(t *testing.T) {
+	s := newStack(t, nil)
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	for path, body := range map[string]string{"/v1/jobs": helloPython, "/v1/batch": `{"jobs":[` + helloPython + `]}`} {
+		if a := s.do("POST", path, body, http.Header{"Traceparent": {parent}}); a.status/100 != 2 {
+			t.Fatal(a.raw)
+		}
+		if got := claim(t, s.queue).Job.TraceParent; !strings.HasPrefix(got, parent[:36]) {
+			t.Errorf("%s: the job has the trace %q, want that of %s", path, got, parent)
+		}
+	}
+}

@@ -24,7 +24,7 @@ func (s *Server) startSpan(c *call) {
 	c.r = c.r.WithContext(ctx)
 }
 
-// endSpan ends it with what is known at the end.
+// endSpan ends the span with the attributes that are known by then.
 func (c *call) endSpan() {
 	if c.span.IsRecording() {
 		c.span.SetAttributes(
@@ -39,7 +39,7 @@ func (c *call) endSpan() {
 	c.span.End()
 }
 
-// traceParent is what a job takes along, so that its worker's spans belong to the request's.
+// traceParent returns the traceparent for a job, so that its worker's spans become children of the request's.
 func (c *call) traceParent() string {
 	carrier := propagation.MapCarrier{}
 	w3c.Inject(c.r.Context(), carrier)

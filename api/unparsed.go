@@ -15,32 +15,32 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// What net/http can't parse never comes to a handler: it answers by itself, with plain text and without an x-request-id. The contract
-// has JSON for that too. There is no hook, so the connection says it in other words.
+// A request that net/http can't parse never comes to a handler: net/http answers by itself, with plain text and without an x-request-id. The
+// contract has JSON for that, too. There is no hook, so the connection replaces the answer.
 
 // jsonConn is a connection on which the server's own refusals are JSON.
 type jsonConn struct {
 	net.Conn
 	log  *zerolog.Logger
-	last []byte // what was read last; the server's buffer, so only good until it reads on
+	last []byte // the bytes of the last read, in the server's buffer: valid until the next read
 }
 
 func (c *jsonConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 1 { // a single byte is the server's look at whether the client is still there
+	if n > 1 { // a single byte is how the server watches whether the client is still there
 		c.last = p[:n]
 	}
 	return n, err
 }
 
-// refusalHeaders follow the status line of the server's own refusals, which it writes in one piece, and come in no answer of ours: those have more, in
-// another order. In a body they can't be, for JSON has no bare line break.
+// refusalHeaders follow the status line of the server's own refusals, which it writes in one piece. No answer of ours has them: ours have more
+// headers, in another order, and a body of JSON has no bare line break.
 const refusalHeaders = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
 // maxRefusal is longer than any of them, in bytes.
 const maxRefusal = 512
 
-// refusalStatus returns the status that p, what the server writes, refuses a request with; 0: it is an answer of ours.
+// refusalStatus returns the status of a refusal by the server itself, if p, which the server writes, is one; 0 for an answer of ours.
 func refusalStatus(p []byte) int {
 	status, ours := bytes.CutPrefix(p, []byte("HTTP/1.1 "))
 	if !ours || len(p) > maxRefusal {
@@ -75,7 +75,7 @@ func (c *jsonConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// CloseWrite is what the server asks for before it waits for the client to read a refusal.
+// CloseWrite is called by the server before it waits for the client to read a refusal.
 func (c *jsonConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -97,7 +97,7 @@ func unparsed(code int, target string) *frameworkError {
 	return newFrameworkError(code, "", http.StatusText(code))
 }
 
-// request returns what can be read of the request: its target and headers. The beginning may be missing.
+// request returns the readable parts of the request: its target and headers. The beginning may be missing.
 func (c *jsonConn) request() (target string, header http.Header) {
 	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(c.last)))
 	line, _ := r.ReadLine()

@@ -30,7 +30,7 @@ type tenantUsage struct {
 	EstimatedCostUsd float64 `json:"estimatedCostUsd"`
 }
 
-// getQuotas shows a tenant's limits and what it has used of them today: GET /v1/quotas.
+// getQuotas shows a tenant's limits and today's use of them: GET /v1/quotas.
 func (s *Server) getQuotas(c *call) {
 	ctx, cancel := c.redis()
 	defer cancel()
@@ -75,7 +75,7 @@ const (
 	archiveDaysMax  = 3660 // where there is an archive
 )
 
-// getCosts shows what a tenant's jobs have cost by the day they finished, today first: GET /v1/costs.
+// getCosts shows the costs of a tenant's jobs by the day they finished, today first: GET /v1/costs.
 func (s *Server) getCosts(c *call) {
 	iss := decode.NewIssues()
 	most := int64(costDaysMax)

@@ -51,7 +51,7 @@ func TestCancelRealJobs(t *testing.T) {
 	t.Run("by id", func(t *testing.T) {
 		events, _ := follow(patience.Context(t), func() { s.ask(t, "DELETE", "/v1/run/c1", "", "") })
 		end := events[len(events)-1]
-		if end.Result == nil || end.Result.Status != job.Cancelled || string(end.Result.Last().Stdout.Data) != "up\n" {
+		if end.Result == nil || end.Result.Status != job.StatusCancelled || string(end.Result.Last().Stdout.Data) != "up\n" {
 			t.Errorf("last event %+v, want a cancelled result with the output so far", end)
 		}
 	})

@@ -193,8 +193,8 @@ func TestCancelledJobs(t *testing.T) {
 		code   job.Code
 		calls  string
 	}{
-		{"by its caller, in the compile step", errCancelled, 0, job.Cancelled, "", "[/javac answer close]"},
-		{"by its caller, in the run step", errCancelled, 1, job.Cancelled, "", "[/javac /workspace/java answer close]"},
+		{"by its caller, in the compile step", errCancelled, 0, job.StatusCancelled, "", "[/javac answer close]"},
+		{"by its caller, in the run step", errCancelled, 1, job.StatusCancelled, "", "[/javac /workspace/java answer close]"},
 		{"by shutdown", errShutdown, 1, "", job.EUnavailable, "[/javac /workspace/java close]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -229,7 +229,7 @@ func TestCancelledBetweenSteps(t *testing.T) {
 		return exits(0)(ctx, p)
 	})
 	res, err := r.run(ctx, "java")
-	if err != nil || res.Status != job.Cancelled || res.Verdict != job.WasCancelled || len(res.Steps) != 1 || !res.Steps[0].OK() {
+	if err != nil || res.Status != job.StatusCancelled || res.Verdict != job.VerdictCancelled || len(res.Steps) != 1 || !res.Steps[0].OK() {
 		t.Errorf("Run = %+v, %v, want a cancelled job with one good step", res, err)
 	}
 }

@@ -128,7 +128,7 @@ func waits(begun chan<- string) runFunc {
 		if errors.Is(context.Cause(ctx), errShutdown) {
 			return job.Result{}, errDraining()
 		}
-		res := job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}
+		res := job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}
 		_ = emit(job.Event{Type: job.EventResult, Result: &res})
 		return res, nil
 	}

@@ -66,7 +66,7 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, need *sl
 			return job.Result{}, stopped(ctx, err)
 		}
 		done = append(done, got)
-		cut = got.Verdict == job.WasCancelled
+		cut = got.Verdict == job.VerdictCancelled
 		if !got.OK() {
 			break
 		}

@@ -33,7 +33,7 @@ func (r *Runner) runTests(ctx context.Context, spec *job.Spec, p plan.Plan, root
 	}()
 	res, err := tests.Run(ctx, s)
 	// A job that a shutdown cut short has no outcome: it has to run again elsewhere.
-	if err == nil && res.Status == job.Cancelled && errors.Is(context.Cause(ctx), errShutdown) {
+	if err == nil && res.Status == job.StatusCancelled && errors.Is(context.Cause(ctx), errShutdown) {
 		err = errShutdown
 	}
 	if err != nil {

@@ -131,7 +131,7 @@ func TestTestsCancelled(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || res.Status != job.Cancelled || verdictsOf(res) != "accepted cancelled skipped" {
+	if err != nil || res.Status != job.StatusCancelled || verdictsOf(res) != "accepted cancelled skipped" {
 		t.Errorf("%s %s, %v", res.Status, verdictsOf(res), err)
 	}
 	if got := strings.Join(told[:4], ", "); got != "started 1, exited 1, test 1, started 2" {

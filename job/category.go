@@ -1,18 +1,18 @@
 package job
 
-// Category says in one word whose failure a finished job is.
+// Category is whose failure a finished job is, in one word.
 type Category string
 
-// The categories. openapi.yaml says to users what each means.
+// The categories. openapi.yaml explains them to users.
 const (
-	NoFailure      Category = "none"           // it succeeded, or the caller took it back
+	NoFailure      Category = "none"           // it succeeded, or the caller cancelled it
 	Timeout        Category = "timeout"        // a limit of wall or CPU time ended it
 	UserCode       Category = "user_code"      // the compiler refused it, it didn't catch an error of its own, or a test found it wrong
 	AtRuntime      Category = "runtime"        // it failed in another way
 	Infrastructure Category = "infrastructure" // the service did
 )
 
-// Category says whose failure r is, by the stage and the evidence. language is the name of the one that the program is in.
+// Category returns whose failure r is, by the stage and the evidence. language is the name of the program's language.
 func (r *Result) Category(language string) Category {
 	last := r.Last()
 	switch {

@@ -13,7 +13,7 @@ func TestCategory(t *testing.T) {
 		want    Category
 	}{
 		{Succeeded, Exited, "run", NoFailure},
-		{Cancelled, WasCancelled, "run", NoFailure},
+		{StatusCancelled, VerdictCancelled, "run", NoFailure},
 		{Failed, Exited, "compile", UserCode},
 		{Failed, OOMKilled, "compile", UserCode},
 		{Failed, WallTime, "compile", Timeout},

@@ -25,7 +25,7 @@ const (
 type Error struct {
 	Code    Code   `json:"code"`
 	Field   string `json:"field,omitempty"` // the member at fault, for EInvalid
-	Message string `json:"message"`         // a sentence for people: what is wrong and what to do
+	Message string `json:"message"`         // a sentence for people: the fault and the remedy
 }
 
 func (e *Error) Error() string {

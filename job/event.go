@@ -1,6 +1,6 @@
 package job
 
-// EventType names what an Event reports.
+// EventType is the kind of an Event.
 type EventType string
 
 // The events of a job, in the order they come: for each step started, any number of stdout and stderr, exited; then one
@@ -19,7 +19,7 @@ const (
 type Event struct {
 	Type     EventType `json:"event"`
 	Step     string    `json:"step,omitempty"`
-	Test     int       `json:"test,omitempty"`   // the number of the test that it is of, from 1; 0: of none
+	Test     int       `json:"test,omitempty"`   // the number of its test, from 1; 0: of none
 	AtMs     float64   `json:"atMs"`             // since the job began
 	Data     []byte    `json:"data,omitempty"`   // base64 in JSON: a chunk may end inside a character
 	Offset   int64     `json:"offset,omitempty"` // of Data in its stream: tails come at the end, after a gap

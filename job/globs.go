@@ -9,11 +9,11 @@ const (
 )
 
 // Globs match names of files in a job's working directory, element by element: * stands for any characters of one element, an
-// element ** for any number of elements, everything else for itself. There are no other signs and no exception for dots.
+// element ** for any number of elements, everything else for itself. There are no other special characters and no exception for dots.
 type Globs [][]string
 
 // ParseGlobs reports the first glob that can't be one as an *Error with code EInvalid: one that no ValidName could match, or that
-// has a sign of other kinds of globs, which would be looked for as it is written and not be found.
+// has a special character of other kinds of globs, which would be taken literally and match nothing.
 func ParseGlobs(list []string) (Globs, error) {
 	if len(list) > MaxGlobs {
 		return nil, Invalid("outputFiles", "has %d globs, at most %d are allowed", len(list), MaxGlobs)
@@ -52,7 +52,7 @@ func globFault(s string) string {
 	return ""
 }
 
-// Match says whether name is matched, and whether something below it may be, were it a directory. The time is bounded by the
+// Match reports whether name is matched, and whether something below it may be, were it a directory. The time is bounded by the
 // length of name times the number of globs, whatever both are: it is spent outside of a job's limits.
 func (g Globs) Match(name string) (file, below bool) {
 	for _, glob := range g {
@@ -103,7 +103,7 @@ func matchElement(pattern, s string) bool {
 		if !more {
 			return strings.HasSuffix(s, part)
 		}
-		_, s, ok = strings.Cut(s, part) // the first place is as good as any: what is left is the most
+		_, s, ok = strings.Cut(s, part) // the first place is as good as any: it leaves the most
 		rest = next
 	}
 	return false

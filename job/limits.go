@@ -18,7 +18,7 @@ type Limits struct {
 	OutputBytes     int64 `json:"outputBytes,omitempty"`     // kept of each of stdout and stderr; more is counted and dropped
 	FloodBytes      int64 `json:"floodBytes,omitempty"`      // written to both streams together before the step is killed
 
-	// Of the files that the job's OutputFiles match; those of the step that ends the job are in force.
+	// Of the files that the job's OutputFiles match; those of the step that ends the job apply.
 	OutputFilesMax   int64 `json:"outputFilesMax,omitempty"`   // how many
 	OutputFileBytes  int64 `json:"outputFileBytes,omitempty"`  // in one
 	OutputFilesBytes int64 `json:"outputFilesBytes,omitempty"` // in all together
@@ -29,7 +29,7 @@ type Limits struct {
 // MiB is 1,048,576 bytes.
 const MiB = 1 << 20
 
-// DefaultRun are the limits of a run step for which neither the request nor the language says more.
+// DefaultRun are the limits of a run step for which neither the request nor the language has others.
 var DefaultRun = Limits{
 	WallMs: 3_000, CPUMs: 4_000, CPUMillicores: 256, MemoryBytes: 128 * MiB, PidsMax: 128,
 	FileSizeBytes: 16 * MiB, OpenFiles: 1024, StackBytes: 8 * MiB,
@@ -121,7 +121,7 @@ func (l Limits) Check(where string, min, max Limits) error {
 	return nil
 }
 
-// CheckTail reports an OutputTailBytes above OutputBytes. It is for limits in force: what the request leaves out is filled in.
+// CheckTail reports an OutputTailBytes above OutputBytes. It is for effective limits, in which no field is zero.
 func (l Limits) CheckTail(where string) error {
 	if l.OutputTailBytes > l.OutputBytes {
 		return Invalid(where+".outputTailBytes", "is %d, but no more than %d bytes are kept (outputBytes)", l.OutputTailBytes, l.OutputBytes)

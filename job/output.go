@@ -9,7 +9,7 @@ import (
 // outputJSON is Output on the wire: readable where it can be, lossless always.
 type outputJSON struct {
 	Text      string `json:"text"`
-	Base64    []byte `json:"base64,omitempty"` // only when Text can't say it
+	Base64    []byte `json:"base64,omitempty"` // only when Text differs from the bytes
 	Bytes     int64  `json:"bytes"`
 	Truncated bool   `json:"truncated,omitempty"`
 
@@ -47,7 +47,7 @@ func trimEnd(b []byte) []byte {
 	return b
 }
 
-// trimStart cuts what can be the rest of a UTF-8 sequence from the start of b: at most three bytes that can't begin one.
+// trimStart cuts the possible rest of a UTF-8 sequence from the start of b: at most three bytes that can't begin one.
 func trimStart(b []byte) []byte {
 	i := 0
 	for i < min(len(b), utf8.UTFMax-1) && !utf8.RuneStart(b[i]) {
@@ -56,8 +56,8 @@ func trimStart(b []byte) []byte {
 	return b[i:]
 }
 
-// MarshalJSON writes {"text","bytes","truncated"}, "omitted" and "tail" for what is left out and what comes after it, and
-// "base64" when the bytes are not what a text says. With BytesOnly there is no text then.
+// MarshalJSON writes {"text","bytes","truncated"}, with "omitted" and "tail" if the middle is left out, and "base64" where the text
+// differs from the bytes. With BytesOnly there is no text then.
 func (o Output) MarshalJSON() ([]byte, error) {
 	w := outputJSON{Bytes: o.Bytes, Truncated: o.Truncated}
 	w.Text, w.Base64 = o.coded(o.Data, o.Text())
@@ -71,7 +71,7 @@ func (o Output) MarshalJSON() ([]byte, error) {
 	return json.Marshal(w)
 }
 
-// coded returns what of b stands in JSON, whose text is that.
+// coded returns the members for b, whose text is that.
 func (o *Output) coded(b []byte, text string) (string, []byte) {
 	switch {
 	case text == string(b):

@@ -8,21 +8,21 @@ import (
 
 // OutputFiles are the files that a job left in its working directory and that its globs match, in the order of their names. A file
 // comes whole or not at all; two names of one file are two files. It has the form in which files go into a job, and every name is
-// one that could.
+// one that could go in.
 type OutputFiles struct {
 	Files   []File    `json:"files"`
-	Skipped []Skipped `json:"skipped,omitempty"` // what was matched and is not in Files; the first ones
+	Skipped []Skipped `json:"skipped,omitempty"` // the first of the matched files that are not in Files
 	More    int       `json:"more,omitempty"`    // skipped beyond those
 }
 
-// Skipped is what did not come out.
+// Skipped is a matched file that is not handed back.
 type Skipped struct {
 	Name   string // any bytes but NUL
 	Reason SkipReason
 	Bytes  int64 // its size, for SkipTooLarge and SkipNoRoom
 }
 
-// SkipReason says why something did not come out.
+// SkipReason is why a file is not handed back.
 type SkipReason string
 
 // The reasons. The first are of things that are no regular files: they are not even opened.
@@ -45,7 +45,7 @@ const (
 // skippedJSON is Skipped on the wire: readable, and lossless.
 type skippedJSON struct {
 	Name       string     `json:"name"`
-	NameBase64 []byte     `json:"nameBase64,omitempty"` // only when Name can't say it
+	NameBase64 []byte     `json:"nameBase64,omitempty"` // only when Name is not UTF-8
 	Reason     SkipReason `json:"reason"`
 	Bytes      int64      `json:"bytes,omitempty"`
 }

@@ -1,38 +1,38 @@
 package job
 
-// Status says in one word whether a finished job did what it should.
+// Status is whether a finished job succeeded, in one word.
 type Status string
 
 // The statuses of a Result.
 const (
-	Succeeded Status = "succeeded" // every step exited with 0
-	Failed    Status = "failed"    // a step did not
-	Cancelled Status = "cancelled" // the caller took the job back
+	Succeeded       Status = "succeeded" // every step exited with 0
+	Failed          Status = "failed"    // a step did not
+	StatusCancelled Status = "cancelled" // the caller cancelled it
 )
 
-// Verdict says how a step ended. It is decided by kernel evidence, never by what the program printed or by its exit code.
+// Verdict is how a step ended. It is decided by kernel evidence, never by what the program printed or by its exit code.
 type Verdict string
 
 // The verdicts.
 const (
-	Exited       Verdict = "exited"       // the program called exit; see ExitCode
-	Signaled     Verdict = "signaled"     // a signal of its own doing ended it; see Signal
-	WallTime     Verdict = "wall_time"    // killed at the deadline
-	CPUTime      Verdict = "cpu_time"     // used up its CPU time
-	OOMKilled    Verdict = "oom_killed"   // the kernel killed it for memory.max
-	OutputLimit  Verdict = "output_limit" // killed for flooding its output
-	PidsLimit    Verdict = "pids_limit"   // failed after a fork was refused by pids.max
-	FileSize     Verdict = "file_size"    // SIGXFSZ: wrote beyond RLIMIT_FSIZE
-	BadSyscall   Verdict = "bad_syscall"  // the seccomp policy kills for a call that was made; see DeniedSyscalls
-	StartFailed  Verdict = "start_failed" // the program could not be started inside the sandbox
-	WasCancelled Verdict = "cancelled"    // killed because the caller cancelled or went away
-	Internal     Verdict = "internal"     // the sandbox failed; our fault
+	Exited           Verdict = "exited"       // the program called exit; see ExitCode
+	Signaled         Verdict = "signaled"     // a signal of its own doing ended it; see Signal
+	WallTime         Verdict = "wall_time"    // killed at the deadline
+	CPUTime          Verdict = "cpu_time"     // used up its CPU time
+	OOMKilled        Verdict = "oom_killed"   // the kernel killed it for memory.max
+	OutputLimit      Verdict = "output_limit" // killed for flooding its output
+	PidsLimit        Verdict = "pids_limit"   // failed after a fork was refused by pids.max
+	FileSize         Verdict = "file_size"    // SIGXFSZ: wrote beyond RLIMIT_FSIZE
+	BadSyscall       Verdict = "bad_syscall"  // the seccomp policy kills for a call that was made; see DeniedSyscalls
+	StartFailed      Verdict = "start_failed" // the program could not be started inside the sandbox
+	VerdictCancelled Verdict = "cancelled"    // killed because the caller cancelled or left
+	Internal         Verdict = "internal"     // the sandbox failed; our fault
 )
 
 // Evidence is one fact of the kernel that a verdict rests on.
 type Evidence struct {
 	Source string `json:"source"`          // where it was read: "memory.events oom_kill", "wait status", "timer"
-	Value  int64  `json:"value"`           // what was read
+	Value  int64  `json:"value"`           // as it was read
 	Limit  int64  `json:"limit,omitempty"` // the threshold it is held against
 	Unit   string `json:"unit,omitempty"`  // "bytes", "ms", "signal", "syscall", ""
 }
@@ -43,15 +43,15 @@ const EvidenceStarved = "cpu.pressure full"
 
 // DeniedSyscall is a system call that the seccomp policy refused, with the arguments of its first time.
 type DeniedSyscall struct {
-	Name   string   `json:"name"` // "ptrace"; "others" for what found no place in the list
+	Name   string   `json:"name"` // "ptrace"; "others" for those that found no place in the list
 	Nr     int32    `json:"nr"`
 	Args   []string `json:"args,omitempty"` // "0x10", as the kernel saw them
 	Count  int64    `json:"count"`
-	Errno  string   `json:"errno,omitempty"`  // what the call returned: "EPERM"
+	Errno  string   `json:"errno,omitempty"`  // that the call returned: "EPERM"
 	Killed bool     `json:"killed,omitempty"` // instead, the job was killed for it
 }
 
-// Usage is what one step consumed.
+// Usage is the resources that one step consumed.
 type Usage struct {
 	WallMs          float64 `json:"wallMs"`
 	CPUUserMs       float64 `json:"cpuUserMs"`
@@ -60,14 +60,14 @@ type Usage struct {
 	PidsPeak        int64   `json:"pidsPeak,omitempty"` // 0 where the kernel doesn't count it
 }
 
-// Output is what was captured of one stream.
+// Output is the captured part of one stream.
 type Output struct {
 	Data      []byte // the first bytes, at most Limits.OutputBytes
 	Tail      []byte // the last bytes, at most Limits.OutputTailBytes, when some are left out before them
 	Bytes     int64  // how many were written in all
 	Truncated bool   // Bytes > len(Data) + len(Tail)
 
-	// BytesOnly leaves the text out of the JSON where it can't say the bytes: base64 alone has them.
+	// BytesOnly leaves the text out of the JSON where it differs from the bytes: only base64 has them.
 	BytesOnly bool
 }
 
@@ -77,7 +77,7 @@ func (o *Output) Omitted() int64 { return o.Bytes - int64(len(o.Data)) - int64(l
 // Chunk is a piece of a step's output.
 type Chunk struct {
 	Stream string `json:"stream"` // "stdout" or "stderr"
-	Offset int64  `json:"offset"` // in what was written to the stream
+	Offset int64  `json:"offset"` // in the bytes written to the stream
 	Bytes  int64  `json:"bytes"`
 }
 
@@ -95,7 +95,7 @@ type Step struct {
 	InterleavingTruncated bool    `json:"interleavingTruncated,omitempty"` // it doesn't have all of them
 
 	Usage    Usage      `json:"usage"`
-	Limits   Limits     `json:"limits"` // in force
+	Limits   Limits     `json:"limits"` // that applied
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// DeniedSyscalls are in the order of their first time. Calls that only newer kernels have are not there: see the policy.
 	DeniedSyscalls []DeniedSyscall `json:"deniedSyscalls,omitempty"`
@@ -123,7 +123,7 @@ type Result struct {
 	Signal   string  `json:"signal,omitempty"`
 	WallMs   float64 `json:"wallMs"` // from the first file written to the end of the last step
 	Steps    []Step  `json:"steps"`
-	Tier     string  `json:"tier"`            // what isolated the job: "jail", or "jail-degraded" where the daemon's self-test did not hold
+	Tier     string  `json:"tier"`            // the isolation: "jail", or "jail-degraded" where the daemon's self-test failed
 	Image    string  `json:"image,omitempty"` // digest of the language image
 
 	// OutputFiles is nil unless the Spec asked for output files.

@@ -22,7 +22,7 @@ const (
 	MaxIDBytes     = 128       // bytes of Spec.ID and Spec.Tenant
 )
 
-// What a job can reach by its sockets. In none does anything lead out of the job.
+// The networks of a job. None of them leads out of the job.
 const (
 	NetworkNone     = "none"     // no sockets but AF_UNIX
 	NetworkLoopback = "loopback" // TCP and UDP on 127.0.0.1 and ::1, which are the job's own
@@ -55,13 +55,13 @@ type Spec struct {
 	Compile Limits `json:"compile,omitzero"`
 	Run     Limits `json:"run,omitzero"`
 
-	// Network is what the programs of the job can reach: NetworkNone or NetworkLoopback. "" is the server's default.
+	// Network is the network of the job's programs: NetworkNone or NetworkLoopback. "" is the server's default.
 	Network string `json:"network,omitempty"`
 
 	// Interleave asks for Step.Interleaving. Each write of the program then waits until it was read.
 	Interleave bool `json:"interleave,omitempty"`
 
-	// Tests, if not nil, are what the program is run for, in the place of its one run.
+	// Tests, if not nil, replace the one run of the program.
 	Tests *Tests `json:"tests,omitempty"`
 }
 

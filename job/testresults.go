@@ -9,7 +9,7 @@ import (
 const (
 	Accepted      Verdict = "accepted"       // it passed
 	WrongAnswer   Verdict = "wrong_answer"   // the program ended as it should, and its output or exit code is not the right one
-	CheckerFailed Verdict = "checker_failed" // the checker did not say whether the output is right
+	CheckerFailed Verdict = "checker_failed" // the checker did not decide whether the output is right
 	NotRun        Verdict = "skipped"        // it was left out
 )
 
@@ -24,7 +24,7 @@ type TestResults struct {
 type TestResult struct {
 	Name    string  `json:"name,omitempty"`
 	Verdict Verdict `json:"verdict"`           // Accepted, another of the above, or how the program ended
-	Message string  `json:"message,omitempty"` // what is wrong, in words
+	Message string  `json:"message,omitempty"` // the fault, in words
 	Run     *Step   `json:"run,omitempty"`     // nil when it was skipped; its output is cut, so that all find room in an answer
 	Checker *Step   `json:"checker,omitempty"` // when it failed
 }
@@ -45,7 +45,7 @@ func (r *TestResults) Failed() (number int, t *TestResult) {
 	return 0, nil
 }
 
-// Compact is r with outputs whose JSON says each byte once: see Output.BytesOnly. It is for what is stored, and shares the bytes with r.
+// Compact is r with outputs whose JSON has each byte once: see Output.BytesOnly. It is for storing, and shares the bytes with r.
 func (r Result) Compact() Result {
 	r.Steps = slices.Clone(r.Steps)
 	if r.Tests != nil {

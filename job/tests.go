@@ -11,26 +11,26 @@ const (
 	MaxTestsWallMs   = 600_000   // milliseconds that all tests of a job may take together, by their limits
 )
 
-// Tests are inputs for one program, each with what is expected of it: the program is compiled once and run for each, in a fresh sandbox
+// Tests are inputs for one program, each with its expected output: the program is compiled once and run for each, in a fresh sandbox
 // that has nothing but the program. A test passes if the program exits with ExitCode and its output is found right.
 type Tests struct {
 	List []Test `json:"list"`
-	// Compare says how an output is held against Test.Expected.
+	// Compare is how an output is compared with Test.Expected.
 	Compare Compare `json:"compare,omitzero"`
 	// Checker is a program that judges outputs instead, in a sandbox of its own.
 	Checker *Checker `json:"checker,omitempty"`
-	// StopOnFailure leaves out what comes after the first test that doesn't pass.
+	// StopOnFailure skips the tests after the first that doesn't pass.
 	StopOnFailure bool `json:"stopOnFailure,omitempty"`
 }
 
-// Test is one input with what is expected.
+// Test is one input with its expected output.
 type Test struct {
 	Name string `json:"name,omitempty"`
 	// Stdin is the program's standard input. base64 in JSON.
 	Stdin []byte `json:"stdin,omitempty"`
 	// Args follow Spec.Args.
 	Args []string `json:"args,omitempty"`
-	// Expected is the standard output that is right, or what the checker is told; nil: any output is. base64 in JSON.
+	// Expected is the right standard output, or the checker's input; nil: any output is right. base64 in JSON.
 	Expected *[]byte `json:"expected,omitempty"`
 	// ExitCode is the one that is right.
 	ExitCode int `json:"exitCode,omitempty"`
@@ -59,7 +59,7 @@ type Compare struct {
 }
 
 // Checker is a program that judges. Its arguments are the names of three files: the input, the program's output, the expected output.
-// Exit code 0 says that the output is right, 1 and 2 that it is wrong, as testlib has it; any other end is the checker's failure. What it
+// Exit code 0 means that the output is right, 1 and 2 that it is wrong, as in testlib; any other end is the checker's failure. What it
 // writes is the message.
 type Checker struct {
 	Language string `json:"language"`
@@ -177,7 +177,7 @@ func (c *Checker) validate() error {
 	return nil
 }
 
-// CheckTime reports tests that may take too long together. run are the limits in force where a test has none.
+// CheckTime reports tests that may take too long together. run are the limits that apply where a test has none.
 func (t *Tests) CheckTime(run Limits) error {
 	total := int64(0)
 	for i := range t.List {

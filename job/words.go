@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Words are what stands in braces in the argv and environment of a Language; see there.
+// Words are the values of the words in braces in the argv and environment of a Language; see there.
 type Words struct {
 	Source, Class string // {source}, {class}
 	MemoryBytes   int64  // {memory75MiB}, or another part of a hundred: of the step's limit, in MiB, at least 1
@@ -14,7 +14,7 @@ type Words struct {
 
 var word = regexp.MustCompile(`\{(?:source|class|cpus|memory([1-9][0-9]?)MiB)\}`)
 
-// Expand returns s with its words replaced. What else stands in braces stays.
+// Expand returns s with its words replaced. Other words in braces stay.
 func (w Words) Expand(s string) string {
 	return word.ReplaceAllStringFunc(s, func(name string) string {
 		switch name {

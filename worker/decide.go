@@ -41,18 +41,18 @@ func decide(res job.Result, err, stopped error, began bool) decision {
 	if errors.Is(stopped, queue.ErrLeaseLost) {
 		return decision{action: drop}
 	}
-	if err == nil && res.Status != job.Cancelled && res.Verdict != job.Internal {
+	if err == nil && res.Status != job.StatusCancelled && res.Verdict != job.Internal {
 		return decision{action: complete, result: res} // it ended by itself, even if it was to be cancelled
 	}
 	switch {
 	case errors.Is(stopped, queue.ErrCancelRequested):
-		if err != nil || res.Status != job.Cancelled {
-			res = job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}
+		if err != nil || res.Status != job.StatusCancelled {
+			res = job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}
 		}
 		return decision{action: complete, result: res}
 	case stopped != nil:
 		return decision{action: release, fault: queue.Fault{Cause: stopped.Error()}}
-	case err == nil && res.Status == job.Cancelled: // we did not stop it: the daemon is stopping
+	case err == nil && res.Status == job.StatusCancelled: // we did not stop it: the daemon is stopping
 		return decision{action: release, fault: queue.Fault{Cause: "the backend stopped the job without being asked to"}, recheck: true}
 	case err == nil:
 		return decision{action: retry, fault: queue.Fault{Message: messageInternal, Cause: cause(res)}}

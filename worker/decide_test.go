@@ -12,7 +12,7 @@ import (
 func TestDecide(t *testing.T) {
 	done := job.Result{Status: job.Failed, Verdict: job.WallTime}
 	internal := job.Result{Status: job.Failed, Verdict: job.Internal, Steps: []job.Step{{Name: "run", Message: "mount /proc: EPERM"}}}
-	cancelled := job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}
+	cancelled := job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}
 	for _, tt := range []struct {
 		name         string
 		res          job.Result

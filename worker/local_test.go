@@ -38,7 +38,7 @@ func TestLocalCancelKeepsTheResult(t *testing.T) {
 	mux.HandleFunc("POST /v1/run", func(w http.ResponseWriter, r *http.Request) {
 		close(running)
 		<-cancelled
-		json.NewEncoder(w).Encode(job.Event{Type: job.EventResult, Result: &job.Result{Status: job.Cancelled, Verdict: job.WasCancelled, WallMs: 7}})
+		json.NewEncoder(w).Encode(job.Event{Type: job.EventResult, Result: &job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled, WallMs: 7}})
 	})
 	mux.HandleFunc("DELETE /v1/run/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if id := r.PathValue("id"); id != "job-1" {
@@ -50,7 +50,7 @@ func TestLocalCancelKeepsTheResult(t *testing.T) {
 	ctx, cancel := context.WithCancel(patience.Context(t))
 	go func() { <-running; cancel() }()
 	res, err := serveDaemon(t, mux).Run(ctx, job.Spec{ID: "job-1"}, func(job.Event) {})
-	if err != nil || res.Status != job.Cancelled || res.WallMs != 7 {
+	if err != nil || res.Status != job.StatusCancelled || res.WallMs != 7 {
 		t.Errorf("run = %+v, %v, want the daemon's cancelled result", res, err)
 	}
 }

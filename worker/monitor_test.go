@@ -216,7 +216,7 @@ func TestRedisOutageCostsNoAttempt(t *testing.T) {
 		started <- struct{}{}
 		<-ctx.Done()
 		stopped <- struct{}{}
-		return job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, nil
+		return job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}, nil
 	}}, Options{})
 	_, err := q.Submit(t.Context(), queue.Submission{
 		Spec:          job.Spec{ID: "job-once", Tenant: tenant, Language: "python", Source: "x"},

@@ -178,7 +178,7 @@ func blocking(started chan<- string, res job.Result, err error) fake {
 func TestCancelRunning(t *testing.T) {
 	for name, b := range map[string]func(chan<- string) fake{
 		"with a result": func(c chan<- string) fake {
-			return blocking(c, job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, nil)
+			return blocking(c, job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}, nil)
 		},
 		"without a result": func(c chan<- string) fake {
 			return blocking(c, job.Result{}, job.Errorf(job.ECancelled, "before it ran"))
@@ -193,7 +193,7 @@ func TestCancelRunning(t *testing.T) {
 			if s, err := q.Cancel(t.Context(), tenant, id); err != nil || s != queue.Running {
 				t.Fatalf("cancel = %s, %v, want running", s, err)
 			}
-			if r := wantEnd(t, q, id, queue.Cancelled); r.Result == nil || r.Result.Verdict != job.WasCancelled || r.FailureCategory != "none" {
+			if r := wantEnd(t, q, id, queue.Cancelled); r.Result == nil || r.Result.Verdict != job.VerdictCancelled || r.FailureCategory != "none" {
 				t.Errorf("record = %+v", r)
 			}
 			wantNoneActive(t, q)
@@ -246,7 +246,7 @@ func TestStopLetsRunningJobsFinish(t *testing.T) {
 func TestStopHandsBackWhatDoesNotFinish(t *testing.T) {
 	q := open(t, newRedis(t), queue.Options{})
 	started := make(chan string, 1)
-	stop := startWorker(t, q, blocking(started, job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, nil), Options{Drain: time.Millisecond})
+	stop := startWorker(t, q, blocking(started, job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}, nil), Options{Drain: time.Millisecond})
 	id := enqueue(t, q)
 	patience.Receive(t, started, "the job starts")
 	stop()

@@ -8,7 +8,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// Input is what there is to know of a job.
+// Input is all that is known about a job.
 type Input struct {
 	Status        string // as the API shows it
 	Language      string
@@ -16,11 +16,11 @@ type Input struct {
 	TimeoutMs     int64
 	MemoryMb      int64
 	CPUMillicores int64
-	Result        *job.Result // nil: there is none (yet)
-	Error         string      // our fault, in words for the tenant
+	Result        *job.Result // nil: none, or none yet
+	Error         string      // a fault of the service, in words for the tenant
 }
 
-// Analysis is what is said of it.
+// Analysis is the explanation of a job's end.
 type Analysis struct {
 	Summary     string   `json:"summary"`
 	Explanation string   `json:"explanation"`
@@ -40,14 +40,14 @@ const (
 // endless are loops that only a break leaves.
 var endless = regexp.MustCompile(`while\s*\(\s*true\s*\)|for\s*\(\s*;\s*;\s*\)|while True:`)
 
-// Heuristic says what the rules say. It is pure, but for GeneratedAt, which is the caller's to set.
+// Heuristic explains a job by rules. It is pure; the caller sets GeneratedAt.
 func Heuristic(in Input) Analysis {
 	switch {
 	case in.Result == nil && !final(in.Status):
 		return Analysis{Summary: "Execution in progress", Explanation: fmt.Sprintf("The job is %s. There is no result yet.", in.Status), Confidence: high,
 			Suggestions: []string{"Keep polling the job, wait for it, or follow its events.", "If jobs wait for long, look at the queue and add workers."}}
 	case in.Result == nil && in.Status == "cancelled":
-		return Analysis{Summary: "Execution was cancelled", Explanation: "The job was taken back before it had a result.", Confidence: high,
+		return Analysis{Summary: "Execution was cancelled", Explanation: "The job was cancelled before it had a result.", Confidence: high,
 			Suggestions: []string{"Submit it again, or rerun it, if the result is still wanted."}}
 	case in.Result == nil:
 		return Analysis{Summary: "Execution metadata missing", Explanation: "The job ended without a result: " + orUnknown(in.Error) + ".", Confidence: low,
@@ -71,7 +71,7 @@ func final(status string) bool {
 
 func orUnknown(s string) string {
 	if s == "" {
-		return "its cause was not noted"
+		return "its cause was not recorded"
 	}
 	return s
 }
@@ -87,7 +87,7 @@ func family(language string) []string {
 	return []string{"Check the input early.", "Keep functions small and free of side effects."}
 }
 
-// judged says what the verdict and its evidence say.
+// judged explains the verdict and its evidence.
 func judged(in Input) Analysis {
 	r := in.Result
 	if r.Tests != nil && (r.Last() == nil || r.Last().OK()) {
@@ -96,7 +96,7 @@ func judged(in Input) Analysis {
 	return judgedBy(in, r.Last())
 }
 
-// judgedBy says what the end of one step says; nil is none.
+// judgedBy explains the end of one step; nil is none.
 func judgedBy(in Input, last *job.Step) Analysis {
 	r := in.Result
 	if last == nil {
@@ -121,13 +121,13 @@ func judgedBy(in Input, last *job.Step) Analysis {
 		case "checker":
 			where = "The compiler refused the checker: it ended with " + ending(last) + ", and nothing was run."
 		}
-		return Analysis{Summary: "Execution failed due to code error", Confidence: high, Explanation: where + firstLine(stderr),
+		return Analysis{Summary: "Execution failed due to code error", Confidence: high, Explanation: where + lastLine(stderr),
 			Suggestions: []string{"Fix the error that stderr shows, and run it again."}}
 	case in.Error != "":
 		return Analysis{Summary: "Execution failed", Confidence: medium, Explanation: "The job failed: " + in.Error + ".",
 			Suggestions: []string{"Treat it as a failure of the infrastructure, and retry."}}
 	}
-	return Analysis{Summary: "Execution failed", Confidence: low, Explanation: "The program ended with " + ending(last) + "." + firstLine(stderr)}
+	return Analysis{Summary: "Execution failed", Confidence: low, Explanation: "The program ended with " + ending(last) + "." + lastLine(stderr)}
 }
 
 func succeeded(in Input, last *job.Step) Analysis {
@@ -184,9 +184,9 @@ func limit(in Input, last *job.Step) int64 {
 	return in.TimeoutMs
 }
 
-// byVerdict says what only the kernel's evidence can say.
-func byVerdict(in Input, last *job.Step) (Analysis, bool) {
-	a := Analysis{Confidence: high}
+// byVerdict explains a verdict that only the kernel's evidence can prove; ok is false for the others.
+func byVerdict(in Input, last *job.Step) (a Analysis, ok bool) {
+	a.Confidence = high
 	switch last.Verdict {
 	case job.OOMKilled:
 		a.Summary = "Execution ran out of memory"
@@ -212,9 +212,9 @@ func byVerdict(in Input, last *job.Step) (Analysis, bool) {
 		a.Summary, a.Confidence = "Execution could not be started", medium
 		a.Explanation = "The sandbox could not start the program: " + orUnknown(last.Message) + "."
 		a.Suggestions = []string{"Treat it as a failure of the infrastructure, and retry; operators find the cause in the daemon's log."}
-	case job.WasCancelled:
+	case job.VerdictCancelled:
 		a.Summary = "Execution was cancelled"
-		a.Explanation = fmt.Sprintf("The job was taken back after %.0f ms; the output until then was kept.", in.Result.WallMs)
+		a.Explanation = fmt.Sprintf("The job was cancelled after %.0f ms; the output until then was kept.", in.Result.WallMs)
 		a.Suggestions = []string{"Rerun it if the result is still wanted."}
 	case job.Signaled:
 		a.Summary = "Execution crashed"
@@ -226,7 +226,7 @@ func byVerdict(in Input, last *job.Step) (Analysis, bool) {
 	return a, true
 }
 
-// crash says where to look for the cause of a signal.
+// crash suggests where to look for the cause of a signal.
 func crash(signal string) string {
 	switch signal {
 	case "SIGSEGV", "SIGBUS":
@@ -269,8 +269,8 @@ func denied(s *job.Step) string {
 	return strings.Join(names, ", ")
 }
 
-// firstLine quotes the line of stderr that says most: the last one that is not blank, bounded.
-func firstLine(stderr string) string {
+// lastLine quotes the last line of stderr that is not blank, bounded: it says most.
+func lastLine(stderr string) string {
 	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(stderr, "\ufffd")), "\n")
 	line := strings.TrimSpace(lines[len(lines)-1])
 	if line == "" {

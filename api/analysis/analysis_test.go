@@ -104,7 +104,7 @@ func TestHeuristic(t *testing.T) {
 		"forbidden system call":   {ran(job.BadSyscall, func(_ *job.Result, s *job.Step) { s.DeniedSyscalls = []job.DeniedSyscall{{Name: "mount"}} }), "Execution made a forbidden system call", high, "mount"},
 		"start failed":            {ran(job.StartFailed, func(_ *job.Result, s *job.Step) { s.Message = "execve: no such file" }), "Execution could not be started", medium, "execve"},
 		"internal":                {ran(job.Internal, nil), "Execution could not be started", medium, "daemon's log"},
-		"cancelled while running": {ran(job.WasCancelled, func(r *job.Result, _ *job.Step) { r.Status = job.Cancelled }), "Execution was cancelled", high, "Rerun"},
+		"cancelled while running": {ran(job.VerdictCancelled, func(r *job.Result, _ *job.Step) { r.Status = job.StatusCancelled }), "Execution was cancelled", high, "Rerun"},
 		"segfault":                {ran(job.Signaled, func(_ *job.Result, s *job.Step) { s.Signal = "SIGSEGV" }), "Execution crashed", high, "bad pointer"},
 		"no steps":                {Input{Status: "failed", Result: &job.Result{Status: job.Failed, Verdict: job.Internal}}, "Execution could not be started", medium, ""},
 	} {

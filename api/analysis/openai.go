@@ -31,7 +31,7 @@ type OpenAIOptions struct {
 	Model     string // OPENAI_MODEL
 	BaseURL   string // OPENAI_BASE_URL; "": the provider's own
 	Timeout   time.Duration
-	Retries   int           // after a failure that may pass
+	Retries   int           // after a failure that may be temporary
 	Backoff   time.Duration // before the first of them; twice that before the second, and so on
 	MaxSource int           // characters of the program
 	Redaction Redaction
@@ -58,7 +58,7 @@ func NewOpenAI(o OpenAIOptions) (*OpenAI, error) {
 	return &OpenAI{opts: o, chat: chat}, nil
 }
 
-// Failure is why a model said nothing that can be used. Reason is for tenants.
+// Failure is why a model gave no usable answer. Reason is for tenants.
 type Failure struct {
 	Reason string
 	Err    error // for operators; may quote the provider
@@ -67,7 +67,7 @@ type Failure struct {
 func (f *Failure) Error() string { return fmt.Sprintf("%s: %v", f.Reason, f.Err) }
 func (f *Failure) Unwrap() error { return f.Err }
 
-// Prompt is what the model is told of a job, as JSON. Two jobs with the same prompt get the same answer from a cache.
+// Prompt returns the description of a job for the model, as JSON. Two jobs with the same prompt get the same answer from a cache.
 func (m *OpenAI) Prompt(in Input) string {
 	var stdout, stderr string
 	last := (*job.Step)(nil)
@@ -75,7 +75,7 @@ func (m *OpenAI) Prompt(in Input) string {
 		last = in.Result.Last()
 	}
 	if last != nil {
-		// More than is sent: a secret that is cut there is known by its whole.
+		// Longer than the part that is sent: a secret that is cut there is recognized by its whole.
 		stdout, stderr = clip(last.Stdout.Text(), 4*maxOutputChars), clip(last.Stderr.Text(), 4*maxOutputChars)
 	}
 	source := clip(in.Source, m.opts.MaxSource)
@@ -139,7 +139,7 @@ type promptResult struct {
 	Stderr     string         `json:"stderr"`
 }
 
-// Ask has the model answer a prompt. It tries again after failures that may pass, within 25 s in all. The error is a *Failure.
+// Ask has the model answer a prompt. It tries again after failures that may be temporary, within 25 s in all. The error is a *Failure.
 func (m *OpenAI) Ask(ctx context.Context, prompt string) (Analysis, error) {
 	ctx, cancel := context.WithTimeout(ctx, totalTime)
 	defer cancel()
@@ -170,7 +170,7 @@ func (m *OpenAI) once(ctx context.Context, prompt string) (Analysis, error) {
 	return parseAnswer(content)
 }
 
-// parseAnswer reads what the model said. It is data of a stranger: everything is bounded, and what is missing is made up for.
+// parseAnswer reads the model's message. It is not to be trusted: everything is bounded, and missing parts get a default.
 func parseAnswer(content string) (Analysis, error) {
 	var said struct {
 		Summary, Explanation any

@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// Redaction says what of a job a language model may see.
+// Redaction is what a language model may see of a job.
 type Redaction string
 
 // The redactions.
 const (
 	RedactNothing Redaction = "none"
-	RedactSecrets Redaction = "secrets" // what looks like a credential or an e-mail address is left out
-	RedactSource  Redaction = "source"  // and the program's text is not sent at all
+	RedactSecrets Redaction = "secrets" // whatever looks like a credential or an e-mail address is left out
+	RedactSource  Redaction = "source"  // and the program's text is not sent
 )
 
 const redacted = "[redacted]"
 
-// secrets are the forms of credentials that are known by their looks. What looks like nothing can't be found: RedactSource is for those
-// who can't have that.
+// secrets are the forms of credentials that are known by their looks. A secret that looks like nothing can't be found:
+// RedactSource is for programs that may have one.
 var secrets = []*regexp.Regexp{
 	regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`),
 	regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{16}\b`),
@@ -38,13 +38,13 @@ var secrets = []*regexp.Regexp{
 // assigned are values that are given to a name of a credential; the name stays.
 var assigned = regexp.MustCompile(`(?i)((?:pass(?:word|wd)?|secret|token|api[_-]?key|credential)s?["']?\s*[:=]\s*)("[^"\n]*"|'[^'\n]*'|[^\s"',;]+)`)
 
-// leastTaken is how many characters a secret has at least to be looked for elsewhere; what is shorter is too much like other words.
+// leastTaken is the least length of a secret, in characters, that is looked for elsewhere: shorter ones look too much like other words.
 const leastTaken = 6
 
 // mostTaken bounds the secrets of one text: hostile output is full of them.
 const mostTaken = 10_000
 
-// redactor takes secrets out of the parts of one text: what it took out of one it takes out of all, whatever it looks like there.
+// redactor takes secrets out of the parts of one text: a secret found in one part is taken out of all, whatever it looks like there.
 type redactor struct{ taken map[string]bool }
 
 // learn notes the secrets in s.
@@ -66,7 +66,7 @@ func (r *redactor) take(secret string) {
 	}
 }
 
-// cleaner returns what takes out all that was learned, and what looks like a secret besides.
+// cleaner returns a function that takes out the learned secrets, and whatever looks like one besides.
 func (r *redactor) cleaner() func(string) string {
 	all := slices.Collect(maps.Keys(r.taken))
 	// The longest first: one may be the beginning of another.
@@ -79,7 +79,7 @@ func (r *redactor) cleaner() func(string) string {
 	return func(s string) string { return redact(replacer.Replace(s)) }
 }
 
-// redact takes out what looks like a secret.
+// redact takes out whatever looks like a secret.
 func redact(s string) string {
 	for _, re := range secrets {
 		s = re.ReplaceAllString(s, redacted)

@@ -20,10 +20,10 @@ func tested(in Input) Analysis {
 	where := fmt.Sprintf("Test %d of %d, the first that did not pass (%d passed): ", number, r.Tests.Total, r.Tests.Passed)
 	switch t.Verdict {
 	case job.WrongAnswer:
-		return Analysis{Summary: "Execution gave a wrong answer", Confidence: high, Explanation: where + said(t.Message),
+		return Analysis{Summary: "Execution gave a wrong answer", Confidence: high, Explanation: where + sentence(t.Message),
 			Suggestions: []string{"Run the program by hand with the input of that test, and compare."}}
 	case job.CheckerFailed:
-		return Analysis{Summary: "The checker failed", Confidence: high, Explanation: where + "the checker ended with " + ending(t.Checker) + ", which says neither right nor wrong.",
+		return Analysis{Summary: "The checker failed", Confidence: high, Explanation: where + "the checker ended with " + ending(t.Checker) + ", which means neither right nor wrong.",
 			Suggestions: []string{"Let the checker end with 0 for right and 1 for wrong, and see its stderr in the test's result."}}
 	}
 	a := judgedBy(in, t.Run)
@@ -31,8 +31,8 @@ func tested(in Input) Analysis {
 	return a
 }
 
-// said is what was found wrong, as a sentence.
-func said(message string) string {
+// sentence is the fault that the comparison found, as a sentence.
+func sentence(message string) string {
 	if message = strings.TrimSpace(message); message == "" {
 		return "the output is not the right one."
 	}

@@ -1,5 +1,5 @@
-// Package contract holds answers of the REST API to its description, openapi.yaml. Tests use it: those of the server, and those of
-// the whole.
+// Package contract checks answers of the REST API against its description, openapi.yaml. It is for tests: those of the server, and those of
+// the finished binary.
 package contract
 
 import (
@@ -16,7 +16,7 @@ import (
 // Contract is an OpenAPI description.
 type Contract struct{ Doc *openapi3.T }
 
-// Load reads a description. That the file is valid OpenAPI, and its examples what its schemas say, is checked too.
+// Load reads a description. It also checks that the file is valid OpenAPI and that its examples match its schemas.
 func Load(file string) (*Contract, error) {
 	loader := openapi3.NewLoader()
 	doc, err := loader.LoadFromFile(file)
@@ -41,7 +41,7 @@ func (c *Contract) Operation(method, path string) *openapi3.Operation {
 	return nil
 }
 
-// Answer is an answer to be held to the contract.
+// Answer is an answer to check.
 type Answer struct {
 	Method, Path string
 	Status       int
@@ -49,10 +49,10 @@ type Answer struct {
 	Body         []byte
 }
 
-// telling are headers that tell clients what to do: an answer has them only where the contract says so.
-var telling = []string{"X-Request-Id", "X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset", "Retry-After", "Idempotent-Replayed", "Location"}
+// instructing are headers that tell clients what to do: an answer has them only where the contract says so.
+var instructing = []string{"X-Request-Id", "X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset", "Retry-After", "Idempotent-Replayed", "Location"}
 
-// checkHeaders holds the headers to those of a response.
+// checkHeaders checks the headers against those of a response.
 func checkHeaders(response *openapi3.Response, sent http.Header, bad func(string, ...any) error) error {
 	documented := map[string]bool{}
 	for name, ref := range response.Headers {
@@ -72,7 +72,7 @@ func checkHeaders(response *openapi3.Response, sent http.Header, bad func(string
 			return bad("%s: %s is not what the contract says", name, value)
 		}
 	}
-	for _, name := range telling {
+	for _, name := range instructing {
 		if sent.Get(name) != "" && !documented[name] {
 			return bad("the header %s, which the operation does not have", name)
 		}
@@ -80,8 +80,8 @@ func checkHeaders(response *openapi3.Response, sent http.Header, bad func(string
 	return nil
 }
 
-// Check says what of an answer the contract does not foresee: its status, its headers, its type, or a member of its body. What is asked for that there is
-// not must be answered by 404 in the form of the framework.
+// Check returns an error for an answer that the contract does not have: for its status, its headers, its type, or a member of its body. The
+// answer for an unknown route must be 404 in the form of the framework.
 func (c *Contract) Check(a Answer) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%s %s: %d: %s", a.Method, a.Path, a.Status, fmt.Sprintf(format, args...))
@@ -106,7 +106,7 @@ func (c *Contract) Check(a Answer) error {
 	kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type"))
 	content := documented.Value.Content
 	switch {
-	case len(a.Body) == 0: // HEAD, or nothing to say
+	case len(a.Body) == 0: // HEAD, or an answer without a body
 		return nil
 	case content.Get(kind) == nil:
 		return bad("an answer of type %q, the operation has %v", kind, content)

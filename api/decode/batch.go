@@ -9,8 +9,8 @@ import (
 // maxBatch bounds the jobs of a batch.
 const maxBatch = 100
 
-// Batch reads the body of a POST /v1/batch, {"jobs":[...]}, and notes its faults in iss. An issue names the job that it is of: it is one
-// of the field "jobs". When there are any, no job is to be used.
+// Batch reads the body of a POST /v1/batch, {"jobs":[...]}, and notes its faults in iss. An issue names its job: it is one of
+// the field "jobs". When there are any, no job is to be used.
 func (t Terms) Batch(b Body, iss *Issues) []Submission {
 	o := b.object(iss)
 	if o == nil {

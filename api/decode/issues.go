@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Issues collects everything that is wrong with a request, in the form and the words of the zod library (error.flatten()),
+// Issues collects all faults of a request, in the form and the words of the zod library (error.flatten()),
 // which clients of the original show to people and some of them parse.
 type Issues struct {
 	FormErrors  []string            `json:"formErrors"`
@@ -25,13 +25,13 @@ func (i *Issues) Field(name, message string) {
 	i.FieldErrors[name] = append(i.FieldErrors[name], message)
 }
 
-// Any reports whether something was wrong.
+// Any reports whether there is a fault.
 func (i *Issues) Any() bool { return len(i.FormErrors)+len(i.FieldErrors) > 0 }
 
 // The message texts of zod 3.
 const msgRequired = "Required"
 
-// msgSurrogate is ours too: the original put U+FFFD in the place of what can't be said in UTF-8, and ran that.
+// msgSurrogate is ours, too: the original replaced such halves by U+FFFD, and ran that program.
 const msgSurrogate = "String must be well-formed: it has half of a surrogate pair, such as \\ud800"
 
 func msgType(want, got string) string { return fmt.Sprintf("Expected %s, received %s", want, got) }
@@ -60,7 +60,7 @@ func quoteAll(names []string, sep string) string {
 // Range is the whole numbers between two bounds, both allowed.
 type Range struct{ Min, Max int64 }
 
-// check returns what is wrong with v; several things can be.
+// check returns the faults of v, of which there can be several.
 func (r Range) check(v float64) []string {
 	if math.IsNaN(v) {
 		return []string{msgType("number", "nan")}

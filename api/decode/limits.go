@@ -57,14 +57,14 @@ func (o *object) readLimits(floor job.Limits) job.Limits {
 }
 
 // Bounds returns the smallest and largest public number of f between two sets of limits. No limit may be zero: that would
-// mean the default behind this edge.
+// mean the default behind the API.
 func (f Limit) Bounds(floor, ceiling job.Limits) Range {
 	least := (*f.At(&floor) + f.Unit - 1) / f.Unit
 	return Range{max(1, least), *f.At(&ceiling) / f.Unit}
 }
 
-// readContractLimits reads the limits at the top level of a submission into run. Of a limit that run has too there would
-// be two values: the caller must choose.
+// readContractLimits reads the limits at the top level of a submission into run. A limit that run has, too, would
+// have two values: the caller must choose.
 func (o *object) readContractLimits(run *job.Limits, floor job.Limits) {
 	for _, f := range Limits {
 		r, inContract := ContractBounds[f.Name]

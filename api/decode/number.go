@@ -10,8 +10,8 @@ import (
 const jsSpace = "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a" +
 	"\u2028\u2029\u202f\u205f\u3000\ufeff"
 
-// jsNumber reads s as JavaScript's Number(s) does (ECMA-262, StringToNumber): "" is 0, "0x10" is 16, "1e1" is 10, and what
-// is no number is NaN. Clients of the original rely on it in queries.
+// jsNumber reads s as JavaScript's Number(s) does (ECMA-262, StringToNumber): "" is 0, "0x10" is 16, "1e1" is 10, and
+// anything that is no number is NaN. Clients of the original rely on it in queries.
 func jsNumber(s string) float64 {
 	s = strings.Trim(s, jsSpace)
 	if s == "" {
@@ -44,7 +44,7 @@ func jsNumber(s string) float64 {
 	return v
 }
 
-// digits reads an unsigned integer without prefix; NaN when s is none.
+// digits reads an unsigned integer without prefix; NaN if s is none.
 func digits(s string, base float64) float64 {
 	v := 0.0
 	for _, c := range strings.ToLower(s) {

@@ -124,7 +124,7 @@ func (o *object) integer(name string, r Range) (int64, bool) {
 	if !ok {
 		return 0, false
 	}
-	// A number beyond float64 reads as infinity with an error, which is what JSON.parse makes of it too.
+	// A number beyond float64 reads as infinity with an error, as from JSON.parse.
 	v, _ := strconv.ParseFloat(string(raw), 64)
 	wrong := r.check(v)
 	for _, message := range wrong {
@@ -177,8 +177,8 @@ func (o *object) element(name string, i int, raw json.RawMessage) *object {
 	return e
 }
 
-// only notes members that are not known. The objects that we added to the contract are strict, so a misspelled limit is
-// an error; the body itself ignores what it doesn't know, as the contract says.
+// only notes unknown members. The objects that we added to the contract are strict, so a misspelled limit is
+// an error; the body itself ignores unknown ones, as the contract says.
 func (o *object) only(known ...string) {
 	unknown := o.unknown(known)
 	if unknown == nil {

@@ -87,7 +87,7 @@ func (o *object) stdin() []byte {
 	return data
 }
 
-// base64 returns the bytes that a member stands for.
+// base64 decodes a member.
 func (o *object) base64(name string) ([]byte, bool) {
 	s, ok := o.text(name)
 	if !ok {
@@ -101,7 +101,7 @@ func (o *object) base64(name string) ([]byte, bool) {
 	return data, true
 }
 
-// files returns the files to put beside the source. Their names are judged by job.Spec.
+// files returns the files to put beside the source. job.Spec checks their names.
 func (o *object) files() []job.File {
 	var files []job.File
 	for i, raw := range o.list("files", job.MaxFiles) {

@@ -9,21 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// The messages of ours.
+// Messages that the original does not have.
 const (
 	msgQuery  = "Invalid query: write it as name=value, percent-encoded, with & between two"
 	msgCursor = "Invalid cursor: give back the nextCursor of an answer as it is"
 )
 
-// Query reads the parameters of a request's query and notes what is wrong with them.
+// Query reads the parameters of a request's query and notes their faults.
 type Query struct {
 	values url.Values
 	broken []string // names of those that can't be read
 	iss    *Issues
 }
 
-// ParseQuery reads a query as it stands in a URL; iss gets what is wrong with its parameters. net/url leaves out what it can't read, so
-// that a limit or a filter would silently not apply; here it stays as it is written, as in the original, and Check notes it. A semicolon is
+// ParseQuery reads a query as it stands in a URL; iss gets the faults of its parameters. net/url drops parameters that it can't read,
+// so that a limit or a filter would silently not apply; here they stay as written, as in the original, and Check notes them. A semicolon is
 // no separator, but some take it for one.
 func ParseQuery(raw string, iss *Issues) *Query {
 	q := &Query{values: url.Values{}, iss: iss}

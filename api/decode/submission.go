@@ -14,7 +14,7 @@ import (
 // priorities are the words for a job's place among its own tenant's jobs.
 var priorities = map[string]queue.Priority{"low": queue.Low, "normal": queue.Normal, "high": queue.High}
 
-// PriorityWord is the inverse of what a submission says: the word for a priority.
+// PriorityWord returns the word for a priority.
 func PriorityWord(p queue.Priority) string {
 	for word, q := range priorities {
 		if q == p {
@@ -24,7 +24,7 @@ func PriorityWord(p queue.Priority) string {
 	return "normal"
 }
 
-// Terms are what a submission is judged by.
+// Terms are the settings by which a submission is read.
 type Terms struct {
 	Languages []job.Language // that can be submitted
 	Webhooks  webhook.Policy // where webhooks may go
@@ -42,7 +42,7 @@ type Submission struct {
 var SubmissionMembers = []string{"language", "sourceCode", "stdin", "stdinBase64", "files", "args", "env", "outputFiles", "timeoutMs", "memoryMb", "cpuMillicores",
 	"compile", "run", "interleave", "network", "priority", "webhook", "tests", "compare", "checker", "stopOnFailure"}
 
-// The bounds of what is reported of ignored members.
+// The bounds of the report of ignored members.
 const (
 	maxIgnored      = 20 // names
 	maxIgnoredBytes = 64 // of each name
@@ -92,10 +92,10 @@ func (o *object) submission(t Terms) Submission {
 	spec.Network = o.network()
 	sub.Priority = o.priority()
 	sub.Webhook = o.webhook(t.Webhooks)
-	effective := spec.Run.InForce(lang.DefaultRun, job.DefaultRun)
+	effective := spec.Run.Effective(lang.DefaultRun, job.DefaultRun)
 	spec.Tests = o.tests(lang, t.Languages, effective)
 	o.checkTail("run", effective)
-	o.checkTail("compile", spec.Compile.InForce(lang.DefaultCompile, job.DefaultCompile))
+	o.checkTail("compile", spec.Compile.Effective(lang.DefaultCompile, job.DefaultCompile))
 	if !o.iss.Any() {
 		o.note(validate(*spec))
 	}
@@ -113,7 +113,7 @@ func validate(spec job.Spec) error {
 	return spec.Validate()
 }
 
-// note adds what job.Spec itself finds wrong.
+// note adds a fault that job.Spec finds.
 func (o *object) note(err error) {
 	var e *job.Error
 	switch {
@@ -142,7 +142,7 @@ func (o *object) strings(name string, max int) []string {
 	return list
 }
 
-// env returns what is added to the program's environment.
+// env returns additions to the program's environment.
 func (o *object) env() map[string]string {
 	vars := o.object("env")
 	if vars == nil {
@@ -155,7 +155,7 @@ func (o *object) env() map[string]string {
 	return env
 }
 
-// network is what the job asks to reach, "" if it doesn't say.
+// network returns the network that the job asks for, "" if it names none.
 func (o *object) network() string {
 	word, ok := o.text("network")
 	if ok && word != job.NetworkNone && word != job.NetworkLoopback {

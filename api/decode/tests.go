@@ -10,7 +10,7 @@ import (
 // comparisons are the modes of compare.
 var comparisons = []string{string(job.Exact), string(job.Trimmed), string(job.Tokens), string(job.Floats)}
 
-// tests reads what the program is to be tested with: tests, compare, checker and stopOnFailure. run are the limits of a
+// tests reads the members about tests: tests, compare, checker and stopOnFailure. run are the limits of a
 // test that has none of its own.
 func (o *object) tests(lang job.Language, known []job.Language, run job.Limits) *job.Tests {
 	if _, there := o.members["tests"]; !there {
@@ -96,7 +96,7 @@ func (o *object) tolerance(name string) float64 {
 	return v
 }
 
-// checker reads the program that judges; nil when there is none.
+// checker reads the program that checks outputs; nil when there is none.
 func (o *object) checker(known []job.Language) *job.Checker {
 	c := o.object("checker")
 	if c == nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// webhook reads the server that is to be notified of the end of the job.
+// webhook reads the URL that is to be notified of the end of the job.
 func (o *object) webhook(p webhook.Policy) queue.Webhook {
 	h := o.object("webhook")
 	if h == nil {

@@ -1,3 +1,3 @@
-// Package view shows what is stored as the public contract has it: jobs, their results and their output, and languages. Everything in it
-// is pure: a stored value in, a value that encoding/json writes out. Golden files hold results.
+// Package view turns stored values into those of the public contract: jobs, their results and their output, and languages. Everything in
+// it is pure: a stored value in, a value for encoding/json out. Golden files pin the results.
 package view

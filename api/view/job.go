@@ -31,7 +31,7 @@ type Job struct {
 	AnalysisBy  *string         `json:"analysisProvider"`
 	AnalysisAt  *Stamp          `json:"analysisUpdatedAt"`
 	AnalysisWhy *string         `json:"analysisFallbackReason"`
-	Error       *string         `json:"error"` // our fault, never the program's
+	Error       *string         `json:"error"` // a fault of the service, never of the program
 	RuntimeMs   *int64          `json:"runtimeMs"`
 	ExitCode    *int            `json:"exitCode"`
 	Timestamp   *Stamp          `json:"timestamp"`
@@ -40,10 +40,10 @@ type Job struct {
 	Priority          string `json:"priority"`
 	CancelRequestedAt *Stamp `json:"cancelRequestedAt"`
 
-	Ignored []string `json:"ignored,omitempty"` // members of the submission that mean nothing; only in the answer to it
+	Ignored []string `json:"ignored,omitempty"` // members of the submission that have no meaning; only in the answer to it
 }
 
-// Request is what a job was submitted with.
+// Request has the limits that a job was submitted with.
 type Request struct {
 	TimeoutMs     int64 `json:"timeoutMs"`
 	MemoryMb      int64 `json:"memoryMb"`
@@ -57,7 +57,7 @@ type Attempts struct {
 	Current *int `json:"current"` // null once finished
 }
 
-// Billing is what a job cost.
+// Billing is the cost of a job.
 type Billing struct {
 	EstimatedCostUsd   float64 `json:"estimatedCostUsd"`
 	BillableDurationMs int64   `json:"billableDurationMs"`
@@ -112,7 +112,7 @@ func NewJob(rec queue.Record, coded bool) Job {
 	return v
 }
 
-// NewSingle is NewJob with the second name that a job has where it is shown alone.
+// NewSingle is NewJob for a job that is shown alone: it has a second name there.
 func NewSingle(rec queue.Record, coded bool) Job {
 	v := NewJob(rec, coded)
 	v.ExecutionID = rec.ID

@@ -13,14 +13,14 @@ type Logs struct {
 	UpdatedAt   *Stamp `json:"updatedAt"`
 }
 
-// Output is what a job printed.
+// Output is the output of a job.
 type Output struct {
 	Stdout string `json:"stdout"`
 	Stderr string `json:"stderr"`
 	Tails
 }
 
-// NewLogs shows what a job printed; empty strings while there is no result.
+// NewLogs shows the output of a job; empty strings while there is no result.
 func NewLogs(rec queue.Record, trace string) Logs {
 	v := Logs{
 		ExecutionID: rec.ID, TraceID: trace, Status: Status(rec), UpdatedAt: Time(rec.UpdatedAt),

@@ -24,7 +24,7 @@ type Result struct {
 	Usage           Usage               `json:"usage"` // of all steps together
 	StdoutTruncated bool                `json:"stdoutTruncated"`
 	StderrTruncated bool                `json:"stderrTruncated"`
-	StdoutBase64    *string             `json:"stdoutBase64,omitempty"` // the bytes: asked for, or not what the text says
+	StdoutBase64    *string             `json:"stdoutBase64,omitempty"` // the bytes: if asked for, or if the text differs from them
 	StderrBase64    *string             `json:"stderrBase64,omitempty"`
 	Compile         *Step               `json:"compile"`
 	Run             *Step               `json:"run"`
@@ -32,11 +32,11 @@ type Result struct {
 	Tier            string              `json:"tier"`
 	Image           *string             `json:"image"`
 
-	OutputFiles *OutputFiles `json:"outputFiles,omitempty"` // asked for, and the job is shown alone
+	OutputFiles *OutputFiles `json:"outputFiles,omitempty"` // if asked for, where the job is shown alone
 	Tests       *Tests       `json:"tests,omitempty"`       // where the job had tests
 }
 
-// Usage is what a step, or a job, consumed.
+// Usage is the resources that a step, or a job, consumed.
 type Usage struct {
 	WallMs          float64 `json:"wallMs"`
 	CPUUserMs       float64 `json:"cpuUserMs"`
@@ -136,7 +136,7 @@ func (u *Usage) add(s Usage) {
 	u.StderrBytes += s.StderrBytes
 }
 
-// joinOutput returns one stream of all steps, one after the other, cut to what a single step may keep.
+// joinOutput returns one stream of all steps, one after the other, cut to the size that a single step may keep.
 func joinOutput(r *job.Result, of func(*job.Step) *job.Output) job.Output {
 	var all job.Output
 	keep, tail := 0, 0
@@ -155,7 +155,7 @@ func joinOutput(r *job.Result, of func(*job.Step) *job.Output) job.Output {
 	return all
 }
 
-// rawOutput returns the bytes of o in base64 when they were asked for or the text does not say them.
+// rawOutput returns the bytes of o in base64 if they were asked for or if the text differs from them.
 func rawOutput(o job.Output, coded bool) *string {
 	if !coded && o.Text() == string(o.Data) {
 		return nil

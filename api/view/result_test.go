@@ -144,7 +144,7 @@ func TestResultKeepsRaisedOutput(t *testing.T) {
 }
 
 func TestResultWithoutSteps(t *testing.T) {
-	v := NewResult(&job.Result{Status: job.Cancelled, Verdict: job.WasCancelled}, true)
+	v := NewResult(&job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}, true)
 	if v.Compile != nil || v.Run != nil || v.Status != "cancelled" || v.Evidence == nil {
 		t.Errorf("%+v", v)
 	}
@@ -176,7 +176,7 @@ func killed(v job.Verdict, signal string) job.Result {
 }
 
 func cancelled() job.Result {
-	r := killed(job.WasCancelled, "SIGKILL")
-	r.Status = job.Cancelled
+	r := killed(job.VerdictCancelled, "SIGKILL")
+	r.Status = job.StatusCancelled
 	return r
 }

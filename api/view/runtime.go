@@ -12,7 +12,7 @@ import (
 // Runtime is a language that jobs can be submitted in.
 type Runtime struct {
 	Language    string   `json:"language"`
-	Available   bool     `json:"available"` // a worker can run it now; else its jobs are accepted and wait
+	Available   bool     `json:"available"` // a worker can run it now; otherwise its jobs are accepted and wait
 	DisplayName string   `json:"displayName"`
 	SourceFile  string   `json:"sourceFile"`
 	Runtime     string   `json:"runtime"`
@@ -26,7 +26,7 @@ type Runtime struct {
 	Defaults map[string]int64 `json:"runLimits"` // of the run step when a job asks for nothing
 }
 
-// isolation says how jobs are kept apart, the same for every language.
+// isolation describes how jobs are kept apart, the same for every language.
 var isolation = []string{
 	"one sandbox a job: own user, mount, pid, network, ipc, uts and cgroup namespaces, read-only image, no network",
 	"runs as uid 1000 of its own user namespace, without capabilities, under a seccomp allow list",
@@ -42,7 +42,7 @@ func NewRuntime(l job.Language) Runtime {
 		Environment: "Fresh working directory in memory, read-only language image, standard input from the request.",
 		Isolation:   isolation,
 		Version:     l.Version, Aliases: append([]string{}, l.Aliases...), Image: Text(l.Image),
-		Defaults: Limits(job.Limits{}.InForce(l.DefaultRun, job.DefaultRun)),
+		Defaults: Limits(job.Limits{}.Effective(l.DefaultRun, job.DefaultRun)),
 	}
 	for _, argv := range [][]string{l.Compile, l.Run} {
 		if len(argv) > 0 {

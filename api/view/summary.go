@@ -2,8 +2,8 @@ package view
 
 import "github.com/ccee-dev/ccee/queue"
 
-// Summary is a job in a history without output: the same members, with a result of only those that the contract's job has
-// at the top of its result.
+// Summary is a job in a history without output: the same members, with a result of only those that stand
+// at the top of the contract's result.
 type Summary struct {
 	Job
 	Result *ResultSummary `json:"result"`

@@ -2,7 +2,7 @@ package view
 
 import "github.com/ccee-dev/ccee/job"
 
-// Tails is what a result has where outputTailBytes was asked for and output is left out: how much, and what comes after.
+// Tails are the members of a result whose output was cut in the middle, as outputTailBytes asks for: how much is left out, and its end.
 type Tails struct {
 	StdoutOmittedBytes int64   `json:"stdoutOmittedBytes,omitempty"`
 	StderrOmittedBytes int64   `json:"stderrOmittedBytes,omitempty"`
@@ -38,7 +38,7 @@ func joinTail(all, next *job.Output) {
 		all.Data, all.Tail = append(all.Data, next.Data...), next.Tail
 	case len(next.Tail) == 0:
 		all.Tail = append(all.Tail[:len(all.Tail):len(all.Tail)], next.Data...)
-	default: // what was between is left out with the two gaps
+	default: // the output between is left out with the two gaps
 		all.Tail = next.Tail
 	}
 }

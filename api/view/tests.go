@@ -2,14 +2,14 @@ package view
 
 import "github.com/ccee-dev/ccee/job"
 
-// Tests is what came of a job's tests.
+// Tests are the outcomes of a job's tests.
 type Tests struct {
 	Total  int    `json:"total"`
 	Passed int    `json:"passed"`
 	Items  []Test `json:"items,omitempty"` // in their order; not in a summary
 }
 
-// Test is what came of one test.
+// Test is the outcome of one test.
 type Test struct {
 	Number  int         `json:"number"` // from 1
 	Name    string      `json:"name"`

@@ -1,5 +1,5 @@
-// Package webhook tells other servers of the end of jobs: signed HTTP requests to URLs that tenants choose, as Standard Webhooks
-// has it (https://www.standardwebhooks.com). It never connects to an address that is not public, unless the operator allows it.
+// Package webhook notifies other servers of the end of jobs: signed HTTP requests to URLs that tenants choose, in the form of Standard
+// Webhooks (https://www.standardwebhooks.com). It never connects to an address that is not public, unless the operator allows it.
 package webhook
 
 import (
@@ -34,10 +34,10 @@ var delays = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute,
 
 var errNotPublic = errors.New("the address is not public")
 
-// Policy is what an operator allows.
+// Policy is where an operator lets webhooks go.
 type Policy struct {
-	Nets []netip.Prefix // networks that may be reached though they are not public
-	HTTP bool           // plain http too
+	Nets []netip.Prefix // networks that may be reached although they are not public
+	HTTP bool           // plain http, too
 }
 
 // Sender delivers webhooks. It is safe for concurrent use.
@@ -61,7 +61,7 @@ func NewSender(p Policy) *Sender {
 	}}
 }
 
-// Check says what is wrong with a URL that a tenant gives.
+// Check returns why a tenant's URL can't be used, nil if it can.
 func (p Policy) Check(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
@@ -80,27 +80,27 @@ func (p Policy) Check(raw string) error {
 	return nil
 }
 
-// Message is what is delivered.
+// Message is one webhook.
 type Message struct {
-	ID     string // the same at each attempt, so that the receiver can tell a repetition
+	ID     string // the same at each attempt, so that the receiver recognizes a repetition
 	URL    string
 	Secret string
 	Body   []byte // JSON
 }
 
-// Outcome is what became of an attempt.
+// Outcome is the result of an attempt.
 type Outcome struct {
 	OK         bool
 	StatusCode int    // 0: no answer
 	Error      string // why there was none, in words for the tenant
 	TimedOut   bool   // there was none within Timeout
 	Took       time.Duration
-	RetryAfter time.Duration // that the receiver asked for; 0: it did not
+	RetryAfter time.Duration // that the receiver asked for; 0: none
 	Gone       bool          // the receiver wants no more
 }
 
-// Send makes one attempt. Only an answer 2xx is OK. The answer's body is not read: it might be something that the tenant could not
-// get in another way.
+// Send makes one attempt. Only an answer 2xx is OK. The answer's body is not shown to the tenant, who might have no other
+// way to read it.
 func (s *Sender) Send(ctx context.Context, m Message) Outcome {
 	start := s.now()
 	ctx, cancel := context.WithCancel(ctx)
@@ -120,7 +120,7 @@ func (s *Sender) Send(ctx context.Context, m Message) Outcome {
 	if err != nil {
 		return Outcome{Error: reason(err), TimedOut: isTimeout(err), Took: took}
 	}
-	// A short rest lets the connection be used again. Who sends it slowly, to keep us, loses the connection.
+	// Reading a short rest lets the connection be used again. A receiver that sends it slowly loses the connection.
 	late := time.AfterFunc(restTime, cancel)
 	_, _ = io.CopyN(io.Discard, resp.Body, 4<<10)
 	_ = resp.Body.Close()
@@ -160,7 +160,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// reason says why there was no answer, without what the network inside looks like.
+// reason explains why there was no answer, without details of the network inside.
 func reason(err error) string {
 	var dns *net.DNSError
 	var op *net.OpError

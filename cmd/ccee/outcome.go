@@ -30,7 +30,7 @@ func codeOf(v job.Verdict, exitCode *int, signal string) int {
 		return codeOOM
 	case job.OutputLimit:
 		return codeOutputLimit
-	case job.WasCancelled:
+	case job.VerdictCancelled:
 		return codeInterrupted
 	case job.StartFailed:
 		return codeNotStarted

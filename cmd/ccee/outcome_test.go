@@ -26,7 +26,7 @@ func TestCodeOf(t *testing.T) {
 		{job.OOMKilled, nil, "SIGKILL", 137},
 		{job.OOMKilled, code(1), "", 137}, // a child was killed, and the program gave up for it
 		{job.OutputLimit, nil, "SIGKILL", 123},
-		{job.WasCancelled, nil, "SIGKILL", 130},
+		{job.VerdictCancelled, nil, "SIGKILL", 130},
 		{job.StartFailed, nil, "", 126},
 		{job.Internal, nil, "", 125},
 	} {

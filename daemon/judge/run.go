@@ -44,7 +44,7 @@ func (t *Tests) Run(ctx context.Context, r Runner) (job.Result, error) {
 
 // notBuilt is the result of a job of which the last step, a build, failed.
 func (t *Tests) notBuilt(steps []job.Step, began time.Time) job.Result {
-	res := plan.JobResult(steps, t.program.Lang.Image, time.Since(began), steps[len(steps)-1].Verdict == job.WasCancelled)
+	res := plan.JobResult(steps, t.program.Lang.Image, time.Since(began), steps[len(steps)-1].Verdict == job.VerdictCancelled)
 	res.Tests = t.results(nil)
 	return res
 }
@@ -61,7 +61,7 @@ func (t *Tests) runAll(ctx context.Context, r Runner) (done []job.TestResult, cu
 			return nil, false, err
 		}
 		done = append(done, got)
-		if cut = got.Verdict == job.WasCancelled; cut {
+		if cut = got.Verdict == job.VerdictCancelled; cut {
 			break
 		}
 		r.Emit(job.Event{Type: job.EventTest, Test: i + 1, Verdict: got.Verdict, Data: []byte(got.Message)})
@@ -79,7 +79,7 @@ func (t *Tests) result(steps []job.Step, done []job.TestResult, cut bool, began 
 	failed := slices.IndexFunc(done, func(r job.TestResult) bool { return !r.Passed() })
 	switch {
 	case cut:
-		res.Status, res.Verdict = job.Cancelled, job.WasCancelled
+		res.Status, res.Verdict = job.StatusCancelled, job.VerdictCancelled
 	case failed >= 0:
 		first := &done[failed]
 		res.Status, res.Verdict, res.ExitCode, res.Signal = job.Failed, first.Verdict, first.Run.ExitCode, first.Run.Signal

@@ -114,20 +114,20 @@ func TestRun(t *testing.T) {
 			"run /root false, run /root false", job.Failed, job.WrongAnswer, `1 of 3: accepted wrong_answer skipped: line 1: "b", expected "a"`},
 		{"stops at nothing else", python, job.Tests{List: three, StopOnFailure: true}, []job.Step{ended(0, "a"), ended(0, "a"), ended(0, "a")},
 			"run /root false, run /root false, run /root false", job.Succeeded, job.Exited, "3 of 3: accepted accepted accepted"},
-		{"is cancelled in a test", python, job.Tests{List: three}, []job.Step{ended(0, "b"), died(job.WasCancelled)},
-			"run /root false, run /root false", job.Cancelled, job.WasCancelled, `0 of 3: wrong_answer cancelled skipped: line 1: "b", expected "a"`},
+		{"is cancelled in a test", python, job.Tests{List: three}, []job.Step{ended(0, "b"), died(job.VerdictCancelled)},
+			"run /root false, run /root false", job.StatusCancelled, job.VerdictCancelled, `0 of 3: wrong_answer cancelled skipped: line 1: "b", expected "a"`},
 		{"is built once", java, job.Tests{List: three}, []job.Step{ok, ended(0, "a"), ended(0, "a"), ended(0, "a")},
 			"compile /root false, run /root false, run /root false, run /root false", job.Succeeded, job.Exited, "3 of 3: accepted accepted accepted"},
 		{"does not compile", java, job.Tests{List: three}, []job.Step{ended(1, "error")},
 			"compile /root false", job.Failed, job.Exited, "0 of 3: skipped skipped skipped"},
-		{"is cancelled while it compiles", java, job.Tests{List: three}, []job.Step{died(job.WasCancelled)},
-			"compile /root false", job.Cancelled, job.WasCancelled, "0 of 3: skipped skipped skipped"},
+		{"is cancelled while it compiles", java, job.Tests{List: three}, []job.Step{died(job.VerdictCancelled)},
+			"compile /root false", job.StatusCancelled, job.VerdictCancelled, "0 of 3: skipped skipped skipped"},
 		{"a checker is built, hidden", java, job.Tests{List: three[:1], Checker: &job.Checker{Source: "x"}}, []job.Step{ok, ok, ended(0, "a"), ok},
 			"compile /root false, compile /checker true, run /root false, checker /checker true", job.Succeeded, job.Exited, "1 of 1: accepted"},
 		{"a checker does not compile", java, job.Tests{List: three, Checker: &job.Checker{Source: "x"}}, []job.Step{ok, ended(1, "")},
 			"compile /root false, compile /checker true", job.Failed, job.CheckerFailed, "0 of 3: skipped skipped skipped"},
-		{"a checker's build is cancelled", java, job.Tests{List: three, Checker: &job.Checker{Source: "x"}}, []job.Step{ok, died(job.WasCancelled)},
-			"compile /root false, compile /checker true", job.Cancelled, job.WasCancelled, "0 of 3: skipped skipped skipped"},
+		{"a checker's build is cancelled", java, job.Tests{List: three, Checker: &job.Checker{Source: "x"}}, []job.Step{ok, died(job.VerdictCancelled)},
+			"compile /root false, compile /checker true", job.StatusCancelled, job.VerdictCancelled, "0 of 3: skipped skipped skipped"},
 		{"the program does not compile, so no checker is built", java, job.Tests{List: three, Checker: &job.Checker{Source: "x"}}, []job.Step{ended(1, "")},
 			"compile /root false", job.Failed, job.Exited, "0 of 3: skipped skipped skipped"},
 	} {
@@ -170,7 +170,7 @@ func TestCancelledBetweenTests(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &script{t: t, steps: []job.Step{ended(0, "")}, onRun: func(int) { cancel() }}
 	res, err := testsOf(t, python, job.Tests{List: make([]job.Test, 3)}).Run(ctx, s)
-	if err != nil || res.Status != job.Cancelled || verdicts(res.Tests) != "1 of 3: accepted skipped skipped" {
+	if err != nil || res.Status != job.StatusCancelled || verdicts(res.Tests) != "1 of 3: accepted skipped skipped" {
 		t.Errorf("%s, %v: %s", res.Status, err, verdicts(res.Tests))
 	}
 }
@@ -204,7 +204,7 @@ func TestVerdicts(t *testing.T) {
 		{"the checker exits with 2", withExpected, ended(0, "a"), &stderr, "0 of 1: wrong_answer: no"},
 		{"the checker exits with 3", withExpected, ended(0, "a"), new(ended(3, "")), "0 of 1: checker_failed"},
 		{"the checker is killed", withExpected, ended(0, "a"), new(died(job.WallTime)), "0 of 1: checker_failed"},
-		{"the checker is cancelled", withExpected, ended(0, "a"), new(died(job.WasCancelled)), "0 of 1: cancelled"},
+		{"the checker is cancelled", withExpected, ended(0, "a"), new(died(job.VerdictCancelled)), "0 of 1: cancelled"},
 	} {
 		s := &script{t: t, steps: []job.Step{tt.step}}
 		tests := job.Tests{List: []job.Test{tt.test}}
@@ -295,7 +295,7 @@ func TestResultKeepsLess(t *testing.T) {
 
 // TestEvents: the job's caller gets the verdict of each test as soon as it is known, but for one that was cancelled.
 func TestEvents(t *testing.T) {
-	s := &script{t: t, steps: []job.Step{ended(0, ""), ended(3, ""), died(job.WasCancelled)}}
+	s := &script{t: t, steps: []job.Step{ended(0, ""), ended(3, ""), died(job.VerdictCancelled)}}
 	if _, err := testsOf(t, python, job.Tests{List: make([]job.Test, 3)}).Run(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}

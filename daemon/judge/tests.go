@@ -69,7 +69,7 @@ func newTest(spec *job.Spec, i int, p plan.Plan, kept int) (test, error) {
 		return t, err
 	}
 	as := job.Spec{Env: spec.Env, Stdin: t.Stdin, Args: append(append([]string{}, spec.Args...), t.Args...)}
-	t.step = p.RunStep(&as, t.Run.Fill(spec.Run).InForce(p.Lang.DefaultRun, job.DefaultRun))
+	t.step = p.RunStep(&as, t.Run.Fill(spec.Run).Effective(p.Lang.DefaultRun, job.DefaultRun))
 	t.step.Test = i + 1
 	l := &t.step.Limits
 	t.kept = min(kept, int(l.OutputBytes))

@@ -57,8 +57,8 @@ func (t *Tests) check(ctx context.Context, r Runner, one *test, output []byte, r
 		res.Verdict = job.Accepted
 	case got.Verdict == job.Exited && got.ExitCode != nil && (*got.ExitCode == 1 || *got.ExitCode == 2):
 		res.Verdict = job.WrongAnswer
-	case got.Verdict == job.WasCancelled:
-		res.Verdict = job.WasCancelled
+	case got.Verdict == job.VerdictCancelled:
+		res.Verdict = job.VerdictCancelled
 	default:
 		res.Verdict, res.Checker = job.CheckerFailed, &got
 	}

@@ -11,8 +11,8 @@ func stepLimits(spec *job.Spec, lang *job.Language) (compile, run job.Limits, er
 	if err := spec.Run.Check("run", lang.MinRun, job.MaxLimits); err != nil {
 		return compile, run, err
 	}
-	compile = spec.Compile.InForce(lang.DefaultCompile, job.DefaultCompile)
-	run = spec.Run.InForce(lang.DefaultRun, job.DefaultRun)
+	compile = spec.Compile.Effective(lang.DefaultCompile, job.DefaultCompile)
+	run = spec.Run.Effective(lang.DefaultRun, job.DefaultRun)
 	if err := compile.CheckTail("compile"); err != nil {
 		return compile, run, err
 	}

@@ -16,7 +16,7 @@ var verdicts = map[nsjail.Verdict]job.Verdict{
 	nsjail.Internal:    job.Internal,
 	nsjail.StartFailed: job.StartFailed,
 	nsjail.OOMKilled:   job.OOMKilled,
-	nsjail.Cancelled:   job.WasCancelled,
+	nsjail.Cancelled:   job.VerdictCancelled,
 	nsjail.WallTime:    job.WallTime,
 	nsjail.CPUTime:     job.CPUTime,
 	nsjail.OutputLimit: job.OutputLimit,
@@ -128,7 +128,7 @@ func JobResult(steps []job.Step, image string, wall time.Duration, cancelled boo
 	}
 	switch {
 	case cancelled:
-		res.Status, res.Verdict = job.Cancelled, job.WasCancelled
+		res.Status, res.Verdict = job.StatusCancelled, job.VerdictCancelled
 	case last.OK():
 		res.Status = job.Succeeded
 	}

@@ -61,7 +61,7 @@ func TestJobResult(t *testing.T) {
 	zero, one := 0, 1
 	ok := job.Step{Name: "compile", Verdict: job.Exited, ExitCode: &zero}
 	bad := job.Step{Name: "run", Verdict: job.Exited, ExitCode: &one}
-	killed := job.Step{Name: "run", Verdict: job.WasCancelled, Signal: "SIGKILL"}
+	killed := job.Step{Name: "run", Verdict: job.VerdictCancelled, Signal: "SIGKILL"}
 	for _, tt := range []struct {
 		name      string
 		steps     []job.Step
@@ -71,8 +71,8 @@ func TestJobResult(t *testing.T) {
 	}{
 		{"all well", []job.Step{ok, ok}, false, job.Succeeded, job.Exited},
 		{"run fails", []job.Step{ok, bad}, false, job.Failed, job.Exited},
-		{"cancelled in the run", []job.Step{ok, killed}, true, job.Cancelled, job.WasCancelled},
-		{"cancelled between", []job.Step{ok}, true, job.Cancelled, job.WasCancelled},
+		{"cancelled in the run", []job.Step{ok, killed}, true, job.StatusCancelled, job.VerdictCancelled},
+		{"cancelled between", []job.Step{ok}, true, job.StatusCancelled, job.VerdictCancelled},
 	} {
 		got := JobResult(tt.steps, "sha256:x", 2*time.Millisecond, tt.cancelled)
 		if got.Status != tt.status || got.Verdict != tt.verdict {

@@ -31,9 +31,9 @@ var warmSizes = []int64{0, 256 * job.MiB, 512 * job.MiB}
 // whatever jobs ask for.
 func (p Plan) Usual() bool {
 	for _, s := range p.Steps {
-		def := job.Limits{}.InForce(p.Lang.DefaultRun, job.DefaultRun)
+		def := job.Limits{}.Effective(p.Lang.DefaultRun, job.DefaultRun)
 		if s.Name == "compile" {
-			def = job.Limits{}.InForce(p.Lang.DefaultCompile, job.DefaultCompile)
+			def = job.Limits{}.Effective(p.Lang.DefaultCompile, job.DefaultCompile)
 		}
 		l := s.Limits
 		if l.TmpBytes != def.TmpBytes || l.TmpInodes != def.TmpInodes || l.WorkspaceBytes != def.WorkspaceBytes || l.WorkspaceInodes != def.WorkspaceInodes {

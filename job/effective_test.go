@@ -17,7 +17,7 @@ func TestInForce(t *testing.T) {
 	for _, raised := range limitRows {
 		var asked Limits
 		*raised.at(&asked) = *raised.at(&max)
-		got := asked.InForce(Limits{}, DefaultRun)
+		got := asked.Effective(Limits{}, DefaultRun)
 		for _, other := range limitRows {
 			want, ok := follows[[2]string{raised.name, other.name}]
 			switch {
@@ -54,7 +54,7 @@ func TestInForceAsked(t *testing.T) {
 		{"less room, fewer files", Limits{TmpBytes: 16 * MiB}, Limits{}, Limits{TmpInodes: 4096}},
 		{"all that there is", MaxLimits, Limits{}, MaxLimits},
 	} {
-		got := tt.asked.InForce(tt.lang, DefaultRun)
+		got := tt.asked.Effective(tt.lang, DefaultRun)
 		for _, r := range limitRows {
 			if want := *r.at(&tt.want); want != 0 && *r.at(&got) != want {
 				t.Errorf("%s: %s is %d, want %d", tt.name, r.name, *r.at(&got), want)

@@ -2,16 +2,16 @@ package job
 
 import "slices"
 
-// follower is a limit whose default goes up when another one is asked for: it would take away again what was asked.
+// follower is a limit whose default rises with another one that was asked for: it would defeat that request.
 type follower struct {
 	name string   // of the limit
 	when []string // it follows these
-	// least is what it must be where l is in force. def are the server's defaults.
+	// least returns the least value that it must have where l applies. def are the server's defaults.
 	least func(l, def *Limits) int64
 	down  bool // it follows downwards too
 }
 
-// followers are all that do. Any other pair of limits is about different things: each is in force as it is, whatever the other one is.
+// followers are all of them. Other pairs of limits are independent: each applies as it is, whatever the other one is.
 var followers = []follower{
 	{"cpuMs", []string{"wallMs", "cpuMillicores"}, func(l, _ *Limits) int64 { return CPUFor(l.WallMs, l.CPUMillicores) }, true},
 	{"outputBytes", []string{"outputTailBytes"}, func(l, _ *Limits) int64 { return l.OutputTailBytes }, false},
@@ -23,8 +23,8 @@ var followers = []follower{
 	}, false},
 }
 
-// CPUFor is the CPU time in milliseconds that a step of so much real time is given: the seconds, rounded up, and one more, as the
-// original's prlimit --cpu had it, on each core that the step may use. So the time limit is what ends a program that computes.
+// CPUFor returns the default CPU time of a step, in milliseconds, for its real time: the seconds, rounded up, and one more, as in the
+// original's prlimit --cpu, on each core that the step may use. So a program that computes is ended by its time limit.
 func CPUFor(wallMs, millicores int64) int64 {
 	cores := max(1, (millicores+999)/1000)
 	return ((wallMs+999)/1000 + 1) * 1000 * cores
@@ -35,13 +35,13 @@ func inodesFor(bytes, defBytes, defInodes int64) int64 {
 	return bytes * defInodes / defBytes
 }
 
-// InForce returns the limits of a step for which l was asked: what l leaves out is the language's, else the server's default. A default
-// that would take away what l asks for goes up with it; what l itself says stays.
-func (l Limits) InForce(lang, def Limits) Limits {
+// Effective returns the limits that apply to a step for which l was asked: a zero field is the language's default, else the server's. A
+// default that would defeat a limit in l rises with it; the limits in l themselves stay.
+func (l Limits) Effective(lang, def Limits) Limits {
 	return l.over(lang.over(def))
 }
 
-// over is Fill, with the defaults that follow.
+// over is Fill with the defaults that follow.
 func (l Limits) over(def Limits) Limits {
 	full := l.Fill(def)
 	for _, f := range followers {
@@ -50,7 +50,7 @@ func (l Limits) over(def Limits) Limits {
 			continue
 		}
 		at, least := field(&full, f.name), f.least(&full, &def)
-		if !f.down || f.least(&def, &def) != *at { // else a language gives more than it must
+		if !f.down || f.least(&def, &def) != *at { // otherwise a language gives more than it must
 			least = max(least, *at)
 		}
 		*at = min(least, *field(&MaxLimits, f.name))
