@@ -20,7 +20,7 @@ const (
 	expireEvery = 10 * time.Second // how often kinds without requests are removed
 )
 
-// Options are what a Pool is made of.
+// Options configure a Pool.
 type Options struct {
 	Build     func(context.Context, nsjail.Config) (Jail, error)
 	Busy      func() bool // all cores have jobs: making a sandbox would slow them down

@@ -44,7 +44,7 @@ type Pool struct {
 	closed  error            // why everybody is refused; nil while the pool is open
 }
 
-// usage is what the running jobs of one tenant have reserved.
+// usage is the reservation of all running jobs of one tenant.
 type usage struct {
 	Need
 	slots int
@@ -65,7 +65,7 @@ func New(b Budget) *Pool {
 	return p
 }
 
-// Budget is what New was called with.
+// Budget returns the budget of the pool.
 func (p *Pool) Budget() Budget { return p.budget }
 
 // Acquire waits for a slot and for room in the budget, and returns the slot's number. Its errors are *job.Error: EInvalid
@@ -145,7 +145,7 @@ func (p *Pool) leave(w *waiter) {
 	}
 }
 
-// Release gives back what Acquire reserved. n must be the Need that Acquire had.
+// Release frees a slot and its reservation. n must be the Need that Acquire had.
 func (p *Pool) Release(slot int, n Need) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -250,7 +250,7 @@ func (p *Pool) Busy() bool {
 	return int64(running)*1000 >= p.budget.Machine
 }
 
-// InUse returns how many jobs run and wait, and what the running ones have reserved.
+// InUse returns how many jobs run and wait, and the total reservation of the running ones.
 func (p *Pool) InUse() (running, waiting int, used Need) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
