@@ -126,3 +126,30 @@ func TestIgnoredOnTheWire(t *testing.T) {
 		}
 	}
 }
+
+// A body that says that it is too large is refused before a byte of it is read, and takes no room; the largest one that is allowed is read.
+func TestTooLargeIsRefusedUnread(t *testing.T) {
+	for length, code := range map[int64]job.Code{maxBody + 1: job.ETooLarge, maxBody: job.EInvalid} {
+		s := &Server{bodies: semaphore.NewWeighted(maxBodies)}
+		read := false
+		body := io.MultiReader(readerFunc(func([]byte) (int, error) { read = true; return 0, io.EOF }))
+		r := httptest.NewRequest("POST", "/v1/run", body)
+		r.ContentLength = length
+		_, err := s.readSpec(deadlines{httptest.NewRecorder()}, r)
+		if job.ErrorCode(err) != code || read != (code != job.ETooLarge) {
+			t.Errorf("%d bytes: %v, read: %v; want code %s", length, err, read, code)
+		}
+		if !s.bodies.TryAcquire(maxBodies) {
+			t.Errorf("%d bytes: its room is not given back", length)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+// deadlines is a response whose connection has deadlines.
+type deadlines struct{ *httptest.ResponseRecorder }
+
+func (deadlines) SetReadDeadline(time.Time) error { return nil }

@@ -51,11 +51,11 @@ func (o *Options) setCeilings(c *nsjail.Cgroups) error {
 	})
 	switch {
 	case err != nil && (o.DiskBytes != 0 || o.DiskOperations != 0 || !errors.Is(err, nsjail.ErrNoDiskLimit)):
-		return fmt.Errorf("limit what jobs read from disks: %w", err)
+		return fmt.Errorf("limit the disk reads of jobs: %w", err)
 	case err != nil:
 		o.Log.Warn().Err(err).Msg("a job can keep the disk of the images busy")
 	default:
-		o.Log.Info().Strs("disks", disks).Msg("what jobs read from disks is limited")
+		o.Log.Info().Strs("disks", disks).Msg("the disk reads of jobs are limited")
 	}
 	return nil
 }

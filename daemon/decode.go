@@ -48,7 +48,7 @@ func unmarshalSpec(b []byte) (spec job.Spec, ignored string, _ error) {
 	return spec, ignored, lenient
 }
 
-// decodeError explains err in the words of JSON, not of Go. b is what was decoded.
+// decodeError explains err in the words of JSON, not of Go. b is the body.
 func decodeError(b []byte, err error) error {
 	var syntax *json.SyntaxError
 	var mistyped *json.UnmarshalTypeError

@@ -12,7 +12,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// metrics are what GET /metrics shows. Their names are part of the daemon's contract with operators.
+// metrics are the metrics of GET /metrics. Their names are part of the daemon's contract with operators.
 type metrics struct {
 	registry *prometheus.Registry
 
@@ -75,7 +75,7 @@ func (m *metrics) watchReady(p *ready.Pool) {
 		func() float64 { return float64(p.Count()) }))
 }
 
-// slotGauges show the budget and what is in use of it.
+// slotGauges show the budget and how much of it is in use.
 func slotGauges(s *slots.Pool) []prometheus.Collector {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)

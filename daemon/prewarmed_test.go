@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/rs/zerolog"
 
@@ -105,5 +106,26 @@ func TestJobsTakePrewarmedSandboxes(t *testing.T) {
 	}
 	if got := jobs[1].Resources.MemoryMax - jobs[0].Resources.MemoryMax; got != 7 {
 		t.Errorf("with a warm runtime the job may take %d bytes more, want 7", got)
+	}
+}
+
+// When a job ends, the pool may make the sandboxes that it could not while the cores were busy.
+func TestEndOfAJobNudgesThePool(t *testing.T) {
+	for name, tests := range map[string]*job.Tests{"a job": nil, "a job with tests": {List: make([]job.Test, 1)}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(exits(0))
+			build := func(context.Context, nsjail.Config) (sandbox, error) { return prewarmed{sandbox: r.sb}, nil }
+			busy := func() bool { running, _, _ := r.slots.InUse(); return running > 0 }
+			r.ready = ready.New(ready.Options{Build: build, Busy: busy, FirstSlot: 10, Slots: 4, Capacity: 1, Log: zerolog.Nop()})
+			if _, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "python", Source: "x", Tests: tests}, r.emit); err != nil {
+				t.Fatal(err)
+			}
+			r.teardowns.Wait()
+			synctest.Wait()
+			if n := r.ready.Count(); n != 1 {
+				t.Errorf("%s: %d sandboxes are prewarmed at its end, want one", name, n)
+			}
+			r.wait()
+		})
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ccee-dev/ccee/daemon/outputs"
 	"github.com/ccee-dev/ccee/daemon/slots"
+	"github.com/ccee-dev/ccee/e2e/patience"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/rootfs"
@@ -234,10 +235,13 @@ func TestCancelledBetweenSteps(t *testing.T) {
 	}
 }
 
+// A job whose caller reads no more events is cancelled: nobody waits for its result.
 func TestDeafCallerCancels(t *testing.T) {
 	r := newRig(func(ctx context.Context, p nsjail.Process) (nsjail.Result, error) {
 		p.OnStart()
-		<-ctx.Done() // the failed write must end the job
+		if _, err := patience.Wait(ctx.Done(), "the failed write ends the job"); err != nil {
+			t.Error(err)
+		}
 		if context.Cause(ctx) != errGone {
 			t.Errorf("cancelled for %v, want %v", context.Cause(ctx), errGone)
 		}

@@ -110,7 +110,7 @@ func (t selfTest) check(ctx context.Context) ([]escape.Outcome, error) {
 		return nil, fmt.Errorf("self-test: %w", err)
 	}
 	if lost := escape.Lost(outcomes); lost != nil {
-		return outcomes, fmt.Errorf("self-test: jobs could get through here: %s; ccee doctor --escape says what to do", strings.Join(lost, "; "))
+		return outcomes, fmt.Errorf("self-test: jobs could get through here: %s; run ccee doctor --escape to see what to do", strings.Join(lost, "; "))
 	}
 	return outcomes, nil
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/ccee-dev/ccee/seccomp"
 )
 
-// Options are what a Server is made of. Socket, Store and Policy are required; zero stands for the default of the others.
+// Options configure a Server. Socket, Store and Policy are required; zero stands for the default of the others.
 type Options struct {
 	Socket string          // path of the unix socket
 	GID    int             // group that may use it, apart from root and the daemon's own user
@@ -124,7 +124,7 @@ func (o *Options) readyOptions(s *slots.Pool, load *slots.Load, build func(conte
 	return r
 }
 
-// runDir is where the daemons of a host keep what they share: the claims of slot numbers and an empty root.
+// runDir is where the daemons of a host keep shared files: the claims of slot numbers and an empty root.
 const runDir = "/run/ccee"
 
 // MachineMemory is how many bytes of memory the daemon and its jobs can have: the machine's, or less where a cgroup above the

@@ -132,7 +132,7 @@ var hostErrors = []unix.Errno{unix.ENOMEM, unix.EAGAIN, unix.ENFILE, unix.EMFILE
 
 // causedByJob reports whether it is the job's fault that a program could not be started, so that trying again is no use. One of these is so:
 // the program, which the compile step was to make in the workspace, can't be executed; an earlier step closed the workspace; the arguments
-// exceed the kernel's bound; the files don't fit into the workspace, or something is in their place, such as what a checker's build left
+// exceed the kernel's bound; the files don't fit into the workspace, or something is in their place, such as a file of a checker's build
 // where its input goes.
 func causedByJob(s plan.Step, err error) bool {
 	var at *nsjail.OpError

@@ -112,7 +112,7 @@ func (s *testSlot) tearDown(ctx context.Context, language string, sb sandbox, er
 	return err
 }
 
-// workspace is what is left of a retired sandbox.
+// workspace is the workspace of a retired sandbox.
 type workspace struct {
 	sandbox
 	close func() error

@@ -1,5 +1,5 @@
-// Package images has the profiles of the languages whose images are built from this directory, and their first programs. It is data: the recipes beside it make the
-// images, and an image carries its profile itself.
+// Package images has the profiles of the languages whose images are built from this directory, and their hello programs. It is data: the
+// recipes in the same directory make the images, and each image has its profile in a label.
 package images
 
 import (
@@ -8,17 +8,17 @@ import (
 	"path"
 )
 
-// Profiles holds NAME/language.json for each language: a job.Language without a version, which only the built image has.
+// Profiles has NAME/language.json for each language: a job.Language without a version, which only the built image has.
 //
 //go:embed */language.json
 var Profiles embed.FS
 
-// hellos holds NAME/hello.* for each language: its first program, and what that prints (hello.out).
+// hellos has NAME/hello.* for each language: its hello program, and the output of that (hello.out).
 //
 //go:embed */hello.*
 var hellos embed.FS
 
-// Hello is the first program of a language, and what it prints; false for a language that has no recipe here.
+// Hello is the hello program of a language, and its output; false for a language without a recipe here.
 func Hello(language string) (source, prints string, ok bool) {
 	files, _ := fs.Glob(hellos, language+"/hello.*")
 	for _, file := range files {

@@ -17,7 +17,7 @@ import (
 // maxJSON bounds manifests, configs and the index: bytes.
 const maxJSON = 4 << 20
 
-// DamagedError says that a blob is missing or is not what its digest says.
+// DamagedError means that a blob is missing or does not have the digest that it is named by.
 type DamagedError struct {
 	Digest string // of the blob
 	Image  string // the image that needs it: a name, or its digest
@@ -52,7 +52,7 @@ func (s *Store) openBlob(image string, desc v1.Descriptor) (*blob, error) {
 	return &blob{f: f, image: image, desc: desc, hash: sha256.New()}, nil
 }
 
-// Read returns a DamagedError instead of io.EOF when the bytes were not those that the digest names.
+// Read returns a DamagedError instead of io.EOF if the bytes do not have the expected digest.
 func (b *blob) Read(p []byte) (int, error) {
 	n, err := b.f.Read(p)
 	b.hash.Write(p[:n])
@@ -85,7 +85,7 @@ func (s *Store) readBlob(image string, desc v1.Descriptor) ([]byte, error) {
 	return data, nil
 }
 
-// putBlob stores what r gives, which must have that digest. An older blob of the name is replaced: it may be damaged.
+// putBlob stores the content of r, which must have that digest. It replaces an existing blob of the name, which may be damaged.
 // The caller holds the store's lock.
 func (s *Store) putBlob(w *work, digest v1.Hash, r io.Reader) error {
 	if digest.Algorithm != "sha256" || !isHex(digest.Hex) {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BuildOptions say where a build gets its parts and how it reports.
+// BuildOptions set where a build gets its parts, and where it reports its progress.
 type BuildOptions struct {
 	Mirror         string    // of Debian; "" is http://deb.debian.org/debian
 	SecurityMirror string    // of Debian's security updates; "" is http://deb.debian.org/debian-security, "none" is none
@@ -22,7 +22,7 @@ type BuildOptions struct {
 	Progress       io.Writer // gets lines for people; nil: nobody
 }
 
-// build is one build under way.
+// build is a running build.
 type build struct {
 	*recipe
 	BuildOptions
@@ -31,7 +31,7 @@ type build struct {
 	packages string // LabelPackages
 }
 
-// Build makes an image of the recipe in recipeDir and stores it under the directory's name. It does nothing when the image
+// Build makes an image from the recipe in recipeDir and stores it under the directory's name. It does nothing if the image
 // of that name was made from the same recipe and is undamaged: built is false then.
 //
 // It needs root, mmdebstrap, unshare(1) and, for recipes with npm packages, npm.
@@ -46,7 +46,7 @@ func (s *Store) Build(ctx context.Context, recipeDir string, o BuildOptions) (im
 	}
 	defer l.unlock()
 	img, err = s.Get(ctx, r.name)
-	// Damage is found here, because "build the image again" is what its error says.
+	// Damage is checked here, since its error tells users to build the image again.
 	if err == nil && img.Labels[LabelRecipe] == r.digest && !o.Force && s.verifyBlobs(ctx, img) == nil {
 		return img, false, nil
 	}
@@ -62,7 +62,7 @@ func (s *Store) Build(ctx context.Context, recipeDir string, o BuildOptions) (im
 
 func (s *Store) build(ctx context.Context, r *recipe, o BuildOptions) error {
 	if os.Geteuid() != 0 {
-		return errors.New("needs root, for chroot(2) and the files' owner: use sudo")
+		return errors.New("needs root, for chroot(2) and the owner of files: use sudo")
 	}
 	if o.Progress == nil {
 		o.Progress = io.Discard
@@ -111,8 +111,8 @@ func (b *build) say(format string, args ...any) {
 	fmt.Fprintf(b.Progress, b.name+": "+format+"\n", args...)
 }
 
-// run runs commands in the tree, one after the other, beside the recipe's files in /workspace, and returns what the last one
-// wrote to stdout.
+// run runs commands in the tree, one after another, with the recipe's files in /workspace, and returns the stdout of the last
+// one.
 func (b *build) run(ctx context.Context, commands [][]string) ([]byte, error) {
 	dir := filepath.Join(b.tree, "workspace")
 	if err := b.copyFiles(dir); err != nil {
@@ -140,7 +140,7 @@ func (b *build) runFinish(ctx context.Context) error {
 	return err
 }
 
-// check compares what the last check command writes with hello.out.
+// check compares the stdout of the last check command with hello.out.
 func (b *build) check(ctx context.Context) error {
 	if len(b.Check) == 0 {
 		return errors.New("recipe.json has no check: add the commands that run hello.*")
@@ -156,7 +156,7 @@ func (b *build) check(ctx context.Context) error {
 	return err
 }
 
-// versionWord is a version in the output of a version command.
+// versionWord matches a version in the output of a version command.
 var versionWord = regexp.MustCompile(`\d+(\.\d+)+`)
 
 func (b *build) version(ctx context.Context) (string, error) {

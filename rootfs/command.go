@@ -13,7 +13,7 @@ import (
 )
 
 // inTree runs a command chrooted into the tree, in namespaces of its own, without network, and returns its stdout. /proc is
-// there: the dynamic linker needs it for $ORIGIN.
+// mounted: the dynamic linker needs it for $ORIGIN.
 func (b *build) inTree(ctx context.Context, cwd string, argv []string) ([]byte, error) {
 	args := []string{"--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--mount-proc",
 		"--root=" + b.tree, "--wd=" + cwd, "--"}
@@ -29,8 +29,7 @@ func (b *build) inTree(ctx context.Context, cwd string, argv []string) ([]byte, 
 	return out, nil
 }
 
-// command runs cmd, sends what it writes to Progress if show is set, and returns its stdout. Its error has the last lines
-// that the command wrote.
+// command runs cmd and returns its stdout. If show is set, its output goes to Progress too. An error has the last lines of the output.
 func (b *build) command(cmd *exec.Cmd, show bool) ([]byte, error) {
 	var stdout, both bytes.Buffer
 	all := io.Writer(&both)
@@ -41,7 +40,7 @@ func (b *build) command(cmd *exec.Cmd, show bool) ([]byte, error) {
 	if !show {
 		cmd.Stdout = &stdout
 	}
-	// The whole group: mmdebstrap and npm have children that would go on writing into a directory that is being removed.
+	// The whole group: children of mmdebstrap and npm would continue to write into a directory that is being removed.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second

@@ -11,10 +11,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxWindow bounds what a zstd stream can make the decoder allocate: bytes. It is what zstd itself takes without --long.
+// maxWindow bounds in bytes how much a zstd stream can make the decoder allocate. It is the limit of zstd itself without --long.
 const maxWindow = 128 << 20
 
-// decompress returns the content of r, which may be compressed with gzip or zstd, told by the first bytes: the media type is
+// decompress returns the content of r, which may be compressed with gzip or zstd. The first bytes decide, since the media type is
 // only a claim. Call the function when done.
 func decompress(r io.Reader) (io.Reader, func(), error) {
 	br := bufio.NewReaderSize(r, 256<<10)
@@ -40,7 +40,7 @@ func decompress(r io.Reader) (io.Reader, func(), error) {
 	}
 }
 
-// ctxReader ends with the context's error.
+// ctxReader is a reader that fails once its context has ended.
 type ctxReader struct {
 	ctx context.Context
 	r   io.Reader

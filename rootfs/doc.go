@@ -7,13 +7,13 @@
 //
 //	oci-layout, index.json   the layout; an image's name is its org.opencontainers.image.ref.name
 //	blobs/sha256/<hex>       manifests, configs, layers
-//	trees/<hex>/root         the unpacked image whose manifest has that digest; what a sandbox sees as /
-//	trees/<hex>/sums         one line a file: what Verify holds the tree to
+//	trees/<hex>/root         the unpacked image whose manifest has that digest; the / of sandboxes
+//	trees/<hex>/sums         one line a file, against which Verify checks the tree
 //	locks/                   lock files, see below
-//	work/                    what is being written; swept by Open and GC
+//	work/                    files that are being written; cleaned up by Open and GC
 //
-// Nothing appears under its final name before it is whole: blobs, index.json and trees are written in work/ and renamed.
-// A process that is killed leaves a directory in work/ behind, nothing else, and the next Open removes it.
+// Nothing gets its final name before it is complete: blobs, index.json and trees are written in work/ and renamed.
+// A process that is killed leaves only a directory in work/ behind, and the next Open removes it.
 //
 // # Locks
 //
@@ -23,7 +23,7 @@
 //   - locks/tree-<hex>: exclusive to unpack or to remove that tree; shared by each Store that handed out its path, until
 //     Close. That is the lease: GC never removes a tree that some process may be using.
 //   - locks/build-<name>, exclusive: while that image is built.
-//   - a directory in work/, exclusive: by the process that writes in it; locks/work while one is made or swept.
+//   - a directory in work/, exclusive: by the process that writes in it; locks/work while one is made or removed.
 //
 // # What unpacking keeps
 //
@@ -34,11 +34,11 @@
 // bits, and extended attributes with them file capabilities, are not kept. Bytes, entries, and the length and depth of names
 // are bounded: see [Bounds].
 //
-// Whiteouts are applied here and not by moby/go-archive, because that package asks to be run in a chroot of its own to be
+// Whiteouts are applied here and not by moby/go-archive, because that package must run in a chroot of its own to be
 // safe against links, and keeps devices and mode bits.
 //
-// Afterwards the tree gets the mount points (proc, dev, tmp, workspace) and generated files in /etc: nothing of the host is
-// in them. See mountPoints and etcFiles.
+// Then the tree gets the mount points (proc, dev, tmp, workspace) and generated files in /etc, which have nothing of the
+// host. See mountPoints and etcFiles.
 //
-// The package logs nothing and knows no job: what an image is for stands in its labels, which it passes on.
+// The package logs nothing and knows no job: the purpose of an image is in its labels, which it passes on.
 package rootfs

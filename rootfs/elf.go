@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// keepLibraries keeps the dynamic linker and the shared libraries that name needs, if it is an ELF file; see ld.so(8). What a
-// program loads with dlopen(3) can't be seen here: recipes name it.
+// keepLibraries keeps the dynamic linker and the shared libraries that name needs, if it is an ELF file; see ld.so(8). Libraries
+// that a program loads with dlopen(3) can't be found here: recipes name them.
 func (k *keeper) keepLibraries(name string) error {
 	f, err := elf.Open(filepath.Join(k.tree, name))
 	if err != nil {
@@ -51,7 +51,7 @@ func (k *keeper) keepLibrary(lib, neededBy string, dirs []string) error {
 	return nil
 }
 
-// searchPath is where the dynamic linker looks for the libraries that an ELF file needs.
+// searchPath lists the directories in which the dynamic linker looks for the libraries of an ELF file.
 func (k *keeper) searchPath(f *elf.File, name string) []string {
 	var dirs []string
 	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {

@@ -13,9 +13,9 @@ import (
 	"slices"
 )
 
-// extend puts the recipe that r extends under r: lists are the other's followed by r's, of links, npm packages and members of the
-// language profile r's win. What r keeps, the other can't take out: its pattern with "!" is dropped. One step is all there is, so
-// that no recipe can extend itself.
+// extend merges the recipe that r extends into r. Lists are the base's followed by r's; of links, npm packages and members of the
+// language profile r's replace the base's. The base can't remove what r keeps: its pattern with "!" is dropped. A base can't extend another
+// recipe, so that no recipe can extend itself.
 func (r *recipe) extend() error {
 	base, err := readOwn(filepath.Join(r.dir, r.Extends))
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *recipe) extend() error {
 	return nil
 }
 
-// over returns below with the members of above put over it.
+// over returns the members of below, replaced by those of above.
 func over[V any](below, above map[string]V) map[string]V {
 	m := map[string]V{}
 	maps.Copy(m, below)
@@ -52,7 +52,7 @@ func over[V any](below, above map[string]V) map[string]V {
 	return m
 }
 
-// file returns where the recipe's file of that name is: in its own directory, else in that of what it extends.
+// file returns the path of the recipe's file of that name: in its own directory, else in that of the recipe it extends.
 func (r *recipe) file(name string) string {
 	own := filepath.Join(r.dir, name)
 	if _, err := os.Stat(own); r.base != "" && errors.Is(err, fs.ErrNotExist) {
@@ -85,7 +85,7 @@ func (r *recipe) copyFiles(to string) error {
 	})
 }
 
-// RecipeLanguage returns the language profile that an image of the recipe in dir gets, without the version.
+// RecipeLanguage returns the language profile of images built from the recipe in dir, without the version.
 func RecipeLanguage(dir string) ([]byte, error) {
 	r, err := readRecipe(dir)
 	if err != nil {

@@ -23,7 +23,7 @@ const suite = "trixie"
 // archiveKeyring holds the keys that sign Debian's archive (package debian-archive-keyring).
 const archiveKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// packagesFile is where the mmdebstrap hook leaves the list of archives.
+// packagesFile is the file to which the mmdebstrap hook writes the list of archives.
 const packagesFile = ".ccee-packages"
 
 // fetchDebian downloads the packages, which apt checks against the signed release file, and unpacks them into the tree. With
@@ -95,7 +95,7 @@ func (b *build) fetchNPM(ctx context.Context) error {
 	return extractFiles(archives[0], p.Files, b.tree)
 }
 
-// checkIntegrity holds a file to an npm integrity value, "sha512-<base64>".
+// checkIntegrity checks a file against an npm integrity value, "sha512-<base64>".
 func checkIntegrity(file, integrity string) error {
 	want, ok := strings.CutPrefix(integrity, "sha512-")
 	if !ok {

@@ -10,27 +10,27 @@ import (
 	"path"
 )
 
-// mountPoints are directories that every tree has, empty, for what the sandbox mounts.
+// mountPoints are empty directories in every tree, for the sandbox's mounts.
 var mountPoints = []string{"proc", "dev", "sys", "tmp", "workspace"}
 
 // etcFile is a generated file.
 type etcFile struct{ name, content string }
 
-// etcFiles replace those of the image: a job must find its own ids and no others, and no address of the host or of where the
-// image was built.
+// etcFiles replace those of the image: a job must find its own ids and no others, and no address of the host or of the
+// machine that built the image.
 var etcFiles = []etcFile{
 	{"etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/workspace:/bin/sh\n"},
 	{"etc/group", "root:x:0:\nsandbox:x:1000:\n"},
 	{"etc/hosts", "127.0.0.1\tlocalhost sandbox\n::1\tlocalhost sandbox\n"},
 	{"etc/hostname", "sandbox\n"},
 	{"etc/resolv.conf", ""},
-	// A name that is in no file is a temporary failure (EAI_AGAIN), as where there is a resolver but no way to it: by default that is
+	// The look-up of a name that is in no file fails temporarily (EAI_AGAIN), as if the resolver were unreachable: by default it is
 	// 127.0.0.1, where nobody answers.
 	{"etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
 	{"etc/host.conf", "multi on\n"}, // localhost is both of its addresses
 }
 
-// furnishing tells trees apart that were furnished by different versions of this program.
+// furnishing distinguishes trees that were furnished by different versions of this program.
 var furnishing = func() string {
 	sum := sha256.Sum256(fmt.Append(nil, mountPoints, etcFiles))
 	return hex.EncodeToString(sum[:4])

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Remove takes an image, by name or digest, out of the index: jobs that use it go on. The image's files stay until GC.
+// Remove removes an image, by name or digest, from the index. Jobs that use it continue, and its files stay until GC.
 func (s *Store) Remove(ctx context.Context, ref string) error {
 	l, err := s.flock(ctx, "store", unix.LOCK_EX)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Store) Remove(ctx context.Context, ref string) error {
 	return nil
 }
 
-// Collected is what GC did.
+// Collected counts what GC removed.
 type Collected struct {
 	Blobs    int      `json:"blobs"`    // removed
 	Trees    int      `json:"trees"`    // removed
@@ -38,8 +38,8 @@ type Collected struct {
 	InUse    []string `json:"inUse"`    // digests of trees that no image has any more, kept because a process uses them
 }
 
-// GC removes blobs and trees that belong to no image, and what killed processes left. It waits for builds and imports to
-// store what they made, never for a tree in use.
+// GC removes blobs and trees that belong to no image, and leftovers of killed processes. It waits until builds and imports have
+// stored their images, but never for a tree that is in use.
 func (s *Store) GC(ctx context.Context) (Collected, error) {
 	c := Collected{InUse: []string{}}
 	l, err := s.flock(ctx, "store", unix.LOCK_EX)
@@ -130,8 +130,8 @@ func (s *Store) removeTrees(ctx context.Context, keep map[string]bool, c *Collec
 	return nil
 }
 
-// removeTree removes a tree unless a process has its lease. It is renamed into work/ first: a kill in the middle leaves no
-// half tree under its name.
+// removeTree removes a tree unless a process has its lease. It renames it into work/ first, so that a kill in the middle leaves no
+// incomplete tree under its name.
 func (s *Store) removeTree(ctx context.Context, name string, c *Collected) error {
 	l, err := s.flock(ctx, "tree-"+name, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, errLocked) {

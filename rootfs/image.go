@@ -15,7 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// ErrNotFound is in the chain of errors about an image that the store doesn't have.
+// ErrNotFound is wrapped by the errors about an image that the store does not have.
 var ErrNotFound = errors.New("no such image")
 
 // Image describes an image of the store.
@@ -30,7 +30,7 @@ type Image struct {
 	Damage   string            `json:"damage,omitempty"` // why it can't be used, from its manifest and config alone; see Verify
 }
 
-// validName is what Import and Build take as an image's name.
+// validName matches the names that Import and Build accept for an image.
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9._:/-]{0,126}$`)
 
 // List returns the images, ordered by name. One whose manifest or config is damaged is listed with Damage set, so that it
@@ -53,7 +53,7 @@ func (s *Store) List(ctx context.Context) ([]Image, error) {
 	return list, nil
 }
 
-// Get returns the image of that name or manifest digest. Its error has ErrNotFound in the chain, or is about the index.
+// Get returns the image of that name or manifest digest. Its error wraps ErrNotFound, or is about the index.
 func (s *Store) Get(ctx context.Context, ref string) (Image, error) {
 	index, err := s.readIndex()
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) Get(ctx context.Context, ref string) (Image, error) {
 	return Image{}, fmt.Errorf("image %q in %s: %w: make it with \"ccee image build\" or \"ccee image import\"", ref, s.dir, ErrNotFound)
 }
 
-// describe reads manifest and config, once a digest.
+// describe reads manifest and config, once for each digest.
 func (s *Store) describe(name string, desc v1.Descriptor) Image {
 	digest := desc.Digest.String()
 	s.mu.RLock()
@@ -124,7 +124,7 @@ func (s *Store) manifest(name string, desc v1.Descriptor) (*v1.Manifest, error) 
 	return m, nil
 }
 
-// descriptor returns what openBlob needs to find an image's manifest.
+// descriptor returns the descriptor of an image's manifest, for openBlob.
 func (img Image) descriptor() (v1.Descriptor, error) {
 	h, err := v1.NewHash(img.Digest)
 	if err == nil && (h.Algorithm != "sha256" || !isHex(h.Hex)) {

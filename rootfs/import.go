@@ -16,9 +16,9 @@ type ImportOptions struct {
 	Language []byte
 }
 
-// Import stores the image in src under that name, replacing an image of the name; "" is the name of the language in its profile. src is an OCI image layout as a directory
-// or a tar archive, or what "docker save" writes; archives may be compressed with gzip or zstd. Of several images in src,
-// the one for this machine is taken, which must be one. All digests are checked.
+// Import stores the image in src under that name, replacing an image of the name; "" is the name of the language in its profile.
+// src is an OCI image layout, as a directory or a tar archive, or an archive of "docker save"; archives may be compressed with gzip
+// or zstd. Of several images in src, exactly one must be for this machine. All digests are checked.
 func (s *Store) Import(ctx context.Context, src, name string, o ImportOptions) (Image, error) {
 	if o.Language != nil && !json.Valid(o.Language) {
 		return Image{}, fmt.Errorf("import %s: the language profile is not JSON", src)
@@ -46,7 +46,7 @@ func (s *Store) Import(ctx context.Context, src, name string, o ImportOptions) (
 	return s.Get(ctx, name)
 }
 
-// chooseName is the name that was asked for, or that of the image's language.
+// chooseName is the requested name, or that of the image's language.
 func chooseName(asked string, image v1.Image) (string, error) {
 	name := asked
 	if name == "" {

@@ -16,7 +16,7 @@ import (
 // refName is the annotation of index.json that holds an image's name; see the OCI image specification, annotations.md.
 const refName = "org.opencontainers.image.ref.name"
 
-// indexCache keeps index.json parsed until the file is another one.
+// indexCache keeps the parsed index.json until the file is replaced.
 type indexCache struct {
 	info     fs.FileInfo
 	manifest *v1.IndexManifest
@@ -53,7 +53,7 @@ func (s *Store) readIndex() (*v1.IndexManifest, error) {
 	return m, nil
 }
 
-// setRef makes name stand for the image of desc, or for none if desc is nil. The caller holds the store's lock.
+// setRef names the image of desc, or removes the name if desc is nil. The caller holds the store's lock.
 func (s *Store) setRef(name string, desc *v1.Descriptor) error {
 	old, err := s.readIndex()
 	if err != nil {

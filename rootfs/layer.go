@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Bounds are what one image may unpack to, all its layers together.
+// Bounds limit the size of an unpacked image, all its layers together.
 type Bounds struct {
 	Bytes   int64 // of all files
 	Entries int64 // in the archives
@@ -31,8 +31,8 @@ type unpacker struct {
 	made   map[string]bool // names that the current layer made, see note: its whiteouts are about lower layers only
 }
 
-// layer applies one layer: a tar archive, as it is or compressed with gzip or zstd. It reads r to its end, so that a blob
-// is checked whole.
+// layer applies one layer: a tar archive, plain or compressed with gzip or zstd. It reads r to its end, so that the whole blob
+// is checked.
 func (u *unpacker) layer(ctx context.Context, r io.Reader) error {
 	u.made = map[string]bool{}
 	plain, closeFn, err := decompress(&ctxReader{ctx, r})
@@ -53,7 +53,7 @@ func (u *unpacker) layer(ctx context.Context, r io.Reader) error {
 			return fmt.Errorf("entry %q: %w", shorten(hdr.Name), err)
 		}
 	}
-	// What follows the archive's end counts for the digest, and must not be a bomb either.
+	// Bytes after the archive's end count for the digest, and must not be a bomb either.
 	n, err := io.Copy(io.Discard, io.LimitReader(plain, maxTrailer+1))
 	if err == nil && n > maxTrailer {
 		return fmt.Errorf("more than %d bytes follow the end of the archive", maxTrailer)
@@ -96,7 +96,7 @@ func (u *unpacker) entry(hdr *tar.Header, data io.Reader) error {
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
 		return nil // left out: /dev is prepared by the sandbox
 	default:
-		return fmt.Errorf("type %q is not known", hdr.Typeflag)
+		return fmt.Errorf("type %q is unknown", hdr.Typeflag)
 	}
 }
 
@@ -131,7 +131,7 @@ func (u *unpacker) relative(name string) (string, error) {
 	return path.Clean("./" + strings.TrimLeft(name, "/")), nil
 }
 
-// makeWay makes the parent directories of name and removes what is there, except a directory for a directory.
+// makeWay makes the parent directories of name and removes an existing entry, except a directory that stays one.
 func (u *unpacker) makeWay(name string, isDir bool) error {
 	if dir := path.Dir(name); dir != "." {
 		if err := u.mkdirAll(dir); err != nil {
@@ -190,7 +190,7 @@ func (u *unpacker) file(name string, hdr *tar.Header, data io.Reader) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	// Runtimes compare times: a JVM refuses a cache whose modules file has another one than when it was made.
+	// Runtimes compare times: a JVM refuses a cache if the time of the modules file has changed since it was made.
 	return u.root.Chtimes(name, hdr.ModTime, hdr.ModTime)
 }
 
@@ -205,12 +205,12 @@ func (u *unpacker) link(target, name string) error {
 		return fmt.Errorf("hard link: %w", err)
 	}
 	if info.Mode()&fs.ModeType&^fs.ModeSymlink != 0 {
-		return fmt.Errorf("hard link to %q, which is no file", shorten(target))
+		return fmt.Errorf("hard link to %q, which is not a file", shorten(target))
 	}
 	return u.root.Link(from, name)
 }
 
-// whiteout hides what lower layers put at dir/removed, or below dir for the opaque whiteout ".wh..wh..opq".
+// whiteout hides the entry of lower layers at dir/removed, or everything below dir for the opaque whiteout ".wh..wh..opq".
 func (u *unpacker) whiteout(dir, removed string) error {
 	switch {
 	case removed == ".wh..opq":
@@ -256,7 +256,7 @@ func (u *unpacker) hideLower(dir string) error {
 	return nil
 }
 
-// note remembers that the current layer made name, and with it something in each directory above.
+// note records that the current layer made name, and thereby an entry in each directory above.
 func (u *unpacker) note(name string) {
 	for ; name != "." && !u.made[name]; name = path.Dir(name) {
 		u.made[name] = true

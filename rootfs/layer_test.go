@@ -95,7 +95,7 @@ func TestHostileLayers(t *testing.T) {
 		{"absolute symlink", small, []*tar.Header{symlink("out", "CANARYDIR"), file("out/canary", "x")}, "escapes"},
 		{"hard link out", small, []*tar.Header{hardlink("a", "../canary")}, `".."`},
 		{"hard link through a symlink", small, []*tar.Header{symlink("out", ".."), hardlink("a", "out/canary")}, "escapes"},
-		{"hard link to a directory", small, []*tar.Header{dir("d"), hardlink("a", "d")}, "no file"},
+		{"hard link to a directory", small, []*tar.Header{dir("d"), hardlink("a", "d")}, "not a file"},
 		{"hard link to nothing", small, []*tar.Header{hardlink("a", "b")}, "no such file"},
 		{"whiteout out", small, []*tar.Header{symlink("out", ".."), file("out/.wh.canary", "")}, "escapes"},
 		{"opaque whiteout out", small, []*tar.Header{symlink("out", ".."), file("out/.wh..wh..opq", "")}, ""},

@@ -13,7 +13,7 @@ import (
 // lock is a held flock(2).
 type lock struct{ f *os.File }
 
-// errLocked says that somebody else holds the lock.
+// errLocked means that another process holds the lock.
 var errLocked = errors.New("in use by another process")
 
 // flock takes the lock file of that name: how is LOCK_SH or LOCK_EX, with LOCK_NB to get errLocked instead of waiting until
@@ -29,7 +29,7 @@ func (s *Store) flock(ctx context.Context, name string, how int) (*lock, error) 
 		if err := l.await(ctx, how); err != nil {
 			return nil, err
 		}
-		// GC unlinks lock files while it holds them: a lock on an unlinked file excludes nobody who comes later.
+		// GC unlinks lock files while it holds them: a lock on an unlinked file does not exclude later processes.
 		if l.isAt(path) {
 			return l, nil
 		}
@@ -51,7 +51,7 @@ func lockDir(path string) (*lock, error) {
 	return l, nil
 }
 
-// await is take, given up when ctx ends. It closes the file when it fails.
+// await is take, but gives up when ctx ends. It closes the file if it fails.
 func (l *lock) await(ctx context.Context, how int) error {
 	err := l.take(how | unix.LOCK_NB)
 	if err == nil || how&unix.LOCK_NB != 0 || !errors.Is(err, errLocked) {
@@ -60,7 +60,7 @@ func (l *lock) await(ctx context.Context, how int) error {
 		}
 		return err
 	}
-	// flock(2) can't be interrupted from another goroutine. One that was given up ends when it gets the lock.
+	// flock(2) can't be interrupted from another goroutine. A call that was given up ends when it gets the lock.
 	taken := make(chan error, 1)
 	go func() { taken <- l.take(how) }()
 	select {

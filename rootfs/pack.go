@@ -20,8 +20,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// pack makes a single-layer image of the tree. The same tree always gives the same image: names are sorted, owners, modes
-// and times don't come from this machine. The layer is compressed with zstd, which unpacks several times as fast as gzip.
+// pack makes a single-layer image of the tree. The same tree always gives the same image: names are sorted, and owners, modes
+// and times do not depend on this machine. The layer is compressed with zstd, which unpacks several times as fast as gzip.
 func (b *build) pack(version string) (v1.Image, error) {
 	label, err := b.label(version)
 	if err != nil {
@@ -64,7 +64,7 @@ func packTree(dir, to string, epoch time.Time) error {
 		return err
 	}
 	defer f.Close()
-	// One goroutine: with several the output depends on how they were scheduled.
+	// One goroutine: with several the output would depend on their scheduling.
 	z, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err

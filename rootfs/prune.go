@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// keeper finds out which names of a tree stay: those that a pattern keeps, what symbolic links among them lead to, and
+// keeper determines which names of a tree stay: those that match a pattern, the targets of symbolic links among them, and
 // the shared libraries that they need.
 //
-// A pattern is that of path.Match and stands for all below a directory too; one that begins with "!" takes names out again,
-// wherever it stands in the list. Libraries and link targets stay in any case.
+// A pattern is one of path.Match, and matches everything below a directory too. One that begins with "!" excludes names,
+// wherever it is in the list. Libraries and link targets stay in any case.
 type keeper struct {
 	tree    string
 	yes, no []string
@@ -24,7 +24,7 @@ type keeper struct {
 	wanted  map[string]string // library not found where the linker looks, and who needs it
 }
 
-// prune removes from the tree what the recipe doesn't keep, makes its links and sets all times.
+// prune removes all files that the recipe does not keep, makes its links and sets all times.
 func (b *build) prune(context.Context) error {
 	k := &keeper{tree: b.tree, kept: map[string]bool{}, wanted: map[string]string{}}
 	for _, p := range b.Keep {
@@ -85,7 +85,7 @@ func (k *keeper) checkWanted() error {
 		delete(k.wanted, path.Base(name))
 	}
 	for lib, who := range k.wanted {
-		return fmt.Errorf("keep: %s needs %s, which no package has", who, lib)
+		return fmt.Errorf("keep: %s needs %s, which is in no package", who, lib)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func matchAny(patterns []string, name string) string {
 	return ""
 }
 
-// keep marks name, each symbolic link on the way to what it stands for, and the libraries of that.
+// keep marks name, each symbolic link on the way to its file, and the libraries of that file.
 func (k *keeper) keep(name string) error {
 	for range 40 { // the kernel's bound of links in a path
 		at, rest, link, err := k.firstLink(name)
@@ -125,8 +125,8 @@ func (k *keeper) keep(name string) error {
 	return fmt.Errorf("keep: %s: too many links", name)
 }
 
-// firstLink returns the first element of name that is a symbolic link, what follows it, and its target: "" if there is none.
-// A name that isn't there has none: dangling links do no harm.
+// firstLink returns the first element of name that is a symbolic link, the rest of the name, and the link's target: "" if there is none.
+// A missing name has none: dangling links do no harm.
 func (k *keeper) firstLink(name string) (at, rest, target string, err error) {
 	elements := strings.Split(name, "/")
 	for i := range elements {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// putImage stores an image's blobs, each checked against its digest, and then makes name stand for it.
+// putImage stores an image's blobs, each checked against its digest, and then names it.
 func (s *Store) putImage(ctx context.Context, w *work, name string, image v1.Image) error {
 	l, err := s.flock(ctx, "store", unix.LOCK_EX)
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Store) putImage(ctx context.Context, w *work, name string, image v1.Ima
 	if err != nil {
 		return err
 	}
-	// Not image.ConfigName: that is the digest of what was read, damaged or not.
+	// Not image.ConfigName: that is the digest of the bytes that were read, damaged or not.
 	m, err := image.Manifest()
 	if err != nil {
 		return err

@@ -14,14 +14,14 @@ import (
 	"strings"
 )
 
-// Labels that this package sets on what it builds.
+// Labels that this package sets on images that it builds.
 const (
 	LabelLanguage = "ccee.language" // the language profile: JSON
 	LabelRecipe   = "ccee.recipe"   // digest of the recipe; Build does nothing when it is the image's
 	LabelPackages = "ccee.packages" // the packages that went in, "name_version_arch" each, separated by blanks
 )
 
-// recipeVersion is part of a recipe's digest: raise it when Build makes something else of the same recipe.
+// recipeVersion is part of a recipe's digest: raise it when Build makes another image from the same recipe.
 const recipeVersion = "1"
 
 // recipe is images/<language>/recipe.json: how to make an image, in the order of the fields. Names and patterns are relative
@@ -29,19 +29,19 @@ const recipeVersion = "1"
 type recipe struct {
 	// Extends is the directory of a recipe that this one adds to, relative to its own; see extend.
 	Extends string `json:"extends"`
-	// Packages of Debian that are unpacked, with what they depend on. Their maintainer scripts don't run.
+	// Packages of Debian that are unpacked, with their dependencies. Their maintainer scripts don't run.
 	Packages []string `json:"packages"`
 	// NPM packages to take files from, by architecture (GOARCH).
 	NPM map[string]npmPackage `json:"npm"`
-	// Prepare are commands run in the tree as the packages leave it.
+	// Prepare are commands that run in the tree of the unpacked packages.
 	Prepare [][]string `json:"prepare"`
 	// Keep are the names that stay, see keeper. Everything else is removed.
 	Keep []string `json:"keep"`
 	// Links are symbolic links to make: name to target.
 	Links map[string]string `json:"links"`
-	// Finish are commands run in the tree as it will be. All files have their final time by then.
+	// Finish are commands that run in the final tree. All files have their final time by then.
 	Finish [][]string `json:"finish"`
-	// Check are commands run last; what the last one writes must be the content of hello.out.
+	// Check are commands that run last; the stdout of the last one must be the content of hello.out.
 	Check [][]string `json:"check"`
 	// Version is a command; the first dotted number that it writes is the toolchain's version.
 	Version []string `json:"version"`
@@ -54,7 +54,7 @@ type recipe struct {
 	env      map[string]string          // of language.json, but for those that depend on a job's limits
 }
 
-// npmPackage is a package of the npm registry. Version and integrity are fixed: the registry can't give another one.
+// npmPackage is a package of the npm registry. Version and integrity are fixed: the registry can't replace it.
 type npmPackage struct {
 	Package   string            `json:"package"`
 	Version   string            `json:"version"`
@@ -62,7 +62,7 @@ type npmPackage struct {
 	Files     map[string]string `json:"files"`     // name in the package to name in the image
 }
 
-// readRecipe reads the recipe in dir and what it extends.
+// readRecipe reads the recipe in dir and the one that it extends.
 func readRecipe(dir string) (*recipe, error) {
 	r, err := readOwn(dir)
 	if err == nil && r.Extends != "" {
@@ -79,12 +79,12 @@ func readRecipe(dir string) (*recipe, error) {
 			return nil, fmt.Errorf("recipe %s: language.json: env: %w", r.dir, err)
 		}
 	}
-	// A daemon fills these words in for each job; until there is one, there is no such variable.
+	// A daemon replaces these placeholders for each job; without a job there is no such variable.
 	maps.DeleteFunc(r.env, func(_, value string) bool { return strings.ContainsAny(value, "{}") })
 	return r, nil
 }
 
-// readOwn reads what is in dir alone.
+// readOwn reads the recipe in dir, without the one that it extends.
 func readOwn(dir string) (*recipe, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -112,7 +112,7 @@ func readOwn(dir string) (*recipe, error) {
 	return r, nil
 }
 
-// readLanguage reads language.json as far as this package cares: it goes into a label as it is.
+// readLanguage reads the parts of language.json that this package needs: the file goes into a label as it is.
 func (r *recipe) readLanguage() error {
 	data, err := os.ReadFile(filepath.Join(r.dir, "language.json"))
 	if err != nil {
@@ -123,12 +123,12 @@ func (r *recipe) readLanguage() error {
 	}
 	var name string
 	if err := json.Unmarshal(r.language["name"], &name); err != nil || name != r.name {
-		return fmt.Errorf("name is %q, the directory's is %q", name, r.name)
+		return fmt.Errorf("name is %q, but the directory is %q", name, r.name)
 	}
 	return nil
 }
 
-// label returns the language profile with the version put in.
+// label returns the language profile with the version added.
 func (r *recipe) label(version string) (string, error) {
 	v, err := json.Marshal(version)
 	if err != nil {

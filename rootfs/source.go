@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// openSource returns the image that src holds.
+// openSource returns the image in src.
 func (s *Store) openSource(ctx context.Context, src string, w *work) (v1.Image, error) {
 	info, err := os.Stat(src)
 	if err != nil {
@@ -43,8 +43,8 @@ func (s *Store) openSource(ctx context.Context, src string, w *work) (v1.Image, 
 	return fromLayout(dir)
 }
 
-// plainArchive returns the name of an uncompressed copy of the archive, or its own: it will be read from the start more than
-// once.
+// plainArchive returns the name of an uncompressed copy of the archive, or its own if it is not compressed: it is read from the
+// start more than once.
 func (s *Store) plainArchive(ctx context.Context, src string, w *work) (string, error) {
 	f, err := os.Open(src)
 	if err != nil {
@@ -110,10 +110,10 @@ func fromLayout(dir string) (v1.Image, error) {
 	}
 }
 
-// maxNested bounds how deep an index may hold indexes.
+// maxNested bounds how deep indexes may be nested.
 const maxNested = 8
 
-// forThisMachine returns the images of an index, and of the indexes in it, whose platform is this machine's or not told.
+// forThisMachine returns the images of an index, and of the indexes in it, whose platform is this machine's or not given.
 func forThisMachine(index v1.ImageIndex, depth int) ([]v1.Image, error) {
 	if depth > maxNested {
 		return nil, fmt.Errorf("indexes are nested deeper than %d", maxNested)
@@ -167,8 +167,8 @@ func checkedImage(index v1.ImageIndex, d v1.Descriptor) (v1.Image, error) {
 	return image, nil
 }
 
-// fromDockerSave returns the one image in an archive of docker save. Its layers are named by nothing but the config, so they
-// are held to that here.
+// fromDockerSave returns the one image in an archive of docker save. Only the config has the digests of its layers,
+// so they are checked here.
 func fromDockerSave(open tarball.Opener) (v1.Image, error) {
 	image, err := tarball.Image(open, nil)
 	if err != nil {

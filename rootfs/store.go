@@ -31,7 +31,7 @@ type leased struct {
 	lock *lock
 }
 
-// Open opens the store in dir, making it if it isn't there, and sweeps what killed processes left. Close it.
+// Open opens the store in dir, making it if it is missing, and removes leftovers of killed processes. The caller must close it.
 func Open(dir string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -44,7 +44,7 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the layout and sweeps work/.
+// prepare makes the layout and cleans up work/.
 func (s *Store) prepare() error {
 	for _, d := range []string{"blobs/sha256", "trees", "locks", "work"} {
 		if err := os.MkdirAll(filepath.Join(s.dir, d), 0o755); err != nil {
@@ -61,8 +61,7 @@ func (s *Store) prepare() error {
 	return nil
 }
 
-// Close waits for unpacking that is under way and gives back the leases: the paths that Unpack returned may now be removed
-// by GC.
+// Close waits for running unpacks and releases the leases: from then on GC may remove the paths that Unpack returned.
 func (s *Store) Close() error {
 	s.running.Wait()
 	s.mu.Lock()
@@ -74,18 +73,18 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Dir returns the directory below which all trees lie, for a Spawner that must see them, also those unpacked later.
+// Dir returns the directory that contains all trees, including those unpacked later, for a Spawner that must see them.
 func (s *Store) Dir() string { return filepath.Join(s.dir, "trees") }
 
-// treeDir is where the tree of an image and its sums are, or will be.
+// treeDir is the directory of an image's tree and its sums, whether they exist or not.
 func (s *Store) treeDir(digest string) string {
 	return filepath.Join(s.dir, "trees", treeName(hexOf(digest)))
 }
 
-// treeName is the name of a tree: the image's digest, and how this program furnishes it. A tree that an older one made is not used.
+// treeName is the name of a tree: the image's digest, and the version of its furnishing. A tree made by an older version of this program is not used.
 func treeName(hex string) string { return hex + "-" + furnishing }
 
-// writeFile puts data under a name in the store's directory: whole or not at all, also after a crash of the machine.
+// writeFile writes a file in the store's directory atomically, even if the machine crashes.
 func (s *Store) writeFile(name string, data []byte) error {
 	w, err := s.newWork()
 	if err != nil {

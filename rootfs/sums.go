@@ -35,7 +35,7 @@ func writeSums(root, to string) error {
 	return f.Close()
 }
 
-// checkSums returns nil when the tree is what writeSums listed, or an error that names the first difference.
+// checkSums compares the tree with the list that writeSums wrote. Its error names the first difference.
 func checkSums(root, from string) error {
 	want, err := os.ReadFile(from)
 	if err != nil {
@@ -77,8 +77,8 @@ func walkSums(root string, emit func(line string) error) error {
 	})
 }
 
-// contentSum returns the SHA-256 of a file's content or a link's target, "-" for a directory, and the size that counts: a
-// directory's own depends on the file system.
+// contentSum returns the SHA-256 of a file's content or a link's target, "-" for a directory, and its size, which is 0 for
+// directories: theirs depends on the file system.
 func contentSum(path string, info fs.FileInfo) (string, int64, error) {
 	h := sha256.New()
 	switch {

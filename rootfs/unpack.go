@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unpack returns the directory that holds the image's files, unpacking it when it isn't there yet. Callers at the same time,
-// in this or other processes, wait for one unpacking; once the path is known here a call costs a map look-up. The
-// directory stays until Close, whatever GC is told. A blob that isn't what its digest says gives a *DamagedError.
+// Unpack returns the directory that holds the image's files, unpacking it if necessary. Simultaneous callers,
+// in this or other processes, wait for one unpacking; once the path is known a call costs a map look-up. The
+// directory stays until Close, whatever GC does. A damaged blob is a *DamagedError.
 //
-// A caller whose ctx ends gets its error at once; unpacking goes on for the next one.
+// A caller whose ctx ends gets its error at once; unpacking continues for the next caller.
 func (s *Store) Unpack(ctx context.Context, img Image) (string, error) {
 	s.mu.RLock()
 	l, ok := s.leases[img.Digest]
@@ -47,7 +47,7 @@ func (s *Store) Unpack(ctx context.Context, img Image) (string, error) {
 	return path, nil
 }
 
-// lease takes the shared lock of the image's tree, making the tree first if need be, and remembers it.
+// lease takes the shared lock of the image's tree, after making the tree if necessary, and keeps it until Close.
 func (s *Store) lease(ctx context.Context, img Image) (string, error) {
 	s.mu.RLock()
 	known, ok := s.leases[img.Digest]
@@ -78,14 +78,14 @@ func (s *Store) lease(ctx context.Context, img Image) (string, error) {
 		if !errors.Is(err, os.ErrNotExist) {
 			return "", err
 		}
-		// Not an upgrade of the shared lock: two that wait for each other's would never end.
+		// Not an upgrade of the shared lock: two processes that upgrade would wait for each other for ever.
 		if err := s.makeTree(ctx, name, img); err != nil {
 			return "", err
 		}
 	}
 }
 
-// makeTree unpacks the image unless somebody else did while this waited for the lock.
+// makeTree unpacks the image, unless another process did so while this one waited for the lock.
 func (s *Store) makeTree(ctx context.Context, lockName string, img Image) error {
 	l, err := s.flock(ctx, lockName, unix.LOCK_EX)
 	if err != nil {
@@ -155,15 +155,14 @@ func (s *Store) applyLayer(ctx context.Context, u *unpacker, name string, layer 
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	// Damage shows first as nonsense in the middle; that the blob is damaged is what people need to know.
+	// A damaged blob first fails as nonsense in the middle, but the damage is the error that helps.
 	if _, readErr := io.Copy(io.Discard, b); errors.As(readErr, new(*DamagedError)) {
 		return readErr
 	}
 	return err
 }
 
-// syncFS writes a whole tree to disk at the cost of one call, where fsync of each file would cost one commit each; see
-// syncfs(2).
+// syncFS writes a whole tree to disk with one call (syncfs(2)), where fsync of each file would take one commit per file.
 func syncFS(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

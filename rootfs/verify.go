@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Verify reads all of an image, by name or digest: each blob is held to its digest, and the tree, if it is unpacked, to
-// the list made when it was. The error names every fault; damaged blobs are *DamagedError.
+// Verify checks all of an image, by name or digest: each blob against its digest, and the tree, if it is unpacked, against
+// the list that was made then. The error names every fault; damaged blobs are *DamagedError.
 func (s *Store) Verify(ctx context.Context, ref string) error {
 	img, err := s.Get(ctx, ref)
 	if err != nil {
@@ -22,7 +22,7 @@ func (s *Store) Verify(ctx context.Context, ref string) error {
 	return errors.Join(s.verifyBlobs(ctx, img), s.verifyTree(ctx, img))
 }
 
-// verifyBlobs holds manifest, config and layers to their digests.
+// verifyBlobs checks manifest, config and layers against their digests.
 func (s *Store) verifyBlobs(ctx context.Context, img Image) error {
 	desc, err := img.descriptor()
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Store) verifyBlob(ctx context.Context, name string, d v1.Descriptor) er
 	return err
 }
 
-// verifyTree checks the unpacked tree, if there is one, under its shared lock: it can't be removed meanwhile.
+// verifyTree checks the unpacked tree, if there is one, under its shared lock, so that it can't be removed meanwhile.
 func (s *Store) verifyTree(ctx context.Context, img Image) error {
 	l, err := s.flock(ctx, "tree-"+treeName(hexOf(img.Digest)), unix.LOCK_SH)
 	if err != nil {

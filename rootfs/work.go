@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// work is a directory to write in, below work/. Its lock tells sweep that its writer lives.
+// work is a directory below work/ to write in. Its lock shows sweep that its writer is alive.
 type work struct {
 	dir  string
 	lock *lock
 }
 
-// newWork makes a work directory. Remove it.
+// newWork makes a work directory. The caller must remove it.
 //
-// Between mkdir and flock it looks like a dead one's, so both happen under a lock that sweep takes too: not the store's,
-// which callers may hold.
+// Between mkdir and flock it looks like that of a dead process, so both happen under a lock that sweep takes too. It is not the
+// store's lock, which callers may hold.
 func (s *Store) newWork() (*work, error) {
 	l, err := s.flock(context.Background(), "work", unix.LOCK_EX)
 	if err != nil {
@@ -42,7 +42,7 @@ func (w *work) remove() {
 	w.lock.unlock()
 }
 
-// sweep removes the work directories of processes that are gone and returns how many there were.
+// sweep removes the work directories of processes that have ended, and returns how many there were.
 func (s *Store) sweep() (int, error) {
 	l, err := s.flock(context.Background(), "work", unix.LOCK_EX)
 	if err != nil {

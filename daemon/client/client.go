@@ -21,7 +21,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// Client speaks to one daemon. Its methods may be called at the same time; connections are kept and used again.
+// Client talks to one daemon. Its methods may be called at the same time; connections are kept and reused.
 type Client struct {
 	socket string
 	http   *http.Client
@@ -44,27 +44,27 @@ func New(socket string) *Client {
 // Close closes the connections that are not in use.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Run runs spec and returns its result. What the program does is a result; an error means that the job was not run.
+// Run runs spec and returns its result. However the program ends is a result; an error means that the job was not run.
 func (c *Client) Run(ctx context.Context, spec job.Spec) (job.Result, error) {
 	var res job.Result
 	err := c.call(ctx, "POST", "/v1/run", spec, &res)
 	return res, err
 }
 
-// Cancel takes back the running or waiting job of that id: its caller gets a result with the status cancelled, or an error
-// with code ECancelled where it had not begun. An unknown id is ENotFound.
+// Cancel cancels the running or waiting job of that id: its caller gets a result with the status cancelled, or an error with code
+// ECancelled if it had not begun. An unknown id is ENotFound.
 func (c *Client) Cancel(ctx context.Context, id string) error {
 	return c.call(ctx, "DELETE", "/v1/run/"+url.PathEscape(id), nil, nil)
 }
 
-// Languages lists what the daemon can run.
+// Languages lists the languages that the daemon can run.
 func (c *Client) Languages(ctx context.Context) ([]job.Language, error) {
 	var list struct{ Languages []job.Language }
 	err := c.call(ctx, "GET", "/v1/languages", nil, &list)
 	return list.Languages, err
 }
 
-// Ready is nil when the daemon can run jobs, else an *job.Error with code EUnavailable that says why not.
+// Ready returns nil if the daemon can run jobs, else an *job.Error with code EUnavailable and the reason.
 func (c *Client) Ready(ctx context.Context) error {
 	_, err := c.ready(ctx)
 	return err
@@ -124,7 +124,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return c.read(ctx, resp, out)
 }
 
-// maxBody bounds an answer. The largest is a result with four outputs of 1 MiB of which JSON escapes every byte, and 4 MiB of files in
+// maxBody bounds the bytes of an answer. The largest is a result with four outputs of 1 MiB of which JSON escapes every byte, and 4 MiB of files in
 // base64.
 const maxBody = 64 << 20
 
@@ -169,9 +169,9 @@ func (c *Client) send(ctx context.Context, method, path, accept string, in any) 
 	}
 	req.Header.Set("Accept", accept)
 	req.Header.Set("Content-Type", "application/json")
-	// A kept connection may be closed by a daemon that is restarted just when a request goes out on it. net/http sends such
-	// a request again when it is told that this does no harm, which an empty list here says without sending the header. It
-	// does none: a job dies with its connection.
+	// A daemon that restarts may close a kept connection just when a request is sent on it. net/http sends such a request again
+	// if it is marked as idempotent; an empty list here does that without sending the header. It does no harm, since a job
+	// is killed when its connection closes.
 	req.Header["Idempotency-Key"] = nil
 	var sent atomic.Bool
 	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -191,17 +191,17 @@ func (c *Client) send(ctx context.Context, method, path, accept string, in any) 
 	return resp, nil
 }
 
-// ErrBroken is wrapped by the error for a daemon that had the request and did not answer it to the end: it may have begun the job. An error
-// with code EUnavailable that does not wrap it means that nothing was begun.
+// ErrBroken is wrapped by the error for a daemon that received the request and did not answer it to the end: it may have begun the job. An
+// error with code EUnavailable that does not wrap it means that no job has begun.
 var ErrBroken = errors.New("the daemon broke off")
 
-// brokenError is a *job.Error that is an ErrBroken too.
+// brokenError is a *job.Error that also wraps ErrBroken.
 type brokenError struct{ fault *job.Error }
 
 func (e brokenError) Error() string   { return e.fault.Error() }
 func (e brokenError) Unwrap() []error { return []error{e.fault, ErrBroken} }
 
-// broken is lost for a request that the daemon had.
+// broken is lost for a request that the daemon received.
 func (c *Client) broken(ctx context.Context, err error) error {
 	err = c.lost(ctx, err)
 	var e *job.Error
@@ -227,5 +227,5 @@ func (c *Client) lost(ctx context.Context, err error) error {
 		return job.Errorf(job.EUnavailable, "no daemon is running on %s (%v): make run starts everything; --socket names another socket",
 			c.socket, err)
 	}
-	return job.Errorf(job.EUnavailable, "no answer from the daemon on %s: %v: its log says what became of it", c.socket, err)
+	return job.Errorf(job.EUnavailable, "no answer from the daemon on %s: %v: see its log", c.socket, err)
 }

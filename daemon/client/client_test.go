@@ -117,7 +117,7 @@ func TestUnreachable(t *testing.T) {
 		{syscall.EACCES, "group ccee", "make run"},
 		{syscall.ENOENT, "make run starts everything", "group"},
 		{syscall.ECONNREFUSED, "make run starts everything", "group"},
-		{syscall.ECONNRESET, "its log says", "make run"},
+		{syscall.ECONNRESET, "see its log", "make run"},
 	} {
 		dial := &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", tt.errno)}
 		err := New("/run/x.sock").lost(t.Context(), &url.Error{Op: "Get", URL: "http://daemon/ready", Err: dial})

@@ -12,7 +12,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// Stream runs spec and calls each with its events as they happen, the result last. When each returns an error, the job is
+// Stream runs spec and calls each with its events as they happen, the result last. If each returns an error, the job is
 // killed and Stream returns that error.
 func (c *Client) Stream(ctx context.Context, spec job.Spec, each func(job.Event) error) (job.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -33,11 +33,11 @@ func (c *Client) Stream(ctx context.Context, spec job.Spec, each func(job.Event)
 	return res, err
 }
 
-// brokenStream is the fault of a stream that ended before it said how the job did.
+// brokenStream is the error of a stream that ended before the event that ends the job.
 type brokenStream struct{ error }
 
-// decodeEvents reads NDJSON until the event that ends a job. What comes after it is read too, which is nothing but the end:
-// only then can the connection be used again.
+// decodeEvents reads NDJSON until the event that ends a job. It then reads to the end of the stream, so that
+// the connection can be reused.
 func decodeEvents(r io.Reader, each func(job.Event) error) (job.Result, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), maxBody)

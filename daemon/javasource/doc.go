@@ -1,6 +1,6 @@
-// Package javasource tells of the text of a Java program how its file must be called and by which class it is started.
+// Package javasource finds out from the text of a Java program which name its file must have and which class starts it.
 //
-// It reads the lexical structure of The Java Language Specification, chapter 3, and of chapters 7 to 9 what declares types, main
-// methods and constructors; bodies are skipped. It takes any bytes, in time linear in their number: they are a stranger's. What isn't
-// Java gets an answer too, for which javac then has the words.
+// It reads the lexical structure of The Java Language Specification, chapter 3, and the declarations of types, main methods and
+// constructors of chapters 7 to 9; bodies are skipped. It accepts any bytes, since they are untrusted, and takes time linear in their number.
+// Text that is not Java gets an answer too, and javac then explains what is wrong.
 package javasource

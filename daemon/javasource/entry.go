@@ -2,12 +2,11 @@ package javasource
 
 import "cmp"
 
-// Names says of a program's text, whose file is called base+".java" unless it has to be called otherwise, the name of the public type that
-// javac demands as the file's name, "" when any name will do, and the binary name of the class that is to be started. others are the texts of
-// other source files beside it, for superclasses.
+// Names returns the name of the public type of a program's text, which javac demands as the file's name, "" if any name will do, and the binary
+// name of the class to start. By default the file is called base+".java". others are the texts of the other source files, for superclasses.
 //
-// The class is one that java can start, if there is any among the types that stand by themselves: the public one, else the one called
-// base, else the first. If there is none it is the public one, else base, and javac or java has the words for it.
+// The class is a top-level type that java can start: the public one, else the one called base, else the first. If java can start none it is
+// the public one, else base, and javac or java explains what is wrong.
 func Names(text, base string, others []string) (public, class string) {
 	u := parse(text)
 	e := entry{u: u, types: map[string]*typeDecl{}}
@@ -38,7 +37,7 @@ type entry struct {
 	types map[string]*typeDecl
 }
 
-// memo is the answer of find, once it is known.
+// memo is a result of find.
 type memo struct {
 	known bool
 	m     *method
@@ -65,7 +64,7 @@ func (e *entry) start(preferred ...string) string {
 	return ""
 }
 
-// canStart reports whether java can start t (JLS 12.1.4): it takes the main method with arguments if there is one, whatever comes of it.
+// canStart reports whether java can start t (JLS 12.1.4): it chooses the main method with arguments if there is one, even if that can't start.
 func (e *entry) canStart(t *typeDecl) bool {
 	m := e.find(t, true)
 	if m == nil {
@@ -82,14 +81,14 @@ func (e *entry) canStart(t *typeDecl) bool {
 	return t.constructor != unfit
 }
 
-// find returns the main method that t declares or inherits, nil for none. It asks each type once, however long the chains are.
+// find returns the main method that t declares or inherits, nil for none. It visits each type once, however long the chains are.
 func (e *entry) find(t *typeDecl, args bool) *method {
 	i := 0
 	if args {
 		i = 1
 	}
 	if !t.found[i].known {
-		t.found[i].known = true // to end circles too
+		t.found[i].known = true // ends circles too
 		t.found[i].m = e.search(t, args)
 	}
 	return t.found[i].m

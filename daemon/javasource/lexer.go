@@ -12,7 +12,7 @@ type token struct {
 	sign rune   // of a separator or operator; '"' for a literal in quotes, end at the end; 0 for a word
 }
 
-// lexer gives the tokens of a source. White space and comments are between them. A copy of it looks ahead.
+// lexer splits a source into tokens, without white space and comments. A copy of it can look ahead.
 type lexer struct {
 	r   reader
 	tok token // the current one
@@ -81,7 +81,7 @@ func (l *lexer) comment() bool {
 	return true
 }
 
-// word reads an identifier, a keyword or a number. Characters that an identifier may have but ignores are left out, as javac does it.
+// word reads an identifier, a keyword or a number. Ignorable characters are dropped, as javac does.
 func (l *lexer) word() string {
 	var b strings.Builder
 	for c := l.r.ch; ; c = l.r.ch {
@@ -96,8 +96,8 @@ func (l *lexer) word() string {
 	}
 }
 
-// startsWord reports whether c belongs to a word. Outside ASCII everything does that is not ignored: which of them are letters depends on the
-// version of Unicode, and a program with others outside of comments and literals is none, as javac will say.
+// startsWord reports whether c belongs to a word. Outside ASCII all characters do that are not ignorable: which of them are letters depends on
+// the version of Unicode, and javac refuses a program with others outside of comments and literals.
 func startsWord(c rune) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '$':
@@ -111,7 +111,7 @@ func ignorable(c rune) bool {
 	return 0 <= c && c <= 8 || 0xE <= c && c <= 0x1B || 0x7F <= c && c <= 0x9F || c > 0x9F && unicode.Is(unicode.Cf, c)
 }
 
-// literal skips a character, a string or a text block (JLS 3.10). One in a single quote that isn't closed ends with its line.
+// literal skips a character, a string or a text block (JLS 3.10). An unclosed single quote ends with its line.
 func (l *lexer) literal(quote rune) {
 	l.r.advance()
 	block := false

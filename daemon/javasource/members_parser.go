@@ -1,6 +1,6 @@
 package javasource
 
-// member reads a field, a method or a constructor behind its modifiers, of t or, when that is nil, outside of types. It reports whether
+// member reads a field, a method or a constructor after its modifiers, of t or, if that is nil, outside of types. It reports whether
 // it was one.
 func (p *parser) member(t *typeDecl, m modifiers) bool {
 	var bound vars
@@ -32,7 +32,7 @@ func (p *parser) member(t *typeDecl, m modifiers) bool {
 			return false
 		case '@':
 			if !p.annotation() {
-				return false // an annotation interface, behind something that is no member
+				return false // an annotation interface, after something that is not a member
 			}
 		default:
 			p.advance()
@@ -40,8 +40,8 @@ func (p *parser) member(t *typeDecl, m modifiers) bool {
 	}
 }
 
-// method reads a method or a constructor from its parameters on. words is how many words came before them, the first and the last of which are
-// given.
+// method reads a method or a constructor from its parameters on. words is the number of words before them; first and last are the first and
+// the last of these.
 func (p *parser) method(t *typeDecl, m modifiers, first, name string, words int, bound vars) {
 	switch {
 	case t == nil:
@@ -82,7 +82,7 @@ func (p *parser) parameters(a, b vars) parameters {
 		return noParameters
 	}
 	name, dims := look.parameterType()
-	if look.is("this") { // the receiver is no parameter
+	if look.is("this") { // the receiver is not a parameter
 		look.advance()
 		if look.tok.sign == ')' {
 			return noParameters

@@ -1,6 +1,6 @@
 package javasource
 
-// parser reads declarations and skips what is in them. It never goes back, and has no recursion: a stranger chooses the depth.
+// parser reads declarations and skips their bodies. It never goes back, and does not recurse: the depth is chosen by an untrusted text.
 type parser struct {
 	lexer
 	unit *unit
@@ -26,7 +26,7 @@ func parse(text string) *unit {
 		case p.tok.sign == 0 || p.tok.sign == '<':
 			members = p.member(nil, m) || members
 		default:
-			broken = broken || p.tok.sign != ';' // most often a brace too many, behind which members seem to be outside of types
+			broken = broken || p.tok.sign != ';' // most often an extra brace, after which members seem to be outside of types
 			p.advance()
 		}
 	}
@@ -34,7 +34,7 @@ func parse(text string) *unit {
 	return p.unit
 }
 
-// imports reads an import declaration (JLS 7.5) for whether it hides java.lang.String.
+// imports reads an import declaration (JLS 7.5), which may hide java.lang.String.
 func (p *parser) imports() {
 	p.advance()
 	if p.is("static") || p.is("module") && p.ahead().sign == 0 { // else module is the first part of a name
@@ -46,7 +46,7 @@ func (p *parser) imports() {
 	}
 }
 
-// through skips what is left of a declaration up to its end, which a broken one may not have.
+// through skips the rest of a declaration up to its end, which may be missing.
 func (p *parser) through(sign rune) {
 	for p.tok.sign != sign && p.tok.sign != end && p.tok.sign != '{' && p.tok.sign != '(' {
 		p.advance()
@@ -56,12 +56,12 @@ func (p *parser) through(sign rune) {
 	}
 }
 
-// name reads names with dots between them: "a.b.C".
+// name reads a qualified name: "a.b.C".
 func (p *parser) name() string {
 	var b []byte
 	for p.tok.sign == 0 {
 		b = append(b, p.tok.word...)
-		if p.advance(); p.tok.sign != '.' || p.ahead().sign != 0 { // "..." and ".*" are no part of a name
+		if p.advance(); p.tok.sign != '.' || p.ahead().sign != 0 { // "..." and ".*" are not part of a name
 			break
 		}
 		b = append(b, '.')
@@ -114,7 +114,7 @@ func (p *parser) annotation() bool {
 	return true
 }
 
-// atType reports whether a type declaration begins here, behind its modifiers. The word record is a keyword only where a name and
+// atType reports whether a type declaration begins here, after its modifiers. The word record is a keyword only where a name and
 // parameters follow (JLS 3.9).
 func (p *parser) atType() bool {
 	switch {
@@ -132,7 +132,7 @@ func (p *parser) atType() bool {
 	return p.is("class") || p.is("interface") || p.is("enum")
 }
 
-// balanced skips what is between this opening bracket and its closing one, and both.
+// balanced skips from this opening bracket to its closing one, inclusive.
 func (p *parser) balanced() {
 	depth := 0
 	for p.tok.sign != end {
@@ -162,7 +162,7 @@ func (p *parser) angle() vars {
 		case '(':
 			p.balanced()
 			continue
-		case ')', '{', '}', ';', '=', end: // no such list
+		case ')', '{', '}', ';', '=', end: // it is not such a list
 			return found
 		case 0:
 			if name := p.tok.word; depth == 1 {
@@ -191,7 +191,7 @@ func (v vars) with(name string) vars {
 	return v
 }
 
-// statement skips to behind the next semicolon at this depth, or to a closing brace.
+// statement skips past the next semicolon at this depth, or to a closing brace.
 func (p *parser) statement() {
 	for {
 		switch p.tok.sign {

@@ -8,10 +8,10 @@ import (
 // end is the character after the last one.
 const end rune = -1
 
-// reader gives the characters of a source, with Unicode escapes translated (JLS 3.3). A copy of it looks ahead.
+// reader reads the characters of a source and translates Unicode escapes (JLS 3.3). A copy of it can look ahead.
 type reader struct {
 	text string
-	next int  // offset of what follows ch
+	next int  // offset of the character after ch
 	ch   rune // the current character
 
 	// A backslash that follows another one, as in "\\u0041", begins no Unicode escape, unless the other one was itself an escape.
@@ -65,7 +65,7 @@ func (r *reader) unit() {
 }
 
 // unicodeEscape returns the code unit of the escape that text begins with, such as \u0041 or \uuu0041, and the escape's length: 0 if
-// there is none.
+// it begins with none.
 func unicodeEscape(text string) (unit rune, length int) {
 	i := 1
 	for i < len(text) && text[i] == 'u' {

@@ -4,11 +4,11 @@ package javasource
 type unit struct {
 	pkg         string
 	types       []*typeDecl
-	compact     bool // it has methods or fields outside of types: all is in a class that is named after the file (JLS 7.3)
+	compact     bool // it has methods or fields outside of types: everything is in a class that is named after the file (JLS 7.3)
 	hidesString bool // by an import
 }
 
-// typeDecl is what a top-level type declares, as far as it says whether java can start it.
+// typeDecl has the declarations of a top-level type that decide whether java can start it.
 type typeDecl struct {
 	unit     *unit
 	name     string
@@ -24,7 +24,7 @@ type typeDecl struct {
 	stringVars  vars
 	constructor constructor
 
-	found [2]memo // what entry found by whether main takes arguments
+	found [2]memo // main methods without and with arguments, see entry.find
 }
 
 type kind int
@@ -36,11 +36,11 @@ const (
 	record
 )
 
-// constructor is what can be called without arguments, by a main method that isn't static.
+// constructor is whether a type has a constructor that can be called without arguments, as for a main method that is not static.
 type constructor int
 
 const (
-	implicit constructor = iota // there is none in the text, so there is one
+	implicit constructor = iota // the text declares none, so the type has the default one
 	unfit                       // each takes arguments or is private
 	fit
 )
@@ -55,17 +55,17 @@ type method struct {
 	args parameters
 }
 
-// parameters are those of a method, as far as main methods differ in them.
+// parameters are the parameter lists that main methods differ in.
 type parameters int
 
 const (
 	otherParameters parameters = iota
 	noParameters
-	strings1 // java.lang.String[], String... and what is the same
+	strings1 // java.lang.String[], String... and equivalents
 	simple1  // the same by the simple name String, which may be hidden
 )
 
-// modifiers are those that matter here.
+// modifiers are the modifiers that matter here.
 type modifiers struct{ public, private, static, abstract bool }
 
 // set notes a modifier and reports whether word is one.

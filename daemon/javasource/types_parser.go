@@ -2,7 +2,7 @@ package javasource
 
 import "strings"
 
-// typeDecl reads a type declaration that stands by itself (JLS 8.1, 8.9, 8.10, 9.1, 9.6).
+// typeDecl reads a top-level type declaration (JLS 8.1, 8.9, 8.10, 9.1, 9.6).
 func (p *parser) typeDecl(m modifiers) {
 	t := &typeDecl{unit: p.unit, public: m.public, abstract: m.abstract}
 	p.unit.types = append(p.unit.types, t)
@@ -27,7 +27,7 @@ func (p *parser) typeDecl(m modifiers) {
 	}
 }
 
-// header reads what is between a type's name and its body.
+// header reads the part between a type's name and its body.
 func (p *parser) header(t *typeDecl) {
 	for {
 		switch {

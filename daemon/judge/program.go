@@ -50,7 +50,7 @@ func newProgram(p plan.Plan, root string) program {
 	return prog
 }
 
-// build builds p and keeps what the build left; step is nil if there is nothing to build. A program whose files can't be copied into the
+// build builds p and keeps the resulting workspace; step is nil if there is nothing to build. A program whose files can't be copied into the
 // sandboxes of the tests counts as not built: its author has to change it.
 func (p *program) build(ctx context.Context, r Runner, hidden bool) (step *job.Step, err error) {
 	if p == nil || p.compile == nil {
@@ -69,7 +69,7 @@ func (p *program) build(ctx context.Context, r Runner, hidden bool) (step *job.S
 	return &got, nil
 }
 
-// discard removes what the build left.
+// discard removes the workspace of the build.
 func (p *program) discard() {
 	if p != nil && p.built != nil {
 		_ = p.built.Close() // the Runner reports it

@@ -22,7 +22,7 @@ const (
 	extraOutput = 64 << 10
 )
 
-// Tests are the tests of one job, planned: one or two programs that are built once, and what is run for each test.
+// Tests are the tests of one job, planned: one or two programs that are built once, and a run for each test.
 type Tests struct {
 	program program
 	checker *program // nil: outputs are compared
@@ -31,7 +31,7 @@ type Tests struct {
 	stop    bool // at the first failure
 }
 
-// test is one run of the program, and what is expected of it.
+// test is one run of the program, with the expected outcome.
 type test struct {
 	job.Test
 	step plan.Step

@@ -3,5 +3,5 @@
 //	job.Spec + job.Language -> Plan -> nsjail.Config, one nsjail.Process per Step     plan.go limits.go source.go masked.go
 //	nsjail.Result -> job.Step -> job.Result                                           result.go
 //	Plan -> slots.Need                                                                uncharged.go
-//	Plan -> what can be prepared before there is a job                                warm.go
+//	Plan -> the sandbox and the runtime that can be started before there is a job     warm.go
 package plan

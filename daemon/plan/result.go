@@ -78,7 +78,7 @@ func remedy(err error) string {
 	return ""
 }
 
-// output is what was kept of a stream, in the words of the wire.
+// output is the kept part of a stream, in the words of the wire.
 func output(o nsjail.Output) job.Output {
 	return job.Output{Data: o.Data, Tail: o.Tail, Bytes: o.Bytes, Truncated: o.Truncated}
 }

@@ -23,6 +23,9 @@ func TestUncharged(t *testing.T) {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
 		p := Plan{Steps: []Step{{Limits: tt.limit}}}
+		if got := p.Need().Pids; got != tt.limit.PidsMax+1 {
+			t.Errorf("%s: takes %d processes of the budget, want sandbox-init with them", tt.name, got)
+		}
 		if got, want := p.Need().Memory, tt.limit.MemoryBytes+tt.want; got != want {
 			t.Errorf("%s: takes %d of the budget, want %d", tt.name, got, want)
 		}

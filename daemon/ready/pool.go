@@ -21,7 +21,7 @@ const (
 	busyPause   = 250 * time.Millisecond // until the pool looks again whether the cores are busy
 )
 
-// Options are what a Pool is made of.
+// Options configure a Pool.
 type Options struct {
 	Build     func(context.Context, nsjail.Config) (Jail, error)
 	Busy      func() bool // jobs keep all cores busy: making a sandbox would slow them down

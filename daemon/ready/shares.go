@@ -49,7 +49,7 @@ func (s shares) target(k *kind) int {
 // guaranteed is how many sandboxes of k are never evicted in favour of other kinds.
 func (s shares) guaranteed(k *kind) int { return min(s.whole(k), s.target(k)) }
 
-// excess is how many sandboxes k has beyond what is guaranteed to it.
+// excess is how many sandboxes k has beyond its guarantee.
 func (s shares) excess(k *kind) int { return max(0, len(k.waiting)-s.guaranteed(k)) }
 
 // belowGuarantee reports whether k has fewer sandboxes than are guaranteed to it.

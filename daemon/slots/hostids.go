@@ -21,7 +21,7 @@ const (
 )
 
 // HostIDs returns the two host ids, of uids and gids alike, that the sandbox in a slot has: for its root and for its program. No other slot has
-// them, so what the kernel counts by user (processes, keys, inotify watches, message queues) is counted by job.
+// them, so everything that the kernel counts by user (processes, keys, inotify watches, message queues) is counted by job.
 func HostIDs(slot int) (root, program int64) {
 	first := int64(firstHostID + 2*slot)
 	return first, first + 1

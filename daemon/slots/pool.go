@@ -44,7 +44,7 @@ func New(b Budget) *Pool {
 	return p
 }
 
-// Budget is what New was called with.
+// Budget returns the budget of the pool.
 func (p *Pool) Budget() Budget { return p.budget }
 
 // Acquire waits for a slot and for room in the budget, and returns the slot's number. Its errors are *job.Error: EInvalid
@@ -223,7 +223,7 @@ func (p *Pool) Busy() bool {
 	return int64(running)*1000 >= p.budget.Machine
 }
 
-// InUse returns how many jobs run and wait, and what the running ones have reserved.
+// InUse returns how many jobs run and wait, and the total reservation of the running ones.
 func (p *Pool) InUse() (running, waiting int, used Need) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -293,3 +293,62 @@ func TestNoMoreThanTheMachine(t *testing.T) {
 		t.Errorf("%d millicores are in use after the release, want 1000", used.Millicores)
 	}
 }
+
+// A job as large as the whole budget is admitted, one that is larger never.
+func TestWholeBudget(t *testing.T) {
+	p := testSlots()
+	for _, n := range []Need{{Memory: 100}, {Millicores: 1000}, {Pids: 100}} {
+		slot, err := p.Acquire(t.Context(), n)
+		if err != nil {
+			t.Errorf("%+v: %v", n, err)
+			continue
+		}
+		p.Release(slot, n)
+	}
+}
+
+// A job that gives up at the moment in which it is granted a slot gives it back.
+func TestGrantedWhileLeaving(t *testing.T) {
+	p := testSlots()
+	n := Need{Memory: 60}
+	slot, err := p.Acquire(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, _, err := p.enter(n)
+	if w == nil || err != nil {
+		t.Fatalf("the second job does not wait: %v", err)
+	}
+	p.Release(slot, n) // which grants the slot to w
+	p.leave(w)
+	if running, waiting, used := p.InUse(); running != 0 || waiting != 0 || used != (Need{}) {
+		t.Errorf("%d run, %d wait, %+v is used, want nothing", running, waiting, used)
+	}
+}
+
+// A slot rests as long as possible before it is used again.
+func TestSlotsRest(t *testing.T) {
+	p := New(Budget{First: 10, Slots: 3, Share: 100, Wait: time.Minute})
+	for _, want := range []int{10, 11, 12, 10} {
+		slot, err := p.Acquire(t.Context(), Need{})
+		if err != nil || slot != want {
+			t.Errorf("slot %d, %v, want %d", slot, err, want)
+		}
+		p.Release(slot, Need{})
+	}
+}
+
+// TestBusy: the machine is busy when there are as many jobs as cores.
+func TestBusy(t *testing.T) {
+	p := New(Budget{Slots: 3, Machine: 2000, Share: 100, Wait: time.Minute})
+	for running, want := range []bool{false, false, true, true} {
+		if p.Busy() != want {
+			t.Errorf("with %d jobs on two cores: busy %v, want %v", running, p.Busy(), want)
+		}
+		if running < 3 {
+			if _, err := p.Acquire(t.Context(), Need{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
