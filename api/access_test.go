@@ -189,14 +189,17 @@ func (s *stack) scripts() (n int64) {
 func TestUnauthenticatedIsCheap(t *testing.T) {
 	s := newStack(t, nil)
 	for path, most := range map[string]int64{"/health/summary": 4, "/ready": 4, "/v1/runtimes": 4, "/v1/observability/summary": 4, "/health": 0} {
-		before := s.scripts()
+		before, began := s.scripts(), time.Now()
 		for range 100 {
 			if a := s.get(path); a.status != 200 {
 				t.Fatal(a.raw)
 			}
 		}
+		if most > 0 { // what was read is a second old at most; on a busy machine the requests take longer
+			most += most * int64(time.Since(began)/time.Second)
+		}
 		if n := s.scripts() - before; n > most {
-			t.Errorf("100 times %s: %d scripts, want at most %d", path, n, most)
+			t.Errorf("100 times %s in %s: %d scripts, want at most %d", path, time.Since(began), n, most)
 		}
 	}
 }

@@ -2,19 +2,17 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/decode"
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
+	"github.com/ccee-dev/ccee/submit"
 )
 
 // adminMetrics is the answer of GET /v1/admin/metrics.
@@ -25,7 +23,7 @@ type adminMetrics struct {
 	DLQ         dlqView     `json:"dlq"`
 	Autoscaling autoscaling `json:"autoscaling"`
 	ECS         any         `json:"ecs"` // null: the api does not run on ECS
-	UpdatedAt   *stamp      `json:"updatedAt"`
+	UpdatedAt   *view.Stamp `json:"updatedAt"`
 }
 
 type dlqView struct {
@@ -54,7 +52,7 @@ func (s *Server) getAdminMetrics(c *call) {
 	}
 	c.json(http.StatusOK, adminMetrics{
 		Status: "ok", TraceID: c.trace, Queue: viewCounts(counts), DLQ: dlqView{counts.Dead, dlqCounts{Waiting: counts.Dead}},
-		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: stampOrNull(time.Now()),
+		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: view.Time(time.Now()),
 	})
 }
 
@@ -77,26 +75,21 @@ const burstTime = 20 * time.Second
 
 // simulateBurst submits many small jobs of the operator's tenant, whatever its limits are: POST /v1/admin/simulate/burst.
 func (s *Server) simulateBurst(c *call) {
-	iss := newIssues()
-	count := s.opts.BurstMax
-	if o := bodyObject(c.body, iss); o != nil {
-		if raw, there := o.members["count"]; there {
-			count = o.coerced("count", raw, intRange{1, s.opts.BurstMax})
-		}
-	}
+	iss := decode.NewIssues()
+	count := decode.Count(c.body, s.opts.BurstMax, decode.Range{Min: 1, Max: s.opts.BurstMax}, iss)
 	if c.invalid(iss) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.r.Context(), burstTime)
 	defer cancel()
-	known, err := s.languages.languages(ctx)
-	if err != nil || !slices.ContainsFunc(known, func(l job.Language) bool { return l.Name == "python" }) {
+	known, err := s.submit.Languages(ctx)
+	if err != nil || !submit.Offers(known, "python") {
 		c.refuse(http.StatusServiceUnavailable, "submission_unavailable", "no_runtimes")
 		return
 	}
 	id := uuid.NewString()
 	for n := range count {
-		if _, err := s.opts.Queue.Submit(ctx, s.burstJob(c, n+1)); err != nil {
+		if _, err := s.submit.Submit(ctx, c.operator(), c.origin(), burstJob(n+1)); err != nil {
 			c.unavailable(fmt.Errorf("after %d of %d jobs of burst %s: %w", n, count, id, err))
 			return
 		}
@@ -105,33 +98,9 @@ func (s *Server) simulateBurst(c *call) {
 	c.json(http.StatusOK, burst{Status: "queued", TraceID: c.trace, BurstID: id, Count: count})
 }
 
-func (s *Server) burstJob(c *call, n int64) queue.Submission {
-	spec := job.Spec{ID: uuid.NewString(), Tenant: c.who.Tenant, Language: "python", Source: fmt.Sprintf("print(%d)", n)}
+// burstJob is a small job of a burst.
+func burstJob(n int64) submit.Submission {
+	spec := job.Spec{Language: "python", Source: fmt.Sprintf("print(%d)", n)}
 	spec.Run = job.Limits{WallMs: 3000, MemoryBytes: 128 * job.MiB, CPUMillicores: 256}
-	return queue.Submission{
-		Spec: spec, Request: queue.Request{TimeoutMs: 3000, MemoryMb: 128, CPUMillicores: 256}, TraceID: c.trace, Path: c.route,
-		Fingerprint: auth.Fingerprint("admin:" + strings.TrimSpace(c.r.Header.Get("X-Api-Key"))), Unaudited: true,
-		MaxConcurrent: 1 << 40, MaxDaily: 1 << 40, MaxStored: 1 << 40, MaxAttempts: s.opts.MaxAttempts,
-	}
-}
-
-// coerced reads a number as JavaScript's Number does, from a value of any kind.
-func (o *object) coerced(name string, raw json.RawMessage, r intRange) int64 {
-	v := math.NaN()
-	switch kind(raw) {
-	case "number":
-		v = jsNumber(strings.TrimSpace(string(raw)))
-	case "string":
-		v = jsNumber(text(raw))
-	case "null":
-		v = 0
-	case "boolean":
-		if v = 0; raw[0] == 't' {
-			v = 1
-		}
-	}
-	for _, message := range r.check(v) {
-		o.wrong(name, message)
-	}
-	return int64(v)
+	return submit.Submission{Spec: spec, Request: queue.Request{TimeoutMs: 3000, MemoryMb: 128, CPUMillicores: 256}}
 }

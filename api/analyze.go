@@ -2,12 +2,15 @@ package api
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
 
 	"github.com/ccee-dev/ccee/api/analysis"
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -44,7 +47,7 @@ func (s *Server) analyzeJob(c *call) {
 		return
 	}
 	said, provider, reason := s.say(c, analysis.Input{
-		Status: publicStatus(rec), Language: rec.Language, Source: source, TimeoutMs: rec.Request.TimeoutMs, MemoryMb: rec.Request.MemoryMb,
+		Status: view.Status(rec), Language: rec.Language, Source: source, TimeoutMs: rec.Request.TimeoutMs, MemoryMb: rec.Request.MemoryMb,
 		CPUMillicores: rec.Request.CPUMillicores, Result: rec.Result, Error: rec.Error,
 	})
 	said.GeneratedAt = time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
@@ -65,7 +68,7 @@ func (s *Server) analyzeJob(c *call) {
 		c.showJob(rec, err, nil)
 		return
 	}
-	c.json(http.StatusOK, analyzed{JobID: id, ExecutionID: id, TraceID: c.trace, Status: publicStatus(rec), Provider: provider, Analysis: said})
+	c.json(http.StatusOK, analyzed{JobID: id, ExecutionID: id, TraceID: c.trace, Status: view.Status(rec), Provider: provider, Analysis: said})
 }
 
 // clip returns the first n characters of s.
@@ -102,7 +105,8 @@ var (
 // ask has the model speak within the tenant's budget; what it said before to the same is not asked again.
 func (s *Server) ask(c *call, in analysis.Input) (said analysis.Analysis, err error) {
 	prompt := s.opts.Model.Prompt(in)
-	sum := digest([]byte(s.opts.ModelName + "\n" + prompt))
+	hash := sha256.Sum256([]byte(s.opts.ModelName + "\n" + prompt))
+	sum := hex.EncodeToString(hash[:])
 	ctx, cancel := c.redis()
 	defer cancel()
 	before, err := s.opts.Queue.CachedAnswer(ctx, c.who.Tenant, sum)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"regexp"
 
+	"github.com/ccee-dev/ccee/api/decode"
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -32,7 +34,7 @@ type auditFeed struct {
 
 type eventView struct {
 	StreamID  string          `json:"streamId"`
-	Timestamp *stamp          `json:"timestamp"`
+	Timestamp *view.Stamp     `json:"timestamp"`
 	Actor     string          `json:"actor"`
 	Action    string          `json:"action"`
 	TenantID  string          `json:"tenantId"`
@@ -51,14 +53,14 @@ var streamID = regexp.MustCompile(`^[0-9]{1,19}-[0-9]{1,19}$`)
 
 // getAudit shows what happened to a tenant's jobs and requests, the newest first: GET /v1/audit.
 func (s *Server) getAudit(c *call) {
-	iss := newIssues()
-	values := c.query()
-	limit := int(queryInt(values.Values, "limit", auditDefault, intRange{1, auditMax}, iss))
-	cursor := values.text("cursor", iss)
+	iss := decode.NewIssues()
+	values := c.query(iss)
+	limit := int(values.Int("limit", auditDefault, decode.Range{Min: 1, Max: auditMax}))
+	cursor := values.Text("cursor")
 	if values.Has("cursor") && !streamID.MatchString(cursor) {
-		iss.field("cursor", msgCursor)
+		values.WrongCursor()
 	}
-	values.check(iss)
+	values.Check()
 	if c.invalid(iss) {
 		return
 	}
@@ -83,6 +85,6 @@ func (s *Server) getAudit(c *call) {
 }
 
 func viewEvent(e queue.Event) eventView {
-	return eventView{StreamID: e.StreamID, Timestamp: stampOrNull(e.Timestamp), Actor: e.Actor, Action: e.Action, TenantID: e.Tenant,
-		JobID: orNull(e.JobID), Metadata: e.Metadata}
+	return eventView{StreamID: e.StreamID, Timestamp: view.Time(e.Timestamp), Actor: e.Actor, Action: e.Action, TenantID: e.Tenant,
+		JobID: view.Text(e.JobID), Metadata: e.Metadata}
 }

@@ -1,20 +1,13 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
-	"github.com/google/uuid"
-
-	"github.com/ccee-dev/ccee/job"
-	"github.com/ccee-dev/ccee/queue"
+	"github.com/ccee-dev/ccee/api/decode"
+	"github.com/ccee-dev/ccee/submit"
 )
-
-// maxBatch bounds the jobs of a batch.
-const maxBatch = 100
 
 // batch is the answer of POST /v1/batch.
 type batch struct {
@@ -24,7 +17,7 @@ type batch struct {
 	Items    []batchItem `json:"items"` // in the order of the jobs
 }
 
-// batchItem is what became of one job: an id, or why it was refused.
+// batchItem is the outcome for one job: an id, or why it was refused.
 type batchItem struct {
 	StatusCode int    `json:"statusCode"` // that a submission of the job alone would have had
 	JobID      string `json:"jobId,omitempty"`
@@ -32,48 +25,40 @@ type batchItem struct {
 	Error      string `json:"error,omitempty"`
 	Reason     string `json:"reason,omitempty"`
 
-	Ignored []string `json:"ignored,omitempty"` // members of the job that mean nothing
+	Ignored []string `json:"ignored,omitempty"` // members of the job that have no meaning
 }
 
 // createBatch submits several jobs: POST /v1/batch. A batch that is wrong anywhere is refused as a whole; of one that is right
-// each job is admitted or not by itself. What quota and limits don't admit can be sent again: with an Idempotency-Key the whole
+// each job is admitted or not by itself. Jobs that quota and limits don't admit can be sent again: with an Idempotency-Key the whole
 // batch, as those that were admitted are given back and not run again.
 func (s *Server) createBatch(c *call) {
-	ctx, cancel := c.redis()
-	defer cancel()
-	known, err := s.languages.languages(ctx)
-	switch {
-	case errors.Is(err, errNoRuntimes):
-		c.refuse(http.StatusServiceUnavailable, "submission_unavailable", "no_runtimes")
-		return
-	case err != nil:
-		c.unavailable(err)
+	known, ok := s.submittable(c, admitted)
+	if !ok {
 		return
 	}
-	iss := newIssues()
-	strict, key := c.strict(iss), c.idempotencyKey(iss)
-	subs := s.decodeBatch(c.body, c.who.Tenant, known, iss)
-	for i := range subs {
-		if strict && subs[i].ignored != nil {
-			iss.field("jobs", fmt.Sprintf("[%d]: %s", i, msgUnknown(subs[i].ignored)))
-		}
-		if big := s.tooLarge(subs[i]); big != nil && !iss.any() {
-			iss.field("jobs", fmt.Sprintf("[%d].%s: has %d bytes, %d are allowed", i, big.Field, big.Bytes, big.MaxBytes))
-		}
-	}
+	iss := decode.NewIssues()
+	terms := decode.Terms{Languages: known, Webhooks: s.opts.Webhooks, Strict: c.query(iss).Flag("strict")}
+	key := decode.IdempotencyKey(c.r.Header["Idempotency-Key"], iss)
+	jobs := terms.Batch(c.body, iss)
 	if c.invalid(iss) {
 		return
 	}
-	sum := digest(c.body.json)
+	subs := make([]submit.Submission, len(jobs))
+	for i, j := range jobs {
+		subs[i] = j.Submission
+	}
+	digest := submit.Digest(c.body.JSON)
 	c.dropBody()
-	answer := batch{TraceID: c.trace, Items: make([]batchItem, len(subs))}
-	for i, sub := range subs {
-		if key != "" {
-			sub.key, sub.digest = fmt.Sprintf("%s batch %d", key, i), sum
-		}
-		answer.Items[i] = s.submitItem(c, sub)
-		answer.Items[i].Ignored = sub.ignored
-		if answer.Items[i].JobID != "" {
+	outcomes, err := s.submit.Batch(c.r.Context(), c.principal(), c.origin(), subs, key, digest)
+	if err != nil {
+		s.refuseBatch(c, err)
+		return
+	}
+	answer := batch{TraceID: c.trace, Items: make([]batchItem, len(outcomes))}
+	for i, o := range outcomes {
+		answer.Items[i] = c.batchItem(o)
+		answer.Items[i].Ignored = jobs[i].Ignored
+		if o.Err == nil {
 			answer.Accepted++
 		} else {
 			answer.Refused++
@@ -82,60 +67,34 @@ func (s *Server) createBatch(c *call) {
 	c.json(http.StatusOK, answer)
 }
 
-// decodeBatch reads {"jobs":[...]}. Issues name the job they are of: they are fields of "jobs".
-func (s *Server) decodeBatch(b body, tenant string, known []job.Language, iss *issues) []submission {
-	o := bodyObject(b, iss)
-	if o == nil {
-		return nil
+// admitted is for a request that was counted already.
+func admitted(*call) bool { return true }
+
+// refuseBatch answers why a batch was refused as a whole: a text of a job that is too large is a fault of the request like others.
+func (s *Server) refuseBatch(c *call, err error) {
+	refused := new(submit.Refusal)
+	if !errors.As(err, &refused) || refused.Size == nil {
+		s.refuseSubmission(c, err)
+		return
 	}
-	o.only("jobs")
-	raws := o.list("jobs", maxBatch)
-	if len(raws) == 0 && !iss.any() {
-		iss.field("jobs", "Array must contain at least 1 element(s)")
-	}
-	subs := make([]submission, len(raws))
-	for i, raw := range raws {
-		path := fmt.Sprintf("[%d]", i)
-		if k := kind(raw); k != "object" {
-			iss.field("jobs", path+": "+msgType("object", k))
-			continue
-		}
-		subs[i] = s.decodeItem(raw, path, tenant, known, iss)
-	}
-	return subs
+	iss, big := decode.NewIssues(), refused.Size
+	iss.Field("jobs", fmt.Sprintf("[%d].%s: has %d bytes, %d are allowed", big.Index, big.Field, big.Bytes, big.MaxBytes))
+	c.invalid(iss)
 }
 
-func (s *Server) decodeItem(raw json.RawMessage, path, tenant string, known []job.Language, iss *issues) submission {
-	own := newIssues()
-	o := &object{members: members(raw), iss: own}
-	sub := o.submission(uuid.NewString(), tenant, known, s.opts.Webhooks)
-	for _, m := range own.FormErrors {
-		iss.field("jobs", path+": "+m)
+// batchItem shows the outcome for one job of a batch.
+func (c *call) batchItem(o submit.Outcome) batchItem {
+	if o.Err == nil {
+		return batchItem{StatusCode: http.StatusAccepted, JobID: o.Admission.ID, StatusURL: "/v1/jobs/" + o.Admission.ID}
 	}
-	for name, messages := range own.FieldErrors {
-		iss.field("jobs", path+"."+name+": "+strings.Join(messages, "; "))
+	r := refusals[submit.CodeOf(o.Err)]
+	item := batchItem{StatusCode: r.status, Error: r.code, Reason: r.reason}
+	refused := new(submit.Refusal)
+	switch errors.As(o.Err, &refused); refused.Code {
+	case submit.QuotaExceeded:
+		item.Reason = refused.Quota.Reason
+	case submit.Unavailable:
+		c.log.Error().Err(o.Err).Str("traceId", c.trace).Msg("submit a job of a batch")
 	}
-	return sub
-}
-
-// submitItem submits one job of a batch, whose request was counted already.
-func (s *Server) submitItem(c *call, sub submission) batchItem {
-	admitted, err := s.submit(c, sub, 0)
-	var quota *queue.QuotaError
-	var rate *queue.RateError
-	switch {
-	case err == nil:
-		return batchItem{StatusCode: http.StatusAccepted, JobID: admitted.ID, StatusURL: "/v1/jobs/" + admitted.ID}
-	case errors.As(err, &rate):
-		return batchItem{StatusCode: http.StatusTooManyRequests, Error: "submit_rate_limited"}
-	case errors.As(err, &quota):
-		return batchItem{StatusCode: http.StatusTooManyRequests, Error: "quota_exceeded", Reason: quota.Reason}
-	case errors.Is(err, queue.ErrFull):
-		return batchItem{StatusCode: http.StatusServiceUnavailable, Error: "submission_unavailable", Reason: "storage_full"}
-	case errors.Is(err, queue.ErrKeyReused):
-		return batchItem{StatusCode: http.StatusUnprocessableEntity, Error: "idempotency_key_reused", Reason: "body_differs"}
-	default:
-		c.log.Error().Err(err).Str("traceId", c.trace).Msg("submit a job of a batch")
-		return batchItem{StatusCode: http.StatusServiceUnavailable, Error: "submission_unavailable", Reason: "queue_unreachable"}
-	}
+	return item
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"github.com/ccee-dev/ccee/api/webhook"
 
 	"net/http"
 	"net/http/httptest"
@@ -64,15 +63,4 @@ func BenchmarkGetJob(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "reads/s")
-}
-
-// BenchmarkDecodeSubmission measures what a source of 100,000 bytes costs before anything is asked of Redis.
-func BenchmarkDecodeSubmission(b *testing.B) {
-	data := body{json: []byte(`{"language":"python","sourceCode":"` + strings.Repeat(`print(1)\n`, 10_000) + `"}`)}
-	b.SetBytes(int64(len(data.json)))
-	for b.Loop() {
-		if _, iss := decodeSubmission(data, "id-1", "tenant", languages, webhook.Policy{}); iss.any() {
-			b.Fatal(iss)
-		}
-	}
 }

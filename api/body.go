@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"github.com/ccee-dev/ccee/api/decode"
 	"io"
 	"mime"
 	"net/http"
@@ -15,14 +16,6 @@ import (
 
 // maxBody bounds a request's body, in bytes.
 const maxBody = 1 << 20
-
-// body is what a POST brought along.
-type body struct {
-	// json is one valid JSON value; nil when there was no body, which counts as {}.
-	json []byte
-	// text: the body was text/plain, so it is a string to the validation.
-	text bool
-}
 
 // The errors of reading a body, as the framework words them.
 var (
@@ -108,7 +101,7 @@ func (c *call) noBody(p *pace) bool {
 
 // dropBody forgets the body, so that others have room: for a handler that goes on without it.
 func (c *call) dropBody() {
-	c.body = body{}
+	c.body = decode.Body{}
 	c.held.shrink(0)
 }
 
@@ -147,14 +140,14 @@ const smallBody = 16 << 10
 
 // readBody reads a body of at most size bytes. Room for it is reserved as it arrives, not as it is announced: who sends nothing holds
 // nothing. The buffer doubles, and is never larger than what is reserved.
-func (c *call) readBody(p *pace, kind string, size int64) (body, *frameworkError) {
+func (c *call) readBody(p *pace, kind string, size int64) (decode.Body, *frameworkError) {
 	buf := make([]byte, 0, min(size+1, smallBody)) // one more, to see the end in
 	for {
 		if len(buf) == cap(buf) {
 			room := min(2*int64(cap(buf)), size+1)
 			began := time.Now()
 			if !c.held.grow(c.r.Context(), room) {
-				return body{}, errNoRoom
+				return decode.Body{}, errNoRoom
 			}
 			p.from = p.from.Add(time.Since(began))
 			buf = append(make([]byte, 0, room), buf...)
@@ -164,30 +157,30 @@ func (c *call) readBody(p *pace, kind string, size int64) (body, *frameworkError
 		buf = buf[:len(buf)+n]
 		switch {
 		case len(buf) > maxBody:
-			return body{}, errTooLarge
+			return decode.Body{}, errTooLarge
 		case err == io.EOF:
 			c.consumed = true
 			return judgeBody(buf, kind)
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return body{}, errSlow
+			return decode.Body{}, errSlow
 		case err != nil:
-			return body{}, errLength
+			return decode.Body{}, errLength
 		}
 	}
 }
 
 // judgeBody is what data is to a route.
-func judgeBody(data []byte, kind string) (body, *frameworkError) {
+func judgeBody(data []byte, kind string) (decode.Body, *frameworkError) {
 	switch {
 	case kind == "text/plain":
-		return body{text: true}, nil
+		return decode.Body{Text: true}, nil
 	case len(data) == 0:
-		return body{}, errEmptyJSON
+		return decode.Body{}, errEmptyJSON
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	// JSON is UTF-8 (RFC 8259, section 8.1). encoding/json would put U+FFFD for what is not, and so run another program than was sent.
 	if !utf8.Valid(data) || !json.Valid(data) {
-		return body{}, errBadJSON
+		return decode.Body{}, errBadJSON
 	}
-	return body{json: data}, nil
+	return decode.Body{JSON: data}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/ccee-dev/ccee/share"
 )
 
 // The bounds of what requests' bodies take in memory together, in bytes. Callers who did not prove who they are have a
@@ -18,19 +20,17 @@ const (
 // budgetWait is how long a request may wait for its part of a budget, in all.
 const budgetWait = 2 * time.Second
 
-// budget is room that callers share: bytes of memory, connections. One caller may have a quarter of what the others leave; the
-// first that it takes may be more, if there is room. So with every caller that comes there is less for each, and there is room left for the
-// next one: the dynamic thresholds of shared-memory switches (Choudhury and Hahne 1998), as worker/share.go has them for slots.
-type budget struct {
-	room int64
+// callerPercent is the part of a budget that one caller may have, of what the others leave: see package share.
+const callerPercent = 25
 
+// budget is room that callers share: bytes of memory, connections.
+type budget struct {
 	mu      sync.Mutex // guards the rest
-	held    map[string]int64
-	all     int64
+	held    *share.Table
 	waiting chan struct{} // closed when something is given back; nil: nobody waits
 }
 
-func newBudget(room int64) *budget { return &budget{room: room, held: map[string]int64{}} }
+func newBudget(room int64) *budget { return &budget{held: share.New(room, callerPercent)} }
 
 // try reserves n and reports whether there was room for it.
 func (b *budget) try(who string, n int64) bool {
@@ -41,15 +41,10 @@ func (b *budget) try(who string, n int64) bool {
 
 // fit is try for who has the lock.
 func (b *budget) fit(who string, n int64) bool {
-	have := b.held[who]
-	left := b.room - (b.all - have) // by the others
-	if have+n > left || have > 0 && 4*(have+n) > left {
+	if !b.held.Fits(who, n) {
 		return false
 	}
-	if n > 0 {
-		b.held[who] += n
-		b.all += n
-	}
+	b.held.Add(who, n)
 	return true
 }
 
@@ -74,6 +69,13 @@ func (b *budget) take(ctx context.Context, who string, n int64) bool {
 	}
 }
 
+// taken returns how much is held by all together.
+func (b *budget) taken() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held.All()
+}
+
 // give gives n back.
 func (b *budget) give(who string, n int64) {
 	if n == 0 {
@@ -81,10 +83,7 @@ func (b *budget) give(who string, n int64) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.all -= n
-	if b.held[who] -= n; b.held[who] == 0 {
-		delete(b.held, who)
-	}
+	b.held.Add(who, -n)
 	if b.waiting != nil {
 		close(b.waiting)
 		b.waiting = nil

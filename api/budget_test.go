@@ -21,11 +21,11 @@ func TestBudgetLeavesRoom(t *testing.T) {
 	const room = 48 << 20
 	b := newBudget(room)
 	for callers := range 20 {
-		before := room - b.all
+		before := room - b.taken()
 		who := fmt.Sprint("greedy-", callers)
 		for b.try(who, 1<<10) {
 		}
-		if left := room - b.all; left < before*3/4 || left > before*3/4+2<<10 {
+		if left := room - b.taken(); left < before*3/4 || left > before*3/4+2<<10 {
 			t.Errorf("caller %d leaves %d of %d, want three quarters", callers+1, left, before)
 		}
 	}
@@ -50,13 +50,13 @@ func TestBudgetWaits(t *testing.T) {
 		if began := time.Now(); h.grow(t.Context(), 90) || time.Since(began) != budgetWait/2 {
 			t.Errorf("a second wait took %v, want no room after the rest of %v", time.Since(began), budgetWait)
 		}
-		if h.n != 20 || b.all != 70 {
-			t.Errorf("%d is held, %d in all; want 20 and 70", h.n, b.all)
+		if h.n != 20 || b.taken() != 70 {
+			t.Errorf("%d is held, %d in all; want 20 and 70", h.n, b.taken())
 		}
 		h.shrink(0)
 		b.give("other", 50)
-		if b.all != 0 || len(b.held) != 0 {
-			t.Errorf("%d is held by %v at the end", b.all, b.held)
+		if b.taken() != 0 || b.held.Holders() != 0 {
+			t.Errorf("%d is held by %d at the end", b.taken(), b.held.Holders())
 		}
 	})
 }
@@ -110,7 +110,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.raw)
 		}
 	}
-	if s.server.bodies.all != 0 || s.server.strangerBodies.all != 0 {
+	if s.server.bodies.taken() != 0 || s.server.strangerBodies.taken() != 0 {
 		t.Error("room is taken for good")
 	}
 }

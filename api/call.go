@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/decode"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -39,12 +40,13 @@ type call struct {
 	scopes  auth.Scopes    // that the route asks for
 	who     auth.Principal // zero where anyone may call
 	refused error          // why the caller is not known
+	counted bool           // in the tenant's window of requests
 
-	body     body    // of a POST
-	held     holding // what body has of its budget
-	answer   holding // what the answer has of its budget
-	reading  bool    // the body was asked for
-	consumed bool    // the request was read to its end
+	body     decode.Body // of a POST
+	held     holding     // what body has of its budget
+	answer   holding     // what the answer has of its budget
+	reading  bool        // the body was asked for
+	consumed bool        // the request was read to its end
 
 	route  string // pattern, "" for an unknown one; for the log
 	start  time.Time
@@ -135,14 +137,14 @@ func (c *call) refuse(status int, code, reason string) {
 
 // validation is the body of a validation error.
 type validation struct {
-	Error   string  `json:"error"`
-	TraceID string  `json:"traceId"`
-	Issues  *issues `json:"issues"`
+	Error   string         `json:"error"`
+	TraceID string         `json:"traceId"`
+	Issues  *decode.Issues `json:"issues"`
 }
 
 // invalid answers that the request's body or query is wrong, if iss says so, and reports whether it did.
-func (c *call) invalid(iss *issues) bool {
-	if !iss.any() {
+func (c *call) invalid(iss *decode.Issues) bool {
+	if !iss.Any() {
 		return false
 	}
 	c.json(http.StatusBadRequest, validation{Error: "validation_error", TraceID: c.trace, Issues: iss})

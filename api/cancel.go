@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/ccee-dev/ccee/api/decode"
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -29,8 +31,9 @@ func (s *Server) cancelJob(c *call) {
 	if !ok {
 		return
 	}
-	q, ok := c.readJobQuery()
-	if !ok {
+	iss := decode.NewIssues()
+	q := readJobQuery(c.query(iss))
+	if c.invalid(iss) {
 		return
 	}
 	ctx, cancel := c.redis()
@@ -48,10 +51,10 @@ func (s *Server) cancelJob(c *call) {
 	case err != nil:
 		c.unavailable(err)
 	case state.Final() && state != queue.Cancelled:
-		c.json(http.StatusConflict, finished{Error: "job_finished", TraceID: c.trace, Status: publicStatus(rec)})
+		c.json(http.StatusConflict, finished{Error: "job_finished", TraceID: c.trace, Status: view.Status(rec)})
 	case !c.mayRead():
-		c.json(http.StatusOK, jobStatus{JobID: id, ExecutionID: id, TraceID: c.trace, Status: publicStatus(rec)})
+		c.json(http.StatusOK, jobStatus{JobID: id, ExecutionID: id, TraceID: c.trace, Status: view.Status(rec)})
 	default:
-		c.json(http.StatusOK, viewSingle(rec, q.coded))
+		c.json(http.StatusOK, view.NewSingle(rec, q.coded))
 	}
 }

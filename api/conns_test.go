@@ -97,9 +97,7 @@ func TestAnswersReachThoseWhoStillSend(t *testing.T) {
 	}
 	wg.Wait()
 	patience.Until(t, "no connection is read on", func() (bool, string) {
-		s.server.lingering.mu.Lock()
-		defer s.server.lingering.mu.Unlock()
-		return s.server.lingering.all == 0, fmt.Sprint(s.server.lingering.all)
+		return s.server.lingering.taken() == 0, fmt.Sprint(s.server.lingering.taken())
 	})
 }
 
@@ -122,9 +120,7 @@ func TestLingeringIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.server.lingering.mu.Lock()
-	n := s.server.lingering.all
-	s.server.lingering.mu.Unlock()
+	n := s.server.lingering.taken()
 	if n != 1 {
 		t.Errorf("%d connections of one address are read on, want a quarter of 4", n)
 	}
@@ -132,9 +128,7 @@ func TestLingeringIsBounded(t *testing.T) {
 		t.Errorf("%d bytes were read on, want at most %d", lingerBytes*3, lingerBytes)
 	}
 	patience.Until(t, "who sends nothing is let go", func() (bool, string) {
-		s.server.lingering.mu.Lock()
-		defer s.server.lingering.mu.Unlock()
-		return s.server.lingering.all == 0, fmt.Sprint(s.server.lingering.all)
+		return s.server.lingering.taken() == 0, fmt.Sprint(s.server.lingering.taken())
 	})
 }
 

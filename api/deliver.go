@@ -8,15 +8,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/api/webhook"
 	"github.com/ccee-dev/ccee/queue"
 )
 
 // webhookEvent is the body of a webhook.
 type webhookEvent struct {
-	Type      string  `json:"type"` // "job.finished"
-	Timestamp *stamp  `json:"timestamp"`
-	Data      jobView `json:"data"`
+	Type      string      `json:"type"` // "job.finished"
+	Timestamp *view.Stamp `json:"timestamp"`
+	Data      view.Job    `json:"data"`
 }
 
 // deliver delivers webhooks until ctx ends. What is on its way then is delivered again by another process, or after a start.
@@ -106,7 +107,7 @@ func webhookBody(rec queue.Record) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(webhookEvent{"job.finished", stampOrNull(rec.CompletedAt), viewSingle(rec, false)}); err != nil {
+	if err := enc.Encode(webhookEvent{"job.finished", view.Time(rec.CompletedAt), view.NewSingle(rec, false)}); err != nil {
 		panic(err)
 	}
 	return bytes.TrimSpace(buf.Bytes())

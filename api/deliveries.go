@@ -5,37 +5,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/queue"
 )
-
-// webhook reads where the end of the job is to be told.
-func (o *object) webhook(p webhook.Policy) queue.Webhook {
-	h := o.object("webhook")
-	if h == nil {
-		return queue.Webhook{}
-	}
-	h.only("url", "secret")
-	url, hasURL := h.text("url")
-	secret, hasSecret := h.text("secret")
-	for name, there := range map[string]bool{"url": hasURL, "secret": hasSecret} {
-		if _, wrong := h.members[name]; !there && !wrong {
-			h.wrong(name, msgRequired)
-		}
-	}
-	if hasURL {
-		if err := p.Check(url); err != nil {
-			h.wrong("url", err.Error())
-		}
-	}
-	switch {
-	case hasSecret && len(secret) < webhook.MinSecret:
-		h.wrong("secret", msgMinChars(webhook.MinSecret))
-	case len(secret) > webhook.MaxSecret:
-		h.wrong("secret", msgMaxChars(webhook.MaxSecret))
-	}
-	return queue.Webhook{URL: url, Secret: secret}
-}
 
 // deliveriesView is the answer of GET /v1/jobs/:jobId/deliveries.
 type deliveriesView struct {
@@ -46,12 +18,12 @@ type deliveriesView struct {
 }
 
 type deliveryView struct {
-	At         *stamp  `json:"at"`
-	Attempt    int     `json:"attempt"`
-	StatusCode *int    `json:"statusCode"` // null: there was no answer
-	Error      *string `json:"error"`
-	DurationMs int64   `json:"durationMs"`
-	NextAt     *stamp  `json:"nextAt"` // null: there is no further attempt
+	At         *view.Stamp `json:"at"`
+	Attempt    int         `json:"attempt"`
+	StatusCode *int        `json:"statusCode"` // null: there was no answer
+	Error      *string     `json:"error"`
+	DurationMs int64       `json:"durationMs"`
+	NextAt     *view.Stamp `json:"nextAt"` // null: there is no further attempt
 }
 
 // getDeliveries shows the attempts to tell of a job's end: GET /v1/jobs/:jobId/deliveries.
@@ -74,8 +46,8 @@ func (s *Server) getDeliveries(c *call) {
 	answer := deliveriesView{JobID: id, TraceID: c.trace, URL: hook.URL, Deliveries: make([]deliveryView, len(attempts))}
 	for i, a := range attempts {
 		answer.Deliveries[i] = deliveryView{
-			At: stampOrNull(a.At), Attempt: a.Attempt, StatusCode: numberOrNull(a.StatusCode), Error: orNull(a.Error), DurationMs: a.DurationMs,
-			NextAt: stampOrNull(a.NextAt.Truncate(time.Millisecond)),
+			At: view.Time(a.At), Attempt: a.Attempt, StatusCode: view.Number(a.StatusCode), Error: view.Text(a.Error), DurationMs: a.DurationMs,
+			NextAt: view.Time(a.NextAt.Truncate(time.Millisecond)),
 		}
 	}
 	c.json(http.StatusOK, answer)

@@ -4,15 +4,19 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+
+	"go.yaml.in/yaml/v4"
 )
 
-// The contract as JSON, made of openapi.yaml (go test ./api -run Golden -update), the page that shows it, and the page that runs programs.
+// The contract, the page that shows it, and the page that runs programs.
 var (
-	//go:embed openapi.json
-	openapiJSON []byte
+	//go:embed openapi.yaml
+	openapiYAML []byte
 	//go:embed web/docs.html
 	docsHTML []byte
 	//go:embed web/docs.css
@@ -47,17 +51,36 @@ func matches(lines []string, tag string) bool {
 	return false
 }
 
-// static answers with a file that is part of the binary.
-func static(kind string, data []byte) func(*call) {
+// contractJSON is openapi.yaml as JSON, which /openapi.json serves.
+func contractJSON() []byte {
+	var doc any
+	if err := yaml.Unmarshal(openapiYAML, &doc); err != nil {
+		panic(fmt.Sprintf("openapi.yaml, which is part of the binary: %v", err)) // no build passes its tests with such a file
+	}
+	return encodeJSON(doc)
+}
+
+// codings returns a file as it is, and compressed where that pays.
+func codings(data []byte) (plain, zipped file) {
 	sum := sha256.Sum256(data)
 	name := hex.EncodeToString(sum[:8])
-	plain := file{data: data, tag: `"` + name + `"`}
-	zipped := plain
-	if len(data) >= compressFrom {
-		zipped = file{compressed(data), `"` + name + `-gzip"`, "gzip"}
+	plain = file{data: data, tag: `"` + name + `"`}
+	if len(data) < compressFrom {
+		return plain, plain
 	}
+	return plain, file{compressed(data), `"` + name + `-gzip"`, "gzip"}
+}
+
+// static answers with a file that is part of the binary.
+func static(kind string, data []byte) func(*call) {
+	return made(kind, func() []byte { return data })
+}
+
+// made answers with a file that is made, and compressed, when the first client asks for it: most processes never need it.
+func made(kind string, data func() []byte) func(*call) {
+	files := sync.OnceValues(func() (plain, zipped file) { return codings(data()) })
 	return func(c *call) {
-		f := plain
+		f, zipped := files()
 		if takesGzip(c.r.Header["Accept-Encoding"]) {
 			f = zipped
 		}

@@ -2,19 +2,16 @@ package api
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ccee-dev/ccee/api/live"
 	"github.com/ccee-dev/ccee/e2e/patience"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
@@ -300,14 +297,14 @@ func TestEventsRefuse(t *testing.T) {
 			t.Errorf("id %q: %d %s, want 400", last, a.status, a.raw)
 		}
 	}
-	for range tenantStreams {
-		s.server.streams.open(s.tenant)
+	for range live.TenantStreams {
+		s.server.streams.Take(s.tenant)
 	}
 	if a := s.get("/v1/jobs/" + id + "/events"); a.status != 429 || a.at("error") != "too_many_streams" || a.header.Get("Retry-After") == "" {
 		t.Errorf("one stream too many: %d %s", a.status, a.raw)
 	}
-	s.server.streams.close(s.tenant)
-	if !s.server.streams.open(s.tenant) || s.server.streams.open(s.tenant) {
+	s.server.streams.Give(s.tenant)
+	if !s.server.streams.Take(s.tenant) || s.server.streams.Take(s.tenant) {
 		t.Error("a place that was given back can be taken once")
 	}
 }
@@ -344,81 +341,4 @@ func TestEventsDrain(t *testing.T) {
 	if e := l.next(); e.name != "" {
 		t.Errorf("event %+v, want the end", e)
 	}
-}
-
-// However output is cut into live events, and wherever a client comes back, it hears every byte once.
-func FuzzProgress(f *testing.F) {
-	f.Add([]byte("a€b\xff\xe2\x82"), uint64(1))
-	f.Fuzz(func(t *testing.T, text []byte, seed uint64) {
-		r := rand.New(rand.NewPCG(seed, 0))
-		var p progress
-		var rest [4][]byte
-		var heard bytes.Buffer
-		hear := func(out frame) {
-			said := out.data.(outputEvent)
-			b := []byte(said.Text)
-			if said.Base64 != nil {
-				b = decoded(t, *said.Base64)
-			}
-			if said.Offset != int64(heard.Len()) || said.Skipped != 0 {
-				t.Fatalf("a piece at %d after %d bytes", said.Offset, heard.Len())
-			}
-			heard.Write(b)
-		}
-		told := r.IntN(len(text) + 1)
-		for at := 0; at < told; {
-			n := 1 + r.IntN(told-at)
-			if out, ok := p.live(queue.LiveEvent{Attempt: 1, Event: stdout(int64(at), string(text[at:at+n]))}, &rest); ok {
-				hear(out)
-			}
-			at += n
-			if r.IntN(3) == 0 { // it comes back, and reads from the beginning
-				var ok bool
-				if p, ok = parseProgress(p.String()); !ok {
-					t.Fatal("an id of ours is none")
-				}
-				rest, at = [4][]byte{}, 0
-				if r.IntN(2) == 0 {
-					break
-				}
-				told = min(told, heard.Len()+1+r.IntN(len(text)))
-			}
-		}
-		for _, out := range p.final(1, &job.Result{Steps: []job.Step{{Name: "run", Stdout: job.Output{Data: text, Bytes: int64(len(text))}}}}) {
-			hear(out)
-		}
-		if !bytes.Equal(heard.Bytes(), text) {
-			t.Errorf("heard %q, want %q", heard.Bytes(), text)
-		}
-	})
-}
-
-func FuzzParseProgress(f *testing.F) {
-	f.Add("1.1.0.0.4.0.0")
-	f.Fuzz(func(t *testing.T, s string) {
-		p, ok := parseProgress(s)
-		if ok && s != "" && p.String() != s {
-			t.Errorf("%q is %q", s, p)
-		}
-		if ok && fmt.Sprint(p.offsets) != strings.ReplaceAll(fmt.Sprint(p.offsets), "-", "") {
-			t.Errorf("%q has offsets %v", s, p.offsets)
-		}
-	})
-}
-
-func TestWholeCharacters(t *testing.T) {
-	for s, want := range map[string]int{"": 0, "a": 1, "€": 3, "a\xe2\x82": 1, "a\xe2": 1, "\xf0\x9f\x98": 0, "\xff": 1, "\x80\x80\x80\x80": 4, "a\xe2\x82\xac": 4} {
-		if got := wholeCharacters([]byte(s)); got != want {
-			t.Errorf("%q: %d, want %d", s, got, want)
-		}
-	}
-}
-
-func decoded(t *testing.T, s string) []byte {
-	t.Helper()
-	b, err := base64.StdEncoding.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

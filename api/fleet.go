@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -95,7 +96,7 @@ type fleetMetrics struct {
 	CompletedJobs     int64       `json:"completedJobs"`
 	FailedJobs        int64       `json:"failedJobs"`
 	WorkerFleet       workerFleet `json:"workerFleet"`
-	UpdatedAt         *stamp      `json:"updatedAt"`
+	UpdatedAt         *view.Stamp `json:"updatedAt"`
 }
 
 type workerFleet struct {
@@ -126,7 +127,7 @@ func (s *Server) getFleet(c *call) {
 			WindowSeconds: int64(f.window.Seconds()), JobsPerSecond: f.perSecond(), AverageRuntimeMs: f.averageMs(), FailureRate: f.failureRate(),
 			QueueDepth: f.depth(), ActiveJobs: f.counts.Active, WorkerUtilization: f.utilization(),
 			SubmittedJobs: a.Submitted, CompletedJobs: f.finished(), FailedJobs: a.Failed,
-			WorkerFleet: workerFleet{Desired: a.Workers, Running: a.Ready, Pending: a.Workers - a.Ready, Capacity: f.capacity}, UpdatedAt: stampOrNull(f.at),
+			WorkerFleet: workerFleet{Desired: a.Workers, Running: a.Ready, Pending: a.Workers - a.Ready, Capacity: f.capacity}, UpdatedAt: view.Time(f.at),
 		},
 		Architecture: architecture{
 			ControlPlane: "REST API in Go", Queue: "Redis, fair among tenants, with leases", Workers: "unprivileged, one lease a job",

@@ -89,7 +89,7 @@ func TestMetrics(t *testing.T) {
 func TestTenantSeriesAreBounded(t *testing.T) {
 	s := newStack(t, nil)
 	for i := range 2 * maxTenantSeries {
-		s.server.metrics.submitted(fmt.Sprint("tenant ", i), "python", "accepted")
+		s.server.metrics.submitted(fmt.Sprint("tenant ", i), "python", queue.Admission{}, nil)
 	}
 	_, _, text := metricsText(s, s.server.MetricsHandler(), "/metrics")
 	if n := strings.Count(text, "ccee_api_tenant_submissions_total{"); n != maxTenantSeries+1 || !strings.Contains(text, `tenant="others"} 200`) {

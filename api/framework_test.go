@@ -1,6 +1,7 @@
 package api
 
 import (
+	"github.com/ccee-dev/ccee/api/decode"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -90,10 +91,10 @@ func TestBodyOfExactlyTheLimit(t *testing.T) {
 }
 
 // readPost reads the body of r as takeBody does.
-func readPost(r *http.Request) (body, *frameworkError) {
+func readPost(r *http.Request) (decode.Body, *frameworkError) {
 	kind, size, wrong := bodyHeader(r)
 	if wrong != nil {
-		return body{}, wrong
+		return decode.Body{}, wrong
 	}
 	c := &call{r: r, held: newBudget(tenantBodies).holding("someone")}
 	return c.readBody((&Server{}).newPace(httptest.NewRecorder()), kind, size)

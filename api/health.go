@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/common/version"
 
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -23,7 +24,7 @@ type summary struct {
 	Service     string      `json:"service"`
 	Queue       queueView   `json:"queue"`
 	Autoscaling autoscaling `json:"autoscaling"`
-	UpdatedAt   *stamp      `json:"updatedAt"`
+	UpdatedAt   *view.Stamp `json:"updatedAt"`
 	running
 }
 
@@ -59,7 +60,7 @@ func (s *Server) getSummary(c *call) {
 	}
 	c.json(http.StatusOK, summary{
 		Status: "ok", Service: "api", Queue: viewCounts(f.counts),
-		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: stampOrNull(f.at),
+		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: view.Time(f.at),
 		running: s.running(c.r.Context(), f.who, nil),
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -40,14 +41,14 @@ func (s *Server) fullPage(c *call, of queue.Page, coded bool) ([]json.RawMessage
 		for i, j := range jobs {
 			switch err := p.add(j, records[j.ID]); {
 			case errors.Is(err, errPageFull), errors.Is(err, errCrowded) && len(p.items) > 0:
-				return p.items, orNull(last), nil
+				return p.items, view.Text(last), nil
 			case err != nil && !errors.Is(err, queue.ErrNotFound): // else it expired, or was deleted, meanwhile
 				return nil, nil, err
 			}
 			last = jobs[i].Cursor()
 		}
 	}
-	return p.items, orNull(of.Next), nil
+	return p.items, view.Text(of.Next), nil
 }
 
 // look returns what Redis has of jobs, by id.
@@ -82,7 +83,7 @@ func (p *page) add(j, rec queue.Record) error {
 	if rec.Result != nil {
 		rec.Result.OutputFiles = nil // a job that is shown alone has them
 	}
-	item := encodeJSON(viewJob(rec, p.coded))
+	item := encodeJSON(view.NewJob(rec, p.coded))
 	bytes := p.bytes + len(item)
 	if bytes > maxPage && len(p.items) > 0 {
 		return errPageFull

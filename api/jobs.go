@@ -1,18 +1,20 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"regexp"
 	"strings"
 	"time"
 
+	"github.com/ccee-dev/ccee/api/decode"
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/queue"
+	"github.com/ccee-dev/ccee/submit"
 )
 
 // maxWaitMs bounds how long a request may wait for a job to finish.
-const maxWaitMs = 30_000
+const maxWaitMs = int64(submit.MaxWait / time.Millisecond)
 
 // recheckAfter is how long a request waits at least that asks again, before it shows anything, whether its credential is good still.
 const recheckAfter = time.Second
@@ -23,26 +25,25 @@ type jobQuery struct {
 	coded bool          // output as base64 too
 }
 
-func parseJobQuery(values query, iss *issues) jobQuery {
+// readJobQuery reads the query of a route that shows one job. Parameters that other routes have too are read after it.
+func readJobQuery(values *decode.Query) jobQuery {
 	q := jobQuery{
-		wait:  time.Duration(queryInt(values.Values, "waitMs", 0, intRange{0, maxWaitMs}, iss)) * time.Millisecond,
-		coded: queryEnum(values.Values, "encoding", []string{"base64"}, iss) != "",
+		wait:  time.Duration(values.Int("waitMs", 0, decode.Range{Max: maxWaitMs})) * time.Millisecond,
+		coded: values.Enum("encoding", "base64") != "",
 	}
 	if values.Has("wait") {
-		q.wait = time.Duration(queryInt(values.Values, "wait", 0, intRange{0, maxWaitMs / 1000}, iss)) * time.Second
+		q.wait = time.Duration(values.Int("wait", 0, decode.Range{Max: maxWaitMs / 1000})) * time.Second
 		if values.Has("waitMs") {
-			iss.field("wait", "Give wait or waitMs, not both")
+			values.Wrong("wait", "Give wait or waitMs, not both")
 		}
 	}
-	values.check(iss)
+	values.Check()
 	return q
 }
 
-// readJobQuery answers and returns false when the query is wrong.
-func (c *call) readJobQuery() (q jobQuery, ok bool) {
-	iss := newIssues()
-	q = parseJobQuery(c.query(), iss)
-	return q, !c.invalid(iss)
+// query reads the request's query; iss gets its faults.
+func (c *call) query(iss *decode.Issues) *decode.Query {
+	return decode.ParseQuery(c.r.URL.RawQuery, iss)
 }
 
 // await returns the job once it is finished, or as it is when the time is over or the server drains.
@@ -50,23 +51,14 @@ func (s *Server) await(c *call, id string, wait time.Duration) (queue.Record, er
 	if wait > 0 {
 		// The time to read the request is over, and the wait may be longer than that.
 		_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{})
-		ctx, cancel := context.WithTimeout(c.r.Context(), wait)
-		defer cancel()
-		defer context.AfterFunc(s.draining, cancel)()
-		began := time.Now()
-		rec, err := s.opts.Queue.Wait(ctx, c.who.Tenant, id)
-		if time.Since(began) >= recheckAfter {
-			if refused := s.recheck(c); refused != nil {
-				return queue.Record{}, refused
-			}
-		}
-		if err == nil || ctx.Err() == nil {
-			return s.wholeOrArchived(c, id, rec, err)
+	}
+	began := time.Now()
+	rec, err := s.submit.Wait(c.r.Context(), c.who.Tenant, id, wait)
+	if time.Since(began) >= recheckAfter {
+		if refused := s.recheck(c); refused != nil {
+			return queue.Record{}, refused
 		}
 	}
-	ctx, cancel := c.redis()
-	defer cancel()
-	rec, err := s.opts.Queue.Look(ctx, c.who.Tenant, id)
 	return s.wholeOrArchived(c, id, rec, err)
 }
 
@@ -108,10 +100,10 @@ func (c *call) showJob(rec queue.Record, err error, show func(queue.Record) any)
 // getJob shows one job: GET /v1/jobs/:jobId. With ?waitMs=N it answers when the job is finished or the time is over. Without, it is
 // what clients ask most, and one round trip counts the request and reads the job.
 func (s *Server) getJob(c *call) {
-	iss := newIssues()
-	q := parseJobQuery(c.query(), iss)
+	iss := decode.NewIssues()
+	q := readJobQuery(c.query(iss))
 	id := c.params.ByName("jobId")
-	if iss.any() || q.wait > 0 || !ids.MatchString(id) {
+	if iss.Any() || q.wait > 0 || !ids.MatchString(id) {
 		s.getJobLater(c, q, iss)
 		return
 	}
@@ -126,11 +118,11 @@ func (s *Server) getJob(c *call) {
 		}
 	}
 	rec, err = s.wholeOrArchived(c, id, rec, err)
-	c.showJob(rec, err, func(rec queue.Record) any { return viewSingle(rec, q.coded) })
+	c.showJob(rec, err, func(rec queue.Record) any { return view.NewSingle(rec, q.coded) })
 }
 
 // getJobLater is getJob for a request that is wrong, or waits.
-func (s *Server) getJobLater(c *call, q jobQuery, iss *issues) {
+func (s *Server) getJobLater(c *call, q jobQuery, iss *decode.Issues) {
 	if !s.count(c) {
 		return
 	}
@@ -139,5 +131,5 @@ func (s *Server) getJobLater(c *call, q jobQuery, iss *issues) {
 		return
 	}
 	rec, err := s.await(c, id, q.wait)
-	c.showJob(rec, err, func(rec queue.Record) any { return viewSingle(rec, q.coded) })
+	c.showJob(rec, err, func(rec queue.Record) any { return view.NewSingle(rec, q.coded) })
 }

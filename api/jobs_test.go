@@ -255,6 +255,12 @@ func TestQueryErrors(t *testing.T) {
 	}
 }
 
+// The words of ours for what can't be read.
+const (
+	msgQuery  = "Invalid query: write it as name=value, percent-encoded, with & between two"
+	msgCursor = "Invalid cursor: give back the nextCursor of an answer as it is"
+)
+
 func TestWait(t *testing.T) {
 	s := newStack(t, nil)
 	id := s.submit(helloPython)

@@ -168,13 +168,13 @@ func delay(t testing.TB, s *stack) {
 // bury leaves a dead-lettered job.
 func bury(t testing.TB, s *stack) {
 	t.Helper()
-	attempts := s.server.opts.MaxAttempts
-	s.server.opts.MaxAttempts = 1
-	id := s.submit(`{"language":"python","sourceCode":"x","priority":"high"}`)
-	s.server.opts.MaxAttempts = attempts
+	spec := job.Spec{ID: unique("buried"), Tenant: s.tenant, Language: "python", Source: "x"}
+	if _, err := s.queue.Submit(t.Context(), queue.Submission{Spec: spec, Priority: queue.High, MaxAttempts: 1, MaxConcurrent: 1000, MaxDaily: 1000}); err != nil {
+		t.Fatal(err)
+	}
 	lease := claim(t, s.queue)
-	if lease.Job.ID != id {
-		t.Fatalf("claimed %s, want %s", lease.Job.ID, id)
+	if lease.Job.ID != spec.ID {
+		t.Fatalf("claimed %s, want %s", lease.Job.ID, spec.ID)
 	}
 	if state, err := lease.Retry(context.Background(), queue.Fault{Message: "x", Cause: "x"}); err != nil || state != queue.Failed {
 		t.Fatalf("retry: %s, %v", state, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors/version"
 
 	"github.com/ccee-dev/ccee/queue"
+	"github.com/ccee-dev/ccee/submit"
 )
 
 // maxTenantSeries bounds the tenants that have series of their own; the others are counted together.
@@ -57,11 +58,8 @@ func newAPIMetrics(s *Server) *metrics {
 	}
 	m.tenantBytes = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "ccee_tenant_stored_bytes",
 		Help: "Bytes that a tenant's jobs took in Redis when it last submitted one here, of the first 200 tenants."}, []string{"tenant"})
-	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_api_streams", Help: "Open streams of events."}, func() float64 {
-		s.streams.mu.Lock()
-		defer s.streams.mu.Unlock()
-		return float64(s.streams.all)
-	})
+	streams := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_api_streams", Help: "Open streams of events."},
+		func() float64 { return float64(s.streams.Taken()) })
 	both := []prometheus.Collector{m.requests, m.seconds, m.submissions, m.authFailures, m.webhooks, m.connsRefused, streams, &fleetCollector{s}, version.NewCollector("ccee")}
 	m.public.MustRegister(both...)
 	m.internal.MustRegister(both...)
@@ -79,13 +77,15 @@ func (m *metrics) answered(c *call) {
 	m.seconds.WithLabelValues(c.route).Observe(time.Since(c.start).Seconds())
 }
 
-// submitted counts a submission. language is the worker's word, "" where none was found.
-func (m *metrics) submitted(tenant, language, outcome string) {
+// submitted counts a submission and its outcome. language is the worker's word, "" where none was found.
+func (m *metrics) submitted(tenant, language string, a queue.Admission, err error) {
+	outcome := submitOutcome(a, err)
 	m.submissions.WithLabelValues(language, outcome).Inc()
 	m.tenantJobs.WithLabelValues(m.tenant(tenant), outcome).Inc()
+	m.stored(tenant, a, err)
 }
 
-// stored notes how much is stored of a tenant's jobs, as a submission was told. Tenants without a series of their own have no sum.
+// stored notes how many bytes a tenant's jobs take, as the queue said for a submission. Tenants without a series of their own have no sum.
 func (m *metrics) stored(tenant string, a queue.Admission, err error) {
 	bytes := a.Stored
 	if quota := new(queue.QuotaError); errors.As(err, &quota) {
@@ -94,6 +94,28 @@ func (m *metrics) stored(tenant string, a queue.Admission, err error) {
 	if label := m.tenant(tenant); bytes > 0 && label != otherTenants {
 		m.tenantBytes.WithLabelValues(label).Set(float64(bytes))
 	}
+}
+
+// submitOutcome is the label for the outcome of a submission.
+func submitOutcome(a queue.Admission, err error) string {
+	refused := new(submit.Refusal)
+	switch code := submit.CodeOf(err); {
+	case code == "" && a.Replayed:
+		return "replayed"
+	case code == "":
+		return "accepted"
+	case code == submit.RateLimited:
+		return string(queue.Requests)
+	case code == submit.SubmitRateLimited:
+		return string(queue.Submits)
+	case code == submit.QuotaExceeded && errors.As(err, &refused):
+		return refused.Quota.Reason
+	case code == submit.StorageFull:
+		return "storage_full"
+	case code == submit.KeyReused:
+		return "key_reused"
+	}
+	return "unavailable"
 }
 
 // otherTenants is the label of those that have no series of their own.

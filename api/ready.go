@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ccee-dev/ccee/queue"
+	"github.com/ccee-dev/ccee/submit"
 )
 
 // readiness is the answer of GET /ready: whether this api accepts jobs and, apart from that, whether they would run now. A load balancer asks
@@ -80,8 +81,8 @@ func (s *Server) cannotAccept(fleet queue.Fleet, err error) []string {
 	switch {
 	case err != nil:
 		reasons = append(reasons, "redis does not answer: see that REDIS_URL is right and the server is up")
-	case len(s.languages.submittable(fleet)) == 0:
-		reasons = append(reasons, errNoRuntimes.Error())
+	case len(s.submit.Submittable(fleet)) == 0:
+		reasons = append(reasons, submit.ErrNoRuntimes.Error())
 	}
 	return reasons
 }
@@ -116,12 +117,12 @@ func warnings(f queue.Fleet) []string {
 		list = append(list, fmt.Sprintf("%s, %d with warnings: see ccee language list", workers(f.Workers), n))
 	}
 	for _, l := range f.Known {
-		if !offers(f.Now, l.Name) {
+		if !submit.Offers(f.Now, l.Name) {
 			list = append(list, fmt.Sprintf("no worker can run %s now: its jobs are accepted and wait", l.Name))
 		}
 	}
 	for _, name := range f.Stuck {
-		if !offers(f.Known, name) {
+		if !submit.Offers(f.Known, name) {
 			list = append(list, fmt.Sprintf("no worker can run %.40s now: its jobs wait", name))
 		}
 	}

@@ -1,10 +1,9 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
-
-	"github.com/google/uuid"
 
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -15,26 +14,26 @@ func (s *Server) rerunJob(c *call) {
 	if !ok {
 		return
 	}
-	ctx, cancel := c.redis()
-	defer cancel()
-	before, err := s.opts.Queue.Submitted(ctx, c.who.Tenant, id)
-	before, err = orArchived(s, before, err, func(a Archive) (queue.Submission, error) { return wholeArchived(c, a, id, a.Submitted) })
-	switch {
-	case errors.Is(err, queue.ErrNotFound):
-		c.refuse(http.StatusNotFound, "not_found", "")
-		return
-	case err != nil:
-		c.unavailable(err)
-		return
-	}
-	sub := submission{spec: before.Spec, request: before.Request, priority: before.Priority, webhook: before.Webhook}
-	sub.spec.ID, sub.spec.Attempt = uuid.NewString(), 0
-	admitted, err := s.submit(c, sub, 0)
+	again, err := s.submit.Rerun(c.r.Context(), c.principal(), c.origin(), stored{s, c}, id)
 	if err != nil {
-		s.notAdmitted(c, err)
+		s.refuseSubmission(c, err)
 		return
 	}
-	c.json(http.StatusAccepted, c.accepted(admitted.ID))
+	c.json(http.StatusAccepted, c.accepted(again.ID))
+}
+
+// stored finds what jobs were submitted with, in Redis and in the archive.
+type stored struct {
+	s *Server
+	c *call
+}
+
+// Submitted implements submit.Stored.
+func (f stored) Submitted(ctx context.Context, tenant, id string) (queue.Submission, error) {
+	bounded, cancel := context.WithTimeout(ctx, redisTimeout)
+	defer cancel()
+	before, err := f.s.opts.Queue.Submitted(bounded, tenant, id)
+	return orArchived(f.s, before, err, func(a Archive) (queue.Submission, error) { return wholeArchived(f.c, a, id, a.Submitted) })
 }
 
 // deleteData deletes what is stored of a finished job: DELETE /v1/jobs/:jobId/data.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/version"
+
+	"github.com/ccee-dev/ccee/submit"
 )
 
 // The bounds of one connection. A slow client holds a goroutine and a socket, nothing else, and not for long.
@@ -18,7 +20,7 @@ const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 20 * time.Second // header and body
 	// From the end of the header to the end of the answer: the longest wait for a job, and time to send the body both ways.
-	writeTimeout = maxWaitMs*time.Millisecond + 30*time.Second
+	writeTimeout = submit.MaxWait + 30*time.Second
 	idleTimeout  = 75 * time.Second
 	maxHeader    = 32 << 10 // bytes
 	drainTimeout = 10 * time.Second

@@ -14,14 +14,16 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/live"
 	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/submit"
 )
 
 // Server is the REST API. It is an http.Handler; Serve runs it on a listener.
 type Server struct {
 	opts           Options
 	origins        origins
-	languages      *catalogue
+	submit         *submit.Service
 	bodies         *budget // bytes, by tenant
 	answers        *budget // bytes of large answers, by tenant
 	strangerBodies *budget // bytes, by address
@@ -36,7 +38,7 @@ type Server struct {
 	proxyWarning   sync.Once
 	ready          readyCache
 	modelCalls     *semaphore.Weighted
-	streams        streams
+	streams        live.Places
 	beat           time.Duration // of streams
 	patience       time.Duration // with slow bodies, beyond the least pace; for tests
 	webhooks       *webhook.Sender
@@ -86,7 +88,7 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/runtimes", anyone, s.getRuntimes},
 		{"GET", "/v1/observability/summary", anyone, s.getFleet},
 		{"GET", "/metrics", anyone, s.getMetrics},
-		{"GET", "/openapi.json", anyone, static("application/json; charset=utf-8", openapiJSON)},
+		{"GET", "/openapi.json", anyone, made("application/json; charset=utf-8", contractJSON)},
 		{"GET", "/docs", anyone, static("text/html; charset=utf-8", docsHTML)},
 		{"GET", "/docs/docs.css", anyone, static("text/css; charset=utf-8", docsCSS)},
 		{"GET", "/docs/docs.js", anyone, static("text/javascript; charset=utf-8", docsJS)},
@@ -135,12 +137,11 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, origins: allowed,
-		languages: newCatalogue(opts.Queue.Fleet, opts.Languages),
-		bodies:    newBudget(tenantBodies), answers: newBudget(answersRoom),
+		bodies: newBudget(tenantBodies), answers: newBudget(answersRoom),
 		strangerBodies: newBudget(strangerBodies),
 		conns:          newBudget(connsRoom()), lingering: newBudget(maxLingering),
 		strangers:  newStrangers(),
-		beat:       streamBeat,
+		beat:       live.Heartbeat,
 		modelCalls: semaphore.NewWeighted(maxModelCalls),
 		webhooks:   webhook.NewSender(opts.Webhooks),
 		underway:   newDeliveries(),
@@ -154,6 +155,12 @@ func New(opts Options) (*Server, error) {
 	}
 	s.tracer = s.opts.Trace.Tracer("ccee-api")
 	s.draining, s.drain = context.WithCancel(context.Background())
+	s.submit = submit.New(submit.Options{
+		Queue: opts.Queue, Log: opts.Log, Languages: opts.Languages,
+		RateLimit: opts.RateLimit, SubmitLimit: opts.SubmitLimit, RateWindow: opts.RateWindow,
+		MaxSourceBytes: opts.MaxSourceBytes, MaxStdinBytes: opts.MaxStdinBytes, MaxAttempts: opts.MaxAttempts, MaxStoredBytes: opts.MaxStoredBytes,
+		Timeout: redisTimeout, Draining: s.draining, Observe: s.metrics.submitted,
+	})
 	for _, rt := range s.routes() {
 		s.router.Handle(rt.method, rt.path, s.serve(rt))
 		if rt.method == http.MethodGet {

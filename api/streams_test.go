@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"github.com/ccee-dev/ccee/api/live"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -41,9 +42,9 @@ func TestEventsStayAway(t *testing.T) {
 
 // A stream whose job can't be read any more says why, and ends.
 func TestEventsErrors(t *testing.T) {
-	for code, gone := range map[string]func(*stack, *stream){
-		"not_found":     func(_ *stack, st *stream) { st.id = "gone" },
-		"stream_failed": func(s *stack, _ *stream) { _ = s.queue.Close() },
+	for code, gone := range map[string]func(*stack, *watched){
+		"not_found":     func(_ *stack, w *watched) { w.id = "gone" },
+		"stream_failed": func(s *stack, _ *watched) { _ = s.queue.Close() },
 	} {
 		s := newStack(t, nil)
 		id := s.submit(helloPython)
@@ -54,11 +55,13 @@ func TestEventsErrors(t *testing.T) {
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
 		c := s.server.begin(w, r, nil, "")
 		c.trace, c.who.Tenant = "test-trace", s.tenant
-		st := &stream{s: s.server, c: c, id: id, ctl: http.NewResponseController(w)}
-		gone(s, st)
+		source := &watched{s.server, c, id}
+		gone(s, source)
 		changed := make(chan struct{}, 1)
 		changed <- struct{}{}
-		st.run(rec, changed, nil)
+		st := &live.Stream{Source: source, ID: id, Trace: c.trace, Log: c.log, Beat: time.Hour, Changed: changed}
+		st.Begin(w, r)
+		st.Run(r.Context(), rec, c.dropAnswer)
 		if want := "event: error\ndata: {\"error\":\"" + code + "\",\"traceId\":\"test-trace\"}\n\n"; !strings.HasSuffix(w.Body.String(), want) {
 			t.Errorf("%s: the stream ends with %s", code, w.Body)
 		}
@@ -73,7 +76,7 @@ func TestEventsGiveTheirPlacesBack(t *testing.T) {
 	if err := complete(claim(t, s.queue), exited(0, "")); err != nil {
 		t.Fatal(err)
 	}
-	for range tenantStreams + 1 { // by the end of the job
+	for range live.TenantStreams + 1 { // by the end of the job
 		l := listen(t, url, over, nil)
 		if l.resp.StatusCode != 200 {
 			t.Fatal(l.resp.Status)
@@ -82,7 +85,7 @@ func TestEventsGiveTheirPlacesBack(t *testing.T) {
 		}
 	}
 	open := s.submit(helloPython)
-	for range tenantStreams + 1 { // by a client that leaves
+	for range live.TenantStreams + 1 { // by a client that leaves
 		ctx, leave := context.WithCancel(t.Context())
 		r := httptest.NewRequestWithContext(ctx, "GET", "/v1/jobs/"+open+"/events", nil)
 		r.Header.Set("X-Api-Key", testKey)
@@ -92,13 +95,13 @@ func TestEventsGiveTheirPlacesBack(t *testing.T) {
 			t.Fatal(w.Code)
 		}
 	}
-	for range tenantStreams + 1 { // by one that only asks for the head
+	for range live.TenantStreams + 1 { // by one that only asks for the head
 		if a := s.do("HEAD", "/v1/jobs/"+open+"/events", "", nil); a.status != 200 {
 			t.Fatal(a.status)
 		}
 	}
-	if n := s.server.streams.all; n != 0 || len(s.server.streams.of) != 0 {
-		t.Errorf("%d places are taken, of %v", n, s.server.streams.of)
+	if n := s.server.streams.Taken(); n != 0 {
+		t.Errorf("%d places are taken", n)
 	}
 }
 
@@ -127,7 +130,7 @@ func TestEventsHeartbeat(t *testing.T) {
 			t.Fatalf("%q, %v, want the end of the comment", line, err)
 		}
 	}
-	if streamBeat != 15*time.Second {
-		t.Errorf("a beat is %s, openapi.yaml says 15 s", streamBeat)
+	if live.Heartbeat != 15*time.Second {
+		t.Errorf("a beat is %s, openapi.yaml says 15 s", live.Heartbeat)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/ccee-dev/ccee/api/webhook"
 	"github.com/ccee-dev/ccee/job"
 )
 
@@ -282,36 +281,4 @@ func TestSubmitAccepted(t *testing.T) {
 			t.Errorf("content-type %q", got)
 		}
 	}
-}
-
-func TestUTF16Len(t *testing.T) {
-	for in, want := range map[string]int{"": 0, "abc": 3, "é": 1, "€": 1, "😀": 2, "a😀b": 4} {
-		if got := utf16Len(in); got != want {
-			t.Errorf("utf16Len(%q) = %d, want %d", in, got, want)
-		}
-	}
-}
-
-// Whatever the bytes are, decoding neither panics nor lets through what job.Spec refuses.
-func FuzzSubmitDecode(f *testing.F) {
-	for _, seed := range []string{helloPython, `{}`, `null`, `[1]`, `"x"`, `{"language":"java","files":[{"name":"Main.java","content":"x"}]}`,
-		`{"language":"py","sourceCode":"x","run":{"timeoutMs":1e3},"args":["a"],"env":{"A":"b"},"stdinBase64":"AA==","priority":"low"}`,
-		`{"language":"py","sourceCode":"x","outputFiles":["**/a*"]}`} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if !json.Valid(data) {
-			return
-		}
-		sub, iss := decodeSubmission(body{json: data}, "id-1", "tenant", languages, webhook.Policy{})
-		if iss.any() {
-			return
-		}
-		if err := sub.spec.Validate(); err != nil {
-			t.Errorf("%s was accepted, but %v", data, err)
-		}
-		if err := sub.spec.Run.Check("run", job.Limits{}, job.MaxLimits); err != nil {
-			t.Errorf("%s was accepted, but %v", data, err)
-		}
-	})
 }

@@ -23,6 +23,7 @@ func (s *Server) count(c *call) bool {
 	ctx, cancel := c.redis()
 	defer cancel()
 	rate, err := s.opts.Queue.Rate(ctx, s.rateRequest(c))
+	c.counted = err == nil
 	if err != nil {
 		c.unavailable(err)
 		return false

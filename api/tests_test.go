@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/ccee-dev/ccee/api/view"
 	"github.com/ccee-dev/ccee/job"
 )
 
@@ -28,16 +29,18 @@ func TestTestsShown(t *testing.T) {
 		Status string
 		Result struct {
 			Verdict string
-			Run     *stepView
-			Tests   testsView
+			Run     *view.Step
+			Tests   view.Tests
 		}
 	}
-	decode(t, s.get("/v1/jobs/"+id).raw, &got)
+	unmarshal(t, s.get("/v1/jobs/"+id).raw, &got)
 	tests := got.Result.Tests
 	if got.Status != "failed" || got.Result.Verdict != "wrong_answer" || got.Result.Run != nil || tests.Total != 3 || tests.Passed != 1 || len(tests.Items) != 3 {
 		t.Fatalf("%+v", got)
 	}
-	for i, want := range []testView{{1, "good", true, job.Accepted, "", nil, nil}, {2, "", false, job.WrongAnswer, "line 1", nil, nil}, {3, "", false, job.NotRun, "", nil, nil}} {
+	for i, want := range []view.Test{
+		{Number: 1, Name: "good", Passed: true, Verdict: job.Accepted}, {Number: 2, Verdict: job.WrongAnswer, Message: "line 1"}, {Number: 3, Verdict: job.NotRun},
+	} {
 		item := tests.Items[i]
 		if ran := item.Run != nil; ran != (i < 2) || ran && item.Run.Stdout != "4\n" {
 			t.Errorf("run of test %d: %+v", i+1, item.Run)
@@ -48,15 +51,15 @@ func TestTestsShown(t *testing.T) {
 	}
 	// A summary has the numbers alone.
 	var list struct {
-		Items []struct{ Result struct{ Tests testsView } }
+		Items []struct{ Result struct{ Tests view.Tests } }
 	}
-	decode(t, s.get("/v1/jobs?view=summary").raw, &list)
+	unmarshal(t, s.get("/v1/jobs?view=summary").raw, &list)
 	if r := list.Items[0].Result.Tests; r.Passed != 1 || r.Total != 3 || r.Items != nil {
 		t.Errorf("in a summary: %+v", r)
 	}
 }
 
-func decode(t *testing.T, raw string, into any) {
+func unmarshal(t *testing.T, raw string, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(raw), into); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/http"
 
+	"github.com/ccee-dev/ccee/api/decode"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -38,7 +39,7 @@ func (s *Server) getQuotas(c *call) {
 		c.unavailable(err)
 		return
 	}
-	maxStored := s.maxStored(c)
+	maxStored := s.submit.StoredQuota(c.principal())
 	c.json(http.StatusOK, quotas{
 		TenantID: c.who.Tenant, TraceID: c.trace, AuthType: c.who.Type,
 		Limits: tenantLimits{
@@ -76,14 +77,14 @@ const (
 
 // getCosts shows what a tenant's jobs have cost by the day they finished, today first: GET /v1/costs.
 func (s *Server) getCosts(c *call) {
-	iss := newIssues()
+	iss := decode.NewIssues()
 	most := int64(costDaysMax)
 	if s.opts.Archive != nil {
 		most = archiveDaysMax
 	}
-	values := c.query()
-	days := queryInt(values.Values, "days", costDaysDefault, intRange{1, most}, iss)
-	values.check(iss)
+	values := c.query(iss)
+	days := values.Int("days", costDaysDefault, decode.Range{Min: 1, Max: most})
+	values.Check()
 	if c.invalid(iss) {
 		return
 	}

@@ -99,6 +99,9 @@ func TestSlowQuestion(t *testing.T) {
 	r, tenant := newRig(t), unique("tenant")
 	id := r.submit(t, tenant)
 	r.finish(t)
+	if _, err := r.archive.Get(t.Context(), tenant, id); !errors.Is(err, queue.ErrNotFound) { // connects, which may take longer than the time below
+		t.Fatalf("before it was copied: %v, want ErrNotFound", err)
+	}
 	r.archive.timeout = 50 * time.Millisecond
 	err := r.archive.run(t.Context(), "dawdle", func(ctx context.Context, db *pgxpool.Conn) error {
 		_, err := db.Exec(ctx, `SELECT pg_sleep(60)`)

@@ -1,7 +1,3 @@
-// Package client speaks the REST API of CCEE; api/openapi.yaml is its contract.
-//
-//	c := client.New("https://ccee.example", "KEY")
-//	job, err := c.Run(ctx, client.Submission{Language: "python", SourceCode: "print(6*7)"})
 package client
 
 import (
@@ -31,22 +27,23 @@ const (
 type Client struct {
 	url, key string
 	http     *http.Client
+	pause    time.Duration // before the second try of a call; doubled each time
 }
 
 // New returns a client of the API at that URL with that API key.
 func New(url, key string) *Client {
-	return &Client{url: strings.TrimSuffix(url, "/"), key: key, http: &http.Client{}}
+	return &Client{url: strings.TrimSuffix(url, "/"), key: key, http: &http.Client{}, pause: firstPause}
 }
 
-// Error is an answer that refuses.
+// Error is the answer of a server that refused a call.
 type Error struct {
 	Status     int    // of HTTP
 	Code       string // "quota_exceeded"
 	Reason     string // "max_concurrent_jobs"
 	TraceID    string // under which the server's log has it
 	RetryAfter time.Duration
-	Issues     json.RawMessage // what is wrong with the request, field by field
-	Body       []byte          // all that was said
+	Issues     json.RawMessage // the faults of the request, field by field
+	Body       []byte          // the whole answer
 
 	call string
 }
@@ -65,6 +62,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %d %s: %s", e.call, e.Status, http.StatusText(e.Status), said)
 }
 
+// errTooLarge means that the answer has more bytes than a client reads; the next one would, too.
+var errTooLarge = fmt.Errorf("the answer has more than %d bytes", maxBody)
+
 // request is one call.
 type request struct {
 	method, path string
@@ -74,11 +74,11 @@ type request struct {
 	wait         time.Duration // for which the server may keep the answer back
 }
 
-// again reports whether the call does no harm when it is made twice.
+// again reports whether the call may be made twice.
 func (r *request) again() bool { return r.method != http.MethodPost || r.key != "" }
 
-// call makes a call and decodes its answer into out, unless that is nil. It is made again when there was no answer, or one that says
-// that it is only for the moment.
+// call makes a call and decodes its answer into out, unless that is nil. It tries again when there was no answer, or a 503 that asks for
+// another try soon.
 func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
 	var payload []byte
 	if r.body != nil {
@@ -87,7 +87,7 @@ func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
 			return nil, fmt.Errorf("encode the request: %w", err)
 		}
 	}
-	pause := firstPause
+	pause := c.pause
 	for attempt := 1; ; attempt++ {
 		body, err := c.once(ctx, r, payload)
 		if err == nil {
@@ -105,7 +105,7 @@ func (c *Client) call(ctx context.Context, r request, out any) ([]byte, error) {
 			}
 			pause = max(pause, refused.RetryAfter)
 		}
-		if attempt == maxAttempts || !r.again() || !sleep(ctx, pause) {
+		if errors.Is(err, errTooLarge) || attempt == maxAttempts || !r.again() || !sleep(ctx, pause) {
 			return nil, err
 		}
 		pause *= 2
@@ -137,7 +137,7 @@ func (c *Client) once(ctx context.Context, r request, payload []byte) ([]byte, e
 	case err != nil:
 		return nil, fmt.Errorf("%s %s%s: read the answer: %w", r.method, c.url, r.path, err)
 	case len(body) > maxBody:
-		return nil, fmt.Errorf("%s %s%s: the answer has more than %d bytes", r.method, c.url, r.path, maxBody)
+		return nil, fmt.Errorf("%s %s%s: %w", r.method, c.url, r.path, errTooLarge)
 	case resp.StatusCode/100 != 2:
 		return nil, c.refusal(r, resp, body)
 	}
@@ -165,7 +165,7 @@ func (c *Client) send(ctx context.Context, r request, payload []byte) (*http.Res
 	return c.http.Do(req)
 }
 
-// refusal reads an answer that refuses, of the application or of the layer below it.
+// refusal reads the answer of a refused call, from the application or from the layer below it.
 func (c *Client) refusal(r request, resp *http.Response, body []byte) *Error {
 	e := &Error{Status: resp.StatusCode, Body: body, call: r.method + " " + c.url + r.path}
 	var said struct {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // serve answers with what answer does; n is the number of the request.
@@ -20,7 +21,9 @@ func serve(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Reque
 		answer(n, w, r)
 	}))
 	t.Cleanup(srv.Close)
-	return New(srv.URL+"/", "key-1")
+	c := New(srv.URL+"/", "key-1")
+	c.pause = time.Millisecond
+	return c
 }
 
 // A submission that was not answered is made again with the same key, and so is no second job.

@@ -25,10 +25,10 @@ type Output struct {
 // maxEvent bounds a line of a stream of events, in bytes.
 const maxEvent = 8 << 20
 
-// Follow tells what a job writes while it runs, and returns how it ended: its status. When the connection is lost it goes on where it
-// was. on returning an error ends it with that error.
+// Follow calls on for each piece of output as the job writes it, and returns the job's status at its end. It resumes after a lost
+// connection. An error that on returns ends it.
 func (c *Client) Follow(ctx context.Context, id string, on func(Output) error) (status string, err error) {
-	last, pause := "", firstPause
+	last, pause := "", c.pause
 	for attempt := 1; ; attempt++ {
 		before := last
 		status, err = c.follow(ctx, id, &last, on)
@@ -37,7 +37,7 @@ func (c *Client) Follow(ctx context.Context, id string, on func(Output) error) (
 			return status, err
 		}
 		if last != before { // something came: it is not the same fault again and again
-			attempt, pause = 1, firstPause
+			attempt, pause = 1, c.pause
 		}
 		if attempt >= maxAttempts || !sleep(ctx, pause) {
 			return "", err
@@ -101,7 +101,7 @@ func (c *Client) follow(ctx context.Context, id string, last *string, on func(Ou
 	return "", &brokenStream{fmt.Errorf("the events of job %s: %w", id, err)}
 }
 
-// deliver passes one event on; done says that it was the last one.
+// deliver passes one event on; done is true for the last one.
 func deliver(name, data string, on func(Output) error) (done bool, status string, err error) {
 	var d struct {
 		Step, Text, Base64, Status, Error string

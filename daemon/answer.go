@@ -18,19 +18,19 @@ const (
 	writeWait = 10 * time.Second
 )
 
-// answer is what a caller hears of a job: every event as a line of NDJSON, or the result alone.
+// answer is the response to a job's caller: every event as a line of NDJSON, or the result alone.
 type answer struct {
 	w      http.ResponseWriter
 	ctl    *http.ResponseController
 	stream bool
-	begun  bool // the status line is out
+	begun  bool // the status line is sent
 }
 
 func newAnswer(w http.ResponseWriter, r *http.Request) *answer {
 	return &answer{w: w, ctl: http.NewResponseController(w), stream: strings.Contains(r.Header.Get("Accept"), ndjson)}
 }
 
-// event sends ev at once, if the caller wants it. An error means that the caller is gone.
+// event sends ev at once, if the caller asked for it. An error means that the caller disconnected.
 func (a *answer) event(ev job.Event) error {
 	switch {
 	case a.stream:
@@ -54,6 +54,7 @@ func (a *answer) fail(err error) error {
 	return a.write(func() error { return writeError(a.w, wire) })
 }
 
+// line sends ev as a line of the stream.
 func (a *answer) line(ev job.Event) error {
 	if !a.begun {
 		a.begun = true
@@ -63,7 +64,7 @@ func (a *answer) line(ev job.Event) error {
 	return a.write(func() error { return encode(a.w, ev) })
 }
 
-// write does one write under the deadline and sends it off.
+// write calls do, which writes once, under the deadline, and flushes.
 func (a *answer) write(do func() error) error {
 	if err := a.ctl.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
 		return err
@@ -74,16 +75,17 @@ func (a *answer) write(do func() error) error {
 	if err := a.ctl.Flush(); err != nil {
 		return err
 	}
-	return a.ctl.SetWriteDeadline(time.Time{}) // the connection goes on to other requests
+	return a.ctl.SetWriteDeadline(time.Time{}) // the connection may serve other requests
 }
 
+// encode writes v as a line of JSON.
 func encode(w http.ResponseWriter, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }
 
-// writeJSON answers in one piece. The length is not known to net/http before a Flush unless it is set.
+// writeJSON answers in one piece. It sets the length, which net/http would not know before a Flush.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -97,7 +99,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return err
 }
 
-// statuses are the HTTP statuses of the codes. 499 is nginx's word for a caller that took the request back.
+// statuses are the HTTP statuses of the codes. 499 is nginx's status for a caller that cancelled the request.
 var statuses = map[job.Code]int{
 	job.EInvalid:     http.StatusBadRequest,
 	job.ETooLarge:    http.StatusRequestEntityTooLarge,
@@ -110,7 +112,7 @@ var statuses = map[job.Code]int{
 	job.EInternal:    http.StatusInternalServerError,
 }
 
-// onWire is err as its caller may see it: the cause of a fault of ours is for the log alone.
+// onWire is err as the caller may see it: the cause of a fault of ours is only for the log.
 func onWire(err error) *job.Error {
 	var e *job.Error
 	if errors.As(err, &e) {
@@ -119,15 +121,16 @@ func onWire(err error) *job.Error {
 	return job.Errorf(job.EInternal, "the daemon could not run the job: its log says why")
 }
 
+// writeError answers with an error.
 func writeError(w http.ResponseWriter, e *job.Error) error {
 	switch e.Code {
 	case job.EBusy:
 		w.Header().Set("Retry-After", "1")
 	case job.EUnavailable:
 		w.Header().Set("Retry-After", "1")
-		w.Header().Set("Connection", "close") // this daemon may be about to go; the next connection finds its successor
+		w.Header().Set("Connection", "close") // this daemon may be about to end; the next connection finds its successor
 	case job.ETooLarge, job.EForbidden:
-		w.Header().Set("Connection", "close") // the rest of the body isn't worth reading
+		w.Header().Set("Connection", "close") // instead of reading the rest of the body
 	}
 	return writeJSON(w, statuses[e.Code], map[string]*job.Error{"error": e})
 }

@@ -18,8 +18,8 @@ const (
 	// maxBody bounds a request's body in bytes: base64 and JSON escapes make the largest Spec several times as long.
 	maxBody = 8 << 20
 
-	// maxBodies bounds in bytes what all requests' bodies take until they are decoded. Those of smallBody aren't counted:
-	// they take no more than their connection does, and there is always room for the usual job.
+	// maxBodies bounds in bytes the bodies of all requests together until they are decoded. Bodies up to smallBody are not
+	// counted: they take no more memory than their connection, so there is always room for a usual job.
 	maxBodies = 64 << 20
 	smallBody = 16 << 10
 
@@ -29,14 +29,14 @@ const (
 	roomWait = 5 * time.Second
 )
 
-// ignoredHeader names a member of the request that means nothing here, with at most maxIgnored bytes of its name.
+// ignoredHeader is the response header with the name, cut to maxIgnored bytes, of a request member that the daemon does not know.
 const (
 	ignoredHeader = "Ccee-Ignored"
 	maxIgnored    = 64
 )
 
-// readSpec reads the request once there is room for it, under a deadline of its own. The deadline is taken back at once:
-// where it passed while the job runs, net/http would take the caller for gone.
+// readSpec reads the request once there is room for it, under a deadline. The deadline is removed afterwards: if it passed
+// while the job runs, net/http would believe that the caller disconnected.
 func (s *Server) readSpec(w http.ResponseWriter, r *http.Request) (job.Spec, error) {
 	size := r.ContentLength
 	switch {
@@ -86,7 +86,7 @@ func reserve(ctx context.Context, bodies *semaphore.Weighted, size int64) (relea
 
 // readBody reads a body of at most size bytes.
 func readBody(w http.ResponseWriter, r *http.Request, size int64) ([]byte, error) {
-	// With room to see the end in, the buffer never grows, so a body costs what was reserved for it.
+	// With room for one more read, which sees the end, the buffer never grows: a body takes what was reserved for it.
 	buf := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
 	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError

@@ -56,7 +56,7 @@ func offeringBuilt(t *testing.T, adjust func(*Options)) *served {
 // once all the same, and no compile step runs twice.
 func TestTestsBuiltAttack(t *testing.T) {
 	s := offeringBuilt(t, nil)
-	const holders, large = 10, maxProgram - 4096
+	const holders, large = 10, (32 << 20) - 4096
 	limits := job.Limits{CPUMillicores: 1000}
 	ample(t, &limits, job.DefaultRun)
 	limits.WallMs = min(job.MaxTestsWallMs/2, job.MaxLimits.WallMs) // of two tests, the one that sleeps until it is cancelled

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 )
@@ -35,14 +36,14 @@ func TestCeilings(t *testing.T) {
 		t.Errorf("the log doesn't say that disks are limited: %s", s.log)
 	}
 	// 4 sandboxes that wait have 40 of the processes each, jobs the rest.
-	if n := s.slots.total.pids; n != 2000-4*40 {
+	if n := s.slots.Budget().Pids; n != 2000-4*40 {
 		t.Errorf("jobs are promised %d processes, want %d", n, 2000-4*40)
 	}
 }
 
 // TestStarvedCounted: the metric counts the steps whose evidence says it, and no other wall limit.
 func TestStarvedCounted(t *testing.T) {
-	m := newMetrics(testSlots())
+	m := newMetrics(slots.New(slots.Budget{Slots: 2}))
 	for _, evidence := range [][]job.Evidence{nil, {{Source: "timer wall"}}, {{Source: "timer wall"}, {Source: nsjail.Starved, Value: 900}}} {
 		m.finished("python", &job.Result{Verdict: job.WallTime, Steps: []job.Step{{Name: "run", Verdict: job.WallTime, Evidence: evidence}}})
 	}

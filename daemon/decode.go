@@ -12,10 +12,10 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// decodeSpec decodes a Spec and validates it. Members that it doesn't know are ignored, as the caller may be newer; ignored is the first
+// decodeSpec decodes a Spec and validates it. Unknown members are ignored, as the caller may be newer; ignored is the first
 // of them, "" for none. Its errors are *job.Error and name the member at fault.
 func decodeSpec(b []byte) (_ job.Spec, ignored string, _ error) {
-	// encoding/json would put U+FFFD for what UTF-8 can't say, and another program would be run than was sent.
+	// encoding/json would replace invalid bytes by U+FFFD, and run another program than the one that was sent.
 	if !utf8.Valid(b) {
 		return job.Spec{}, "", job.Errorf(job.EInvalid, "the body is not UTF-8: give a source file in another encoding as one of files")
 	}
@@ -24,7 +24,7 @@ func decodeSpec(b []byte) (_ job.Spec, ignored string, _ error) {
 		return job.Spec{}, "", decodeError(b, err)
 	}
 	if job.LoneSurrogate(b) {
-		return job.Spec{}, "", job.Errorf(job.EInvalid, "the body has half of a surrogate pair, such as \\ud800, which UTF-8 can't say")
+		return job.Spec{}, "", job.Errorf(job.EInvalid, "the body has half of a surrogate pair, such as \\ud800, which has no UTF-8")
 	}
 	if err := spec.Validate(); err != nil {
 		return job.Spec{}, "", err
@@ -32,7 +32,7 @@ func decodeSpec(b []byte) (_ job.Spec, ignored string, _ error) {
 	return spec, ignored, nil
 }
 
-// unmarshalSpec is json.Unmarshal, which also tells the first member that is not known.
+// unmarshalSpec is json.Unmarshal, and returns the first unknown member.
 func unmarshalSpec(b []byte) (spec job.Spec, ignored string, _ error) {
 	strict := json.NewDecoder(bytes.NewReader(b))
 	strict.DisallowUnknownFields()
@@ -48,7 +48,7 @@ func unmarshalSpec(b []byte) (spec job.Spec, ignored string, _ error) {
 	return spec, ignored, lenient
 }
 
-// decodeError says what is wrong with b in the words of JSON, not of Go.
+// decodeError explains err in the words of JSON, not of Go. b is what was decoded.
 func decodeError(b []byte, err error) error {
 	var syntax *json.SyntaxError
 	var mistyped *json.UnmarshalTypeError
@@ -62,13 +62,14 @@ func decodeError(b []byte, err error) error {
 	case errors.As(err, &mistyped):
 		return job.Invalid(mistyped.Field, "is a JSON %s, it must be %s", mistyped.Value, kindOf(mistyped))
 	}
-	// What is left is base64, and the decoder doesn't say where.
+	// Only base64 is left, and the decoder's error does not name the member.
 	if field := badBase64(b); field != "" {
 		return job.Invalid(field, "is not base64")
 	}
 	return job.Errorf(job.EInvalid, "the body can't be read: %v", err)
 }
 
+// kindOf is the type of JSON that a member must have.
 func kindOf(e *json.UnmarshalTypeError) string {
 	switch kind := e.Type.Kind().String(); kind {
 	case "struct", "map":
@@ -87,7 +88,7 @@ func kindOf(e *json.UnmarshalTypeError) string {
 	}
 }
 
-// badBase64 is the name of the member whose base64 is bad.
+// badBase64 is the name of the member with invalid base64.
 func badBase64(b []byte) string {
 	var raw struct {
 		Stdin json.RawMessage

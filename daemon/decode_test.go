@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
 	"github.com/ccee-dev/ccee/job"
 )
 
@@ -92,13 +93,16 @@ func FuzzSpecDecode(f *testing.F) {
 			}
 			return
 		}
-		for _, lang := range []job.Language{python, java} {
-			p, err := newPlan(spec, lang)
+		for _, lang := range []job.Language{
+			{Name: "python", SourceFile: "main.py", Run: []string{"/python3", "main.py"}},
+			{Name: "java", SourceFile: "Main.java", PublicClass: true, Compile: []string{"/javac", "{source}"}, Run: []string{"/java", "{class}"}},
+		} {
+			p, err := plan.New(spec, lang)
 			if err != nil {
 				continue
 			}
-			for _, s := range p.steps {
-				for _, file := range s.files {
+			for _, s := range p.Steps {
+				for _, file := range s.Files {
 					if job.ValidName(file.Name) != nil {
 						t.Errorf("%q: writes a file named %q", body, file.Name)
 					}

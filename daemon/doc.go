@@ -1,15 +1,22 @@
-// Package daemon is the privileged service of CCEE: it listens on a unix socket, takes one job after the other, runs each in
-// a sandbox of its own and answers with what the kernel saw. PROTOCOL.md describes the socket for people who write workers.
+// Package daemon is the privileged service of CCEE: it listens on a unix socket, accepts jobs, runs each in a sandbox of its own and answers
+// with what the kernel reported. PROTOCOL.md describes the socket for people who write workers.
 //
-// Roles inside the package:
+// A job goes straight down:
 //
-//	Server     the socket, the routes, who may connect, draining        server.go listen.go peer.go handlers.go stream.go decode.go
-//	Runner     one job from a slot to its result                        runner.go steps.go
-//	slots      admission: slots, memory and CPU budget, bounded wait    slots.go budget.go
-//	catalogue  the languages that the image store offers                language.go
-//	plan       PURE: job words -> kernel words                          plan.go limits.go source.go proc.go
-//	result     PURE: what the kernel saw -> job words                   result.go
+//	handlers.go   postRun checks the peer and decodes the job     body.go decode.go peer.go answer.go jobs.go
+//	runner.go     Run finds its language                          language.go
+//	plan          translates it into kernel words
+//	slots         admits it
+//	ready         has a prewarmed sandbox for it, or spawner.go builds one
+//	steps.go      runs its steps in the sandbox, under the seccomp policy (filter.go)
+//	plan          translates how they ended
+//	outputs       reads the files that it wrote
 //
-// It is the only package that imports nsjail, seccomp and rootfs. It knows no flags and no environment, never runs job code
-// in its own process, and opens nothing that a job has written.
+// A job with tests goes from runner.go to tests.go, and from there to judge, which has runner.go run each test in a sandbox of its own.
+//
+// server.go builds all of it and drains it in the end; ceilings.go bounds all jobs together; selftest.go and shared.go try whether the sandboxes of
+// this host hold.
+//
+// The daemon is the only part that imports nsjail, seccomp and rootfs. It knows no flags and no environment, never runs job code in its own
+// process, and opens nothing that a job wrote but regular files in its workspace, once its processes are gone.
 package daemon

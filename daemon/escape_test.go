@@ -14,6 +14,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/e2e/patience"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
@@ -295,9 +297,9 @@ func TestSelfTestNames(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := probePlan(escape.Fast)
-			p.steps[0].files = []nsjail.File{{Name: "probe", Data: program, Mode: 0o755}}
-			p.steps[0].args[0] = workDir + "/probe"
-			cfg, proc := p.config(self.root, self.slot), p.steps[0].process(filters.of(p).lenient())
+			p.Steps[0].Files = []nsjail.File{{Name: "probe", Data: program, Mode: 0o755}}
+			p.Steps[0].Args[0] = plan.WorkDir + "/probe"
+			cfg, proc := p.Config(self.root, self.slot), filters.of(p).lenient().on(p.Steps[0].Process())
 			if tt.adjust != nil {
 				tt.adjust(&cfg, &proc)
 			}
@@ -346,8 +348,8 @@ func newSelfTest(t *testing.T) selfTest {
 	if os.Geteuid() != 0 {
 		cannot(t, "needs root")
 	}
-	first, claim, err1 := claimRange(rangeDir)
-	root, err2 := emptyRoot(rangeDir)
+	first, claim, err1 := slots.ClaimRange(runDir)
+	root, err2 := emptyRoot(runDir)
 	cgroups, err3 := nsjail.OpenCgroups(fmt.Sprintf("ccee-test-%d-%d", os.Getpid(), started.Add(1)))
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/seccomp"
@@ -20,21 +21,27 @@ type filter struct {
 	name   func(nsjail.Syscall) string
 }
 
-// filters are what a policy comes to for jobs with a loopback, and for those without.
+// on is p under the filter.
+func (f filter) on(p nsjail.Process) nsjail.Process {
+	p.Seccomp, p.Decide = f.bpf, f.decide
+	return p
+}
+
+// filters are the filters of a policy: for jobs with a loopback device, and for those without any network.
 type filters struct{ loopback, none filter }
 
 // of is the filter for the steps of p.
-func (f filters) of(p plan) filter {
-	if p.loopback {
+func (f filters) of(p plan.Plan) filter {
+	if p.Loopback {
 		return f.loopback
 	}
 	return f.none
 }
 
-// newFilters compiles p, and refuses a policy with something that sandboxes can't honour: leaving it out would open the
-// box wider than its author meant.
+// newFilters compiles p. It refuses a policy that sandboxes can't apply as a whole: leaving a part out would allow more than its
+// author meant.
 func newFilters(p *seccomp.Policy, log zerolog.Logger) (filters, error) {
-	program, err := p.CompileAsking()
+	program, err := p.CompileNotify()
 	if err != nil {
 		return filters{}, fmt.Errorf("compile the seccomp policy: %w", err)
 	}
@@ -48,7 +55,7 @@ func newFilters(p *seccomp.Policy, log zerolog.Logger) (filters, error) {
 	return filters{newFilter(program), newFilter(program.WithoutNetwork())}, nil
 }
 
-func newFilter(program seccomp.Asking) filter {
+func newFilter(program seccomp.NotifyProgram) filter {
 	return filter{
 		bpf: program.BPF,
 		decide: func(c nsjail.Syscall) nsjail.Answer {
@@ -58,9 +65,9 @@ func newFilter(program seccomp.Asking) filter {
 				return nsjail.Answer{Allow: true}
 			}
 			if d.Action == seccomp.ActErrno {
-				return nsjail.Answer{Errno: d.Errno, Odd: !known}
+				return nsjail.Answer{Errno: d.Errno, Unknown: !known}
 			}
-			return nsjail.Answer{Kill: true, Odd: !known}
+			return nsjail.Answer{Kill: true, Unknown: !known}
 		},
 		name: func(c nsjail.Syscall) string {
 			name, _ := program.Target.NameOn(c.Arch, c.Nr)
@@ -75,7 +82,7 @@ func CheckPolicy(p *seccomp.Policy) error {
 	return err
 }
 
-// lenient refuses where f kills: a program that tries many calls gets to its end.
+// lenient is f, but refuses calls for which f kills the program, so that one that tries many calls gets to its end.
 func (f filter) lenient() filter {
 	strict := f.decide
 	f.decide = func(c nsjail.Syscall) nsjail.Answer {
@@ -87,7 +94,7 @@ func (f filter) lenient() filter {
 	return f
 }
 
-// denied names what was refused.
+// denied lists the calls that were refused.
 func (f filter) denied(r nsjail.Result) []job.DeniedSyscall {
 	var out []job.DeniedSyscall
 	for _, d := range r.Denied {

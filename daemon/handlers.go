@@ -13,7 +13,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// routes is the one table of what the socket offers. PROTOCOL.md describes each.
+// routes is the table of all that the socket offers. PROTOCOL.md describes each route.
 func (s *Server) routes() http.Handler {
 	r := httprouter.New()
 	r.RedirectTrailingSlash, r.RedirectFixedPath = false, false
@@ -35,7 +35,7 @@ func (s *Server) routes() http.Handler {
 	return s.guard(r)
 }
 
-// guard lets only those peers through that may use the socket.
+// guard refuses peers that may not use the socket.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := peerFrom(r.Context())
@@ -49,7 +49,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
-	writeError(w, job.Errorf(job.ENotFound, "there is no %s %.80s: PROTOCOL.md lists what there is", r.Method, r.URL.Path))
+	writeError(w, job.Errorf(job.ENotFound, "there is no %s %.80s: PROTOCOL.md lists the routes", r.Method, r.URL.Path))
 }
 
 func (s *Server) postRun(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
@@ -111,7 +111,7 @@ func (s *Server) logJob(p peer, spec *job.Spec, res *job.Result, took time.Durat
 		Float64("wallMs", res.WallMs).Float64("cpuMs", cpu).Int64("memoryPeakBytes", memory).Msg("job")
 }
 
-// deniedCounts sums up the refused calls of all steps, for the audit.
+// deniedCounts counts the refused calls of all steps by name, for the audit.
 func deniedCounts(res *job.Result) map[string]int64 {
 	counts := map[string]int64{}
 	for s := range res.EveryStep() {
@@ -124,7 +124,7 @@ func deniedCounts(res *job.Result) map[string]int64 {
 
 func (s *Server) deleteRun(w http.ResponseWriter, r *http.Request, ps httprouter.Params) {
 	id := ps.ByName("id")
-	if !s.jobs.stop(id) {
+	if !s.jobs.cancelJob(id) {
 		writeError(w, job.Errorf(job.ENotFound, "no job with the id %.128s is running here", id))
 		return
 	}
@@ -149,13 +149,13 @@ func (s *Server) getHealth(w http.ResponseWriter, _ *http.Request, _ httprouter.
 // readiness is the answer of GET /ready.
 type readiness struct {
 	Ready    bool     `json:"ready"`
-	Reasons  []string `json:"reasons,omitempty"`  // why not
-	Warnings []string `json:"warnings,omitempty"` // what is amiss all the same
-	Slots    int      `json:"slots"`              // jobs that run at once, as far as memory, CPU rates and processes go
+	Reasons  []string `json:"reasons,omitempty"`  // why it is not ready
+	Warnings []string `json:"warnings,omitempty"` // problems in spite of which it is
+	Slots    int      `json:"slots"`              // jobs that can run at once, if memory, CPU rates and processes suffice
 }
 
 func (s *Server) getReady(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	state := readiness{Slots: s.slots.total.slots}
+	state := readiness{Slots: s.slots.Budget().Slots}
 	if s.jobs.isDraining() {
 		state.Reasons = append(state.Reasons, errDraining().Message)
 	}

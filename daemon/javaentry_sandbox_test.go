@@ -98,7 +98,7 @@ func TestJavaRefused(t *testing.T) {
 func TestJavaTooManyClasses(t *testing.T) {
 	s := realDaemon(t, nil)
 	many := &strings.Builder{}
-	for i := range maxBuiltBy + 1 {
+	for i := range 4096 + 1 {
 		fmt.Fprintf(many, "class A%d{}", i)
 	}
 	limits := job.Limits{WorkspaceInodes: 10_000, CPUMs: 60_000, WallMs: 60_000}

@@ -7,7 +7,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// jobs are those that were taken and not yet answered, by id.
+// jobs are the accepted jobs that are not answered yet, by id.
 type jobs struct {
 	mu       sync.Mutex // guards all below
 	cancel   map[string]context.CancelCauseFunc
@@ -19,8 +19,8 @@ func newJobs() *jobs {
 	return &jobs{cancel: map[string]context.CancelCauseFunc{}, idle: make(chan struct{})}
 }
 
-// begin enters a job. The context that it returns ends with ctx, by stop, and by shutdown; end takes the job out again and
-// may be called more than once.
+// begin adds a job. The context that it returns ends with ctx, by cancelJob, and by shutdown. end removes the job and may be
+// called more than once.
 func (j *jobs) begin(ctx context.Context, id string) (_ context.Context, end func(), err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -43,8 +43,8 @@ func (j *jobs) end(id string) {
 	j.checkIdle()
 }
 
-// stop cancels a job by its id and reports whether there was one.
-func (j *jobs) stop(id string) bool {
+// cancelJob cancels a job by its id and reports whether there was one.
+func (j *jobs) cancelJob(id string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	cancel, ok := j.cancel[id]
@@ -54,7 +54,7 @@ func (j *jobs) stop(id string) bool {
 	return ok
 }
 
-// drain refuses new jobs from now on. The channel is closed when the last one has ended.
+// drain refuses new jobs from now on. The channel is closed when the last job has ended.
 func (j *jobs) drain() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -65,7 +65,7 @@ func (j *jobs) drain() <-chan struct{} {
 	return j.idle
 }
 
-// checkIdle is called with mu held.
+// checkIdle reports the end of the last job, when draining. mu must be held.
 func (j *jobs) checkIdle() {
 	if j.draining && len(j.cancel) == 0 {
 		close(j.idle)
@@ -85,4 +85,8 @@ func (j *jobs) isDraining() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.draining
+}
+
+func errDraining() *job.Error {
+	return job.Errorf(job.EUnavailable, "the daemon is shutting down: try again, or use another one")
 }

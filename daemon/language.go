@@ -25,34 +25,34 @@ type language struct {
 	image   rootfs.Image
 }
 
-// catalogue knows the languages of an image store. It asks the store each time, which is a few calls of stat(2), and reads
-// the profiles again only when the images are other ones.
+// catalogue has the languages of an image store. It lists the store's images each time, which is a few calls of stat(2), and reads
+// the profiles again only when the images have changed.
 type catalogue struct {
 	list func(context.Context) ([]rootfs.Image, error)
 
-	mu      sync.Mutex // guards the rest
-	table   *table
-	damaged map[string]damage // by digest: images that could not be unpacked
+	mu        sync.Mutex // guards all below
+	table     *table
+	withdrawn map[string]withdrawal // by digest: images that could not be unpacked
 }
 
-// damage is why an image could not be unpacked, and until when its language is left out: then it may have been repaired.
-type damage struct {
+// withdrawal is why the language of an image is not offered, and until when: by then the image may have been repaired.
+type withdrawal struct {
 	why   string
 	until time.Time
 }
 
-// damageTime is how long a damaged image is left out before it is tried again.
-const damageTime = time.Minute
+// withdrawFor is how long a damaged image is not offered before it is tried again.
+const withdrawFor = time.Minute
 
-// table is what one state of the store offers. It is never changed once it is made.
+// table has the languages of one state of the store. It is immutable.
 type table struct {
-	images  []rootfs.Image       // that it was made from
+	images  []rootfs.Image       // of that state
 	byName  map[string]*language // names and aliases, in lower case
 	sorted  []*language
 	skipped []string // a line for each image that can't be offered
 }
 
-// lookup finds a language by name or alias. An unknown one is an *job.Error that names those there are.
+// lookup finds a language by name or alias. For an unknown one the error is an *job.Error that names the known ones.
 func (c *catalogue) lookup(ctx context.Context, name string) (*language, error) {
 	t, err := c.current(ctx)
 	if err != nil {
@@ -84,7 +84,7 @@ func (t *table) profiles() []job.Language {
 	return list
 }
 
-// current is the table of the store as it is now.
+// current is the table of the store in its present state.
 func (c *catalogue) current(ctx context.Context) (*table, error) {
 	images, err := c.list(ctx)
 	if err != nil {
@@ -92,45 +92,45 @@ func (c *catalogue) current(ctx context.Context) (*table, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for digest, d := range c.damaged {
-		if time.Now().After(d.until) {
-			delete(c.damaged, digest)
+	for digest, w := range c.withdrawn {
+		if time.Now().After(w.until) {
+			delete(c.withdrawn, digest)
 			c.table = nil
 		}
 	}
 	if c.table == nil || !slices.EqualFunc(images, c.table.images, sameImage) {
-		c.table = newTable(images, c.damaged)
+		c.table = newTable(images, c.withdrawn)
 	}
 	return c.table, nil
 }
 
-// leaveOut has the language of an image left out for a while that could not be unpacked.
-func (c *catalogue) leaveOut(image rootfs.Image, why error) {
+// withdraw stops offering the language of an image that could not be unpacked, for a while.
+func (c *catalogue) withdraw(image rootfs.Image, why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.damaged == nil {
-		c.damaged = map[string]damage{}
+	if c.withdrawn == nil {
+		c.withdrawn = map[string]withdrawal{}
 	}
-	c.damaged[image.Digest] = damage{why.Error(), time.Now().Add(damageTime)}
+	c.withdrawn[image.Digest] = withdrawal{why.Error(), time.Now().Add(withdrawFor)}
 	c.table = nil
 }
 
-// sameImage compares what a profile depends on: the digest covers the labels.
+// sameImage compares everything that a profile depends on: the digest covers the labels.
 func sameImage(a, b rootfs.Image) bool {
 	return a.Name == b.Name && a.Digest == b.Digest && a.Damage == b.Damage
 }
 
-// newTable reads the images' profiles. Of two images with the same language the newer one is offered; an alias never hides
-// a name.
-func newTable(images []rootfs.Image, damaged map[string]damage) *table {
+// newTable reads the images' profiles. If two images have the same language the newer one is offered. A name wins over an
+// alias.
+func newTable(images []rootfs.Image, withdrawn map[string]withdrawal) *table {
 	t := &table{images: images, byName: map[string]*language{}}
 	newestFirst := slices.SortedFunc(slices.Values(images), func(a, b rootfs.Image) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.Name, b.Name))
 	})
 	for _, image := range newestFirst {
 		profile, err := profileOf(image)
-		if d, there := damaged[image.Digest]; err == nil && there {
-			err = errors.New(d.why)
+		if w, ok := withdrawn[image.Digest]; err == nil && ok {
+			err = errors.New(w.why)
 		}
 		if err != nil {
 			t.skipped = append(t.skipped, fmt.Sprintf("image %s: %v", image.Name, err))
@@ -153,7 +153,7 @@ func newTable(images []rootfs.Image, damaged map[string]damage) *table {
 	return t
 }
 
-// profileOf reads an image's profile and makes sure that a job can be planned with it.
+// profileOf reads and checks an image's profile.
 func profileOf(image rootfs.Image) (job.Language, error) {
 	var l job.Language
 	if image.Damage != "" {
@@ -173,6 +173,7 @@ func profileOf(image rootfs.Image) (job.Language, error) {
 	return l, nil
 }
 
+// checkProfile refuses a profile with which no job can be planned.
 func checkProfile(l *job.Language) error {
 	switch {
 	case l.Name == "":

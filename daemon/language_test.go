@@ -2,9 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/rootfs"
@@ -94,5 +99,57 @@ func TestSkippedImages(t *testing.T) {
 		if len(table.sorted) != 0 || len(table.skipped) != 1 || !strings.Contains(table.skipped[0], tt.want) || !strings.Contains(table.skipped[0], tt.image.Name) {
 			t.Errorf("%+v: %d offered, skipped %q, want none and one that says %q", tt.image, len(table.sorted), table.skipped, tt.want)
 		}
+	}
+}
+
+// An image that turns out to be damaged when a job needs it is withdrawn: its jobs are refused, it is no longer offered, and others are not affected.
+// After a while it is tried again, as it may have been repaired.
+func TestDamagedImageIsWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(exits(0), exits(0), exits(0))
+		log := &syncBuffer{}
+		r.log = zerolog.New(log)
+		damaged := true
+		r.unpack = func(_ context.Context, image rootfs.Image) (string, error) {
+			if damaged && image.Name == "python" {
+				return "", fmt.Errorf("layer 1: %w", &rootfs.DamagedError{Digest: "sha256:1", Image: "python", Cause: "is missing"})
+			}
+			return "/trees/x", nil
+		}
+		_, err := r.run(t.Context(), "py")
+		if e, ok := err.(*job.Error); !ok || e.Code != job.EInvalid || e.Field != "language" || !strings.Contains(e.Message, "python, whose image is damaged") {
+			t.Errorf("the job that finds the damage: %#v, want EInvalid for language", err)
+		}
+		if !strings.Contains(log.String(), `"level":"error"`) || !strings.Contains(log.String(), "blob sha256:1 of image python is missing") {
+			t.Errorf("log %s lacks the damage", log)
+		}
+		damaged = false
+		time.Sleep(withdrawFor)
+		if _, err := r.languages.lookup(t.Context(), "python"); err == nil || strings.Contains(err.Error(), "use python") || !strings.Contains(err.Error(), "use java") {
+			t.Errorf("lookup = %v, want an error that offers java alone", err)
+		}
+		table, err := r.languages.current(t.Context())
+		if err != nil || len(table.profiles()) != 1 || len(table.skipped) != 1 || !strings.Contains(table.skipped[0], "image python: layer 1: blob sha256:1") {
+			t.Errorf("%d languages are offered, %q skipped, %v; want one and the reason", len(table.profiles()), table.skipped, err)
+		}
+		if _, err := r.run(t.Context(), "java"); err != nil {
+			t.Errorf("another language: %v", err)
+		}
+		time.Sleep(1)
+		if _, err := r.run(t.Context(), "python"); err != nil {
+			t.Errorf("after it was repaired: %v", err)
+		}
+	})
+}
+
+// Another fault of the store is no reason to withdraw a language.
+func TestUnpackFaultWithdrawsNothing(t *testing.T) {
+	r := newRig()
+	r.unpack = func(context.Context, rootfs.Image) (string, error) { return "", errors.New("disk full") }
+	if _, err := r.run(t.Context(), "python"); job.ErrorCode(err) != job.EInternal {
+		t.Errorf("%v, want a fault of ours", err)
+	}
+	if _, err := r.languages.lookup(t.Context(), "python"); err != nil {
+		t.Errorf("lookup = %v, want the language", err)
 	}
 }

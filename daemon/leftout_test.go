@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/nsjail/escape"
 	"github.com/ccee-dev/ccee/seccomp"
@@ -32,9 +33,9 @@ func (t mutations) lost(tb testing.TB, policy *seccomp.Policy, adjust func(*nsja
 		tb.Fatal(err)
 	}
 	p := probePlan(escape.All)
-	p.steps[0].files = []nsjail.File{{Name: "probe", Data: t.program, Mode: 0o755}}
-	p.steps[0].args[0] = workDir + "/probe"
-	cfg, proc := p.config(t.root, t.slot), p.steps[0].process(filter{bpf: program.BPF})
+	p.Steps[0].Files = []nsjail.File{{Name: "probe", Data: t.program, Mode: 0o755}}
+	p.Steps[0].Args[0] = plan.WorkDir + "/probe"
+	cfg, proc := p.Config(t.root, t.slot), filter{bpf: program.BPF}.on(p.Steps[0].Process())
 	if adjust != nil {
 		adjust(&cfg, &proc)
 	}
@@ -70,7 +71,7 @@ func TestMasksLeftOut(t *testing.T) {
 	unnoticed := map[string]string{
 		"/proc/acpi": empty, "/proc/driver": empty, "/proc/locks": "shows only locks of the reader's own pid namespace",
 	}
-	for i, mask := range maskedPaths() {
+	for i, mask := range probePlan(escape.All).Config("", 0).MaskedPaths {
 		if _, err := os.Stat(mask); err != nil {
 			t.Logf("%s is not on this machine", mask)
 			continue
@@ -88,7 +89,7 @@ func TestRlimitsLeftOut(t *testing.T) {
 		"rlimit 13": "RLIMIT_NICE is 0 where nobody has raised it", "rlimit 14": "RLIMIT_RTPRIO is 0 where nobody has raised it",
 	}
 	p := probePlan(escape.All)
-	for i, limit := range p.steps[0].process(filter{bpf: []byte{1}}).Rlimits {
+	for i, limit := range p.Steps[0].Process().Rlimits {
 		lost := self.lost(t, seccomp.Default(), func(_ *nsjail.Config, p *nsjail.Process) {
 			p.Rlimits = slices.Delete(slices.Clone(p.Rlimits), i, i+1)
 		})

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/e2e/patience"
 	"github.com/ccee-dev/ccee/job"
 )
@@ -67,15 +68,15 @@ func TestCancelRealJobs(t *testing.T) {
 func idle(t *testing.T, s *served) {
 	t.Helper()
 	// With every slot asked for at once, the answer comes when the last one is free.
-	total := s.slots.total
-	all := need{memory: total.memory, millicores: total.millicores, pids: total.pids}
+	total := s.slots.Budget()
+	all := slots.Need{Memory: total.Memory, Millicores: total.Millicores, Pids: total.Pids}
 	ctx, cancel := context.WithTimeout(t.Context(), patience.Long())
 	defer cancel()
-	slot, err := s.slots.acquire(ctx, all)
+	slot, err := s.slots.Acquire(ctx, all)
 	if err != nil {
 		t.Fatalf("the slots did not become free: %v", err)
 	}
-	s.slots.release(slot, all)
+	s.slots.Release(slot, all)
 }
 
 func TestTwentyAtOnce(t *testing.T) {
@@ -94,7 +95,7 @@ func TestTwentyAtOnce(t *testing.T) {
 		}
 	})
 	idle(t, s)
-	if running, waiting, used := s.slots.inUse(); running != 0 || waiting != 0 || used != (need{}) {
+	if running, waiting, used := s.slots.InUse(); running != 0 || waiting != 0 || used != (slots.Need{}) {
 		t.Errorf("afterwards %d run, %d wait, %+v is used, want nothing", running, waiting, used)
 	}
 }

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is the daemon's listening unix socket, and the lock that says that it is ours.
+// socket is the daemon's listening unix socket, and the lock that makes it ours.
 type socket struct {
 	listener *net.UnixListener
 	lock     *os.File
 }
 
-// listen makes the socket at path with mode 0660 and that group. What a dead daemon left there is replaced; a living one is
-// an error. Its directory is made when it is missing.
+// listen makes the socket at path with mode 0660 and that group. It replaces the socket of a daemon that died; a running one is
+// an error. The directory is made if it is missing.
 func listen(path string, gid int) (*socket, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make the directory of the socket: %w", err)
@@ -37,8 +37,8 @@ func listen(path string, gid int) (*socket, error) {
 	return &socket{listener: l, lock: lock}, nil
 }
 
-// lockSocket takes the lock beside the socket. It decides between two daemons that start at the same moment, each of which
-// would else remove the other's socket as stale. It is never removed: a lock on a file without a name locks out nobody.
+// lockSocket takes the lock file next to the socket. It decides between two daemons that start at the same moment, each of which
+// would otherwise remove the other's socket as stale. The file is never removed: a lock on a file without a name locks out nobody.
 func lockSocket(path string) (*os.File, error) {
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -55,15 +55,17 @@ func lockSocket(path string) (*os.File, error) {
 	return lock, nil
 }
 
+// errRunning is the error of a second daemon on the same socket.
 func errRunning(path string) error {
 	return fmt.Errorf("a daemon is running on %s already: stop it, or choose another socket", path)
 }
 
+// bind makes the socket itself.
 func bind(path string, gid int) (*net.UnixListener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	// The mode is set on the socket before it has a name, so that there is no moment in which others could connect.
+	// The mode is set before the socket has a name, so that nobody else can connect at any moment.
 	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		if e := c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }); e != nil {
@@ -104,12 +106,12 @@ func removeStale(path string) error {
 		return errRunning(path)
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {
-		return fmt.Errorf("see whether a daemon is running: %w", err)
+		return fmt.Errorf("connect to the old socket: %w", err)
 	}
 	return os.Remove(path)
 }
 
-// Close closes and removes the socket, if that wasn't done yet, and then unlocks it.
+// Close closes and removes the socket, unless that was done already, and then unlocks it.
 func (s *socket) Close() error {
 	err := s.listener.Close()
 	if errors.Is(err, net.ErrClosed) {

@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/collectors/version"
 
+	"github.com/ccee-dev/ccee/daemon/ready"
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
 )
 
@@ -21,22 +23,22 @@ type metrics struct {
 	setUpSeconds    *prometheus.HistogramVec // language
 	tearDownSeconds *prometheus.HistogramVec // language
 	lostSlots       prometheus.Counter
-	sandboxes       *prometheus.CounterVec // by where they came from
+	sandboxes       *prometheus.CounterVec // from: ready, warm or cold
 	denied          *prometheus.CounterVec // syscall
 	starved         *prometheus.CounterVec // language
 }
 
-// fromHalfMs has buckets for what takes from half a millisecond to half a minute.
+// fromHalfMs are the buckets of a histogram of durations, from half a millisecond to half a minute.
 func fromHalfMs() []float64 { return prometheus.ExponentialBuckets(0.0005, 2, 17) }
 
-func newMetrics(s *slots) *metrics {
+func newMetrics(s *slots.Pool) *metrics {
 	histogram := func(name, help string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: fromHalfMs()}, []string{"language"})
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ccee_daemon_jobs_total", Help: "Jobs that came to a result.",
+			Name: "ccee_daemon_jobs_total", Help: "Jobs with a result.",
 		}, []string{"language", "verdict"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ccee_daemon_refused_total", Help: "Jobs that were not run, by error code.",
@@ -55,10 +57,10 @@ func newMetrics(s *slots) *metrics {
 		Name: "ccee_daemon_denied_syscalls_total", Help: "System calls that the seccomp policy refused.",
 	}, []string{"syscall"})
 	m.starved = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "ccee_daemon_wall_limit_starved_total", Help: "Steps whose wall time passed while the host, busy with other things, kept them from running.",
+		Name: "ccee_daemon_wall_limit_starved_total", Help: "Steps that reached their wall time limit because the host was too busy to run them.",
 	}, []string{"language"})
 	m.sandboxes = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "ccee_daemon_sandboxes_total", Help: "Sandboxes given to jobs: ready, with the runtime started in it (warm), or made at once (cold).",
+		Name: "ccee_daemon_sandboxes_total", Help: "Sandboxes given to jobs: prewarmed (ready), prewarmed with the runtime started (warm), or built on demand (cold).",
 	}, []string{"from"})
 	m.registry.MustRegister(m.sandboxes, m.denied, m.starved, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -67,43 +69,43 @@ func newMetrics(s *slots) *metrics {
 	return m
 }
 
-// watchReady shows how many sandboxes are ready.
-func (m *metrics) watchReady(r *ready) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_daemon_ready_sandboxes", Help: "Sandboxes that wait for a job."},
-		func() float64 { return float64(r.count()) }))
+// watchReady adds the number of prewarmed sandboxes.
+func (m *metrics) watchReady(p *ready.Pool) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_daemon_ready_sandboxes", Help: "Prewarmed sandboxes that wait for a job."},
+		func() float64 { return float64(p.Count()) }))
 }
 
-// slotGauges show what is in use and what there is.
-func slotGauges(s *slots) []prometheus.Collector {
+// slotGauges show the budget and what is in use of it.
+func slotGauges(s *slots.Pool) []prometheus.Collector {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	return []prometheus.Collector{
-		gauge("ccee_daemon_slots", "Jobs that may run at once.", func() float64 { return float64(s.total.slots) }),
-		gauge("ccee_daemon_slots_used", "Slots in use.", func() float64 { n, _, _ := s.inUse(); return float64(n) }),
-		gauge("ccee_daemon_waiting", "Jobs that wait for a slot.", func() float64 { _, n, _ := s.inUse(); return float64(n) }),
-		gauge("ccee_daemon_memory_bytes", "Memory that jobs may be promised.", func() float64 { return float64(s.total.memory) }),
-		gauge("ccee_daemon_memory_used_bytes", "Memory promised to running jobs.", func() float64 {
-			_, _, used := s.inUse()
-			return float64(used.memory)
+		gauge("ccee_daemon_slots", "Jobs that may run at once.", func() float64 { return float64(s.Budget().Slots) }),
+		gauge("ccee_daemon_slots_used", "Slots in use.", func() float64 { n, _, _ := s.InUse(); return float64(n) }),
+		gauge("ccee_daemon_waiting", "Jobs that wait for a slot.", func() float64 { _, n, _ := s.InUse(); return float64(n) }),
+		gauge("ccee_daemon_memory_bytes", "Memory that can be reserved for jobs.", func() float64 { return float64(s.Budget().Memory) }),
+		gauge("ccee_daemon_memory_used_bytes", "Memory reserved for running jobs.", func() float64 {
+			_, _, used := s.InUse()
+			return float64(used.Memory)
 		}),
-		gauge("ccee_daemon_cpu_millicores", "CPU rate that jobs may be promised.", func() float64 { return float64(s.total.millicores) }),
-		gauge("ccee_daemon_cpu_used_millicores", "CPU rate promised to running jobs.", func() float64 {
-			_, _, used := s.inUse()
-			return float64(used.millicores)
+		gauge("ccee_daemon_cpu_millicores", "CPU rate that can be reserved for jobs.", func() float64 { return float64(s.Budget().Millicores) }),
+		gauge("ccee_daemon_cpu_used_millicores", "CPU rate reserved for running jobs.", func() float64 {
+			_, _, used := s.InUse()
+			return float64(used.Millicores)
 		}),
-		gauge("ccee_daemon_pids", "Processes and threads that jobs may be promised.", func() float64 { return float64(s.total.pids) }),
-		gauge("ccee_daemon_pids_used", "Processes and threads promised to running jobs.", func() float64 {
-			_, _, used := s.inUse()
-			return float64(used.pids)
+		gauge("ccee_daemon_pids", "Processes and threads that can be reserved for jobs.", func() float64 { return float64(s.Budget().Pids) }),
+		gauge("ccee_daemon_pids_used", "Processes and threads reserved for running jobs.", func() float64 {
+			_, _, used := s.InUse()
+			return float64(used.Pids)
 		}),
 	}
 }
 
-// finished counts a result. language is the profile's name, never the request's word for it: that is the caller's text.
+// finished counts a result. language is the name in the profile, never the one in the request, which may be any text.
 func (m *metrics) finished(language string, res *job.Result) {
 	m.jobs.WithLabelValues(language, string(res.Verdict)).Inc()
-	m.starved.WithLabelValues(language).Add(0) // from now on it is there, for alerts
+	m.starved.WithLabelValues(language).Add(0) // so that the series exists, for alerts
 	for s := range res.EveryStep() {
 		m.stepSeconds.WithLabelValues(language, s.Name, string(s.Verdict)).Observe(s.Usage.WallMs / 1000)
 		if s.Starved() > 0 {
@@ -112,7 +114,7 @@ func (m *metrics) finished(language string, res *job.Result) {
 		for _, d := range s.DeniedSyscalls {
 			name := d.Name
 			if strings.HasPrefix(name, "syscall_") {
-				name = "unknown" // numbers that jobs make up must not become series
+				name = "unknown" // a job can make up any number, which must not become a series
 			}
 			m.denied.WithLabelValues(name).Add(float64(d.Count))
 		}

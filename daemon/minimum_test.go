@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
 	"github.com/ccee-dev/ccee/job"
 )
 
@@ -57,7 +58,7 @@ func TestMinimumLimits(t *testing.T) {
 			"memoryBytes": {MemoryBytes: spec.Run.MemoryBytes - 1}, "openFiles": {OpenFiles: spec.Run.OpenFiles - 1},
 			"stackBytes": {StackBytes: spec.Run.StackBytes - 1},
 		} {
-			_, _, err := stepLimits(&job.Spec{Language: name, Run: below}, &lang)
+			_, err := plan.New(job.Spec{Language: name, Source: "x", Run: below}, lang)
 			if job.ErrorCode(err) != job.EInvalid || !strings.Contains(err.Error(), "run."+field) || !strings.Contains(err.Error(), "is needed") {
 				t.Errorf("%s below its %s: %v", name, field, err)
 			}

@@ -107,21 +107,3 @@ func TestDrip(t *testing.T) {
 		}
 	}
 }
-
-func TestOutputTailRefused(t *testing.T) {
-	for _, tt := range []struct {
-		spec  job.Spec
-		field string
-	}{
-		{job.Spec{Run: job.Limits{OutputBytes: 10, OutputTailBytes: 11}}, "run.outputTailBytes"},
-		{job.Spec{Compile: job.Limits{OutputBytes: 10, OutputTailBytes: 11}}, "compile.outputTailBytes"},
-		{job.Spec{Run: job.Limits{OutputTailBytes: -1}}, "run.outputTailBytes"},
-		{job.Spec{Run: job.Limits{OutputTailBytes: job.MiB + 1}}, "run.outputTailBytes"},
-	} {
-		tt.spec.Source = "x"
-		_, err := newPlan(tt.spec, java)
-		if e, ok := err.(*job.Error); !ok || e.Code != job.EInvalid || e.Field != tt.field {
-			t.Errorf("%+v: %v, want an error of the field %s", tt.spec.Run, err, tt.field)
-		}
-	}
-}

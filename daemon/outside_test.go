@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/rootfs"
 )
@@ -75,7 +76,7 @@ func (o *outside) run(t *testing.T, spec job.Spec) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPlan(spec, lang.profile)
+	p, err := plan.New(spec, lang.profile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +86,8 @@ func (o *outside) run(t *testing.T, spec job.Spec) string {
 	}
 	files := t.TempDir()
 	compile := "true"
-	for i, step := range p.steps {
-		for _, f := range step.files {
+	for i, step := range p.Steps {
+		for _, f := range step.Files {
 			name := filepath.Join(files, f.Name)
 			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 				t.Fatal(err)
@@ -95,16 +96,16 @@ func (o *outside) run(t *testing.T, spec job.Spec) string {
 				t.Fatal(err)
 			}
 		}
-		if i < len(p.steps)-1 {
-			compile = quoted(step.args)
+		if i < len(p.Steps)-1 {
+			compile = quoted(step.Args)
 		}
 	}
-	last := p.steps[len(p.steps)-1]
+	last := p.Last()
 	var stdout, stderr, status strings.Builder
 	// Whoever runs the tests may ignore signals (nohup does), and children inherit that.
 	cmd := exec.Command("env", "--default-signal", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "--uts", "--",
-		"/bin/sh", "-c", chrooted, "sh", o.plain(t, root, p.lang.Name), files, compile, quoted(last.args))
-	cmd.Env, cmd.Stdin, cmd.Stdout = last.env, strings.NewReader(string(spec.Stdin)), &stdout
+		"/bin/sh", "-c", chrooted, "sh", o.plain(t, root, p.Lang.Name), files, compile, quoted(last.Args))
+	cmd.Env, cmd.Stdin, cmd.Stdout = last.Env, strings.NewReader(string(spec.Stdin)), &stdout
 	wait := []func(){piped(t, cmd, &stderr), piped(t, cmd, &status)}
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("outside: %v", err)
@@ -116,7 +117,7 @@ func (o *outside) run(t *testing.T, spec job.Spec) string {
 	if err != nil {
 		t.Fatalf("outside: status %q", status.String())
 	}
-	if code > 128 && unix.SignalName(unix.Signal(code-128)) != "" && last.args[0] != "/usr/lib/jvm/java/bin/java" {
+	if code > 128 && unix.SignalName(unix.Signal(code-128)) != "" && last.Args[0] != "/usr/lib/jvm/java/bin/java" {
 		return endText(nil, unix.SignalName(unix.Signal(code-128)), stdout.String(), stderr.String())
 	}
 	return endText(&code, "", stdout.String(), stderr.String())

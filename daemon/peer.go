@@ -13,16 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer is who connected, as the kernel noted it at that moment: see SO_PEERCRED and SO_PEERGROUPS in unix(7).
+// peer is the process that connected, as the kernel recorded it at that moment: see SO_PEERCRED and SO_PEERGROUPS in unix(7).
 type peer struct {
 	pid      int32
 	uid, gid uint32
 	groups   []uint32
-	err      error // why the kernel would not say
+	err      error // why its credentials could not be read
 }
 
 // mayUse reports whether p may use the socket: root, the daemon's own user, and the members of the group. The mode of the
-// socket says the same; this holds also where somebody has changed it.
+// socket allows the same; this also holds if somebody has changed it.
 func (p peer) mayUse(gid int) bool {
 	if p.err != nil {
 		return false
@@ -42,7 +42,7 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 func peerFrom(ctx context.Context) peer {
 	p, ok := ctx.Value(peerKey{}).(peer)
 	if !ok {
-		return peer{err: errors.New("the connection came without a peer")}
+		return peer{err: errors.New("the connection has no peer")}
 	}
 	return p
 }
@@ -73,7 +73,7 @@ func readPeer(fd int) peer {
 	return p
 }
 
-// peerGroups reads the peer's supplementary groups. x/sys/unix has no wrapper for an option that is a list of ids.
+// peerGroups reads the peer's supplementary groups. x/sys/unix has no wrapper for an option with a list of ids.
 func peerGroups(fd int) ([]uint32, error) {
 	buf := make([]byte, 4*64)
 	for {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,7 +73,7 @@ func realDaemon(t testing.TB, adjust func(*Options)) *served {
 	o := Options{
 		Socket: filepath.Join(t.TempDir(), "s"), GID: os.Getegid(), Store: store, Policy: seccomp.Default(),
 		Cgroup: fmt.Sprintf("ccee-test-%d-%d", os.Getpid(), started.Add(1)), Log: zerolog.New(log),
-		SkipSelfTest: true, Slots: 32, Ready: 4, CPUMillicores: 100_000, MemoryBytes: 100 << 30,
+		SkipSelfTest: true, Slots: 32, TenantShare: 100, Ready: 4, CPUMillicores: 100_000, MemoryBytes: 100 << 30,
 	}
 	if adjust != nil {
 		adjust(&o)
@@ -150,7 +151,7 @@ func (s *served) runSpec(t *testing.T, spec job.Spec) job.Result {
 func ample(t testing.TB, l *job.Limits, def job.Limits) {
 	t.Helper()
 	slowness, most := patience.Slowness(), job.MaxLimits
-	processors := words("", "", job.Limits{CPUMillicores: cmp.Or(l.CPUMillicores, def.CPUMillicores)}).CPUs
+	processors := min((cmp.Or(l.CPUMillicores, def.CPUMillicores)+1023)/1024, int64(runtime.NumCPU()))
 	for _, v := range []struct {
 		of            *int64
 		def, greatest int64

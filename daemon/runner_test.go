@@ -13,6 +13,8 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"github.com/ccee-dev/ccee/daemon/outputs"
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/rootfs"
@@ -68,7 +70,7 @@ type rig struct {
 func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error)) *rig {
 	r := &rig{}
 	r.sb = &scripted{steps: steps, calls: &r.calls}
-	sl := newSlots(budget{slots: 1, memory: 1 << 40, millicores: 1 << 20, pids: 1 << 20, machine: 1 << 20, queue: 1, wait: time.Minute})
+	sl := slots.New(slots.Budget{Slots: 1, Memory: 1 << 40, Millicores: 1 << 20, Pids: 1 << 20, Machine: 1 << 20, Share: 100, Queue: 1, Wait: time.Minute})
 	r.Runner = &Runner{
 		tracer: (&Options{}).tracer(),
 		languages: offering(
@@ -76,7 +78,7 @@ func newRig(steps ...func(context.Context, nsjail.Process) (nsjail.Result, error
 			profiled("java", `{"name":"java","sourceFile":"Main.java","publicClass":true,"compile":["/javac","{source}"],"run":["/workspace/java","{class}"]}`, 1)),
 		unpack:     func(context.Context, rootfs.Image) (string, error) { return "/trees/x", nil },
 		newSandbox: func(context.Context, nsjail.Config) (sandbox, error) { return r.sb, nil },
-		slots:      sl, filters: filters{none: filter{bpf: []byte("bpf")}}, metrics: newMetrics(sl), log: zerolog.New(io.Discard),
+		slots:      sl, outputs: outputs.NewCollector(), filters: filters{none: filter{bpf: []byte("bpf")}}, metrics: newMetrics(sl), log: zerolog.New(io.Discard),
 	}
 	r.emit = func(ev job.Event) error {
 		if ev.Type == job.EventResult {
@@ -174,7 +176,7 @@ func TestOurFaults(t *testing.T) {
 			if job.ErrorCode(err) != job.EInternal || !strings.Contains(fmt.Sprint(err), tt.says) {
 				t.Errorf("Run = %v, want a fault of ours that says %q", err, tt.says)
 			}
-			if running, _, _ := r.slots.inUse(); running != 0 || r.calls[len(r.calls)-1] != "close" {
+			if running, _, _ := r.slots.InUse(); running != 0 || r.calls[len(r.calls)-1] != "close" {
 				t.Errorf("%d slots in use after %v, want none and a closed sandbox", running, r.calls)
 			}
 		})
@@ -275,7 +277,7 @@ func TestBeforeTheSandbox(t *testing.T) {
 		if _, err := r.run(tt.ctx, "python"); job.ErrorCode(err) != tt.code {
 			t.Errorf("%s: %v, want code %s", tt.name, err, tt.code)
 		}
-		if running, _, _ := r.slots.inUse(); running != 0 || len(r.events) != 0 {
+		if running, _, _ := r.slots.InUse(); running != 0 || len(r.events) != 0 {
 			t.Errorf("%s: %d slots in use and events %q, want none", tt.name, running, r.types())
 		}
 	}
@@ -288,7 +290,7 @@ func TestSlotOfABrokenSandboxIsNotReused(t *testing.T) {
 	if _, err := r.run(t.Context(), "python"); err != nil {
 		t.Fatal(err)
 	}
-	if running, _, _ := r.slots.inUse(); running != 1 {
+	if running, _, _ := r.slots.InUse(); running != 1 {
 		t.Errorf("%d slots in use, want the broken one out of service", running)
 	}
 }
@@ -301,7 +303,7 @@ func TestTestsLoseTheirSlot(t *testing.T) {
 	if err == nil || len(r.calls) != 2 || r.calls[1] != "close" {
 		t.Errorf("%v after %v, want an error after one test", err, r.calls)
 	}
-	if used, _, _ := r.slots.inUse(); used != 1 {
+	if used, _, _ := r.slots.InUse(); used != 1 {
 		t.Errorf("%d slots are in use, want the lost one", used)
 	}
 }
@@ -323,7 +325,7 @@ func TestTestsSandboxes(t *testing.T) {
 	if got := r.types(); got != "started:compile exited:compile started:run exited:run test started:run exited:run test started:run exited:run test result" {
 		t.Errorf("events %s", got)
 	}
-	if used, _, _ := r.slots.inUse(); used != 0 {
+	if used, _, _ := r.slots.InUse(); used != 0 {
 		t.Errorf("%d slots are in use", used)
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/nsjail/escape"
@@ -22,21 +24,21 @@ import (
 // The tiers of results.
 const (
 	jailTier     = "jail"
-	degradedTier = "jail-degraded" // of a daemon that serves although its self-test did not hold
+	degradedTier = "jail-degraded" // of a daemon that serves although its self-test failed
 )
 
-// selfTest tries, in a sandbox as jobs get it, whether the controls hold on this host: another kernel, a sysctl or a policy
-// can take one away without any error.
+// selfTest tries, in a sandbox like those of jobs, whether the controls hold on this host: another kernel, a sysctl or a policy
+// can disable one without any error.
 type selfTest struct {
 	newSandbox func(context.Context, nsjail.Config) (sandbox, error)
 	root       string // from emptyRoot
-	slot       int    // whose host ids it uses; nobody else's meanwhile
+	slot       int    // which nothing else uses meanwhile
 	filters    filters
 }
 
 // SelfTest runs the probes of set under policy, for ccee doctor. It needs root.
 func SelfTest(ctx context.Context, policy *seccomp.Policy, set escape.Set) (outcomes []escape.Outcome, err error) {
-	root, err := emptyRoot(rangeDir)
+	root, err := emptyRoot(runDir)
 	if err != nil {
 		return nil, err
 	}
@@ -47,13 +49,13 @@ func SelfTest(ctx context.Context, policy *seccomp.Policy, set escape.Set) (outc
 	return outcomes, err
 }
 
-// withSelfTest has do use sandboxes with that root, which are no daemon's.
+// withSelfTest calls do with a selfTest whose sandboxes have that root and belong to no daemon.
 func withSelfTest(policy *seccomp.Policy, root string, do func(selfTest) error) (err error) {
 	filters, err := newFilters(policy, zerolog.Nop())
 	if err != nil {
 		return err
 	}
-	first, claim, err := claimRange(rangeDir)
+	first, claim, err := slots.ClaimRange(runDir)
 	if err != nil {
 		return err
 	}
@@ -81,16 +83,16 @@ func (o Options) isDegraded(t selfTest) (bool, error) {
 	switch {
 	case err == nil:
 		o.Log.Info().Dur("took", time.Since(began)).Int("attempts", len(tried)).Strs("controls", groups(tried)).
-			Msg("self-test: what it tried was refused; ccee doctor --escape tries all")
+			Msg("self-test: all attempts to escape were refused; ccee doctor --escape tries more")
 		return false, nil
 	case !o.AllowDegraded:
 		return false, err
 	}
-	o.Log.Warn().Err(err).Str("tier", degradedTier).Msg("serving although the self-test did not hold")
+	o.Log.Warn().Err(err).Str("tier", degradedTier).Msg("serving although the self-test failed")
 	return true, nil
 }
 
-// groups are the controls that were tried, in order.
+// groups lists the controls that were tried, in order.
 func groups(outcomes []escape.Outcome) []string {
 	var all []string
 	for _, o := range outcomes {
@@ -101,7 +103,7 @@ func groups(outcomes []escape.Outcome) []string {
 	return all
 }
 
-// check is for the start of a daemon: an error says what did not hold.
+// check runs the fast probes when a daemon starts. Its error names the controls that did not hold.
 func (t selfTest) check(ctx context.Context) ([]escape.Outcome, error) {
 	outcomes, err := t.run(ctx, escape.Fast)
 	if err != nil {
@@ -113,14 +115,14 @@ func (t selfTest) check(ctx context.Context) ([]escape.Outcome, error) {
 	return outcomes, nil
 }
 
-// run tries those of set in a sandbox as most jobs have it, and then what must hold in one without network.
+// run runs the probes of set in a sandbox as most jobs have it, and then those for a sandbox without network.
 func (t selfTest) run(ctx context.Context, set escape.Set) ([]escape.Outcome, error) {
 	if err := checkStatic("/proc/self/exe"); err != nil {
 		return nil, err
 	}
 	var all []escape.Outcome
-	for _, p := range []plan{probePlan(set), probePlan(escape.Offline)} {
-		outcomes, err := t.try(ctx, p.config(t.root, t.slot), p.steps[0].process(t.filters.of(p).lenient()))
+	for _, p := range []plan.Plan{probePlan(set), probePlan(escape.Offline)} {
+		outcomes, err := t.try(ctx, p.Config(t.root, t.slot), t.filters.of(p).lenient().on(p.Steps[0].Process()))
 		if err != nil {
 			return nil, err
 		}
@@ -129,10 +131,10 @@ func (t selfTest) run(ctx context.Context, set escape.Set) ([]escape.Outcome, er
 	return all, nil
 }
 
-// probePlan is the plan of a job whose program are the probes.
-func probePlan(set escape.Set) plan {
+// probePlan plans a job whose program runs the probes of set.
+func probePlan(set escape.Set) plan.Plan {
 	limits := job.Limits{WallMs: 60_000, CPUMs: 30_000, CPUMillicores: 4000, MemoryBytes: 64 * job.MiB}.Fill(job.DefaultRun)
-	return plan{loopback: set != escape.Offline, steps: []step{{name: "run", args: escape.Args(set), env: environment(nil, nil, job.Words{}), limits: limits}}}
+	return plan.NewProgram(escape.Args(set), limits, set != escape.Offline)
 }
 
 // try runs the probes once.
@@ -149,21 +151,21 @@ func (t selfTest) try(ctx context.Context, cfg nsjail.Config, p nsjail.Process) 
 	case r.Err != nil:
 		return nil, fmt.Errorf("run the probes: %w", r.Err)
 	case r.Verdict != nsjail.Exited || r.ExitCode != 0:
-		return nil, fmt.Errorf("run the probes: %s, exit code %d, evidence %v: %.300s", verdicts[r.Verdict], r.ExitCode, r.Evidence, r.Stderr.Data)
+		return nil, fmt.Errorf("run the probes: %s, exit code %d, evidence %v: %.300s", plan.Verdict(r.Verdict), r.ExitCode, r.Evidence, r.Stderr.Data)
 	}
 	return escape.Parse(string(r.Stdout.Data))
 }
 
-// emptyRoot makes, in dir, a directory with nothing but mount points: a root for a program that needs no image. It stays: a
-// spawner that is started later needs it too, and all daemons of a host can share it.
+// emptyRoot makes, in dir, a directory with nothing but mount points: a root for a program that needs no image. It is not removed: a
+// spawner that is started later needs it too, and all daemons of a host share it.
 func emptyRoot(dir string) (string, error) {
 	root := filepath.Join(dir, "empty")
 	return root, mountPoints(root)
 }
 
-// mountPoints makes what a root must have.
+// mountPoints makes the directories that every root must have.
 func mountPoints(root string) error {
-	for _, d := range []string{"proc", "dev", "sys", "tmp", workDir} {
+	for _, d := range []string{"proc", "dev", "sys", "tmp", plan.WorkDir} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			return fmt.Errorf("make an empty root: %w", err)
 		}
@@ -174,7 +176,7 @@ func mountPoints(root string) error {
 // ErrDynamic is why no probe can be run by a binary that needs a dynamic loader.
 var ErrDynamic = errors.New("this ccee is linked dynamically, so its probes can't run in an empty jail: build it with make build")
 
-// checkStatic refuses a binary that needs a dynamic loader, which the empty root has not.
+// checkStatic refuses a binary that needs a dynamic loader: the empty root has none.
 func checkStatic(path string) error {
 	f, err := elf.Open(path)
 	if err != nil {

@@ -13,43 +13,47 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/ccee-dev/ccee/daemon/outputs"
+	"github.com/ccee-dev/ccee/daemon/ready"
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/rootfs"
 	"github.com/ccee-dev/ccee/seccomp"
 )
 
-// Options are what a Server is made of. Socket, Store and Policy are needed; for the rest zero means the default.
+// Options are what a Server is made of. Socket, Store and Policy are required; zero stands for the default of the others.
 type Options struct {
 	Socket string          // path of the unix socket
-	GID    int             // group that may use it, beside root and the daemon's own user
+	GID    int             // group that may use it, apart from root and the daemon's own user
 	Store  *rootfs.Store   // the language images
 	Policy *seccomp.Policy // of every sandbox
 	Cgroup string          // name of the parent cgroup; "ccee"
 	Log    zerolog.Logger
 	Trace  trace.TracerProvider // nil: no traces
 
-	Slots         int           // jobs at once; 16 per core. Slot n owns the host ids 1879048192+2n and +2n+1
-	MemoryBytes   int64         // for all jobs together; 80 % of the machine's, or of the cgroup's that the daemon is in
+	Slots         int           // jobs at once; 16 per core
+	MemoryBytes   int64         // for all jobs together; 80 % of the machine's, or of that of the daemon's cgroup
 	CPUMillicores int64         // for all jobs together, as a sum of rates; four times the cores
-	Pids          int64         // processes and threads of all jobs together; half of what the machine can have, or what the limit of the daemon's cgroup leaves
+	Pids          int64         // processes and threads of all jobs together; half of the machine's maximum, or less by the limit of the daemon's cgroup
+	TenantShare   int           // percent of each of these, of what the other tenants leave, that one tenant's jobs may reserve; 75
 	Queue         int           // jobs that may wait for a slot; 256
-	QueueWait     time.Duration // for how long; 10 s
-	Drain         time.Duration // for running jobs to finish when the server ends; 30 s
-	Network       string        // of jobs that don't say what they want, see job.Spec; job.NetworkLoopback
-	Ready         int           // sandboxes that are made ahead, for the kinds of jobs that there were of late
-	Warm          bool          // with the runtime started in them, where the language has one that waits for its program
+	QueueWait     time.Duration // how long each may wait; 10 s
+	Drain         time.Duration // how long running jobs may take to finish when the server ends; 30 s
+	Network       string        // of jobs that don't ask for one, see job.Spec; job.NetworkLoopback
+	Ready         int           // prewarmed sandboxes, for the kinds of jobs of the last minute; none
+	Warm          bool          // start the runtime in prewarmed sandboxes, for languages whose runtime can wait for its program
 
-	CPUWeight      int64 // of all jobs together, where a process or a cgroup beside theirs has 100; 100 a core, up to 1000
-	DiskBytes      int64 // that all jobs together read in a second from the disk of the images, and one job half of it; 512 MiB
-	DiskOperations int64 // the same of reads, whatever their size; 2048
+	CPUWeight      int64 // of all jobs together, compared with 100 for any other process or cgroup; 100 a core, up to 1000
+	DiskBytes      int64 // that all jobs together may read in a second from the disk of the images, one job half of it; 512 MiB
+	DiskOperations int64 // the same for the number of reads; 2048
 
-	// Before it serves, a Server tries in a sandbox whether the controls hold, and New gives an error when one does not.
-	// With AllowDegraded it serves then, and every result says so: its tier is "jail-degraded".
+	// New tries in a sandbox whether the controls hold, and returns an error if one does not. With AllowDegraded the Server
+	// serves all the same, and the tier of every result is "jail-degraded".
 	AllowDegraded bool
 	SkipSelfTest  bool // for tests: their binaries are linked dynamically
 
-	Warnings []string // what is amiss though it serves: GET /ready tells it
+	Warnings []string // problems in spite of which it serves, for GET /ready
 }
 
 // withDefaults fills in the zero fields.
@@ -61,16 +65,16 @@ func (o Options) withDefaults() (Options, error) {
 		o.Cgroup = "ccee"
 	}
 	if o.MemoryBytes == 0 {
-		memory, err := MachineMemory()
+		memory, err := slots.MachineMemory()
 		if err != nil {
-			return o, fmt.Errorf("find out how much memory there is: %w", err)
+			return o, fmt.Errorf("find out how much memory the machine has: %w", err)
 		}
 		o.MemoryBytes = memory / 10 * 8
 	}
 	if o.Pids == 0 {
-		pids, err := machinePids()
+		pids, err := slots.MachinePids()
 		if err != nil {
-			return o, fmt.Errorf("find out how many processes there can be: %w", err)
+			return o, fmt.Errorf("find out how many processes the machine can have: %w", err)
 		}
 		o.Pids = pids
 	}
@@ -79,17 +83,18 @@ func (o Options) withDefaults() (Options, error) {
 			*p = n
 		}
 	}
-	or(&o.Slots, 16*cores())
-	if o.Slots+o.Ready > rangeSlots || o.Ready < 0 {
-		return o, fmt.Errorf("%d slots and %d sandboxes made ahead: a daemon has at most %d together", o.Slots, o.Ready, rangeSlots)
+	or(&o.Slots, 16*slots.Cores())
+	if o.Slots+o.Ready > slots.MaxSlots || o.Ready < 0 {
+		return o, fmt.Errorf("%d slots and %d prewarmed sandboxes: a daemon has at most %d together", o.Slots, o.Ready, slots.MaxSlots)
 	}
 	or(&o.Queue, 256)
+	or(&o.TenantShare, 75)
 	o.Network = cmp.Or(o.Network, job.NetworkLoopback)
 	if o.CPUMillicores == 0 {
-		o.CPUMillicores = 4 * 1000 * int64(cores())
+		o.CPUMillicores = 4 * 1000 * int64(slots.Cores())
 	}
 	if o.CPUWeight == 0 {
-		o.CPUWeight = min(1000, 100*int64(cores()))
+		o.CPUWeight = min(1000, 100*int64(slots.Cores()))
 	}
 	if o.QueueWait == 0 {
 		o.QueueWait = 10 * time.Second
@@ -100,12 +105,31 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-func (o *Options) budget(firstSlot int) budget {
-	return budget{
-		first: firstSlot, slots: o.Slots, memory: o.MemoryBytes, millicores: o.CPUMillicores, machine: 1000 * int64(cores()),
-		pids: o.Pids - o.readyPids(), queue: o.Queue, wait: o.QueueWait,
+func (o *Options) budget(firstSlot int) slots.Budget {
+	return slots.Budget{
+		First: firstSlot, Slots: o.Slots, Memory: o.MemoryBytes, Millicores: o.CPUMillicores, Machine: 1000 * int64(slots.Cores()),
+		Pids: o.Pids - o.reservedPids(), Share: int64(o.TenantShare), Queue: o.Queue, Wait: o.QueueWait,
 	}
 }
+
+// readyOptions are those of the pool of prewarmed sandboxes. Its slots come after those of jobs.
+func (o *Options) readyOptions(s *slots.Pool, load *slots.Load, build func(context.Context, nsjail.Config) (sandbox, error)) ready.Options {
+	r := ready.Options{
+		Build: build, Busy: func() bool { return s.Busy() && load.Busy() }, Capacity: o.Ready, Log: o.Log,
+		FirstSlot: s.Budget().First + o.Slots, Slots: min(o.Ready+o.Slots, slots.MaxSlots-o.Slots),
+	}
+	if o.Warm {
+		r.WarmBytes = o.MemoryBytes / warmShare
+	}
+	return r
+}
+
+// runDir is where the daemons of a host keep what they share: the claims of slot numbers and an empty root.
+const runDir = "/run/ccee"
+
+// MachineMemory is how many bytes of memory the daemon and its jobs can have: the machine's, or less where a cgroup above the
+// daemon has a limit.
+func MachineMemory() (int64, error) { return slots.MachineMemory() }
 
 // Server is the daemon: one unix socket, one parent cgroup, one spawner.
 type Server struct {
@@ -115,7 +139,7 @@ type Server struct {
 	languages *catalogue
 	sandboxes func() error // nil when sandboxes can be made
 	warnings  []string
-	slots     *slots
+	slots     *slots.Pool
 	bodies    *semaphore.Weighted // bytes of requests that are being read
 	metrics   *metrics
 	jobs      *jobs
@@ -125,8 +149,8 @@ type Server struct {
 	closers   []func() error                                                             // in the order of their making
 }
 
-// New takes the socket, sweeps what an earlier daemon left behind, and gets all ready for Serve. It needs root. Requests that
-// arrive before Serve wait in the socket's backlog.
+// New takes the socket, removes what an earlier daemon left behind, and prepares everything for Serve. It needs root. Requests
+// that arrive before Serve wait in the socket's backlog.
 func New(o Options) (_ *Server, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
@@ -135,12 +159,12 @@ func New(o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The socket first: while it is another's, so are the cgroups that would be swept next.
+	// The socket first: as long as another daemon holds it, the cgroups that are removed next are that daemon's.
 	socket, err := listen(o.Socket, o.GID)
 	if err != nil {
 		return nil, err
 	}
-	first, claim, err := claimRange(rangeDir)
+	first, claim, err := slots.ClaimRange(runDir)
 	if err != nil {
 		return nil, errors.Join(err, socket.Close())
 	}
@@ -159,7 +183,7 @@ func New(o Options) (_ *Server, err error) {
 	if err := o.setCeilings(cgroups); err != nil {
 		return nil, err
 	}
-	empty, err := emptyRoot(rangeDir)
+	empty, err := emptyRoot(runDir)
 	if err != nil {
 		return nil, err
 	}
@@ -176,13 +200,9 @@ func New(o Options) (_ *Server, err error) {
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
 		slots: s.slots, filters: filters, network: o.Network, degraded: degraded, metrics: s.metrics, log: o.Log,
-		held: semaphore.NewWeighted(maxHeld), tracer: o.tracer(),
+		outputs: outputs.NewCollector(), tracer: o.tracer(),
+		ready: ready.New(o.readyOptions(s.slots, slots.NewLoad(slots.Cores(), cgroups.CPUTime), sandboxes.new)),
 	}
-	var warm int64
-	if o.Warm {
-		warm = o.MemoryBytes / warmShare
-	}
-	runner.ready = newReady(sandboxes.new, s.slots.busy, first+o.Slots, min(o.Ready+o.Slots, rangeSlots-o.Slots), o.Ready, warm, o.Log)
 	s.metrics.watchReady(runner.ready)
 	s.run, s.wait = runner.Run, runner.wait
 	return s, nil
@@ -190,7 +210,7 @@ func New(o Options) (_ *Server, err error) {
 
 // newServer is the part of New that needs no root.
 func newServer(o Options, firstSlot int, l *socket, list func(context.Context) ([]rootfs.Image, error)) *Server {
-	slots := newSlots(o.budget(firstSlot))
+	pool := slots.New(o.budget(firstSlot))
 	return &Server{
 		gid:       o.GID,
 		drain:     o.Drain,
@@ -198,17 +218,17 @@ func newServer(o Options, firstSlot int, l *socket, list func(context.Context) (
 		languages: &catalogue{list: list},
 		sandboxes: func() error { return nil },
 		warnings:  o.Warnings,
-		slots:     slots,
+		slots:     pool,
 		bodies:    semaphore.NewWeighted(maxBodies),
-		metrics:   newMetrics(slots),
+		metrics:   newMetrics(pool),
 		jobs:      newJobs(),
 		socket:    l,
 		wait:      func() {},
-		closers:   []func() error{l.Close}, // the lock goes last: then nothing is left that a successor could take for stale
+		closers:   []func() error{l.Close}, // the lock last: then nothing is left that a successor could believe stale
 	}
 }
 
-// close undoes New, last made first.
+// close undoes New, in reverse order.
 func (s *Server) close() error {
 	var errs []error
 	for i := len(s.closers) - 1; i >= 0; i-- {
@@ -217,8 +237,8 @@ func (s *Server) close() error {
 	return errors.Join(errs...)
 }
 
-// Serve answers requests until ctx ends, then drains: new jobs and those that wait are refused, running ones may finish
-// until Options.Drain is over, and what is left then is killed. It returns nil after an orderly end and may be called once.
+// Serve answers requests until ctx ends, then drains: waiting and new jobs are refused, running ones may finish until
+// Options.Drain is over, and the others are killed then. It returns nil after an orderly end and may be called once.
 func (s *Server) Serve(ctx context.Context) error {
 	srv := &http.Server{
 		Handler:           s.routes(),
@@ -229,8 +249,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(s.socket.listener) }()
-	s.log.Info().Str("version", version.Version).Str("socket", s.socket.listener.Addr().String()).Int("slots", s.slots.total.slots).
-		Int64("memoryBytes", s.slots.total.memory).Int64("cpuMillicores", s.slots.total.millicores).Msg("serving")
+	s.log.Info().Str("version", version.Version).Str("socket", s.socket.listener.Addr().String()).Int("slots", s.slots.Budget().Slots).
+		Int64("memoryBytes", s.slots.Budget().Memory).Int64("cpuMillicores", s.slots.Budget().Millicores).Msg("serving")
 
 	var err error
 	select {
@@ -238,7 +258,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.finish(0)
 	case <-ctx.Done():
 		s.finish(s.drain)
-		// Every job is answered, or nearly: the last bytes of an answer may still be on their way.
+		// Every job is answered, but the last bytes of an answer may still have to be written.
 		last, cancel := context.WithTimeout(context.Background(), writeWait)
 		if srv.Shutdown(last) != nil {
 			srv.Close()
@@ -250,18 +270,18 @@ func (s *Server) Serve(ctx context.Context) error {
 	return errors.Join(err, s.close())
 }
 
-// finish ends the jobs: those that wait at once, those that run when they are done or the time is over.
+// finish ends the jobs: waiting ones at once, running ones when they are done or the time is over.
 func (s *Server) finish(within time.Duration) {
 	idle := s.jobs.drain()
-	s.slots.close()
-	running, _, _ := s.slots.inUse()
+	s.slots.Close(errDraining())
+	running, _, _ := s.slots.InUse()
 	s.log.Info().Int("jobs", running).Dur("within", within).Msg("draining")
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {
 	case <-idle:
 	case <-timer.C:
-		s.log.Warn().Msg("the time for draining is over: killing what still runs")
+		s.log.Warn().Msg("the time for draining is over: killing the jobs that still run")
 		s.jobs.shutdown()
 		<-idle
 	}

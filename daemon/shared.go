@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/nsjail/shared"
@@ -17,9 +18,9 @@ import (
 // sharedWindow is how long the canary is watched at a time.
 const sharedWindow = 100 * time.Millisecond
 
-// SharedTest tries, under policy, whether one job can hold up the host by what the host has once, for ccee doctor. The disk that is looked at
-// is that of dir. Each of the abuses is handed to told when it was tried. It needs root.
-func SharedTest(ctx context.Context, policy *seccomp.Policy, dir string, abuses []shared.Abuse, told func(shared.Outcome) error) (err error) {
+// SharedTest tries, under policy, whether one job can delay the others through resources that the host has only once, for ccee doctor. It
+// tests the disk of dir. The outcome of each abuse is passed to report as soon as it is known. It needs root.
+func SharedTest(ctx context.Context, policy *seccomp.Policy, dir string, abuses []shared.Abuse, bounds shared.Bounds, report func(shared.Outcome) error) (err error) {
 	if err := checkStatic("/proc/self/exe"); err != nil {
 		return err
 	}
@@ -30,12 +31,13 @@ func SharedTest(ctx context.Context, policy *seccomp.Policy, dir string, abuses 
 	defer os.RemoveAll(root)
 	return withSelfTest(policy, root, func(t selfTest) error {
 		h := t.sharedHost("/proc/self/exe")
+		h.Bounds = bounds
 		for _, a := range abuses {
 			o, err := shared.Try(ctx, h, a)
 			if err != nil {
 				return err
 			}
-			if err := told(o); err != nil {
+			if err := report(o); err != nil {
 				return err
 			}
 		}
@@ -43,7 +45,7 @@ func SharedTest(ctx context.Context, policy *seccomp.Policy, dir string, abuses 
 	})
 }
 
-// sharedRoot makes, in dir, a root that is removed after use: it holds some MiB.
+// sharedRoot makes a root in dir. It has some MiB, so the caller must remove it after use.
 func sharedRoot(dir string) (string, error) {
 	root, err := os.MkdirTemp(dir, ".doctor-")
 	if err != nil {
@@ -56,19 +58,18 @@ func sharedRoot(dir string) (string, error) {
 	return root, nil
 }
 
-// sharedHost runs the program at that path in a sandbox as jobs have it, with the limits of a job that asks for none but a whole core
-// and the time that it takes: so what it does before the canary is watched takes little.
+// sharedHost runs the program at that path in a sandbox like those of jobs, with the default limits but for a whole core and enough
+// time: so its preparations, before the canary is watched, are short.
 func (t selfTest) sharedHost(program string) shared.Host {
 	limits := job.Limits{WallMs: 60_000, CPUMs: 60_000, CPUMillicores: 1000}.Fill(job.DefaultRun)
-	p := plan{loopback: true, steps: []step{{name: "run", env: environment(nil, nil, job.Words{}), limits: limits}}}
-	f := t.filters.of(p)
+	p := plan.NewProgram(nil, limits, true)
 	with := func(args []string) nsjail.Process {
-		s := p.steps[0]
-		s.args = args
-		return s.process(f)
+		s := p.Steps[0]
+		s.Args = args
+		return t.filters.of(p).on(s.Process())
 	}
 	return shared.Host{
-		Root: t.root, Program: program, Window: sharedWindow,
+		Root: t.root, Program: program, Window: sharedWindow, Bounds: shared.DefaultBounds(),
 		Run: func(ctx context.Context, args []string, stdout io.Writer) error {
 			proc := with(args)
 			proc.OnOutput = func(c nsjail.Chunk, b []byte) {
@@ -76,15 +77,15 @@ func (t selfTest) sharedHost(program string) shared.Host {
 					_, _ = stdout.Write(b)
 				}
 			}
-			return t.once(ctx, p.config(t.root, t.slot), proc)
+			return t.once(ctx, p.Config(t.root, t.slot), proc)
 		},
 		Start: func(ctx context.Context) error {
-			return t.once(ctx, p.config(t.root, t.slot+1), with(shared.Nothing(program)))
+			return t.once(ctx, p.Config(t.root, t.slot+1), with(shared.Nothing(program)))
 		},
 	}
 }
 
-// once runs a program in a sandbox of its own until ctx ends. A limit may end it before: that is what limits are for.
+// once runs a program in a fresh sandbox until ctx ends, or until it reaches a limit: for an abuse that is no error.
 func (t selfTest) once(ctx context.Context, cfg nsjail.Config, p nsjail.Process) (err error) {
 	sb, err := t.newSandbox(ctx, cfg)
 	if err != nil {
@@ -96,7 +97,7 @@ func (t selfTest) once(ctx context.Context, cfg nsjail.Config, p nsjail.Process)
 	case err != nil:
 		return err
 	case r.Verdict == nsjail.StartFailed || r.Verdict == nsjail.Exited && r.ExitCode != 0:
-		return fmt.Errorf("run it in a sandbox: %s, exit code %d, %v: %.300s", verdicts[r.Verdict], r.ExitCode, r.Err, r.Stderr.Data)
+		return fmt.Errorf("run it in a sandbox: %s, exit code %d, %v: %.300s", plan.Verdict(r.Verdict), r.ExitCode, r.Err, r.Stderr.Data)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
-// spawner keeps an nsjail.Spawner, and starts another when that one has died: its jobs are lost, the next one isn't.
+// spawner keeps an nsjail.Spawner, and starts another when that one has died. The jobs of the dead one are lost, but not the next job.
 type spawner struct {
 	start func() (*nsjail.Spawner, error)
 
@@ -48,7 +48,7 @@ func (s *spawner) get() *nsjail.Spawner {
 	return s.current
 }
 
-// ready says why no sandbox can be made, after it has started another spawner in the place of one that has died.
+// ready returns why no sandbox can be made. It replaces a spawner that has died.
 func (s *spawner) ready() error {
 	used := s.get()
 	select {
@@ -61,7 +61,7 @@ func (s *spawner) ready() error {
 	return nil
 }
 
-// replace starts another spawner in the place of dead, unless another job has done so already.
+// replace replaces the spawner dead by a new one, unless another job has done so already.
 func (s *spawner) replace(dead *nsjail.Spawner) (*nsjail.Spawner, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
 	"github.com/ccee-dev/ccee/job"
 )
 
@@ -27,7 +28,7 @@ def put(name, text=b'', mode=0o755):
 // and wake somebody up: each is a result, with the errors of execve(2) and chdir(2).
 func TestStartFailed(t *testing.T) {
 	s := realDaemon(t, nil)
-	s.offer(t, "made", workDir+"/a.out")
+	s.offer(t, "made", plan.WorkDir+"/a.out")
 	s.offer(t, "closed", "/usr/bin/python3", "main.py")
 	for _, tt := range []struct{ name, language, leave, want string }{
 		{"a loop", "made", "os.symlink('a.out', 'a.out')", "execve /workspace/a.out: too many levels of symbolic links"},

@@ -12,11 +12,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ccee-dev/ccee/daemon/plan"
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
-// events gives a job's events to its caller one at a time: a step's start and its output are noticed at the same time.
+// events passes a job's events to its caller one at a time: a step's start and its output come from different goroutines.
 type events struct {
 	began  time.Time
 	cancel context.CancelCauseFunc
@@ -26,9 +28,14 @@ type events struct {
 	err  error
 }
 
-// send passes ev on. After the first failure nothing more is sent and the job is cancelled.
+// newEvents returns the events of a job that begins now. cancel ends the job's context.
+func newEvents(cancel context.CancelCauseFunc, emit func(job.Event) error) *events {
+	return &events{began: time.Now(), cancel: cancel, emit: emit}
+}
+
+// send passes ev on. The first failure cancels the job, and nothing is sent after it.
 func (e *events) send(ev job.Event) {
-	ev.AtMs = milliseconds(time.Since(e.began))
+	ev.AtMs = plan.Milliseconds(time.Since(e.began))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.err != nil {
@@ -39,23 +46,24 @@ func (e *events) send(ev job.Event) {
 	}
 }
 
-// runSteps runs p's steps in sb until one fails.
-func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job.Event) error) (job.Result, error) {
+// runSteps runs the steps of p in sb until one fails. Of need, which is reserved for p, it gives back what the steps that are left don't need.
+func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, need *slots.Need, emit func(job.Event) error) (job.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ev := &events{began: time.Now(), cancel: cancel, emit: emit}
+	ev := newEvents(cancel, emit)
 
 	var done []job.Step
 	cut := false // by the end of ctx
-	for _, s := range p.steps {
+	for i, s := range p.Steps {
 		if cut = ctx.Err() != nil; cut {
 			break
 		}
-		running := r.span(ctx, s.name)
-		got, err := runStep(ctx, sb, s, r.filters.of(p), ev)
-		running.End()
+		rest := p.NeedFrom(i)
+		r.slots.Shrink(*need, rest)
+		*need = rest
+		got, err := r.runStep(ctx, sb, s, r.filters.of(p), ev)
 		if err != nil {
-			return job.Result{}, stopped(ctx, fmt.Errorf("%s step: %w", s.name, err))
+			return job.Result{}, stopped(ctx, err)
 		}
 		done = append(done, got)
 		cut = got.Verdict == job.WasCancelled
@@ -63,66 +71,79 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan, emit func(job
 			break
 		}
 	}
-	// A job that a shutdown cut short has no outcome: it is to be run again elsewhere.
+	// A job that a shutdown cut short has no outcome: it has to run again elsewhere.
 	if cut && (len(done) == 0 || errors.Is(context.Cause(ctx), errShutdown)) {
 		return job.Result{}, stopped(ctx, errShutdown)
 	}
-	res := jobResult(done, p.lang.Image, time.Since(ev.began), cut)
-	if p.outputs != nil {
-		files, release := outputFiles(ctx, sb.Dir(), p.outputs, res.Last().Limits, r.held)
+	res := plan.JobResult(done, p.Lang.Image, time.Since(ev.began), cut)
+	if p.Outputs != nil {
+		files, release := r.outputs.Collect(ctx, sb.Dir(), p.Outputs, res.Last().Limits)
 		defer release()
 		res.OutputFiles = files
 	}
-	if r.degraded {
-		res.Tier = degradedTier
-	}
-	r.metrics.finished(p.lang.Name, &res)
-	ev.send(job.Event{Type: job.EventResult, Result: &res})
+	r.finish(p.Lang.Name, &res, ev)
 	return res, nil
 }
 
-// runStep runs one program. Whatever that program does is a job.Step; an error is a fault of ours.
-func runStep(ctx context.Context, sb sandbox, s step, f filter, ev *events) (job.Step, error) {
-	// Output may be read before the news that the program was executed; the caller must hear of the start first.
-	started := sync.OnceFunc(func() { ev.send(job.Event{Type: job.EventStarted, Step: s.name, Test: s.test}) })
-	proc := s.process(f)
+// finish completes a result, counts it and sends it.
+func (r *Runner) finish(language string, res *job.Result, ev *events) {
+	res.Tier = jailTier
+	if r.degraded {
+		res.Tier = degradedTier
+	}
+	r.metrics.finished(language, res)
+	ev.send(job.Event{Type: job.EventResult, Result: res})
+}
+
+// runStep runs one program; ev is nil for one that the caller gets no events of. However that program ends is a job.Step; an error is a fault of ours.
+func (r *Runner) runStep(ctx context.Context, sb sandbox, s plan.Step, f filter, ev *events) (job.Step, error) {
+	defer r.span(ctx, s.Name).End()
+	send := func(ev *events, e job.Event) {
+		if ev != nil {
+			e.Step, e.Test = s.Name, s.Test
+			ev.send(e)
+		}
+	}
+	// Output may be read before the sandbox reports that the program was executed; the caller must get the start first.
+	started := sync.OnceFunc(func() { send(ev, job.Event{Type: job.EventStarted}) })
+	proc := f.on(s.Process())
 	proc.OnStart = started
 	proc.OnOutput = func(c nsjail.Chunk, b []byte) {
 		started()
-		ev.send(job.Event{Type: job.EventType(streamName(c)), Step: s.name, Test: s.test, Data: b, Offset: c.Offset})
+		send(ev, job.Event{Type: job.EventType(plan.StreamName(c)), Data: b, Offset: c.Offset})
 	}
-	r, err := sb.Run(ctx, proc)
+	res, err := sb.Run(ctx, proc)
+	if err == nil && (res.Verdict == nsjail.Internal || res.Verdict == nsjail.StartFailed && !causedByJob(s, res.Err)) {
+		err = cmp.Or(res.Err, errors.New("internal, and the sandbox did not say why"))
+	}
 	if err != nil {
-		return job.Step{}, err
-	}
-	if r.Verdict == nsjail.Internal || r.Verdict == nsjail.StartFailed && !causedByJob(s, r.Err) {
-		return job.Step{}, cmp.Or(r.Err, errors.New("internal, and the sandbox didn't say why"))
+		return job.Step{}, fmt.Errorf("%s step: %w", s.Name, err)
 	}
 	started()
-	got := stepResult(s, r)
-	got.DeniedSyscalls = f.denied(r)
-	ev.send(job.Event{Type: job.EventExited, Step: s.name, Test: s.test, Verdict: got.Verdict, ExitCode: got.ExitCode, Signal: got.Signal})
+	got := s.Result(res)
+	got.DeniedSyscalls = f.denied(res)
+	send(ev, job.Event{Type: job.EventExited, Verdict: got.Verdict, ExitCode: got.ExitCode, Signal: got.Signal})
 	return got, nil
 }
 
-// hosts are the errors that tell of the host's state and never of what a job has made. EIO is not among them: it is what execve says of a program whose
-// headers reach beyond its end, and a tmpfs has no other cause for it.
-var hosts = []unix.Errno{unix.ENOMEM, unix.EAGAIN, unix.ENFILE, unix.EMFILE}
+// hostErrors are errors that are due to the host's state and never to anything that a job made. EIO is not among them: execve returns it for a
+// program whose headers reach beyond its end, and a tmpfs has no other cause for it.
+var hostErrors = []unix.Errno{unix.ENOMEM, unix.EAGAIN, unix.ENFILE, unix.EMFILE}
 
-// causedByJob reports whether a program that could not be started has its job to blame, so that trying again is no use. What a step before has
-// left is in the way: the program that the compile step was to make in the workspace can't be executed, for whatever reason, or the workspace
-// is closed. Or the arguments are beyond the kernel's bound, or the files don't fit into the workspace, or not together: a checker's build may
-// have left something where its input goes.
-func causedByJob(s step, err error) bool {
+// causedByJob reports whether it is the job's fault that a program could not be started, so that trying again is no use. One of these is so:
+// the program, which the compile step was to make in the workspace, can't be executed; an earlier step closed the workspace; the arguments
+// exceed the kernel's bound; the files don't fit into the workspace, or something is in their place, such as what a checker's build left
+// where its input goes.
+func causedByJob(s plan.Step, err error) bool {
 	var at *nsjail.OpError
 	if !errors.As(err, &at) {
 		return false
 	}
 	switch at.Stage {
 	case nsjail.StageExecve:
-		return at.Err == unix.E2BIG || strings.HasPrefix(s.args[0], workDir+"/") && !slices.Contains(hosts, at.Err)
+		return at.Err == unix.E2BIG || strings.HasPrefix(s.Args[0], plan.WorkDir+"/") && !slices.Contains(hostErrors, at.Err)
 	case nsjail.StageChdir:
-		return s.after && !slices.Contains(hosts, at.Err)
+		return s.After && !slices.Contains(hostErrors, at.Err)
 	case nsjail.StageFiles:
 		return slices.Contains([]unix.Errno{unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.ENAMETOOLONG, unix.EEXIST, unix.ENOTDIR, unix.EISDIR}, at.Err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// tracer is what spans are started with.
+// tracer starts the spans of jobs.
 func (o *Options) tracer() trace.Tracer {
 	if o.Trace == nil {
 		return noop.NewTracerProvider().Tracer("")

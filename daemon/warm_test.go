@@ -5,10 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/ccee-dev/ccee/job"
-	"github.com/ccee-dev/ccee/nsjail"
 )
 
 // sameJobs are run in sandboxes of all kinds. warm says whether a runtime that was started ahead serves them.
@@ -121,89 +118,4 @@ func (s *served) until(t *testing.T, spec job.Spec, where string, look func(job.
 		s.awaitReady(t, 1)
 		return false
 	})
-}
-
-// What waits takes no more memory than it may, and leaves the rest of the places to others.
-func TestWarmMemory(t *testing.T) {
-	m := maker{busy: true, runs: nsjail.Result{Verdict: nsjail.Paused, Usage: nsjail.Usage{MemoryPeak: 40}}}
-	r := newReady(m.build, m.isBusy, 100, 8, 8, 100, zerolog.Nop())
-	defer r.close()
-	lang := python
-	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
-	p, err := newPlan(job.Spec{Language: "python", Source: "x"}, lang)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		r.take(p, "/a", filter{})
-	}
-	m.beBusy(false)
-	r.nudge()
-	filled(t, r, 2)
-	take(r, planOf(t, nil), "/b")
-	filled(t, r, 6) // half of the eight for the other kind
-	if sb, warm := r.take(p, "/a", filter{}); sb == nil || !warm {
-		t.Errorf("%v, warm %v", sb, warm)
-	}
-	filled(t, r, 6)
-	if m.ran() != 3 {
-		t.Errorf("%d programs were started", m.ran())
-	}
-}
-
-// A language whose program does not wait as it should has its jobs run all the same, and it is not tried again and again.
-func TestWarmFails(t *testing.T) {
-	m := maker{runs: nsjail.Result{Verdict: nsjail.Exited, ExitCode: 2}}
-	r := newReady(m.build, m.isBusy, 100, 2, 2, 1<<30, zerolog.Nop())
-	lang := python
-	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
-	p, err := newPlan(job.Spec{Language: "python", Source: "x"}, lang)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if sb, warm := r.take(p, "/a", filter{}); sb != nil || warm {
-		t.Error("the first job found one")
-	}
-	eventually(t, func() bool {
-		sb, warm := r.take(p, "/a", filter{})
-		return sb != nil && !warm
-	})
-	if m.ran() != 1 {
-		t.Errorf("it was started %d times", m.ran())
-	}
-	r.close()
-}
-
-// Of runtimes that wait there are as many as there were jobs, and one that takes long to start keeps no other from being made.
-func TestWarmByDemand(t *testing.T) {
-	paused := nsjail.Result{Verdict: nsjail.Paused}
-	m := maker{busy: true, runs: paused, held: make(chan struct{})}
-	r := newReady(m.build, m.isBusy, 100, 8, 8, 1<<30, zerolog.Nop())
-	lang := python
-	lang.Warm = []string{"/usr/bin/python3", "-X", "warm", "{source}"}
-	p, err := newPlan(job.Spec{Language: "python", Source: "x"}, lang)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		r.take(p, "/slow", filter{})
-	}
-	take(r, planOf(t, nil), "/plain")
-	m.beBusy(false)
-	r.nudge()
-	filled(t, r, 4) // its half, while a runtime of the other kind is being started
-	close(m.held)
-	filled(t, r, 6)
-	for range 2 {
-		if sb, warm := r.take(p, "/slow", filter{}); sb == nil || !warm {
-			t.Errorf("%v, warm %v", sb, warm)
-		} else if err := sb.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	filled(t, r, 8) // four wishes by now
-	r.close()
-	if m.ran() != 6 { // two were given away
-		t.Errorf("%d runtimes were started, want 6", m.ran())
-	}
 }

@@ -220,7 +220,7 @@ func TestBadPolicy(t *testing.T) {
 		}
 	}
 	hello()
-	s.wantLogged(t, "the last one that did is in force")
+	s.wantLogged(t, "the last one that worked is used")
 	s.wantSaid(t, 1, 1, "")
 
 	if err := os.Remove(kept); err != nil {

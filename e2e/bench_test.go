@@ -27,7 +27,7 @@ func TestBench(t *testing.T) {
 		}
 	}
 	for want, args := range map[string][]string{
-		"is no list": {"--clients", "1,x"}, "must be above 0": {"--for", "0s"}, "no such file": {"none.py"}, "does not do well": {file(t, "a.py", "raise SystemExit(3)")},
+		"must be a list": {"--clients", "1,x"}, "must be above 0": {"--for", "0s"}, "no such file": {"none.py"}, "the benchmark program failed: failed (exited)": {file(t, "a.py", "raise SystemExit(3)")},
 	} {
 		if got := ccee(t, "", env, append([]string{"bench"}, args...)...); got.code == 0 || !strings.Contains(got.stderr, want) {
 			t.Errorf("%v: %+v, want %q", args, got, want)
@@ -72,17 +72,17 @@ func TestCapacity(t *testing.T) {
 	bad := file(t, "bad.json", `{"cores": 2, "languages": []}`)
 	for want, args := range map[string][]string{
 		"flag \"profile\" not set":  {"simulate"},
-		"is no profile":             {"simulate", "--profile", trace},
+		"is not the output of":      {"simulate", "--profile", trace},
 		"0 languages":               {"simulate", "--profile", bad},
 		`no language "ruby"`:        {"simulate", "--profile", profile, "--mix", "ruby"},
 		"must be above 0":           {"simulate", "--profile", profile, "--rate", "0"},
 		"is no mix":                 {"replay", "--mix", "python="},
-		"either it or them":         {"replay", "--trace", trace, "--rate", "3"},
+		"has its own rate":          {"replay", "--trace", trace, "--rate", "3"},
 		"line 1":                    {"simulate", "--profile", profile, "--trace", bad},
 		"--wait-ms must be above 0": {"simulate", "--profile", profile, "--wait-ms", "0"},
-		"give a shorter --for":      {"replay", "--rate", "1000000"},
+		"set a shorter --for":       {"replay", "--rate", "1000000"},
 		"no program to run":         {"replay", "--mix", "cobol"},
-		"of which there is no":      {"profile", "-l", "cobol"},
+		"no program to measure":     {"profile", "-l", "cobol"},
 		"hosts are too few":         {"simulate", "--profile", profile, "--time-ms", "0.001", "--for", "1s", "--mix", "python"},
 	} {
 		if got := ccee(t, "", env, append([]string{"bench"}, args...)...); got.code == 0 || !strings.Contains(got.stderr, want) {

@@ -29,7 +29,7 @@ func TestClient(t *testing.T) {
 	again := do(0, "-", "rerun", id)
 	do(0, "exited 3", "job", "--wait", again)
 	do(0, "deleted "+again, "delete", again)
-	do(125, "no such job of yours", "job", again)
+	do(125, "you have no such job", "job", again)
 	slow := do(0, "-", "submit", "--no-wait", file(t, "a.py", "import time; time.sleep(60)"))
 	do(0, slow+" is ", "cancel", slow)
 	do(0, "cancelled", "job", "--wait", slow)

@@ -31,6 +31,7 @@ func TestFaults(t *testing.T) {
 		code   int
 		stderr string
 	}{
+		{"a misspelt setting", []string{"CCEE_SLOT=2"}, append(up, "--dev"), 2, "the environment has CCEE_SLOT, which is no setting: the nearest one is CCEE_SLOTS"},
 		{"no command", nil, []string{"fly"}, 2, `there is no command "fly"`},
 		{"unknown flag", nil, []string{"up", "--fly"}, 2, "fly"},
 		{"stray argument", nil, []string{"daemon", "x"}, 2, "takes no argument"},
@@ -40,10 +41,10 @@ func TestFaults(t *testing.T) {
 		{"no key", nil, []string{"up", "--images", images()}, 1, "TENANT_API_KEYS_JSON is not set"},
 		{"bad keys", []string{"TENANT_API_KEYS_JSON=[]"}, up, 1, "TENANT_API_KEYS_JSON: is not a JSON object"},
 		{"a misspelt quota", []string{`TENANT_API_KEYS_JSON={"k":{"tenantId":"t","maxConcurrentJob":5}}`}, up, 1, `there is no member "maxConcurrentJob"`},
-		{"an operator of no tenant", []string{`ADMIN_API_KEYS_JSON=["nokey"]`}, append(up, "--dev"), 1, "are keys of no tenant"},
+		{"an operator of no tenant", []string{`ADMIN_API_KEYS_JSON=["nokey"]`}, append(up, "--dev"), 1, "belong to no tenant"},
 		{"a key that expired", nil, []string{"key", "new", "--tenant", "t", "--days", "-3"}, 2, "from 1 to 36500"},
 		{"no days", nil, []string{"key", "new", "--tenant", "t", "--days", "0"}, 2, "from 1 to 36500"},
-		{"a short key", nil, []string{"key", "hash", "--tenant", "t"}, 2, "there was none"},
+		{"a short key", nil, []string{"key", "hash", "--tenant", "t"}, 2, "which is empty"},
 		{"no images", nil, append(up, "--images", none), 1, "no language images at " + none + ": run make images"},
 		{"no redis-server", []string{"PATH=/nonexistent"}, up, 1, "redis-server is not installed"},
 		{"data is a file", nil, append(up, "--data", py), 1, "choose another with --data"},

@@ -47,7 +47,7 @@ func TestRunOut(t *testing.T) {
 	s := sharedUp(t)
 	source, dir := file(t, "a.py", plants), filepath.Join(t.TempDir(), "got")
 	args := []string{"run", "--socket", s.socket(), "--out", "*.txt", "--out", "out/**", "--out-dir", dir, source}
-	if got := ccee(t, "", nil, args...); got != (ran{0, "", "ccee: not brought back: \"out/link\": symlink\nccee: not brought back: \"out/pipe\": fifo\n"}) {
+	if got := ccee(t, "", nil, args...); got != (ran{0, "", "ccee: not saved: \"out/link\": symlink\nccee: not saved: \"out/pipe\": fifo\n"}) {
 		t.Errorf("got %+v", got)
 	}
 	for name, want := range map[string]string{"report.txt": "done\n", "out/deep/a.bin": "\x00\xff"} {

@@ -16,7 +16,7 @@ import (
 func TestManySlots(t *testing.T) {
 	const slots = 256
 	s := ownStack(t, fmt.Sprint("CCEE_SLOTS=", slots), "CCEE_READY=0", "CCEE_MILLICORES=100000", "CCEE_CPU_WEIGHT=10000",
-		"WORKER_TENANT_SHARE=100", "CCEE_DRAIN_MS=1")
+		"WORKER_TENANT_SHARE=100", "CCEE_TENANT_SHARE=100", "CCEE_DRAIN_MS=1")
 	for range slots {
 		s.submit(t, body{"language": "python", "sourceCode": "import time; time.sleep(60)", "run": body{"timeoutMs": 60_000, "memoryMb": 32, "pids": 8}})
 	}

@@ -43,3 +43,41 @@ func BenchmarkForkExec(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLooks is what a look at a sandbox's sockets costs the daemon, the first one and the others, and one at the host's locks.
+func BenchmarkLooks(b *testing.B) {
+	x := requireSandbox(b)
+	cfg := x.config()
+	cfg.Loopback = true
+	sb := x.sandboxOf(b, cfg)
+	if err := sb.Ready(); err != nil {
+		b.Fatal(err)
+	}
+	look := func(b *testing.B, l *socketWatch) {
+		if _, over, err := l.check(process()); over || err != nil {
+			b.Fatal(over, err)
+		}
+	}
+	withCPU := func(b *testing.B, do func()) {
+		before := ownCPU()
+		for b.Loop() {
+			do()
+		}
+		b.ReportMetric(float64((ownCPU()-before).Nanoseconds())/1000/float64(b.N), "us-cpu")
+	}
+	b.Run("first", func(b *testing.B) {
+		withCPU(b, func() {
+			l := sb.watchSockets()
+			look(b, l)
+			l.Close()
+		})
+	})
+	b.Run("next", func(b *testing.B) {
+		l := sb.watchSockets()
+		defer l.Close()
+		withCPU(b, func() { look(b, l) })
+	})
+	b.Run("locks", func(b *testing.B) {
+		withCPU(b, func() { firstNumber(x.spawner.locks.count) })
+	})
+}

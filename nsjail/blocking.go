@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keepBlocking returns the filter bpf for a program whose stdout and stderr stay blocking: to make them non-blocking does
-// nothing and succeeds. In the exact way of capture a pipe is full after one write. A runtime that doesn't wait for it, such as
-// Node's, puts what it has to write off, and the order in which it writes is no more the one in which the program did.
+// keepBlocking returns the filter bpf for a program whose stdout and stderr stay blocking: making them non-blocking does
+// nothing and succeeds. When capture reads in order a pipe is full after one write. A runtime that doesn't wait for it, such as
+// Node's, would write later, and then not in the order in which the program did.
 //
-// What bpf says of these calls otherwise doesn't matter: it decides alone about what it is asked.
+// The decisions of bpf about these calls are never asked for.
 func keepBlocking(bpf []byte) []byte {
 	const fionbio = 0x5421 // ioctl(2), include/uapi/asm-generic/ioctls.h
 	const (                // offsets in struct seccomp_data; of the arguments, the low half

@@ -10,13 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// capture reads the two outputs of a program, in one of two ways.
+// capture reads the two outputs of a program, in one of two modes.
 //
-// The usual one: what is in the pipes is read, then nothing is for a while. The kernel is asked to tell of more (see news) only when
-// there was nothing after that while. A program that writes single bytes pays for them itself, and one that writes fast fills
-// a large pipe for each of our reads: either costs us a bounded part of one CPU.
+// In batches, usually: it reads all that is in the pipes, then pauses. It asks the poller for the next readiness only when a pipe was empty
+// after a pause. A program that writes single bytes pays for them itself, and one that writes fast fills a large pipe for each of our
+// reads: either costs the daemon a bounded part of one CPU.
 //
-// The exact one, for Process.Interleave, reads in the order in which was written; see ordered. So that each entry of its list stands
+// In order, for Process.Interleave: it reads in the order of the writes; see ordered. So that each entry of that list stands
 // for one write, the pipes have room for one packet, of up to 4096 bytes (O_DIRECT, see pipe(2)): a second write to the same
 // pipe waits until the first was read.
 type capture struct {
@@ -25,25 +25,25 @@ type capture struct {
 	total    atomic.Int64  // bytes of both outputs
 	flood    chan struct{} // closed when total passes floodMax
 
-	news  *news
-	key   uint64   // of ours
-	told  chan int // outputs that have something to read
-	order *ordered // in the exact way, else nil
-	fds   [2]int   // our ends of the pipes
-	gone  [2]bool  // nobody can write to it any more
-	size  [2]int   // their capacities
-	large int      // the capacity of one that was found more than half full
-	exact bool
-	ends  [2]int // the program's, in the exact way; else -1
-	null  int    // /dev/null, when there is something to drop; else -1
-	buf   []byte
+	poller   *poller
+	key      uint64   // of this capture at the poller
+	readable chan int // outputs that have something to read
+	order    *ordered // in order, else nil
+	fds      [2]int   // the daemon's ends of the pipes
+	gone     [2]bool  // nobody can write to it any more
+	size     [2]int   // their capacities
+	large    int      // the capacity of one that was found more than half full
+	inOrder  bool     // the mode
+	childFDs [2]int   // the program's ends, in order; else -1
+	null     int      // /dev/null, once there is something to drop; else -1
+	buf      []byte
 
 	once  sync.Once
 	ended chan struct{}
 }
 
-// After something was read nothing is for minPause; twice as long each time, up to maxPause, while the pipes are found not
-// even half full. It bounds what a flood costs us, what a pipe lets through, and how late news can be.
+// After each batch there is a pause: minPause first, then twice as long each time, up to maxPause, while the pipes are less than
+// half full. It bounds what a flood costs the daemon, what a pipe lets through, and how late output is read.
 const (
 	minPause = time.Millisecond
 	maxPause = 8 * time.Millisecond
@@ -51,20 +51,20 @@ const (
 
 func newCapture(p Process) (*capture, error) {
 	c := &capture{
-		kept: newKept(p), floodMax: p.FloodMax, flood: make(chan struct{}), ended: make(chan struct{}), exact: p.Interleave,
+		kept: newKept(p), floodMax: p.FloodMax, flood: make(chan struct{}), ended: make(chan struct{}), inOrder: p.Interleave,
 		large: largePipe(p.Resources.MemoryMax), size: [2]int{pipeSize, pipeSize},
-		fds: [2]int{-1, -1}, ends: [2]int{-1, -1}, null: -1, buf: make([]byte, pipeSize), told: make(chan int, 2),
+		fds: [2]int{-1, -1}, childFDs: [2]int{-1, -1}, null: -1, buf: make([]byte, pipeSize), readable: make(chan int, 2),
 	}
 	var err error
-	if c.news, err = theNews(); err != nil {
+	if c.poller, err = sharedPoller(); err != nil {
 		return nil, err
 	}
-	if c.exact {
+	if c.inOrder {
 		if c.order, err = newOrdered(); err != nil {
 			return nil, err
 		}
 	}
-	c.key = c.news.subscribe(c.told)
+	c.key = c.poller.subscribe(c.readable)
 	return c, nil
 }
 
@@ -72,18 +72,18 @@ func newCapture(p Process) (*capture, error) {
 func largePipe(memory int64) int { return int(max(pipeSize, min(memory/64, 1<<20))) }
 
 // open makes the pipe of output i, 0 or 1, and returns the program's end.
-func (c *capture) open(i, uid, gid int) (its int, err error) {
+func (c *capture) open(i, uid, gid int) (child int, err error) {
 	flags := 0
-	if c.exact {
+	if c.inOrder {
 		flags = unix.O_DIRECT
 	}
-	if c.fds[i], its, err = pipe(0, flags, uid, gid); err != nil {
+	if c.fds[i], child, err = pipe(0, flags, uid, gid); err != nil {
 		return -1, err
 	}
-	if c.exact {
-		_, err = unix.FcntlInt(uintptr(its), unix.F_SETPIPE_SZ, os.Getpagesize())
+	if c.inOrder {
+		_, err = unix.FcntlInt(uintptr(child), unix.F_SETPIPE_SZ, os.Getpagesize())
 		if err == nil {
-			c.ends[i], err = unix.FcntlInt(uintptr(its), unix.F_DUPFD_CLOEXEC, 0)
+			c.childFDs[i], err = unix.FcntlInt(uintptr(child), unix.F_DUPFD_CLOEXEC, 0)
 		}
 		err = os.NewSyscallError("fcntl", err)
 	}
@@ -91,50 +91,50 @@ func (c *capture) open(i, uid, gid int) (its int, err error) {
 		err = c.arm(i)
 	}
 	if err != nil {
-		unix.Close(its)
+		unix.Close(child)
 		return -1, err
 	}
-	return its, nil
+	return child, nil
 }
 
-// arm asks for news of output i: one, or in the exact way all.
+// arm asks to be told when output i can be read: once, or in order each time.
 func (c *capture) arm(i int) error {
-	if c.exact {
+	if c.inOrder {
 		return c.order.add(c.fds[i], i)
 	}
-	return c.news.arm(c.fds[i], i, c.key)
+	return c.poller.arm(c.fds[i], i, c.key)
 }
 
 // run reads until end is called.
 func (c *capture) run() {
 	var ready []int
-	for c.exact {
-		if ready = c.inOrder(); len(ready) == 0 {
+	for c.inOrder {
+		if ready = c.nextInOrder(); len(ready) == 0 {
 			break
 		}
 		for _, i := range ready {
-			c.take(i)
+			c.drain(i)
 		}
-		if !c.kept.exact() {
-			c.relax()
+		if !c.kept.orderMatters() {
+			c.stopOrder()
 			ready = []int{0, 1}
 		}
 	}
-	if !c.exact {
-		c.inPauses(ready)
+	if !c.inOrder {
+		c.inBatches(ready)
 	}
-	c.leftover()
+	c.drainAll()
 }
 
-// inPauses is the usual way. It begins with a look at the outputs in ready.
-func (c *capture) inPauses(ready []int) {
+// inBatches reads until end is called, first the outputs in ready.
+func (c *capture) inBatches(ready []int) {
 	pause := minPause / 2
 	timer := time.NewTimer(maxPause)
 	defer timer.Stop()
-	for c.hear(&ready) {
+	for c.awaitReadable(&ready) {
 		full := false
 		ready = slices.DeleteFunc(ready, func(i int) bool {
-			got := c.take(i)
+			got := c.drain(i)
 			if got > c.size[i]/2 {
 				full = true
 				c.enlarge(i)
@@ -158,18 +158,18 @@ func (c *capture) inPauses(ready []int) {
 	}
 }
 
-// hear adds to ready the outputs of which the kernel tells, and waits for one if there is none. It says false after end.
-func (c *capture) hear(ready *[]int) bool {
+// awaitReadable adds to ready the outputs that can be read, and waits for one if ready is empty. It is false after end.
+func (c *capture) awaitReadable(ready *[]int) bool {
 	for len(*ready) == 0 {
 		select {
-		case i := <-c.told:
+		case i := <-c.readable:
 			*ready = append(*ready, i)
 		case <-c.ended:
 			return false
 		}
 	}
 	select {
-	case i := <-c.told:
+	case i := <-c.readable:
 		*ready = append(*ready, i)
 	case <-c.ended:
 		return false
@@ -178,20 +178,20 @@ func (c *capture) hear(ready *[]int) bool {
 	return true
 }
 
-// take reads what is in a pipe, or in the exact way one packet of it. What is written meanwhile has to wait for its turn.
-func (c *capture) take(i int) (got int) {
+// drain reads what is in a pipe, or in order one packet of it. What is written meanwhile is left for the next turn.
+func (c *capture) drain(i int) (got int) {
 	for got < c.size[i] {
 		n := c.read(i)
-		if got += n; n < len(c.buf) || c.exact {
+		if got += n; n < len(c.buf) || c.inOrder {
 			break
 		}
 	}
 	return got
 }
 
-// enlarge is for an output that comes fast.
+// enlarge gives a pipe that fills fast its largest capacity.
 func (c *capture) enlarge(i int) {
-	if c.exact || c.size[i] >= c.large {
+	if c.inOrder || c.size[i] >= c.large {
 		return
 	}
 	if n, err := unix.FcntlInt(uintptr(c.fds[i]), unix.F_SETPIPE_SZ, c.large); err == nil { // without it, it works too
@@ -199,7 +199,7 @@ func (c *capture) enlarge(i int) {
 	}
 }
 
-// read reads once, and counts; 0 says that there was nothing.
+// read reads once and counts; 0: there was nothing.
 func (c *capture) read(i int) int {
 	n, err := 0, error(nil)
 	drop := c.kept.full(i) && c.openNull()
@@ -225,7 +225,7 @@ func (c *capture) read(i int) int {
 	return n
 }
 
-// openNull opens what bytes are dropped into: a pipe's pages are freed then without being copied first.
+// openNull opens /dev/null, into which bytes are dropped by splice(2): the pipe's pages are freed without being copied first.
 func (c *capture) openNull() bool {
 	if c.null < 0 {
 		c.null, _ = unix.Open("/dev/null", unix.O_WRONLY|unix.O_CLOEXEC, 0)
@@ -233,14 +233,14 @@ func (c *capture) openNull() bool {
 	return c.null >= 0
 }
 
-// leftover reads what is in the pipes when nobody can write any more.
-func (c *capture) leftover() {
-	for _, fd := range c.ends {
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); c.exact && (err != nil || flags&unix.O_DIRECT == 0) {
-			c.kept.ordered = false // the program has taken it away: what was read at once were several writes
+// drainAll reads what is in the pipes when nobody can write any more.
+func (c *capture) drainAll() {
+	for _, fd := range c.childFDs {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); c.inOrder && (err != nil || flags&unix.O_DIRECT == 0) {
+			c.kept.ordered = false // the program has cleared it: what was read at once were several writes
 		}
 	}
-	if c.exact {
+	if c.inOrder {
 		for _, i := range c.order.listed() { // the rest of the order
 			c.read(i)
 		}
@@ -251,7 +251,7 @@ func (c *capture) leftover() {
 	}
 }
 
-// end has run return.
+// end makes run return.
 func (c *capture) end() {
 	close(c.ended)
 	if c.order != nil {
@@ -259,13 +259,13 @@ func (c *capture) end() {
 	}
 }
 
-// Close releases the descriptors.
+// Close closes the descriptors.
 func (c *capture) Close() {
-	c.news.unsubscribe(c.key)
+	c.poller.unsubscribe(c.key)
 	if c.order != nil {
 		c.order.Close()
 	}
-	for _, fd := range []int{c.fds[0], c.fds[1], c.ends[0], c.ends[1], c.null} {
+	for _, fd := range []int{c.fds[0], c.fds[1], c.childFDs[0], c.childFDs[1], c.null} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}

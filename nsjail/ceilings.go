@@ -6,7 +6,7 @@ import (
 )
 
 // Ceilings bound all sandboxes of a parent cgroup together. Each sandbox has limits of its own; these hold for what those leave open:
-// limits whose sum is more than the machine has, and what the kernel keeps of sandboxes that are gone. All fields must be set.
+// limits whose sum is more than the machine has, and memory that the kernel keeps for sandboxes that are gone. All fields must be set.
 type Ceilings struct {
 	MemoryMax int64 // bytes; memory.max
 	PidsMax   int64 // processes and threads, sandbox-init's too; pids.max

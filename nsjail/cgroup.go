@@ -16,15 +16,15 @@ import (
 
 // Cgroups is the parent cgroup below which each sandbox gets its own.
 type Cgroups struct {
-	at   hierarchies // of the parent
-	disk []write     // of each sandbox: see LimitDisk
-	lock *os.File    // held: one daemon per name
-	seq  atomic.Int64
-	gone *dying
+	at    hierarchies // of the parent
+	disk  []write     // of each sandbox: see LimitDisk
+	lock  *os.File    // held: one daemon per name
+	seq   atomic.Int64
+	dying *dying
 }
 
 // OpenCgroups makes (or finds) the parent cgroup of that name in every hierarchy that is needed, enables the controllers,
-// and kills and removes what an earlier daemon left below it. It reports what is missing and how to get it.
+// and kills and removes all that an earlier daemon left below it. An error names the missing part and how to get it.
 func OpenCgroups(name string) (*Cgroups, error) {
 	if !filepath.IsLocal(name) {
 		return nil, fmt.Errorf("cgroup name %q: must be relative, without .. in it", name)
@@ -34,7 +34,7 @@ func OpenCgroups(name string) (*Cgroups, error) {
 		return nil, err
 	}
 	c := &Cgroups{at: h.below(name)}
-	c.gone = &dying{at: c.at, most: maxDying}
+	c.dying = &dying{at: c.at, most: maxDying}
 	for _, dir := range c.at.parents() {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make cgroup %s: %w (is this root, and is the cgroup tree writable?)", dir, err)
@@ -78,7 +78,7 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// sweep kills and removes every child cgroup.
+// sweep kills all processes in child cgroups, and removes those.
 func (c *Cgroups) sweep() error {
 	names := map[string]bool{}
 	for _, dir := range c.at.all() {
@@ -94,8 +94,8 @@ func (c *Cgroups) sweep() error {
 	}
 	var errs []error
 	for name := range names {
-		cg := &cgroup{at: c.at.below(name), fd: -1, gone: c.gone}
-		c.gone.begin()
+		cg := &cgroup{at: c.at.below(name), fd: -1, dying: c.dying}
+		c.dying.made()
 		errs = append(errs, cg.kill(), cg.remove())
 	}
 	return errors.Join(errs...)
@@ -103,7 +103,7 @@ func (c *Cgroups) sweep() error {
 
 // Close removes the parent cgroup.
 func (c *Cgroups) Close() error {
-	c.gone.over.Wait()
+	c.dying.drops.Wait()
 	var errs []error
 	for _, dir := range c.at.parents() {
 		errs = append(errs, os.Remove(dir))
@@ -120,20 +120,21 @@ type cgroup struct {
 	written Resources
 	peak    *os.File // v2's memory.peak since resetPeak, or nil
 	oom     *os.File // v1's eventfd; see oom.go
-	gone    *dying   // of its parent
+	dying   *dying   // of its parent
 }
 
-// newCgroup makes what a child can be cloned into; the rest is finish's. The two are apart so that the rest can be made
-// while the child is cloned.
+// newCgroup makes the v2 cgroup, into which a child can be cloned; finish makes the rest while the child is cloned.
 func (c *Cgroups) newCgroup() (*cgroup, error) {
 	name := "sb-" + strconv.FormatInt(c.seq.Add(1), 10)
-	cg := &cgroup{name: name, at: c.at.below(name), disk: c.disk, fd: -1, gone: c.gone}
-	c.gone.begin()
+	cg := &cgroup{name: name, at: c.at.below(name), disk: c.disk, fd: -1, dying: c.dying}
+	if cg.at.unified != "" {
+		if err := os.Mkdir(cg.at.unified, 0o755); err != nil {
+			return nil, fmt.Errorf("make cgroup: %w", err)
+		}
+	}
+	c.dying.made() // remove counts it off
 	if cg.at.unified == "" {
 		return cg, nil
-	}
-	if err := os.Mkdir(cg.at.unified, 0o755); err != nil {
-		return nil, fmt.Errorf("make cgroup: %w", err)
 	}
 	fd, err := unix.Open(cg.at.unified, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -143,7 +144,8 @@ func (c *Cgroups) newCgroup() (*cgroup, error) {
 	return cg, nil
 }
 
-// finish makes the v1 cgroups and writes all limits, those of sockets if it can have any. The child does nothing before it is told to.
+// finish makes the v1 cgroups and writes all limits, that of socket buffers if there can be sockets. The child does nothing before its
+// first packet.
 func (cg *cgroup) finish(r Resources, sockets bool) error {
 	if r.MemoryMax <= 0 || r.PidsMax <= 0 || r.CPUMillicores <= 0 {
 		return fmt.Errorf("sandbox limits %+v: each must be set", r)
@@ -204,7 +206,7 @@ func (cg *cgroup) kill() error {
 	return nil
 }
 
-// threads lists the threads in the cgroup; what can't be read is left out, since it has ended.
+// threads lists the threads in the cgroup, as far as they can be read: none where it is gone.
 func (cg *cgroup) threads() []int {
 	file := "/tasks"
 	if cg.at.pids == cg.at.unified {
@@ -220,7 +222,7 @@ func (cg *cgroup) threads() []int {
 	return list
 }
 
-// killMember kills pid if it still is in dir: the pidfd is taken first, so that the number can't be reused in between.
+// killMember kills pid if it still is in dir: with a pidfd that is opened first, the number can't be reused in between.
 func killMember(dir string, pid int) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -253,7 +255,7 @@ func (cg *cgroup) remove() error {
 	for _, dir := range cg.at.all() {
 		errs = append(errs, removeDir(dir))
 	}
-	cg.gone.end()
+	cg.dying.removedOne()
 	return errors.Join(errs...)
 }
 

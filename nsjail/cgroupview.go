@@ -8,13 +8,13 @@ import (
 )
 
 // A job sees its own cgroup below /sys/fs/cgroup, read-only and where containers have it: the JVM, V8, Go and .NET size their
-// heaps and threads by what they find there. Without it they would take the host's memory and cores for theirs.
+// heaps and thread pools by it. Without it they would take the host's memory and cores for theirs.
 
 // cgroupDir is one directory of that view.
 type cgroupDir struct {
 	host   string // the parent cgroup's
 	target string // in the sandbox
-	stage  string // where the spawner has it; "" is in target already, for all sandboxes: no process is in that one
+	stage  string // in the spawner's tree; "": at target already, the same for all sandboxes, as no process is in it
 }
 
 // view lists the directories that jobs see of the trees h, whose paths are those of the parent cgroup.
@@ -36,7 +36,8 @@ func (h hierarchies) view() []cgroupDir {
 	return list
 }
 
-// stageView makes, in the spawner's tree, a /sys with the places for the view, and has the cgroups ready that it is taken from.
+// stageView makes, in the spawner's tree, a /sys with the mount points of the view, and binds the parent cgroups from which sandboxes get
+// theirs.
 func stageView(view []cgroupDir) []op {
 	var ops []op
 	made := map[string]bool{}
@@ -63,7 +64,7 @@ func stageView(view []cgroupDir) []op {
 	return ops
 }
 
-// mountView shows a sandbox its cgroup, which is called name.
+// mountView mounts the sandbox's own cgroup, of that name, in its /sys.
 func mountView(view []cgroupDir, name string) []op {
 	sys := bind("/sys", "sys", 0)
 	sys.arg[1], sys.note = 1, "recursive"
@@ -76,7 +77,7 @@ func mountView(view []cgroupDir, name string) []op {
 	return ops
 }
 
-// shownOnly are the v1 hierarchies that nothing is put into, but that the JVM wants to see before it believes any of the others.
+// shownOnly adds the v1 hierarchies in which sandboxes have no cgroup, but which the JVM must find before it reads any of the others.
 func (h *hierarchies) shownOnly(at map[string]string) {
 	h.cpuset = at["cpuset"]
 	if h.cpuacct == "" && at["cpuacct"] != h.cpu {

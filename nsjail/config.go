@@ -1,10 +1,6 @@
 package nsjail
 
-import (
-	"time"
-
-	"github.com/opencontainers/runc/libcontainer/configs"
-)
+import "time"
 
 // Config describes a sandbox for its whole life, in the words of the OCI runtime specification and of the kernel.
 type Config struct {
@@ -14,13 +10,13 @@ type Config struct {
 	// Hostname inside; see uts_namespaces(7).
 	Hostname string
 	// UIDMappings and GIDMappings must map the ids 0 and the Process's; see user_namespaces(7).
-	UIDMappings, GIDMappings []configs.IDMap
+	UIDMappings, GIDMappings []IDMap
 	// Mounts are the writable parts: fresh tmpfs each.
 	Mounts []Tmpfs
 	// MaskedPaths are covered by /dev/null or an empty directory; all of /proc is read-only anyway. Those that
 	// don't exist are passed over, as the OCI runtime specification says.
 	MaskedPaths []string
-	// Resources are the limits in force from the start; Process.Resources replaces them.
+	// Resources are the limits during the set-up; Process.Resources replaces them.
 	Resources Resources
 	// Loopback gives the sandbox a network of its own that has a loopback and nothing else: TCP and UDP on 127.0.0.1 and ::1 work,
 	// whatever the port, as far as the filter allows sockets. Else the loopback is down, and Landlock refuses TCP.
@@ -47,8 +43,8 @@ type Resources struct {
 	PidsMax       int64 // processes and threads of the job; pids.max
 	CPUMillicores int64 // 1000 = one core; cpu.max
 
-	// Idle gives it CPU time that nobody else on the machine wants (cpu.idle, from Linux 5.15 on; before it, it has no effect). It is for what
-	// nobody waits for; a program that has stopped itself goes on without it.
+	// Idle gives it only CPU time that nobody else on the machine wants (cpu.idle, from Linux 5.15 on; before it, it has no effect). It is
+	// for programs that nobody waits for; a program that has stopped itself goes on without it.
 	Idle bool
 }
 
@@ -57,8 +53,8 @@ type File struct {
 	Name string // relative to Process.Cwd
 	Data []byte
 	Mode uint32 // 0o644
-	// Copy is how many bytes the file has that is beneath Process.Source under the same name: sandbox-init copies those, and there is no
-	// Data. Anybody must be allowed to read it there and to pass the directories above it: the reader is root of another user namespace.
+	// Copy, if positive, is the size in bytes of the file of the same name beneath Process.Source: sandbox-init copies that, and there is
+	// no Data. Its mode, and those of the directories above, must let anybody read it: the reader is root of another user namespace.
 	Copy int64
 }
 
@@ -69,9 +65,9 @@ type Process struct {
 	Cwd      string
 	UID, GID uint32 // inside ids
 	Umask    uint32
-	Rlimits  []configs.Rlimit
+	Rlimits  []Rlimit
 	Seccomp  []byte // BPF for seccomp(2): struct sock_filter[]; must not be empty
-	// Decide answers the calls for which Seccomp returns SECCOMP_RET_USER_NOTIF; they are counted in Result.Denied. It is
+	// Decide answers the calls for which Seccomp returns SECCOMP_RET_USER_NOTIF; refused ones are counted in Result.Denied. It is
 	// called from one goroutine. It must be set if there are any such calls, and execve must not be one of them.
 	Decide    func(Syscall) Answer
 	Files     []File
@@ -88,11 +84,11 @@ type Process struct {
 	// Interleave asks for Result.Order. The program then waits for each of its writes to be read.
 	Interleave bool
 
-	// Stdin is what the program can read from its standard input, a pipe.
+	// Stdin is the content of the program's standard input, a pipe.
 	Stdin []byte
-	// MayPause lets the program stop itself (SIGSTOP), which ends the Run with the verdict Paused. The next one has it go on: of
+	// MayPause lets the program stop itself (SIGSTOP), which ends the Run with the verdict Paused. The next Run continues it (SIGCONT): of
 	// that Process Args, Env, Cwd, UID, GID and Umask don't matter, Seccomp and Decide must be the same, and Rlimits can only be
-	// lower. Its standard input has nothing, and is not at its end, before a Run without MayPause.
+	// lower. Its standard input stays empty and open until a Run without MayPause.
 	MayPause bool
 	// OnStart, if set, is called when the program was executed.
 	OnStart func()

@@ -62,7 +62,7 @@ func (c *control) send(ops []op, fds ...int) error {
 	return sent
 }
 
-// receive reads one reply, and the descriptor that came with it or -1. A sandbox-init that is gone is io.EOF.
+// receive reads one reply, and the descriptor that came with it or -1. io.EOF: sandbox-init has ended.
 func (c *control) receive() (reply, int, error) {
 	var b [replySize + 1]byte
 	oob := make([]byte, unix.CmsgSpace(4))
@@ -71,7 +71,7 @@ func (c *control) receive() (reply, int, error) {
 	err := c.c.Read(func(fd uintptr) bool {
 		n, oobn, _, _, got = unix.Recvmsg(int(fd), b[:], oob, unix.MSG_CMSG_CLOEXEC)
 		if errors.Is(got, unix.ECONNRESET) {
-			// It ended with a packet of ours unread. The kernel tells that once, before what it had sent itself.
+			// It ended with a packet of ours unread. The kernel reports that once, before the replies that it had sent.
 			n, oobn, _, _, got = unix.Recvmsg(int(fd), b[:], oob, unix.MSG_CMSG_CLOEXEC)
 		}
 		return !errors.Is(got, unix.EAGAIN) && !errors.Is(got, unix.EINTR)
@@ -112,14 +112,14 @@ func oneRight(oob []byte) (int, error) {
 
 func (c *control) Close() error { return c.f.Close() }
 
-// Stages of starting a program at which what a job has left in its sandbox can be in the way; see OpError.
+// Stages of starting a program that files of the job can make fail; see OpError.
 const (
 	StageFiles  = "files" // Process.Files
 	StageChdir  = "chdir"
 	StageExecve = "execve"
 )
 
-// OpError says what sandbox-init could not do: "mount /tmp: no space left on device".
+// OpError is the failure of an op of sandbox-init: "mount /tmp: no space left on device".
 type OpError struct {
 	Stage string // one of the above, another part of starting a program, or another op
 	What  string // "mount /tmp"

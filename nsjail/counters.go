@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// counters are what the kernel has counted in a cgroup since it was made.
+// counters are the kernel's counts of a cgroup since it was made.
 type counters struct {
 	memoryPeak   int64 // bytes
 	oomKills     int64
@@ -18,7 +18,7 @@ type counters struct {
 	user, system time.Duration
 }
 
-// read takes all counters.
+// read reads all counters.
 func (cg *cgroup) read() (counters, error) {
 	peak, oom := "memory.peak", "memory.events"
 	if !cg.at.v2() {
@@ -91,6 +91,12 @@ func peakOf(f *os.File) (int64, error) {
 		return 0, err
 	}
 	return strconv.ParseInt(strings.TrimSpace(string(b[:n])), 10, 64)
+}
+
+// CPUTime returns the CPU time that all sandboxes have used, those that are gone too, since the parent cgroup was made.
+func (c *Cgroups) CPUTime() (time.Duration, error) {
+	user, system, err := (&cgroup{at: c.at}).cpuTimes()
+	return user + system, err
 }
 
 // cpuTimes reads the CPU time of all processes that are or were in the cgroup.

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// On v2 a cgroup other than the machine's root may hold processes or pass controllers on, not both; cgroups(7) calls it the
-// rule of no internal processes. In a container that has a cgroup namespace the root is the container's own cgroup, and the
-// daemon is in it, with all that runs beside it. All of them move into one leaf, as the rule leaves no other way; they stay
-// below the container's cgroup, so each of its limits still holds for them.
+// On v2 a cgroup other than the machine's root may have processes or controllers for its children, not both: the "no internal processes"
+// rule of cgroups(7). In a container with a cgroup namespace the root is the container's own cgroup, and the daemon is in it, with
+// everything beside it. By that rule all of them must move into one leaf; they stay below the container's cgroup, so each of its limits
+// still holds for them.
 
 // hostLeaf is the name of that leaf. It stays until the container ends.
 const hostLeaf = "ccee-host"
 
-// checkDelegation reports what of a v2 tree can't be used.
+// checkDelegation is an error if a part of the v2 tree can't be used.
 func checkDelegation(root string) error {
 	if err := unix.Access(root, unix.W_OK); errors.Is(err, unix.EROFS) {
 		return fmt.Errorf("cgroup v2: %s is mounted read-only: start the container with --privileged", root)

@@ -18,12 +18,14 @@ type Syscall struct {
 	Args [6]uint64
 }
 
-// Answer is what a system call gets that the filter asked about. The zero value is not an answer: the program is killed.
+// Answer is the decision about a system call of which the filter has notified. The zero value is not an answer: the program is killed.
 type Answer struct {
-	Errno unix.Errno // what the call returns
+	Errno unix.Errno // that the call returns
 	Kill  bool       // the sandbox is killed, the verdict is BadSyscall
-	Allow bool       // the call is made, only late when there are many: it must be allowed whatever its arguments, which can change meanwhile
-	Odd   bool       // no kernel has the call: all such are counted as one
+	// Allow makes the call, only late when there are many. It is for calls that are allowed whatever their arguments, which can change meanwhile.
+	Allow bool
+	// Unknown says that no kernel has the call: all such calls are counted as one.
+	Unknown bool
 }
 
 // Denied is a system call that was refused, with the number and the arguments of its first time.
@@ -33,31 +35,31 @@ type Denied struct {
 	Count int64
 }
 
-// deniedMax bounds the list of calls. There are fewer numbers that a kernel has.
+// deniedMax bounds the list of calls. No kernel has so many.
 const deniedMax = 512
 
-// The first askFree calls of a program that are asked about are answered at once, later ones one every askPause, whoever made them: so a
-// flood of them costs the program its time and the daemon next to nothing. All are looked at when they come, lest a signal
-// takes one back before that.
+// The first notifyFree notifications of a program are answered at once, later ones one every notifyPause, whichever of its processes made
+// the call: so a flood of them costs the program its time and the daemon next to nothing. All are received and counted when they come,
+// before a signal can withdraw one.
 const (
-	askFree  = 200
-	askPause = 5 * time.Millisecond
-	// pendingMax bounds those that wait for their answer. There is one a thread, but before Linux 5.19 signals take calls back.
+	notifyFree  = 200
+	notifyPause = 5 * time.Millisecond
+	// pendingMax bounds those that wait for their answer. There is one a thread, but before Linux 5.19 signals withdraw calls.
 	pendingMax = 8192
 )
 
-// denials answers the calls that a program's filter asks about, and counts them.
+// denials answers the notifications of a program's filter, and counts the calls that are refused.
 type denials struct {
 	decide func(Syscall) Answer
 	file   *os.File      // the listener
 	killed chan struct{} // closed by the first Answer that kills
 	stop   chan struct{}
-	done   chan struct{} // closed when nothing is answered any more
+	done   chan struct{} // closed when the goroutine of serve has ended
 	once   sync.Once
 
-	taken   int64
-	pending []notifResponse // to be sent, one every askPause
-	next    time.Time       // when the first of them may be
+	received int64
+	pending  []notifResponse // to be sent, one every notifyPause
+	next     time.Time       // when the first of them may be
 
 	list   []Denied // to be read when done is closed
 	missed int64    // calls that found no place in list
@@ -75,11 +77,11 @@ func (d *denials) serve(fd int) {
 		defer close(d.done)
 		defer d.file.Close() // whoever still waits for an answer gets ENOSYS
 		raw, err := d.file.SyscallConn()
-		for err == nil && d.goOn() {
+		for err == nil && d.setDeadline() {
 			gone := false
 			err = raw.Read(func(fd uintptr) bool {
 				ready := false
-				ready, gone = d.takeOne(int(fd))
+				ready, gone = d.receiveOne(int(fd))
 				return ready
 			})
 			switch {
@@ -92,8 +94,8 @@ func (d *denials) serve(fd int) {
 	}()
 }
 
-// goOn sets how long to wait for a call, and says whether to wait at all: end sets its deadline after closing stop.
-func (d *denials) goOn() bool {
+// setDeadline sets how long to wait for a notification. It is false after end, which sets its own deadline after closing stop.
+func (d *denials) setDeadline() bool {
 	var until time.Time // for ever
 	if len(d.pending) > 0 {
 		until = d.next
@@ -117,8 +119,8 @@ func (d *denials) end() {
 	<-d.done
 }
 
-// pass returns a descriptor of the listener for who answers next, or -1 if there is none. end must follow.
-func (d *denials) pass() (fd int, err error) {
+// dup returns a descriptor of the listener for whoever answers next, or -1 if there is none. end must follow.
+func (d *denials) dup() (fd int, err error) {
 	if d.file == nil {
 		return -1, nil
 	}
@@ -131,8 +133,8 @@ func (d *denials) pass() (fd int, err error) {
 	return fd, errors.Join(failed, os.NewSyscallError("fcntl", err))
 }
 
-// takeOne reports ready when a call was taken, or gone when none will ever come.
-func (d *denials) takeOne(fd int) (ready, gone bool) {
+// receiveOne reports ready when a notification was received, or gone when none will ever come.
+func (d *denials) receiveOne(fd int) (ready, gone bool) {
 	var n notif
 	switch err := receiveNotif(fd, &n); {
 	case errors.Is(err, unix.EAGAIN):
@@ -151,15 +153,15 @@ func (d *denials) takeOne(fd int) (ready, gone bool) {
 		a.Kill = a.Kill || a.Errno == 0
 		d.count(call, a)
 	}
-	d.taken++
+	d.received++
 	switch {
 	case a.Kill: // unanswered: it waits until it is dead
 		d.once.Do(func() { close(d.killed) })
-	case d.taken <= askFree:
+	case d.received <= notifyFree:
 		send(fd, r)
 	default:
 		if len(d.pending) == 0 {
-			d.next = time.Now().Add(askPause)
+			d.next = time.Now().Add(notifyPause)
 		}
 		if len(d.pending) == pendingMax {
 			d.sendPending(fd)
@@ -169,7 +171,7 @@ func (d *denials) takeOne(fd int) (ready, gone bool) {
 	return true, false
 }
 
-// sendPending sends the answer whose turn it is. Those whose process is gone cost no turn.
+// sendPending sends the first answer whose process is still there.
 func (d *denials) sendPending(fd int) {
 	for len(d.pending) > 0 {
 		r := d.pending[0]
@@ -178,7 +180,7 @@ func (d *denials) sendPending(fd int) {
 			break
 		}
 	}
-	d.next = time.Now().Add(askPause)
+	d.next = time.Now().Add(notifyPause)
 }
 
 // send answers a call, unless its process is gone or was interrupted.
@@ -189,7 +191,7 @@ func send(fd int, r notifResponse) bool {
 
 func (d *denials) count(call Syscall, a Answer) {
 	for i := range d.list {
-		if have := &d.list[i]; have.Answer == a && (have.Nr == call.Nr && have.Arch == call.Arch || a.Odd) {
+		if have := &d.list[i]; have.Answer == a && (have.Nr == call.Nr && have.Arch == call.Arch || a.Unknown) {
 			have.Count++
 			return
 		}
@@ -219,7 +221,7 @@ type notifResponse struct {
 	flags uint32
 }
 
-// receiveNotif takes a notification: EAGAIN if there is none, io.EOF if there will never be one, ENOENT if it went away.
+// receiveNotif receives a notification: EAGAIN if there is none, io.EOF if there will never be one, ENOENT if its process is gone.
 func receiveNotif(fd int, n *notif) error {
 	// The ioctl would block, whatever the file's flags say.
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// askAbout is a filter that asks about the calls of one number and allows all others.
-func askAbout(nr uint32) []byte {
+// notifyOf is a filter that asks about the calls of one number and allows all others.
+func notifyOf(nr uint32) []byte {
 	var b []byte
 	for _, in := range []struct {
 		code   uint16
@@ -30,16 +30,16 @@ func askAbout(nr uint32) []byte {
 }
 
 // asking is a program that makes the call keyctl so many times, in so many processes, and gets answer each time.
-func asking(times, processes int, answer Answer) Process {
+func notifying(times, processes int, answer Answer) Process {
 	p := process("call", strconv.Itoa(unix.SYS_KEYCTL), strconv.Itoa(times), strconv.Itoa(processes))
-	p.Seccomp = askAbout(unix.SYS_KEYCTL)
+	p.Seccomp = notifyOf(unix.SYS_KEYCTL)
 	p.Decide = func(Syscall) Answer { return answer }
 	return p
 }
 
 func TestDenied(t *testing.T) {
 	b := requireSandbox(t)
-	r := b.run(t, asking(3, 1, Answer{Errno: unix.EXDEV}))
+	r := b.run(t, notifying(3, 1, Answer{Errno: unix.EXDEV}))
 	if r.Verdict != Exited || string(r.Stdout.Data) != "-1 Invalid cross-device link\n" {
 		t.Errorf("got verdict %d, stdout %q", r.Verdict, r.Stdout.Data)
 	}
@@ -50,7 +50,7 @@ func TestDenied(t *testing.T) {
 	if d.Nr != unix.SYS_KEYCTL || d.Args != [6]uint64{7, 8, 9, 10, 11, 12} || d.Count != 3 || d.Errno != unix.EXDEV || d.Kill {
 		t.Errorf("denied %+v", d)
 	}
-	if r := b.run(t, asking(0, 1, Answer{})); r.Verdict != Exited || r.Denied != nil {
+	if r := b.run(t, notifying(0, 1, Answer{})); r.Verdict != Exited || r.Denied != nil {
 		t.Errorf("no call: %+v", r)
 	}
 }
@@ -59,7 +59,7 @@ func TestDenied(t *testing.T) {
 func TestDeniedKills(t *testing.T) {
 	b := requireSandbox(t)
 	for _, answer := range []Answer{{Kill: true}, {}, {Kill: true, Errno: unix.EPERM}} {
-		r := b.run(t, asking(1, 1, answer))
+		r := b.run(t, notifying(1, 1, answer))
 		if r.Verdict != BadSyscall || len(r.Stdout.Data) > 0 || r.Signal != unix.SIGKILL {
 			t.Errorf("%+v: %+v", answer, r)
 		}
@@ -73,35 +73,44 @@ func TestDeniedKills(t *testing.T) {
 // one, and the deadline holds while they wait for an answer.
 func TestDeniedFlood(t *testing.T) {
 	b := requireSandbox(t)
-	p := asking(1_000_000_000, 8, Answer{Errno: unix.EPERM})
+	p := notifying(1_000_000_000, 8, Answer{Errno: unix.EPERM})
 	p.WallTime = slow(400 * time.Millisecond)
 	r := b.run(t, p)
 	if r.Verdict != WallTime || len(r.Denied) != 1 {
 		t.Fatalf("got %+v", r)
 	}
 	// Pauses are never shorter than asked for, so there are at most as many as fit into the time until all are dead.
-	if most := askFree + 1 + int64((r.Usage.Wall+time.Second)/askPause); r.Denied[0].Count < askFree || r.Denied[0].Count > most {
-		t.Errorf("%d calls were answered in %v, want %d to %d", r.Denied[0].Count, r.Usage.Wall, askFree, most)
+	if most := notifyFree + 1 + int64((r.Usage.Wall+time.Second)/notifyPause); r.Denied[0].Count < notifyFree || r.Denied[0].Count > most {
+		t.Errorf("%d calls were answered in %v, want %d to %d", r.Denied[0].Count, r.Usage.Wall, notifyFree, most)
 	}
 }
 
-// TestPaced: calls that are allowed, but paced, are made, and are not among the refused. Many of them take their time: pauses are never shorter than
-// asked for.
+// TestPaced: calls that are allowed, but paced, are made, and are not among the refused. After the first ones there is a pause before each
+// answer, and so before the next call: pauses are never shorter than asked for, however busy the machine is.
 func TestPaced(t *testing.T) {
 	b := requireSandbox(t)
-	affinity := func(times int) Process {
+	affinity := func(times int, asked func()) Process {
 		p := process("call", strconv.Itoa(unix.SYS_SCHED_SETAFFINITY), strconv.Itoa(times), "1")
-		p.Seccomp = askAbout(unix.SYS_SCHED_SETAFFINITY)
-		p.Decide = func(Syscall) Answer { return Answer{Allow: true} }
+		p.Seccomp = notifyOf(unix.SYS_SCHED_SETAFFINITY)
+		p.Decide = func(Syscall) Answer {
+			asked()
+			return Answer{Allow: true}
+		}
 		return p
 	}
-	if r := b.run(t, affinity(1)); r.Verdict != Exited || r.Denied != nil || string(r.Stdout.Data) != "-1 Bad address\n" { // of the mask, says the kernel
+	if r := b.run(t, affinity(1, func() {})); r.Verdict != Exited || r.Denied != nil || string(r.Stdout.Data) != "-1 Bad address\n" {
 		t.Errorf("one: %+v, %q", r, r.Stdout.Data)
 	}
 	const more = 100
-	r := b.run(t, affinity(askFree+more))
-	if least := (more - 1) * askPause; r.Verdict != Exited || r.Denied != nil || r.Usage.Wall < least {
-		t.Errorf("many: %+v, want at least %v", r, least)
+	var asked []time.Time
+	r := b.run(t, affinity(notifyFree+more, func() { asked = append(asked, time.Now()) }))
+	if r.Verdict != Exited || r.Denied != nil || len(asked) != notifyFree+more {
+		t.Fatalf("many: %+v, %d were asked about", r, len(asked))
+	}
+	for i := notifyFree + 1; i < len(asked); i++ {
+		if gap := asked[i].Sub(asked[i-1]); gap < notifyPause {
+			t.Errorf("call %d came %v after the one before, want at least %v", i, gap, notifyPause)
+		}
 	}
 }
 
@@ -111,7 +120,7 @@ func TestDeniedSteps(t *testing.T) {
 	before := openDescriptors(t)
 	sb := b.sandbox(t)
 	for times := range 3 {
-		r, err := sb.Run(t.Context(), asking(times+1, 1, Answer{Errno: unix.EPERM}))
+		r, err := sb.Run(t.Context(), notifying(times+1, 1, Answer{Errno: unix.EPERM}))
 		if err != nil || len(r.Denied) != 1 || r.Denied[0].Count != int64(times+1) {
 			t.Errorf("step %d: %+v, %v", times, r.Denied, err)
 		}
@@ -127,7 +136,7 @@ func TestDeniedSteps(t *testing.T) {
 // TestListenerStaysOut: the program holds no copy of its filter's listener, with which it could answer itself.
 func TestListenerStaysOut(t *testing.T) {
 	b := requireSandbox(t)
-	p := asking(0, 1, Answer{})
+	p := notifying(0, 1, Answer{})
 	p.Args = process("fds").Args
 	if got := string(b.run(t, p).Stdout.Data); got != "0 1 2 \n" {
 		t.Errorf("descriptors %q, want 0, 1 and 2", got)

@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Jobs write to tmpfs alone, but they read their image from a disk that Redis and all others use too: whenever the page cache doesn't
-// have it, or has to let go of it because the job's memory limit is smaller than the file that it reads over and over.
+// Jobs write only to tmpfs, but they read their image from a disk that Redis and all others use too: whenever it is not in the page cache,
+// or was evicted because the job's memory limit is smaller than the file that it reads over and over.
 
-// DiskRate bounds what is read from each disk, and written to it.
+// DiskRate bounds reads from each disk, and writes to it.
 type DiskRate struct {
 	Bytes      int64 // a second
 	Operations int64 // a second
 }
 
-// diskPart is the part of the rate for all, one in so many, that one sandbox may have.
+// diskPart: one sandbox may have one part in so many of the rate for all.
 const diskPart = 2
 
 // ErrNoDiskLimit says that the kernel bounds no disk here.
@@ -51,14 +51,14 @@ func (c *Cgroups) LimitDisk(path string, rate DiskRate) ([]string, error) {
 		}
 		c.disk, limited = append(c.disk, writes...), append(limited, disk)
 	}
-	if limited == nil { // where any may be the one, some can't be limited that nothing lies on
+	if limited == nil { // of several that may be the one, some may be of no use and can't be limited
 		return nil, errors.Join(errs...)
 	}
 	return limited, nil
 }
 
-// limitOne bounds a disk for all sandboxes, and returns what bounds it for each of them, once that was tried: no job shall be the first to
-// find out that it can't be written.
+// limitOne bounds a disk for all sandboxes, and returns the writes that bound it for each of them. It tries those first: no job should
+// be the first to fail by them.
 func (c *Cgroups) limitOne(disk string, rate DiskRate) ([]write, error) {
 	one := DiskRate{rate.Bytes / diskPart, rate.Operations / diskPart}
 	cg := &cgroup{at: hierarchies{io: c.at.io + "/try-disk"}, disk: one.v1(disk), fd: -1}
@@ -105,8 +105,8 @@ func (cg *cgroup) limitDisk() error {
 	return nil
 }
 
-// lowerDiskPriority gives a process and all its children the last place of those who want something from a disk, with schedulers that look at
-// it (bfq); see ioprio_set(2), which the filter keeps from jobs. Nothing rests on it.
+// lowerDiskPriority gives a process and its children the lowest disk priority, with schedulers that have priorities (bfq); see
+// ioprio_set(2), which the filter refuses to jobs. No limit relies on it.
 func lowerDiskPriority(pid int) {
 	const whoProcess, bestEffort, last = 1, 2 << 13, 7
 	_, _, _ = unix.Syscall(unix.SYS_IOPRIO_SET, whoProcess, uintptr(pid), bestEffort|last)
@@ -122,15 +122,15 @@ func disksOf(path string) ([]string, error) {
 	switch {
 	case fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC:
 		return nil, nil
-	case unix.Major(st.Dev) == 0: // overlayfs, btrfs: it doesn't say where its files lie
+	case unix.Major(st.Dev) == 0: // overlayfs, btrfs: the disk of a file is not known
 		return allDisks("/sys/block")
 	}
 	disk, err := wholeDisk("/sys/dev/block", st.Dev)
 	return []string{disk}, err
 }
 
-// wholeDisk is the number of the disk that a partition is of, since only disks can be limited. For device mapper and RAID it is what the
-// file system sees: whatever a job reads passes through that.
+// wholeDisk is the number of a partition's disk, since only disks can be limited. For device mapper and RAID it is the device that the
+// file system is on: all reads of a job pass through that.
 func wholeDisk(numbers string, dev uint64) (string, error) {
 	dir, err := filepath.EvalSymlinks(fmt.Sprintf("%s/%d:%d", numbers, unix.Major(dev), unix.Minor(dev)))
 	if err != nil {

@@ -9,7 +9,13 @@
 //	               that holds nothing but the image store, a /dev, a /proc and the jails' cgroups
 //	sandbox-init   PID 1 of each sandbox, a clone of the spawner; obeys ops, runs the programs, reaps, reports
 //
-// sandbox-init is C (init.c, tree.c, network.c), linked into the same binary and executed from a sealed memfd, so that no job can overwrite
-// what it was started from (CVE-2019-5736). What it does and in which order is written in program.go and nowhere else; how
-// both talk is written in init.h.
+// sandbox-init is C (init.c, tree.c, network.c), linked into the same binary and executed from a sealed form of it, so that no job can
+// overwrite what it was started from (CVE-2019-5736); see executable.go. What it does and in which order is written in program.go and
+// nowhere else; how both talk is written in init.h.
+//
+// Cgroups are written here, and not by the manager of github.com/opencontainers/cgroups, of which only the helpers are used that read
+// mounts and lists of processes. That manager makes a cgroup before a process joins it by its number, writes all limits each time that one
+// is set, and neither resets a peak nor kills. Here a sandbox is cloned into its v2 cgroup while the rest of it is made, its limits change
+// from step to step without a write that is not needed, and each access is three system calls (cgroupfile.go): some twenty of them are a
+// good part of what a sandbox costs.
 package nsjail

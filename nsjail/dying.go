@@ -12,31 +12,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel keeps a memory cgroup that was removed for as long as a page in the page cache is charged to it: pages of the image that its job was
-// the first to read. Each takes some kilobytes a CPU, and nothing gives them back but need of memory. So from time to time what jobs have read
-// is dropped, all at once: seldom, because the next jobs read some of it again.
+// The kernel keeps a removed memory cgroup, as a dying one, while a page in the page cache is charged to it: pages of the image that its
+// job was the first to read. Each takes some kilobytes a CPU, which only memory pressure frees. So from time to time all pages that jobs
+// have read are dropped: seldom, because the next jobs read some of them again.
 const (
-	maxDying   = 256 // removed cgroups that the kernel may keep
-	dyingCheck = 16  // it is asked each time that so many more are removed
+	maxDying   = 256 // dying cgroups
+	dyingCheck = 16  // removals between two readings of their number
 )
 
-// dying bounds the removed cgroups below a parent that the kernel keeps.
+// dying bounds the number of dying cgroups below a parent.
 type dying struct {
 	at      hierarchies // of the parent
 	most    int64
-	live    atomic.Int64 // cgroups that there are
+	live    atomic.Int64 // cgroups that were not removed yet
 	removed atomic.Int64
 
-	busy sync.Mutex // held while what was read is dropped
-	over sync.WaitGroup
-	base int64 // that were left the last time, on v1: also of others; guarded by busy
+	busy  sync.Mutex // held while pages are dropped
+	drops sync.WaitGroup
+	base  int64 // dying cgroups that remained after the last drop, on v1: also those of others; guarded by busy
 }
 
-// begin counts a cgroup that is made.
-func (d *dying) begin() { d.live.Add(1) }
+// made counts a new cgroup.
+func (d *dying) made() { d.live.Add(1) }
 
-// end counts one that is removed, and sees to it that the kernel doesn't keep too many. It doesn't wait for that.
-func (d *dying) end() {
+// removedOne counts a cgroup that was removed, and drops pages in the background if too many are dying.
+func (d *dying) removedOne() {
 	d.live.Add(-1)
 	if d.removed.Add(1)%min(dyingCheck, d.most) != 0 || !d.busy.TryLock() {
 		return
@@ -47,7 +47,7 @@ func (d *dying) end() {
 		d.busy.Unlock()
 		return
 	}
-	d.over.Go(func() {
+	d.drops.Go(func() {
 		defer d.busy.Unlock()
 		_ = d.at.dropCache() // the next one tries again
 		d.base = 0
@@ -57,7 +57,7 @@ func (d *dying) end() {
 	})
 }
 
-// count is how many removed cgroups the kernel keeps: on v2 below the parent, on v1 on the host, with others' that live.
+// count is how many cgroups are dying: on v2 below the parent, on v1 on the host, together with those of others that live.
 func (d *dying) count() (int64, error) {
 	if d.at.v2() {
 		return readValue(d.at.memory, "cgroup.stat", "nr_dying_descendants")
@@ -80,8 +80,8 @@ func memoryCgroups(text string) (int64, error) {
 	return 0, fmt.Errorf("no memory controller in %q", text)
 }
 
-// dropCache takes what was read out of the page cache, as far as it is charged to a cgroup below the parent. It doesn't swap: v1 has no swap for jobs by
-// swappiness, v2 by memory.swap.max.
+// dropCache drops the pages of files from the page cache that are charged to a cgroup below the parent. It doesn't swap: jobs have no swap,
+// on v1 by swappiness, on v2 by memory.swap.max.
 func (h hierarchies) dropCache() error {
 	if !h.v2() {
 		return writeFile(h.memory, "memory.force_empty", "0")

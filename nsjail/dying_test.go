@@ -31,8 +31,8 @@ func dirOnDisk(t *testing.T) string {
 	return ""
 }
 
-// TestDyingCgroups: the kernel keeps a removed cgroup for what its job was the first to read. Not without end: jobs that each read something
-// that nobody has read leave no more than the bound, and those that are asked for between two looks.
+// TestDyingCgroups: the kernel keeps a removed cgroup for what its job was the first to read. Not without end: jobs that each read
+// something that nobody has read leave no more than the bound, and those that are asked for between two looks.
 func TestDyingCgroups(t *testing.T) {
 	requireSandbox(t)
 	const jobs, most, each = 120, 20, 256 << 10
@@ -45,7 +45,7 @@ func TestDyingCgroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cgroups.gone.most = most
+	cgroups.dying.most = most
 	spawner, err := NewSpawner(cgroups, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ func TestDyingCgroups(t *testing.T) {
 		if err := errors.Join(err, sb.Close()); err != nil || string(r.Stdout.Data) != "read: OK\n" {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		cgroups.gone.over.Wait() // else there are as many more as come while it is at work
+		cgroups.dying.drops.Wait() // else there are as many more as come while it is at work
 	}
 	kept := func() int64 { // cgroups, by what is charged to them and to none that there is
 		if cgroups.at.v2() {
@@ -113,5 +113,14 @@ func TestMemoryCgroups(t *testing.T) {
 		if n, err := memoryCgroups(text); err == nil {
 			t.Errorf("%q is %d, want an error", text, n)
 		}
+	}
+}
+
+// TestCgroupThatCannotBeMade is not counted as one that lives: the bound of removed ones is what the kernel has less those.
+func TestCgroupThatCannotBeMade(t *testing.T) {
+	at := hierarchies{unified: filepath.Join(t.TempDir(), "missing")}
+	c := &Cgroups{at: at, dying: &dying{at: at, most: maxDying}}
+	if cg, err := c.newCgroup(); err == nil || cg != nil || c.dying.live.Load() != 0 {
+		t.Errorf("%+v, %v, %d cgroups are counted", cg, err, c.dying.live.Load())
 	}
 }

@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// host is what sandboxes have that not every kernel or machine offers.
+// host says which features of the kernel and the machine sandboxes can use.
 type host struct {
 	landlock int   // ABI version, 0: none; see landlock(7)
 	smt      bool  // cores have several threads, which sandboxes must not share
 	orphans  int64 // tcp_max_orphans, or the least that a kernel has by itself where it is not shown
-	killable bool  // a call that is being asked about can be interrupted by nothing but death; Linux 5.19
+	killable bool  // a call that waits for its notification's answer can be interrupted by SIGKILL alone; Linux 5.19
 
-	cgroups []cgroupDir // what a sandbox sees of them
+	initOnOverlay bool        // sandbox-init is executed from a mounted file system, which Landlock restricts; see sealExecutable
+	cgroups       []cgroupDir // that a sandbox sees
 }
 
 // findHost asks the kernel.
@@ -36,7 +37,7 @@ func findHost() (host, error) {
 		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0)
 	h.killable = errno == unix.EFAULT
 	var err error
-	if h.orphans, err = readValue("/proc/sys/net/ipv4", "tcp_max_orphans", ""); err != nil { // a container's network namespace doesn't show it
+	if h.orphans, err = readValue("/proc/sys/net/ipv4", "tcp_max_orphans", ""); err != nil { // not in a container's network namespace
 		h.orphans = 4096
 	}
 	active, err := os.ReadFile("/sys/devices/system/cpu/smt/active")

@@ -54,7 +54,7 @@ static int nfds;
 
 static int control = CONTROL_FD; /* the socket */
 
-/* What the next EXEC uses; all of it points into packet. */
+/* The operands of the next EXEC; all of them point into packet. */
 static struct rlimit_row {
 	int resource;
 	struct rlimit value;
@@ -308,8 +308,8 @@ static void drop_listener(void)
 	listener = -1;
 }
 
-/* Gives back the memory of the packet, which is as large as the job's files were: what is left of init is what the daemon adds
- * to the job's limit. */
+/* Gives back the memory of the packet, which is as large as the job's files were: the daemon adds init's memory to the job's
+ * limit. */
 static void forget_packet(void)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -317,7 +317,7 @@ static void forget_packet(void)
 	madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
-/* Tells that the program runs, and what became of it. */
+/* Reports that the program runs, and then how it ended. */
 static void follow(pid_t pid, int may_pause)
 {
 	struct rusage own;
@@ -358,7 +358,7 @@ static void do_exec(struct op *op, uint64_t index)
 	filter.len = 0;
 }
 
-/* Sets the limits of a program that has stopped itself, and has it go on. */
+/* Sets the limits of a program that has stopped itself, and continues it. */
 static int resume(pid_t pid)
 {
 	siginfo_t dead = {0};
@@ -476,7 +476,7 @@ static int set_filter(struct op *op)
 	return 0;
 }
 
-/* What a process hands on through fork and execve beside what EXEC sets. */
+/* Resets all that a process inherits through fork and execve and EXEC does not set. */
 static int uninherit(void)
 {
 	int priority = 0; /* struct sched_param */
@@ -553,7 +553,9 @@ static int obey(struct op *op)
 	case OP_LANDLOCK:
 		return make_ruleset(op) < 0 ? -1 : 0;
 	case OP_PERMIT:
-		return permit(op);
+		return permit(op, beneath(string(op, 0), O_PATH));
+	case OP_PERMIT_SELF:
+		return permit(op, open("/proc/self/exe", O_PATH | O_CLOEXEC));
 	}
 	return errno = ENOSYS, -1;
 }

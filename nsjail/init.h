@@ -55,14 +55,14 @@ enum op_code {
 	OP_BASE,    /* "path": targets are beneath it from now on */
 	OP_MKDIR,   /* mode, uid, gid, 1 if it may exist; "target" */
 	OP_MKNOD,   /* mode, device; "target" */
-	OP_SYMLINK, /* "target" "what it says" */
+	OP_SYMLINK, /* "target" "content" */
 	OP_MOUNT,   /* MOUNT_ATTR_*; "fstype" "target" "option" "value" ... */
 	OP_BIND,    /* MOUNT_ATTR_* to add, 1 for what is mounted below too; "source", "" is the target itself; "target" */
 	OP_MASK,    /* "target": /dev/null over a file, /empty over a directory; may be absent */
 	OP_PIVOT,   /* the base becomes / and the old root is detached */
 	OP_OPEN,    /* "target", a directory: the next READY carries its descriptor */
 
-	/* files, and what EXEC will use */
+	/* files, and operands of the next EXEC */
 	OP_FILE,    /* mode, uid, gid, bytes; "target", data */
 	OP_DATA,    /* bytes; data: more for the last file */
 	OP_SOURCE,  /* the packet's last descriptor, a directory, is what OP_COPY copies from until the next EXEC or CONTINUE */
@@ -71,8 +71,9 @@ enum op_code {
 	OP_ARGS,    /* count; "argv[0]" ... */
 	OP_ENV,     /* count; "NAME=value" ... */
 	OP_SECCOMP, /* bytes, flags of seccomp(2); struct sock_filter[] */
-	OP_LANDLOCK, /* handled access to files, to networks, scopes, flags of landlock_restrict_self(2): a new ruleset, for every EXEC to come */
+	OP_LANDLOCK, /* handled access to files, to networks, scopes, flags of landlock_restrict_self(2): a new ruleset for every EXEC */
 	OP_PERMIT,   /* access to files; "target": a rule of that ruleset for what is beneath */
+	OP_PERMIT_SELF, /* access to files: a rule of that ruleset for sandbox-init's own executable */
 };
 
 struct op {

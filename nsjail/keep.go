@@ -1,12 +1,13 @@
 package nsjail
 
-// How long the order of the two outputs is recorded. So long each write of the program costs it a wake-up of ours; see capture.
+// Bounds of recording the order of the two outputs. While it is recorded each write of the program waits for a wake-up of the daemon; see
+// capture.
 const (
 	chunksMax  = 4096
 	packetsMax = 8192
 )
 
-// kept is what is kept of a program's two outputs. Its size is bounded by OutputMax and chunksMax, whatever is written.
+// kept is the part of a program's two outputs that is kept. Its size is bounded by OutputMax and chunksMax, whatever is written.
 type kept struct {
 	head, tail int // most bytes of each output: the first, the last
 	onOutput   func(Chunk, []byte)
@@ -14,7 +15,7 @@ type kept struct {
 	tails      [2]ring
 
 	asked   bool    // for the order
-	ordered bool    // it is being recorded
+	ordered bool    // the order is being recorded
 	packets int     // that were read one by one for it
 	order   []Chunk // of all that was written meanwhile, if it could be kept
 }
@@ -30,7 +31,7 @@ func (k *kept) add(i int, b []byte) {
 	out := &k.out[i]
 	c := Chunk{Stream: i + 1, Offset: out.Bytes, Bytes: int64(len(b))}
 	out.Bytes += c.Bytes
-	if k.exact() {
+	if k.orderMatters() {
 		k.packets++
 	}
 	if k.ordered && !k.full(i) {
@@ -46,11 +47,12 @@ func (k *kept) add(i int, b []byte) {
 // skip counts bytes of output i that are not kept.
 func (k *kept) skip(i int, n int64) { k.out[i].Bytes += n }
 
-// full says that nothing more of output i will be kept.
+// full reports whether nothing more of output i will be kept.
 func (k *kept) full(i int) bool { return k.tail == 0 && len(k.out[i].Data) == k.head }
 
-// exact says that the order of what comes matters. Once one output is full, what is kept is the other's, after all before.
-func (k *kept) exact() bool { return k.ordered && !k.full(0) && !k.full(1) }
+// orderMatters reports whether the order of the next bytes is recorded. Once one output is full, only the other's are kept, after all
+// before.
+func (k *kept) orderMatters() bool { return k.ordered && !k.full(0) && !k.full(1) }
 
 func (k *kept) emit(c Chunk, b []byte) {
 	if k.onOutput != nil && len(b) > 0 {
@@ -75,7 +77,7 @@ func (k *kept) finish() (order []Chunk, truncated bool) {
 	return order, truncated
 }
 
-// keptOrder is the recorded order as far as bytes were kept; truncated says that it doesn't have all of them.
+// keptOrder is the recorded order of the bytes that were kept; truncated: not of all of them.
 func (k *kept) keptOrder() (order []Chunk, truncated bool) {
 	var known, all int64
 	for _, c := range k.order {
@@ -93,7 +95,7 @@ func (k *kept) keptOrder() (order []Chunk, truncated bool) {
 	return order, k.asked && known < all
 }
 
-// emitTails hands on the tails, which were not known to be kept before the end: as far as the order is known in that order.
+// emitTails emits the tails, which were not known to be kept before the end, as far as possible in the recorded order.
 func (k *kept) emitTails(order []Chunk) {
 	rest := [2]int64{k.out[0].tailOffset(), k.out[1].tailOffset()}
 	for _, c := range order {
@@ -122,13 +124,13 @@ func (o *Output) omitted() int64 { return o.Bytes - int64(len(o.Data)) - int64(l
 
 func (o *Output) tailOffset() int64 { return o.Bytes - int64(len(o.Tail)) }
 
-// clip is the part of c that lies from lo to hi.
+// clip is the part of c between lo and hi.
 func (c Chunk) clip(lo, hi int64) Chunk {
 	lo, hi = max(lo, c.Offset), min(hi, c.Offset+c.Bytes)
 	return Chunk{c.Stream, lo, max(hi-lo, 0)}
 }
 
-// appendChunk adds c to list, as one with the last if that is what it goes on from.
+// appendChunk adds c to list, merged with the last chunk if it continues that.
 func appendChunk(list []Chunk, c Chunk) []Chunk {
 	if n := len(list); n > 0 {
 		if last := &list[n-1]; last.Stream == c.Stream && last.Offset+last.Bytes == c.Offset {

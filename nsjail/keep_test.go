@@ -91,7 +91,7 @@ func TestOrderIsBounded(t *testing.T) {
 	for n := range 3 * chunksMax {
 		k.add(n%2, []byte("x"))
 	}
-	if k.exact() {
+	if k.orderMatters() {
 		t.Error("the exact way has no end")
 	}
 	order, truncated := k.finish()
@@ -110,7 +110,7 @@ func TestOrderIsBounded(t *testing.T) {
 	k = newKept(p)
 	k.add(1, []byte("12"))
 	k.add(0, []byte("12345"))
-	if k.exact() {
+	if k.orderMatters() {
 		t.Error("the exact way goes on though stdout is full")
 	}
 	k.add(1, []byte("34"))

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,8 +36,8 @@ func (b *box) tryLimits(t *testing.T, rows []limitRow) {
 
 func rlimit(kind int, n uint64) func(*Config, *Process) {
 	return func(_ *Config, p *Process) {
-		p.Rlimits = slices.DeleteFunc(slices.Clone(p.Rlimits), func(r configs.Rlimit) bool { return r.Type == kind })
-		p.Rlimits = append(p.Rlimits, configs.Rlimit{Type: kind, Soft: n, Hard: n})
+		p.Rlimits = slices.DeleteFunc(slices.Clone(p.Rlimits), func(r Rlimit) bool { return r.Type == kind })
+		p.Rlimits = append(p.Rlimits, Rlimit{Type: kind, Soft: n, Hard: n})
 	}
 }
 

@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A lock on a file (fcntl(2), flock(2)) is kernel memory that no cgroup is charged for, and that nothing bounds: RLIMIT_LOCKS does nothing
-// since Linux 2.4. A program takes some 40 MB of it in a second of CPU time. To ask about each lock by the filter would cost an honest program
-// ten times what a lock costs, and the daemon as much; the kernel's count of all locks of the host costs nothing. So only where that grows
-// is it looked for who has them.
+// A lock on a file (fcntl(2), flock(2)) is kernel memory that no cgroup is charged for and nothing bounds: RLIMIT_LOCKS does nothing
+// since Linux 2.4. A program takes some 40 MB of it in a second of CPU time. A notification of the filter for each lock would cost an
+// honest program ten times what a lock costs, and the daemon as much; reading the kernel's count of the host's locks costs nothing. So the
+// sandboxes are searched for locks only when that count grows.
 const (
-	locksMost   = 4096     // that one sandbox may hold when it is looked; databases hold a handful for each connection
-	locksGrowth = 32_768   // of the host's count, some 6 MB, between two times that it is looked
-	descriptors = 4 * 4096 // in one sandbox, that are looked through
+	locksMost   = 4096     // that one sandbox may hold; databases hold a handful for each connection
+	locksGrowth = 32_768   // of the host's count, some 6 MB, that starts a search
+	descriptors = 4 * 4096 // in one sandbox, that are searched
 	lockBytes   = 64 << 10 // of the list of one descriptor, read at once
-	lockRest    = 4        // so many times as long as a look took, the next one waits at least: it is on nobody's bill
+	lockRest    = 4        // the pause after a search is at least so many times as long as the search: no cgroup is charged for it
 	lockObjects = "/sys/kernel/slab/file_lock_cache/total_objects"
-	lockLook    = 50 * time.Millisecond
+	lockPause   = 50 * time.Millisecond // between two readings of the count
 )
 
 // lockWatch finds, among the sandboxes of a spawner whose program runs, those that hold too many locks.
@@ -31,22 +31,22 @@ type lockWatch struct {
 	mu      sync.Mutex
 	running map[*Sandbox]chan<- Evidence
 	count   *os.File // lockObjects, nil where there is none
-	looking bool     // look runs
-	seen    int64    // of the host's locks when it was looked last, or what was left of them since
+	started bool     // run runs
+	base    int64    // the host's locks at the last search, or the fewest since
 }
 
-// open must come before all else, if the kernel's count is to be known.
+// open opens the kernel's count; without it each reading is a search.
 func (l *lockWatch) open() { l.count, _ = os.Open(lockObjects) }
 
-// Close is for when nothing is watched any more.
+// Close must come when nothing is watched any more.
 func (l *lockWatch) Close() {
 	if l.count != nil {
 		l.count.Close()
 	}
 }
 
-// add has sb watched until the function that it returns is called. What it holds too many of comes on the channel, at most once.
-func (l *lockWatch) add(sb *Sandbox) (<-chan Evidence, func()) {
+// add watches sb until remove is called. Evidence that it holds too many locks comes on the channel, at most once.
+func (l *lockWatch) add(sb *Sandbox) (_ <-chan Evidence, remove func()) {
 	over := make(chan Evidence, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,9 +54,9 @@ func (l *lockWatch) add(sb *Sandbox) (<-chan Evidence, func()) {
 		l.running = map[*Sandbox]chan<- Evidence{}
 	}
 	l.running[sb] = over
-	if !l.looking {
-		l.looking = true
-		go l.look()
+	if !l.started {
+		l.started = true
+		go l.run()
 	}
 	return over, func() {
 		l.mu.Lock()
@@ -65,11 +65,11 @@ func (l *lockWatch) add(sb *Sandbox) (<-chan Evidence, func()) {
 	}
 }
 
-// list is the sandboxes that are watched; when there are none, look must end.
+// list is the sandboxes that are watched; when there are none, run must end.
 func (l *lockWatch) list() []*Sandbox {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.looking = len(l.running) > 0
+	l.started = len(l.running) > 0
 	var list []*Sandbox
 	for sb := range l.running {
 		list = append(list, sb)
@@ -77,35 +77,36 @@ func (l *lockWatch) list() []*Sandbox {
 	return list
 }
 
-// look looks for as long as anything is watched.
-func (l *lockWatch) look() {
-	for pause := lockLook; ; {
+// run reads the count for as long as anything is watched.
+func (l *lockWatch) run() {
+	for pause := lockPause; ; {
 		time.Sleep(pause)
 		list := l.list()
 		if len(list) == 0 {
 			return
 		}
-		pause = lockLook
+		pause = lockPause
 		if n := firstNumber(l.count); l.grown(n) {
 			started := time.Now()
-			l.tell(list)
-			l.seen = n
-			pause = max(lockLook, lockRest*time.Since(started))
+			l.search(list)
+			l.base = n
+			pause = max(lockPause, lockRest*time.Since(started))
 		}
 	}
 }
 
-// grown reports whether the host has so many locks more that it must be looked who has them: always, where it does not say (n is -1).
+// grown reports whether the host has so many more locks that the sandboxes must be searched: always, where the kernel has no count (n is
+// -1).
 func (l *lockWatch) grown(n int64) bool {
 	if n < 0 {
 		return true
 	}
-	l.seen = min(l.seen, n)
-	return n-l.seen > locksGrowth
+	l.base = min(l.base, n)
+	return n-l.base > locksGrowth
 }
 
-// tell looks through all of list. Too many descriptors are a reason only where nobody has too many locks: those that were not looked at.
-func (l *lockWatch) tell(list []*Sandbox) {
+// search searches all of list. Too many descriptors count only where no sandbox has too many locks: not all of them were searched.
+func (l *lockWatch) search(list []*Sandbox) {
 	unseen := map[*Sandbox]Evidence{}
 	found := false
 	for _, sb := range list {
@@ -130,11 +131,11 @@ func (l *lockWatch) send(sb *Sandbox, e Evidence) {
 	defer l.mu.Unlock()
 	select {
 	case l.running[sb] <- e:
-	default: // its program has ended, or was told
+	default: // its program has ended, or this is the second time
 	}
 }
 
-// firstNumber reads it anew, or returns -1.
+// firstNumber reads the first number in f, from its beginning, or returns -1.
 func firstNumber(f *os.File) int64 {
 	var b [64]byte
 	if f == nil {
@@ -149,11 +150,12 @@ func firstNumber(f *os.File) int64 {
 	return v
 }
 
-// held is what is found of a sandbox's locks.
+// held is what a search finds in a sandbox.
 type held struct{ locks, descriptors int64 }
 
-// locksHeld counts the locks of all tables of descriptors in the sandbox, until there are too many. A lock belongs to the table it was taken in,
-// whoever took it and lives or not; so what /proc/locks says of processes is not enough. Any thread can have a table of its own.
+// locksHeld counts the locks of all tables of descriptors in the sandbox, until there are too many. A lock belongs to the table in which it
+// was taken, whether or not the process that took it still lives; so the pids in /proc/locks are not enough. Any thread can have a table of
+// its own.
 func (sb *Sandbox) locksHeld() (h held) {
 	var tables []int // threads, one for each table, in the order of kcmp(2)
 	for _, tid := range sb.cg.threads() {
@@ -186,7 +188,7 @@ func compareTables(a, b int) int {
 	return int(order) // 0: the same
 }
 
-// add counts what is in a directory like /proc/TID/fdinfo.
+// add counts the descriptors and locks in a directory like /proc/TID/fdinfo.
 func (h *held) add(dir string) {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFileLocks: locks, which the kernel charges to nobody, end who has too many, whoever of its processes took them, and nobody else. What is
-// judged is the kernel's own count.
+// TestFileLocks: locks, which the kernel charges to nobody, end who has too many, whoever of its processes took them, and nobody else. What
+// is judged is the kernel's own count.
 func TestFileLocks(t *testing.T) {
 	b := requireSandbox(t)
 	const want = 400_000 // 77 MB and more
@@ -114,7 +114,7 @@ func TestLocksLookedFor(t *testing.T) {
 			t.Errorf("step %d: grown(%d) = %v", i, tt.count, got)
 		}
 		if got {
-			l.seen = tt.count
+			l.base = tt.count
 		}
 	}
 }

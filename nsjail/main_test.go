@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
@@ -140,7 +139,7 @@ func testResources() Resources {
 
 func (b *box) config() Config {
 	const uid = 1_879_000_000
-	ids := []configs.IDMap{{ContainerID: 0, HostID: uid, Size: 1}, {ContainerID: 1000, HostID: uid + 1, Size: 1}}
+	ids := []IDMap{{ContainerID: 0, HostID: uid, Size: 1}, {ContainerID: 1000, HostID: uid + 1, Size: 1}}
 	return Config{
 		Root: b.root, Hostname: "sandbox", UIDMappings: ids, GIDMappings: ids,
 		Mounts: []Tmpfs{
@@ -156,7 +155,7 @@ func (b *box) config() Config {
 func process(args ...string) Process {
 	return Process{
 		Args: append([]string{"/prog"}, args...), Env: []string{"PATH=/", "A=b c"}, Cwd: "/workspace", UID: 1000, GID: 1000, Umask: 0o022,
-		Rlimits:   []configs.Rlimit{{Type: unix.RLIMIT_FSIZE, Soft: 1 << 20, Hard: 1 << 20}, {Type: unix.RLIMIT_NOFILE, Soft: 64, Hard: 64}},
+		Rlimits:   []Rlimit{{Type: unix.RLIMIT_FSIZE, Soft: 1 << 20, Hard: 1 << 20}, {Type: unix.RLIMIT_NOFILE, Soft: 64, Hard: 64}},
 		Seccomp:   allowAll,
 		Resources: testResources(),
 		WallTime:  patience.Long(), CPUTime: patience.Long(), OutputMax: 65536, FloodMax: 1 << 20,

@@ -46,8 +46,8 @@ func TestInitMemory(t *testing.T) {
 }
 
 // chargedAlone is what a sandbox in which nothing runs is charged, without what the kernel charged ahead. On v1 the kernel gives that back
-// when it is told to, but on each CPU when that CPU comes to it, and not at all while it is busy giving back another cgroup's: so tell it until
-// the figure stands still at what a sandbox may have, or for long.
+// when it is told to, but on each CPU when that CPU comes to it, and not at all while it is busy giving back another cgroup's: so tell it
+// until the figure stands still at what a sandbox may have, or for long.
 func chargedAlone(t *testing.T, sb *Sandbox) int64 {
 	t.Helper()
 	read := func(file, key string) int64 {

@@ -169,7 +169,7 @@ func TestSocketLooksAreCheap(t *testing.T) {
 	if err := sb.Ready(); err != nil {
 		t.Fatal(err)
 	}
-	l, p := sb.lookAtSockets(), process()
+	l, p := sb.watchSockets(), process()
 	defer l.Close()
 	cost := func(what func()) time.Duration {
 		const times = 200
@@ -186,7 +186,7 @@ func TestSocketLooksAreCheap(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	looks := cost(func() {
-		if e, over, err := l.look(p); over || err != nil {
+		if e, over, err := l.check(p); over || err != nil {
 			t.Fatal(e, err)
 		}
 	})
@@ -199,8 +199,8 @@ func TestSocketLooksAreCheap(t *testing.T) {
 	}
 }
 
-// TestTableOfConnections: a sandbox with a loopback has its own, so that to look through it takes as long as it has connections, and nobody's
-// are among the host's. A kernel before Linux 6.1 has no word for it.
+// TestTableOfConnections: a sandbox with a loopback has its own, so that to look through it takes as long as it has connections, and
+// nobody's are among the host's. A kernel before Linux 6.1 has no word for it.
 func TestTableOfConnections(t *testing.T) {
 	b := requireSandbox(t)
 	const file = "/proc/sys/net/ipv4/tcp_ehash_entries" // negative: it is shared
@@ -214,8 +214,8 @@ func TestTableOfConnections(t *testing.T) {
 	}
 }
 
-// TestNetworkSettings: what the kernel keeps for a sandbox and charges to nobody is less than by default. 120,000 bytes are within the default of
-// Linux 6.7 and later.
+// TestNetworkSettings: what the kernel keeps for a sandbox and charges to nobody is less than by default. 120,000 bytes are within the
+// default of Linux 6.7 and later.
 func TestNetworkSettings(t *testing.T) {
 	b := requireSandbox(t)
 	for _, cfg := range []Config{b.config(), b.looped()} {
@@ -231,8 +231,8 @@ func TestNetworkSettings(t *testing.T) {
 	}
 }
 
-// TestOrphans: connections that are closed with data that nobody reads are the host's to count: when it has many, who has made them ends. In the
-// test a host has few.
+// TestOrphans: connections that are closed with data that nobody reads are the host's to count: when it has many, who has made them ends.
+// In the test a host has few.
 func TestOrphans(t *testing.T) {
 	b := requireSandbox(t).another(t)
 	for _, tt := range []struct {
@@ -260,8 +260,8 @@ func TestOrphans(t *testing.T) {
 	}
 }
 
-// TestAskingForInterfaces: answers of netlink are made under a lock that is one for the host, and network namespaces too. A job that asks without
-// end is no worse a neighbour than one that computes.
+// TestAskingForInterfaces: answers of netlink are made under a lock that is one for the host, and network namespaces too. A job that asks
+// without end is no worse a neighbour than one that computes.
 func TestAskingForInterfaces(t *testing.T) {
 	b := requireSandbox(t)
 	beside := func(args ...string) time.Duration {

@@ -1,11 +1,12 @@
 package nsjail
 
-import "github.com/opencontainers/runc/libcontainer/configs"
+// IDMap maps a range of ids inside to ids of the host, as linux.uidMappings of the OCI runtime specification does; see user_namespaces(7).
+type IDMap struct {
+	ContainerID, HostID, Size int64
+}
 
-// IDMap and Rlimit are the OCI words of Config and Process, named here so that who fills those in needs no import of runc.
-type (
-	// IDMap maps a range of ids inside to ids of the host; see user_namespaces(7).
-	IDMap = configs.IDMap
-	// Rlimit is one limit of setrlimit(2): Type is unix.RLIMIT_*.
-	Rlimit = configs.Rlimit
-)
+// Rlimit is one limit of setrlimit(2), as process.rlimits of the OCI runtime specification is. Type is unix.RLIMIT_*.
+type Rlimit struct {
+	Type       int
+	Hard, Soft uint64
+}

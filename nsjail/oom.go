@@ -11,7 +11,7 @@ import (
 // On v2 the kernel kills a whole cgroup that is out of memory (memory.oom.group). On v1 it kills one process, and the rest
 // would go on; but it says so through an eventfd, see memory.oom_control in the kernel's cgroup-v1/memory.rst.
 
-// announceOOM has the kernel tell of the cgroup's running out of memory. There is nothing to tell on v2.
+// announceOOM asks the kernel for an event when the cgroup is out of memory, on v1.
 func (cg *cgroup) announceOOM() error {
 	if cg.at.v2() {
 		return nil
@@ -26,7 +26,7 @@ func (cg *cgroup) announceOOM() error {
 	})
 }
 
-// oomEvents returns a channel that gets something when the cgroup is out of memory. stop ends what feeds it.
+// oomEvents returns a channel that gets a value when the cgroup is out of memory. stop ends the goroutine that sends it.
 func (cg *cgroup) oomEvents() (events <-chan struct{}, stop func()) {
 	if cg.oom == nil {
 		return nil, func() {}
@@ -52,7 +52,7 @@ func (cg *cgroup) oomEvents() (events <-chan struct{}, stop func()) {
 	}
 }
 
-// nearLimit says whether the cgroup has come to its own memory limit. A cgroup above that is out of memory is announced to
+// nearLimit reports whether the cgroup has come to its own memory limit. A cgroup above that is out of memory is announced to
 // every one below it; one that never came near its own limit has nothing to do with that.
 func (cg *cgroup) nearLimit() bool {
 	const largest = 64 << 10 // more than any charge whose refusal is an OOM
@@ -60,7 +60,7 @@ func (cg *cgroup) nearLimit() bool {
 	return err == nil && peak >= cg.written.MemoryMax+initMemory-largest
 }
 
-// killedByOOM says whether the kernel has killed for memory since before was read.
+// killedByOOM reports whether the kernel has killed for memory since before was read.
 func (cg *cgroup) killedByOOM(before counters) bool {
 	after, err := cg.read()
 	return err == nil && after.oomKills > before.oomKills

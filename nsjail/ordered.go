@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ordered tells which of two pipes was written to first. Two pipes don't, but epoll does: it lists them in the order in which
-// they got something to read, and puts them on that list within the write itself.
+// ordered lists which of two pipes was written to first. Pipes don't say so, but epoll does: its list is in the order in which
+// they got something to read, and a pipe gets on that list within the write itself.
 //
-// Its epoll is its own, as what is on the list must stay there until it is read, and nothing watches it (see news): a thread waits in
+// Its epoll is its own, as an entry of the list must stay there until it is read, and nothing watches it (see poller): a thread waits in
 // poll(2) instead, as long as the program runs.
 type ordered struct {
 	epoll int
@@ -29,13 +29,13 @@ func newOrdered() (*ordered, error) {
 	return &ordered{epoll, stop}, nil
 }
 
-// add has fd listed as i.
+// add lists fd as i.
 func (o *ordered) add(fd, i int) error {
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(i)}
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(o.epoll, unix.EPOLL_CTL_ADD, fd, &ev))
 }
 
-// wait returns when something is listed. It says false after end, whatever is listed.
+// wait returns when something is listed. It is false after end, whatever is listed.
 func (o *ordered) wait() bool {
 	fds := []unix.PollFd{{Fd: int32(o.epoll), Events: unix.POLLIN}, {Fd: int32(o.stop), Events: unix.POLLIN}}
 	for {
@@ -46,7 +46,7 @@ func (o *ordered) wait() bool {
 	}
 }
 
-// listed returns what is on epoll's list, and takes it off.
+// listed returns epoll's list, and empties it.
 func (o *ordered) listed() (ready []int) {
 	var events [2]unix.EpollEvent
 	n, err := unix.EpollWait(o.epoll, events[:], 0)
@@ -59,7 +59,7 @@ func (o *ordered) listed() (ready []int) {
 	return ready
 }
 
-// end has wait return.
+// end makes wait return.
 func (o *ordered) end() { _, _ = unix.Write(o.stop, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
 
 func (o *ordered) Close() {
@@ -67,8 +67,8 @@ func (o *ordered) Close() {
 	unix.Close(o.stop)
 }
 
-// inOrder returns the outputs that have something to read in the order in which they got it; none after end.
-func (c *capture) inOrder() (ready []int) {
+// nextInOrder returns the outputs that have something to read in the order in which they got it; none after end.
+func (c *capture) nextInOrder() (ready []int) {
 	for {
 		if ready = c.order.listed(); len(ready) == 0 && c.resized() {
 			return []int{0, 1}
@@ -82,8 +82,8 @@ func (c *capture) inOrder() (ready []int) {
 	}
 }
 
-// resized says whether the program changed its pipe's capacity. Then there can be more in it than the one packet that epoll
-// told of, and to wait for the next news could be for ever: the order is given up.
+// resized reports whether the program changed a pipe's capacity. Then there can be more in it than the one packet that epoll
+// listed, and the next entry might never come: the order is given up.
 func (c *capture) resized() bool {
 	for _, fd := range c.fds {
 		if n, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0); err != nil || n != os.Getpagesize() {
@@ -94,15 +94,15 @@ func (c *capture) resized() bool {
 	return false
 }
 
-// relax goes over from the exact way to the usual one.
-func (c *capture) relax() {
-	c.exact = false
-	for i, fd := range c.ends {
+// stopOrder changes from reading in order to reading in batches.
+func (c *capture) stopOrder() {
+	c.inOrder = false
+	for i, fd := range c.childFDs {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err == nil {
 			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags&^unix.O_DIRECT)
 		}
 		_, _ = unix.FcntlInt(uintptr(c.fds[i]), unix.F_SETPIPE_SZ, pipeSize)
 		unix.Close(fd)
-		c.ends[i] = -1
+		c.childFDs[i] = -1
 	}
 }

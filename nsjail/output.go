@@ -8,34 +8,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipe makes one of the program's standard streams. The program's end belongs to it, so that it can open /dev/stdin and
-// /dev/stdout; ours does not block a thread.
-func pipe(ours, flags, uid, gid int) (our, its int, err error) {
+// pipe makes one of the program's standard streams. parentEnd says which end the daemon gets, 0 to read or 1 to write; it does not block a
+// thread. The program's end belongs to the program, so that it can open /dev/stdin and /dev/stdout.
+func pipe(parentEnd, flags, uid, gid int) (parent, child int, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|flags); err != nil {
 		return -1, -1, os.NewSyscallError("pipe2", err)
 	}
-	its = p[1-ours]
-	err = os.NewSyscallError("fchown", unix.Fchown(its, uid, gid))
+	parent, child = p[parentEnd], p[1-parentEnd]
+	err = os.NewSyscallError("fchown", unix.Fchown(child, uid, gid))
 	if err == nil {
-		err = os.NewSyscallError("fcntl", unix.SetNonblock(p[ours], true))
+		err = os.NewSyscallError("fcntl", unix.SetNonblock(parent, true))
 	}
 	if err != nil {
 		unix.Close(p[0])
 		unix.Close(p[1])
 		return -1, -1, err
 	}
-	return p[ours], its, nil
+	return parent, child, nil
 }
 
 // streams are the three pipes of a running program.
 type streams struct {
-	stdin  *os.File // nil when all of it was written
-	rest   []byte   // of the input
-	later  bool     // the input comes later
-	its    []int    // the program's ends, until they are sent
-	out    *capture
-	copies sync.WaitGroup
+	stdin    *os.File // nil when all of it was written
+	rest     []byte   // of the input
+	later    bool     // the input comes with a later run
+	childFDs []int    // the program's ends, until they are sent
+	out      *capture
+	copies   sync.WaitGroup
 }
 
 // pipeSize is a pipe's capacity unless changed; see pipe(7).
@@ -43,22 +43,22 @@ const pipeSize = 65536
 
 func newStreams(p Process, uid, gid int) (*streams, error) {
 	s := &streams{}
-	stdin, its, err := pipe(1, 0, uid, gid)
+	stdin, child, err := pipe(1, 0, uid, gid)
 	if err != nil {
 		return nil, err
 	}
-	s.stdin, s.its = os.NewFile(uintptr(stdin), "pipe"), []int{its}
+	s.stdin, s.childFDs = os.NewFile(uintptr(stdin), "pipe"), []int{child}
 	if s.out, err = newCapture(p); err != nil {
 		s.Close()
 		return nil, err
 	}
 	for i := range s.out.fds {
-		its, err := s.out.open(i, uid, gid)
+		child, err := s.out.open(i, uid, gid)
 		if err != nil {
 			s.Close()
 			return nil, err
 		}
-		s.its = append(s.its, its)
+		s.childFDs = append(s.childFDs, child)
 	}
 	if err := s.feed(p); err != nil {
 		s.Close()
@@ -67,7 +67,7 @@ func newStreams(p Process, uid, gid int) (*streams, error) {
 	return s, nil
 }
 
-// feed writes the input if an empty pipe takes it at once; else it is left to copy.
+// feed writes the input if it fits into the empty pipe; else copy does.
 func (s *streams) feed(p Process) error {
 	s.rest, s.later = p.Stdin, p.MayPause
 	if s.later || len(s.rest) > pipeSize {
@@ -82,8 +82,8 @@ func (s *streams) feed(p Process) error {
 	return err
 }
 
-// again readies the pipes of a program that has paused for what it does as p.
-func (s *streams) again(p Process) error {
+// reuse prepares the pipes of a program that has paused, to go on as p.
+func (s *streams) reuse(p Process) error {
 	out, err := newCapture(p)
 	if err != nil {
 		return err
@@ -99,15 +99,15 @@ func (s *streams) again(p Process) error {
 	return s.feed(p)
 }
 
-// closeIts closes our copies of the program's ends.
-func (s *streams) closeIts() {
-	for _, fd := range s.its {
+// closeChildEnds closes the daemon's copies of the program's ends.
+func (s *streams) closeChildEnds() {
+	for _, fd := range s.childFDs {
 		unix.Close(fd)
 	}
-	s.its = nil
+	s.childFDs = nil
 }
 
-// copy starts to move bytes.
+// copy starts the goroutines that move bytes; end waits for them.
 func (s *streams) copy() {
 	if s.stdin != nil && !s.later {
 		s.copies.Go(func() {
@@ -118,7 +118,7 @@ func (s *streams) copy() {
 	s.copies.Go(s.out.run)
 }
 
-// end is called when every process that could write is gone, or stands still. It takes what they left in the pipes and waits for nothing
+// end is called when every process that could write is gone, or stopped. It reads the rest from the pipes and waits for nothing
 // else: a program can leave its end of a pipe in flight between two unix sockets, where it stays open until the kernel's
 // garbage collector finds it.
 func (s *streams) end() {
@@ -129,9 +129,9 @@ func (s *streams) end() {
 	s.copies.Wait()
 }
 
-// Close releases what is left.
+// Close closes all ends that are left.
 func (s *streams) Close() {
-	s.closeIts()
+	s.closeChildEnds()
 	if s.stdin != nil {
 		s.stdin.Close()
 	}

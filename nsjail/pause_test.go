@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,7 +17,7 @@ import (
 func pausing(times int, args ...string) Process {
 	p := process(append([]string{"pause", strconv.Itoa(times)}, args...)...)
 	p.MayPause = true
-	p.Seccomp = askAbout(unix.SYS_KEYCTL)
+	p.Seccomp = notifyOf(unix.SYS_KEYCTL)
 	p.Decide = func(Syscall) Answer { return Answer{Errno: unix.EPERM} }
 	return p
 }
@@ -51,8 +50,8 @@ func TestPause(t *testing.T) {
 	p.Files = []File{{Name: "f", Data: []byte(strings.Repeat("file\n", 50_000)), Mode: 0o600}}
 	p.Stdin = []byte(strings.Repeat("input\n", 50_000))
 	p.OutputMax = 1 << 20
-	p.Rlimits = append(p.Rlimits, configs.Rlimit{Type: unix.RLIMIT_CPU, Soft: 2, Hard: 2})
-	p.Rlimits[1] = configs.Rlimit{Type: unix.RLIMIT_NOFILE, Soft: 32, Hard: 32}
+	p.Rlimits = append(p.Rlimits, Rlimit{Type: unix.RLIMIT_CPU, Soft: 2, Hard: 2})
+	p.Rlimits[1] = Rlimit{Type: unix.RLIMIT_NOFILE, Soft: 32, Hard: 32}
 	p.CPUTime = 10 * time.Second
 	r := b.runStep(t, sb, p)
 	out := string(r.Stdout.Data)
@@ -196,7 +195,7 @@ func TestPausedLimits(t *testing.T) {
 	b := requireSandbox(t)
 	sb := b.sandbox(t)
 	cpu := func(p Process, n uint64) Process {
-		p.Rlimits = append(p.Rlimits, configs.Rlimit{Type: unix.RLIMIT_CPU, Soft: n, Hard: n})
+		p.Rlimits = append(p.Rlimits, Rlimit{Type: unix.RLIMIT_CPU, Soft: n, Hard: n})
 		return p
 	}
 	again := goingOn()

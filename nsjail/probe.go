@@ -8,20 +8,19 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
-// Check is one line of what the host can do.
+// Check is one property of the host.
 type Check struct {
 	Name   string // "memory controller"
 	OK     bool
-	Detail string // what was found
-	Fix    string // what to do when not OK
+	Detail string // the finding
+	Fix    string // how to mend it when not OK
 	Needed bool   // false: only better to have
 }
 
-// Probe tries what the sandbox needs on this host, for ccee doctor and for readiness. It leaves
+// Probe tries everything that the sandbox needs on this host, for ccee doctor and for readiness. It leaves
 // nothing behind but, in a container, the leaf that processes had to move to.
 func Probe() []Check {
 	checks := []Check{rootCheck(), kernelCheck(), cgroupCheck(), userNamespaces(), killCheck(), diskCheck(), hostCheck(), coreCheck(), watchesCheck()}
@@ -97,7 +96,7 @@ func killCheck() Check {
 	return c
 }
 
-// coreCheck looks at what becomes of crashes on this host.
+// coreCheck looks at how this host handles crashes.
 func coreCheck() Check {
 	b, err := os.ReadFile("/proc/sys/kernel/core_pattern")
 	if errors.Is(err, os.ErrNotExist) { // built without core dumps
@@ -177,7 +176,7 @@ func trySandbox() (err error) {
 	}
 	defer spawner.Close()
 	const free = 1_879_000_000 // ids that no account has
-	ids := []configs.IDMap{{ContainerID: 0, HostID: free, Size: 1}, {ContainerID: 1000, HostID: free + 1, Size: 1}}
+	ids := []IDMap{{ContainerID: 0, HostID: free, Size: 1}, {ContainerID: 1000, HostID: free + 1, Size: 1}}
 	sb, err := spawner.New(context.Background(), Config{
 		Root: dir, Hostname: "probe", UIDMappings: ids, GIDMappings: ids,
 		Mounts:    []Tmpfs{{Destination: "/tmp", Size: 1 << 20, Inodes: 16, Mode: 0o1777}},

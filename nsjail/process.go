@@ -3,11 +3,10 @@ package nsjail
 import (
 	"fmt"
 	"slices"
-
-	"github.com/opencontainers/runc/libcontainer/configs"
 )
 
-func hostID(maps []configs.IDMap, id uint32) int {
+// hostID is the host's id for an id inside, or -1 if it is not mapped.
+func hostID(maps []IDMap, id uint32) int {
 	for _, m := range maps {
 		if d := int64(id) - m.ContainerID; d >= 0 && d < m.Size {
 			return int(m.HostID + d)

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/opencontainers/runc/libcontainer/configs"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +28,7 @@ const (
 // newRoot is where, in the spawner's tree, a sandbox's root is put together.
 const newRoot = "newroot"
 
-// stageProgram leaves the host's mounts for a mount namespace that has only what sandboxes are made of. Every sandbox
+// stageProgram leaves the host's mounts for a mount namespace with nothing but the parts of sandboxes. Every sandbox
 // starts as a copy of it: few mounts to copy, and nothing of the host to find before pivot_root.
 func stageProgram(roots []string, h host) []op {
 	ops := []op{
@@ -56,7 +55,7 @@ func stageProgram(roots []string, h host) []op {
 	return append(ops, op{code: opPivot}, op{code: opWait})
 }
 
-// devices fills /dev with what the OCI runtime specification calls the default devices. All sandboxes share these nodes, read-only.
+// devices fills /dev with the default devices of the OCI runtime specification. All sandboxes share these nodes, read-only.
 // None is a terminal: /dev/tty is whichever the process that opens it has, and the terminals that a job makes are in a /dev/pts
 // of its own.
 func devices() []op {
@@ -105,8 +104,8 @@ func sandboxProgram(cfg Config, h host) []op {
 		bind(cfg.Root, newRoot, readonlyTree),
 		{code: opBase, strs: []string{"/" + newRoot}},
 		bind("/dev", "dev", 0),
-		// Terminals of its own, which nobody else sees; with /dev/tty they are what programs need that drive others. Their number (kernel.pty.max)
-		// is one for the host, and what they hold back, up to 64 KiB each way, is charged to nobody.
+		// Terminals of its own, which nobody else sees; with /dev/tty they are for programs that drive others. Their number
+		// (kernel.pty.max) is one for the host, and their buffers, up to 64 KiB each way, are charged to nobody.
 		mount("devpts", "dev/pts", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, "ptmxmode", "666", "mode", "620", "max", strconv.Itoa(maxTerminals)),
 		// hidepid hides sandbox-init; see proc(5). Read-only, or a program could lower its oom_score_adj: to forbid that to all
 		// its processes for good takes CAP_SYS_RESOURCE, which not every container has.
@@ -116,7 +115,7 @@ func sandboxProgram(cfg Config, h host) []op {
 	for _, m := range cfg.Mounts {
 		ops = append(ops, tmpfs(m))
 	}
-	// After proc is mounted and before any program runs: nothing can race with what is bound over it.
+	// After proc is mounted and before any program runs: nothing can race with the bind mounts over it.
 	for _, p := range cfg.MaskedPaths {
 		ops = append(ops, op{code: opMask, strs: []string{rel(p)}})
 	}
@@ -211,7 +210,7 @@ func spawnProgram(cfg Config, withCgroup bool) []op {
 }
 
 // idMap is the text of /proc/PID/uid_map; see user_namespaces(7).
-func idMap(list []configs.IDMap) string {
+func idMap(list []IDMap) string {
 	var b strings.Builder
 	for _, m := range list {
 		fmt.Fprintf(&b, "%d %d %d\n", m.ContainerID, m.HostID, m.Size)

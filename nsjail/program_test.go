@@ -7,8 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/opencontainers/runc/libcontainer/configs"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -32,7 +30,7 @@ func TestProgram(t *testing.T) {
 		{"spawn", [][]op{spawnProgram(cfg, true)}},
 		{"network", [][]op{networkProgram(false)}},
 		{"network-loopback", [][]op{networkProgram(true)}},
-		{"sandbox", [][]op{sandboxProgram(cfg, host{landlock: 7, smt: true, cgroups: v2})}},
+		{"sandbox", [][]op{sandboxProgram(cfg, host{landlock: 7, smt: true, initOnOverlay: true, cgroups: v2})}},
 		{"sandbox-plain", [][]op{sandboxProgram(cfg, host{cgroups: v1})}},
 		{"process", processProgram(p, host{killable: true})},
 		{"copy", processProgram(copying, host{killable: true})},
@@ -99,7 +97,7 @@ func TestPackets(t *testing.T) {
 }
 
 func TestIDMap(t *testing.T) {
-	got := idMap([]configs.IDMap{{ContainerID: 0, HostID: 7, Size: 1}, {ContainerID: 1000, HostID: 8, Size: 1}})
+	got := idMap([]IDMap{{ContainerID: 0, HostID: 7, Size: 1}, {ContainerID: 1000, HostID: 8, Size: 1}})
 	if want := "0 7 1\n1000 8 1\n"; got != want {
 		t.Errorf("idMap = %q, want %q", got, want)
 	}

@@ -48,6 +48,7 @@ const (
 	opSeccomp     = C.OP_SECCOMP
 	opLandlock    = C.OP_LANDLOCK
 	opPermit      = C.OP_PERMIT
+	opPermitSelf  = C.OP_PERMIT_SELF
 )
 
 // The replies of init.h.
@@ -75,10 +76,10 @@ var opNames = map[uint32]string{
 	opProcWrite: "write", opHostname: "hostname", opLoopback: "loopback up", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
 	opMknod: "mknod", opSymlink: "symlink", opMount: "mount", opBind: "bind", opMask: "mask", opPivot: "pivot_root", opOpen: "open",
 	opFile: "write file", opData: "write more", opSource: "copy from", opCopy: "copy file", opRlimit: "rlimit", opArgs: "args", opEnv: "env", opSeccomp: "seccomp",
-	opLandlock: "landlock", opPermit: "permit",
+	opLandlock: "landlock", opPermit: "permit", opPermitSelf: "permit own executable",
 }
 
-// execStages says which part of EXEC failed, by enum exec_stage.
+// execStages are the names of enum exec_stage: the part of EXEC that failed.
 var execStages = map[uint64]string{
 	C.STAGE_FORK: "fork", C.STAGE_SETSID: "setsid", C.STAGE_STDIO: "dup2", C.STAGE_CLOSE_RANGE: "close_range",
 	C.STAGE_RLIMIT: "prlimit", C.STAGE_CAPABILITIES: "drop capabilities", C.STAGE_IDS: "setresuid", C.STAGE_CWD: StageChdir,
@@ -92,7 +93,7 @@ type op struct {
 	arg  [4]uint64
 	strs []string
 	data []byte // follows the strings
-	// subject names the thing in errors and golden files where the strings don't: "3 strings".
+	// note says in golden files what the strings don't: "uid 1000 gid 1000".
 	note string
 }
 

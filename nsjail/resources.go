@@ -15,12 +15,12 @@ import (
 // into the first period's share instead of waiting for the second.
 const cpuPeriod = 250 * time.Millisecond
 
-// initMemory is what sandbox-init is charged while it waits: its pages, page tables, namespaces and mounts. It is added to
-// each memory limit and taken off what is reported. TestInitMemory holds it to what the kernel says: 8 to 12 pages where
+// initMemory is the charge for a waiting sandbox-init: its pages, page tables, namespaces and mounts. It is added to
+// each memory limit and subtracted from the reported peak. TestInitMemory compares it with the kernel's count: 8 to 12 pages where
 // the clone itself is charged to the spawner, on v1, and 13 to 15 on v2.
 const initMemory = 64 << 10
 
-// set writes the limits that are not written yet.
+// set writes the limits that differ from those written last.
 func (cg *cgroup) set(r Resources) error {
 	writes := cg.memoryWrites(r.MemoryMax)
 	if r.PidsMax != cg.written.PidsMax {
@@ -52,8 +52,8 @@ func (cg *cgroup) set(r Resources) error {
 	return nil
 }
 
-// errFull says that a step before left more memory in use, in files, than the next one may have. v1 refuses such a limit
-// by itself; v2 would take it and kill sandbox-init.
+// errFull: an earlier step left more memory in use, in files, than this one may have. v1 refuses such a limit
+// by itself; v2 would accept it and kill sandbox-init.
 var errFull = errors.New("more memory is in use than the limit")
 
 // holds reports whether more than limit bytes could not be reclaimed, on v2.
@@ -66,7 +66,7 @@ func (cg *cgroup) holds(limit int64) bool {
 	return err1 == nil && err2 == nil && int64(anon+shmem) > limit
 }
 
-// unthrottle gives the cgroup all the CPU there is, and as urgently as to others. By a number, not by "max": with the last limit gone the kernel patches
+// unthrottle gives the cgroup all CPUs, at the usual priority. By a number, not by "max": with the last limit gone the kernel patches
 // its scheduler back to one without limits, and forth again for the next sandbox.
 func (cg *cgroup) unthrottle() error {
 	const everything = 1_000_000 // millicores
@@ -80,6 +80,13 @@ func (cg *cgroup) unthrottle() error {
 		}
 	}
 	return nil
+}
+
+// endIdle gives the cgroup CPU time as all others have it.
+func (cg *cgroup) endIdle() error {
+	r := cg.written
+	r.Idle = false
+	return cg.set(r)
 }
 
 func (cg *cgroup) idleWrite(idle bool) write {

@@ -24,7 +24,7 @@ const (
 	PidsLimit                  // it failed, and pids.events max rose
 	Signaled                   // wait status
 	Exited                     // wait status
-	Paused                     // wait status: it has stopped itself, and the sandbox's next Run has it go on
+	Paused                     // wait status: it has stopped itself, and the sandbox's next Run continues it
 )
 
 // Evidence is one fact that a verdict rests on.
@@ -35,21 +35,21 @@ type Evidence struct {
 	Unit   string
 }
 
-// Output is what was captured of a stream.
+// Output is the captured part of a stream.
 type Output struct {
 	Data      []byte // the first bytes
-	Tail      []byte // the last bytes, if asked for and something is left out before them
-	Bytes     int64  // seen
+	Tail      []byte // the last bytes, if asked for and bytes before them were dropped
+	Bytes     int64  // written, as far as they were read
 	Truncated bool   // Bytes is more than Data and Tail have
 }
 
 // Chunk is a piece of a stream.
 type Chunk struct {
 	Stream        int   // 1 or 2
-	Offset, Bytes int64 // where it is in what was written to the stream
+	Offset, Bytes int64 // its place in the whole stream
 }
 
-// Usage is what the process and its descendants consumed, sandbox-init not counted.
+// Usage is the consumption of the process and its descendants, without sandbox-init.
 type Usage struct {
 	Wall       time.Duration
 	User       time.Duration
@@ -70,16 +70,17 @@ type Result struct {
 	Usage          Usage
 	Evidence       []Evidence
 	Denied         []Denied // system calls that were refused, in the order of their first time
-	DeniedMissed   int64    // how many more calls were, of sorts that found no place in Denied
+	DeniedMissed   int64    // refused calls that found no place in Denied
 	Err            error    // for StartFailed and Internal: "execve /usr/bin/python3: no such file or directory"
 }
 
 // full is the result of a step that could not begin because the one before it left too much memory in use.
-func full(p Process, held int64) Result {
+func (sb *Sandbox) full(p Process) Result {
+	held, _ := sb.cg.memoryCurrent() // for the evidence alone
 	return Result{Verdict: OOMKilled, Evidence: []Evidence{{"memory.current", held, p.Resources.MemoryMax, "bytes"}}}
 }
 
-// classify decides the verdict by what the kernel counted and how the process ended.
+// classify decides the verdict by the kernel's counters and how the process ended.
 func classify(p Process, end ending, before, after counters) Result {
 	r := Result{Usage: Usage{
 		Wall: end.wall, User: max(after.user-before.user, 0), System: max(after.system-before.system, 0),
@@ -118,10 +119,22 @@ func classify(p Process, end ending, before, after counters) Result {
 		r.Signal = unix.SIGKILL
 	}
 	r.Verdict, r.Err = verdict(end, r, oom > 0, refused > 0)
+	if r.Verdict == WallTime {
+		if e, ok := starved(p, r.Usage, end.pressure); ok {
+			r.Evidence = append(r.Evidence, e)
+		}
+	}
+	r.Denied, r.DeniedMissed = end.denied, end.deniedMissed
 	return r
 }
 
-// killEvidence says what a kill rests on; counted, that the kernel's own counter says it already.
+// addOutput takes the kept output.
+func (r *Result) addOutput(k *kept) {
+	r.Order, r.OrderTruncated = k.finish()
+	r.Stdout, r.Stderr = k.out[0], k.out[1]
+}
+
+// killEvidence is the evidence for a kill; counted: the kernel's own counter is in the evidence already.
 func killEvidence(p Process, end ending, u Usage, counted bool) []Evidence {
 	switch end.cause {
 	case OOMKilled:
@@ -147,8 +160,8 @@ func killEvidence(p Process, end ending, u Usage, counted bool) []Evidence {
 	return nil
 }
 
-// passed names the limit that a program passed which ended before the news of that came: the verdict must not depend on who
-// was faster.
+// passed names the limit that a program exceeded although it ended by itself, just before it would have been killed: the verdict must not
+// depend on which was faster.
 func passed(p Process, end ending, u Usage) (Verdict, bool) {
 	switch {
 	case !end.exited && !end.paused:
@@ -168,8 +181,8 @@ func verdict(end ending, r Result, oom, refused bool) (Verdict, error) {
 	switch {
 	case oom:
 		return OOMKilled, nil
-	case end.failed != nil:
-		return StartFailed, end.failed
+	case end.startErr != nil:
+		return StartFailed, end.startErr
 	case end.killed:
 		return end.cause, nil
 	case end.paused:

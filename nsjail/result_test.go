@@ -45,7 +45,7 @@ func TestClassify(t *testing.T) {
 		{"wrote more", ending{exited: true, output: 11}, counters{}, OutputLimit},
 		{"fork refused, failed", exited(exitStatus(1)), refused, PidsLimit},
 		{"fork refused, coped", exited(exitStatus(0)), refused, Exited},
-		{"exec failed", ending{failed: errors.New("execve")}, counters{}, StartFailed},
+		{"exec failed", ending{startErr: errors.New("execve")}, counters{}, StartFailed},
 		{"init gone", ending{gone: true}, counters{}, Internal},
 	} {
 		p := Process{WallTime: time.Second, CPUTime: time.Second, FloodMax: 10, Resources: testResources()}
@@ -58,7 +58,7 @@ func TestClassify(t *testing.T) {
 func TestClassifyUsage(t *testing.T) {
 	before := counters{user: time.Second, system: 2 * time.Second}
 	after := counters{user: 3 * time.Second, system: 5 * time.Second, memoryPeak: 1000 + initMemory, pidsPeak: 4}
-	got := classify(Process{}, ending{exited: true, wall: time.Minute}, before, after).Usage
+	got := classify(Process{Resources: testResources()}, ending{exited: true, wall: time.Minute}, before, after).Usage
 	want := Usage{Wall: time.Minute, User: 2 * time.Second, System: 3 * time.Second, MemoryPeak: 1000, PidsPeak: 4}
 	if got != want {
 		t.Errorf("usage %+v, want %+v", got, want)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,10 +17,10 @@ type Sandbox struct {
 	ctl     *control
 	pid     int // of sandbox-init, as long as pidfd says that it lives
 	pidfd   int
-	setup   []op // until it is known to be done
-	dir     int  // of Config.OpenDir, -1 until the set-up is done
-	steps   int  // begun
-	paused  *paused
+	setup   []op     // until it is known to be done
+	dir     int      // of Config.OpenDir, -1 until the set-up is done
+	steps   int      // runs that were begun
+	paused  *handles // of the program that has stopped itself, or nil
 	dead    bool
 }
 
@@ -39,98 +37,19 @@ func (sb *Sandbox) Run(ctx context.Context, p Process) (Result, error) {
 	if err := errors.Join(p.check(sb.cfg), sb.paused.check(p)); err != nil {
 		return Result{}, err
 	}
-	if p.Interleave {
-		p.Seccomp = keepBlocking(p.Seccomp)
-	}
-	before, err := sb.prepare(p)
+	r := newRun(sb, p)
+	defer r.Close()
+	end, err := r.begin()
 	if errors.Is(err, errFull) {
-		held, _ := sb.cg.memoryCurrent() // for the evidence alone
-		return full(p, held), nil
+		return sb.full(p), nil
 	}
 	if err != nil {
 		return Result{}, err
 	}
-	s, err := sb.streams(p)
-	if err != nil {
-		return Result{}, err
-	}
-	started := time.Now()
-	order, end := sb.send(p, s, before)
-	w := newWatch(sb, p, order, before)
 	if end == nil {
-		end, before = sb.follow(ctx, w, s), w.before
+		end = r.follow(ctx)
 	}
-	switch {
-	case end.paused:
-		r := sb.cg.written
-		r.Idle = false // now, not when it is waited for
-		end.ours = errors.Join(end.ours, sb.cg.set(r))
-	case sb.paused != nil: // it could not be told to go on
-		sb.paused.Close()
-		sb.paused = nil
-	default:
-		s.Close()
-	}
-	if end.ours != nil {
-		sb.kill()
-		// A memory limit that is too small for sandbox-init is no fault of ours.
-		if !end.gone || !sb.cg.killedByOOM(before) {
-			return Result{}, end.ours
-		}
-	}
-	end.output = s.out.total.Load()
-	if end.wall == 0 {
-		end.wall = time.Since(started)
-	}
-	after, err := sb.cg.read()
-	if err != nil {
-		return Result{}, err
-	}
-	r := classify(p, *end, before, after)
-	if e, ok := starved(p, r.Usage, end.pressure); ok && r.Verdict == WallTime {
-		r.Evidence = append(r.Evidence, e)
-	}
-	sb.dead = end.killed || end.gone || r.Verdict == OOMKilled
-	r.Order, r.OrderTruncated = s.out.kept.finish()
-	r.Stdout, r.Stderr = s.out.kept.out[0], s.out.kept.out[1]
-	r.Denied, r.DeniedMissed = end.denied, w.denials.missed
-	return r, nil
-}
-
-// streams are the pipes of p, or those of the program that goes on as p.
-func (sb *Sandbox) streams(p Process) (*streams, error) {
-	if sb.paused == nil {
-		return newStreams(p, hostID(sb.cfg.UIDMappings, p.UID), hostID(sb.cfg.GIDMappings, p.GID))
-	}
-	return sb.paused.streams, sb.paused.streams.again(p)
-}
-
-// follow returns when the program that was sent has ended, or has stopped itself.
-func (sb *Sandbox) follow(ctx context.Context, w *watch, s *streams) *ending {
-	if sb.paused != nil && sb.paused.listener >= 0 {
-		w.denials.serve(sb.paused.take())
-	}
-	s.copy()
-	end := w.run(ctx, s.out.flood)
-	if end.gone {
-		awaitExit(sb.pidfd) // its socket closes before its last child is dead
-	}
-	s.end()
-	rlimits := w.p.Rlimits
-	if sb.paused != nil {
-		rlimits = sb.paused.rlimits
-	}
-	sb.paused = nil
-	if end.paused {
-		fd, err := w.denials.pass()
-		if err != nil {
-			end.ours = err
-		}
-		sb.paused = &paused{s, fd, w.p.Seccomp, rlimits}
-	}
-	w.denials.end()
-	end.denied = w.denials.list
-	return end
+	return r.conclude(end)
 }
 
 // Ready waits until the set-up is done; its error names the step that failed.
@@ -147,8 +66,8 @@ func (sb *Sandbox) Ready() error {
 	return nil
 }
 
-// Alive reports whether sandbox-init still lives, and will. One that waits for its first step dies soon after the spawner, or by the hand of
-// an operator.
+// Alive reports whether sandbox-init lives, and its spawner too. One that waits for its first step dies soon after the spawner, or is
+// killed by an operator.
 func (sb *Sandbox) Alive() bool {
 	select {
 	case <-sb.spawner.done:
@@ -163,60 +82,9 @@ func (sb *Sandbox) Alive() bool {
 }
 
 // Dir is the descriptor of Config.OpenDir, or -1 where there is none or the set-up was not done. It stays usable after the
-// sandbox was killed, until Close. What is beneath it is the program's work: nothing in it may be opened that is not known to be
-// harmless. Between two calls of Run, and after the last, nobody lives who could change it.
+// sandbox was killed, until Close. The program has made all that is beneath it: open nothing there that is not known to be
+// harmless. Between two calls of Run, and after the last, no process is left that could change it.
 func (sb *Sandbox) Dir() int { return sb.dir }
-
-// prepare writes the step's limits and takes the counters that its usage is counted from. Before the first step there is
-// nothing to count but sandbox-init's CPU time, which it reports itself.
-func (sb *Sandbox) prepare(p Process) (before counters, err error) {
-	if sb.steps++; sb.steps > 1 {
-		if before, err = sb.cg.read(); err == nil {
-			err = sb.cg.resetPeak()
-		}
-		if err != nil {
-			return before, err
-		}
-	}
-	return before, sb.cg.set(p.Resources)
-}
-
-// send gives sandbox-init the files and the order to run, which it returns; a step that can't be prepared is an end already.
-func (sb *Sandbox) send(p Process, s *streams, before counters) ([]op, *ending) {
-	program := processProgram(p, sb.spawner.host)
-	if sb.paused != nil {
-		program = continueProgram(sb.paused.limited(p, before.user+before.system))
-	}
-	if len(program) > 1 { // each packet but the last is answered, and the set-up's answer comes before
-		if err := sb.Ready(); err != nil {
-			return nil, &ending{ours: err, gone: true}
-		}
-	}
-	for i, ops := range program {
-		last := i == len(program)-1
-		var fds []int
-		if last {
-			fds = s.its
-		}
-		if i == 0 && p.copies() { // the last one, where OP_SOURCE takes it from
-			fds = append(slices.Clip(fds), p.Source)
-		}
-		if err := sb.ctl.send(ops, fds...); err != nil {
-			if failed := sb.Ready(); failed != nil { // that is why it is gone
-				return nil, &ending{ours: failed, gone: true}
-			}
-			return nil, &ending{ours: fmt.Errorf("send to sandbox-init: %w", err), gone: true}
-		}
-		if last {
-			break
-		}
-		if _, err := awaitReady(sb.ctl, ops); err != nil {
-			return nil, &ending{failed: err, gone: true}
-		}
-	}
-	s.closeIts()
-	return program[len(program)-1], nil
-}
 
 // kill ends everything in the sandbox, sandbox-init included: the kernel kills a pid namespace with its first process.
 func (sb *Sandbox) kill() {
@@ -225,13 +93,13 @@ func (sb *Sandbox) kill() {
 	if sb.pidfd >= 0 {
 		_ = unix.PidfdSendSignal(sb.pidfd, unix.SIGKILL, nil, 0) // ESRCH: gone already
 	}
-	_ = sb.cg.kill() // the same once more, for what the kernel may know only by the cgroup
+	_ = sb.cg.kill() // once more by the cgroup, should a process be outside of the pid namespace
 }
 
-// Retire kills all that is in sb and waits until it is gone. What is left until Close is what Dir shows, with the cgroup that is charged for
-// it: the host ids are free for another sandbox.
+// Retire kills all processes in sb and waits until they are gone. Until Close the files beneath Dir remain, with the cgroup that is charged
+// for them. The host ids are free for another sandbox.
 func (sb *Sandbox) Retire() {
-	sb.spawner.ahead()
+	sb.spawner.prepareNext()
 	sb.kill()
 	if sb.ctl != nil {
 		sb.ctl.Close()
@@ -248,7 +116,7 @@ func (sb *Sandbox) Retire() {
 	}
 }
 
-// Close kills what is left, waits for it, and removes the cgroup.
+// Close retires sb, and removes its files and its cgroup.
 func (sb *Sandbox) Close() error {
 	sb.Retire()
 	if sb.dir >= 0 {

@@ -12,11 +12,11 @@ import (
 // Services is a cgroup beside the jails' parent, for the processes that serve them.
 type Services struct{ dir string }
 
-// servicesWeight is four times what all jails have by default on a large machine: services need little, but what they need at once.
+// servicesWeight is four times the default weight of all jails on a large machine: services need little CPU time, but at once.
 const servicesWeight = 4000 // as cpu.weight
 
-// OpenServices makes, or finds, the cgroup for the services of the jails whose parent cgroup has that name, and gives it its weight. It is nil where
-// this process belongs to somebody else's cgroup, systemd's for one: its children would leave that one's limits and its supervision.
+// OpenServices makes, or finds, the cgroup for the services of the jails whose parent cgroup has that name, and sets its weight. It is nil
+// if this process is in a cgroup of somebody else's, such as systemd's: its children would escape the limits and the supervision of that.
 func OpenServices(name string) (*Services, error) {
 	h, err := findHierarchies()
 	if err != nil {
@@ -59,7 +59,7 @@ func ownCgroup(text, controller string) string {
 	return ""
 }
 
-// Join moves a process there.
+// Join moves a process into it.
 func (s *Services) Join(pid int) error {
 	if s == nil {
 		return nil
@@ -75,7 +75,7 @@ func (s *Services) Close() error {
 	return removeDir(s.dir)
 }
 
-// weightWrite is a cgroup's part of the CPU, where one with 100, or a process, is beside it.
+// weightWrite sets a cgroup's weight for CPU time; 100 is the default, and that of a process beside it.
 func weightWrite(v2 bool, dir string, weight int64) write {
 	if v2 {
 		return write{dir, "cpu.weight", weight}

@@ -10,38 +10,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What sockets take, on v2, is part of the memory that memory.max bounds, but for connections that nobody has accepted yet: the kernel makes those
-// where it does not know for whom. On v1 nothing is but the sockets themselves: their buffers are counted apart, and only where a limit is
-// written; what would be more waits, or is dropped, as on a network that is full.
+// On v2 memory.max bounds the memory of sockets too, except for connections that nobody has accepted yet: the kernel makes those
+// without knowing for whom. On v1 memory.max bounds only the sockets themselves: their buffers are counted apart, and only where a limit is
+// written; data beyond it waits, or is dropped, as on a congested network.
 const (
 	socketLimit = "memory.kmem.tcp.limit_in_bytes" // whatever its name says, of UDP too
 	socketUsage = "memory.kmem.tcp.usage_in_bytes"
 	socketMax   = 16 << 20 // bytes for one sandbox, beside its memory
 
-	// The kernel lets each socket have one packet each way in spite of the limit, so that all get on, and with thousands of them that is many
-	// times as much. No event tells of it, nor of connections that nobody accepts, so it is looked for.
-	socketKill = 2 * socketMax
-	socketLook = 20 * time.Millisecond // at the rate of two cores, 40 MB are taken in that time
-	// listRest is how many times as long as it took to make the lists of connections the next time waits at least: it is on nobody's bill.
+	// The kernel lets each socket have one packet each way in spite of the limit, so that all make progress, and with thousands of them
+	// that is many times as much. There is no event for that, nor for connections that nobody accepts: the counts are read every
+	// socketPause.
+	socketKill  = 2 * socketMax
+	socketPause = 20 * time.Millisecond // at the rate of two cores, 40 MB are taken in that time
+	// listRest is how many times as long as it took to read the lists of connections the pause after it is at least: no cgroup is charged
+	// for it.
 	listRest = 9
 
 	// connectionBytes is less than what any kernel needs for a TCP socket. So many as fill the memory limit can't be had otherwise.
 	connectionBytes = 2048
 
-	// socketsMost bounds TCP and UDP sockets together: each may hold a queue that is charged to nobody (errors; data for a connection that nobody
-	// has accepted), closed ones count among the host's orphans (tcp_max_orphans), and a broadcast costs by their number.
+	// socketsMost bounds TCP and UDP sockets together: each may hold a queue that is charged to nobody (errors; data for a connection that
+	// nobody has accepted), closed ones count among the host's orphans (tcp_max_orphans), and a broadcast costs by their number.
 	socketsMost = 4096
-	// orphansMost bounds connections that no process has, accepted by none yet or closed with data that nobody reads. It is looked for them when the
-	// host has a quarter of all that it may have as orphans: at tcp_max_orphans the kernel drops those of everybody (tcp(7)).
+	// orphansMost bounds connections that no process has: not accepted yet, or closed with data that nobody reads. They are counted once
+	// the host has a quarter of the orphans that it may have: at tcp_max_orphans the kernel drops those of everybody (tcp(7)).
 	orphansMost = 256
-	// netlinkMost bounds what waits in netlink sockets, answers that nobody reads: no kernel charges it to anybody. Lists of interfaces need
-	// one socket for a moment.
+	// netlinkMost bounds answers that wait in netlink sockets and nobody reads: no kernel charges them to anybody. A list of interfaces
+	// needs one socket for a moment.
 	netlinkMost  = 4 << 20 // bytes
 	netlinkCount = 96      // some 20 are the kernel's
 )
 
-// limitSockets bounds, on v1, the buffers of all sandboxes together, so that they never bring the host to where it holds everybody's
-// connections back: that begins at the first number of tcp_mem (tcp(7)). The limit of the parent also keeps the kernel's code for counting in
+// limitSockets bounds, on v1, the buffers of all sandboxes together, so that they never make the host slow down everybody's
+// connections: that begins at the first number of tcp_mem (tcp(7)). The limit of the parent also keeps the kernel's code for counting in
 // place, which it otherwise patches in and out again with each sandbox.
 func (c *Cgroups) limitSockets() error {
 	if c.at.v2() {
@@ -70,79 +72,86 @@ func writeSocketLimit(dir string, bytes int64) error {
 	return fmt.Errorf("limit the memory of sockets: %w", err)
 }
 
-// socketLooks looks 50 times a second at what a sandbox has in sockets.
-type socketLooks struct {
+// socketWatch reads 50 times a second how much a sandbox holds in sockets.
+type socketWatch struct {
 	*time.Ticker
-	sb    *Sandbox
-	lists netLists  // open since the first look: most programs end before it
-	rest  time.Time // until which no list of connections is made
+	sb     *Sandbox
+	opened bool
+	lists  netLists  // opened by the first check: most programs end before it
+	rest   time.Time // until which no list of connections is read
 }
 
-// lookAtSockets begins, where the sandbox has a loopback; Close must follow.
-func (sb *Sandbox) lookAtSockets() *socketLooks {
-	l := &socketLooks{Ticker: time.NewTicker(socketLook), sb: sb}
+// watchSockets starts the ticker, where the sandbox has a loopback; Close must follow.
+func (sb *Sandbox) watchSockets() *socketWatch {
+	w := &socketWatch{Ticker: time.NewTicker(socketPause), sb: sb}
 	if !sb.cfg.Loopback {
-		l.Stop()
+		w.Stop()
 	}
-	return l
+	return w
 }
 
-func (l *socketLooks) Close() {
-	l.Stop()
-	l.lists.Close()
+func (w *socketWatch) Close() {
+	w.Stop()
+	if w.opened {
+		w.lists.Close()
+	}
 }
 
-// look says what is too much of what the sandbox has in sockets, if anything. Of most programs it reads two lists of a few lines.
-func (l *socketLooks) look(p Process) (e Evidence, over bool, err error) {
-	if l.lists.sockstat == nil {
-		l.lists, err = openNetLists(l.sb.pid)
+// check returns the evidence if the sandbox holds too much in sockets. For most programs it reads two lists of a few lines.
+func (w *socketWatch) check(p Process) (e Evidence, over bool, err error) {
+	if !w.opened {
+		if w.lists, err = openNetLists(w.sb.pid); err != nil {
+			w.lists.Close()
+			if !w.sb.Alive() { // its end will be reported
+				err = nil
+			}
+			return e, false, err
+		}
+		w.opened = true
 	}
-	if err != nil && l.sb.Alive() { // else its end will be reported
-		return e, false, err
-	}
-	n := l.lists.count()
+	n := w.lists.count()
 	if n.none() {
 		return e, false, nil
 	}
-	e, over = l.excess(p, n)
+	e, over = w.excess(p, n)
 	return e, over, nil
 }
 
-func (l *socketLooks) excess(p Process, n sockets) (Evidence, bool) {
+func (w *socketWatch) excess(p Process, n sockets) (Evidence, bool) {
 	if most := min(p.Resources.MemoryMax/connectionBytes, socketsMost); n.tcp+n.udp > most {
 		return Evidence{"sockstat inuse", n.tcp + n.udp, most, "sockets"}, true
 	}
 	if n.used > 0 {
-		if rows, bytes := netlinkQueued(again(l.lists.netlink)); rows > netlinkCount || bytes > netlinkMost {
+		if rows, bytes := netlinkQueued(readAgain(w.lists.netlink)); rows > netlinkCount || bytes > netlinkMost {
 			return Evidence{"netlink Rmem", bytes, netlinkMost, "bytes"}, true
 		}
 	}
-	if e, over := l.queues(p, n); over || l.sb.cg.at.v2() {
+	if e, over := w.queues(p, n); over || w.sb.cg.at.v2() {
 		return e, over
 	}
-	used, err := readValue(l.sb.cg.at.memory, socketUsage, "") // a kernel without the limit has no such file
+	used, err := readValue(w.sb.cg.at.memory, socketUsage, "") // a kernel without the limit has no such file
 	return Evidence{socketUsage, used, socketKill, "bytes"}, err == nil && used > socketKill
 }
 
-// queues says what waits to be read, if it is too much. The lists are as long as a program has sockets, and before Linux 6.1 the kernel looks
+// queues returns the evidence if too much waits to be read. The lists have a line for each socket, and before Linux 6.1 the kernel goes
 // through the host's table of connections for one.
-func (l *socketLooks) queues(p Process, n sockets) (Evidence, bool) {
+func (w *socketWatch) queues(p Process, n sockets) (Evidence, bool) {
 	started := time.Now()
-	if started.Before(l.rest) {
+	if started.Before(w.rest) {
 		return Evidence{}, false
 	}
-	defer func() { l.rest = time.Now().Add(listRest * time.Since(started)) }()
-	net := fmt.Sprintf("/proc/%d/net/", l.sb.pid)
+	defer func() { w.rest = time.Now().Add(listRest * time.Since(started)) }()
+	net := fmt.Sprintf("/proc/%d/net/", w.sb.pid)
 	if n.udp > 8 {
 		most := int64(socketKill)
-		if l.sb.cg.at.v2() { // where data is part of the memory, and only what came back as an error is not
+		if w.sb.cg.at.v2() { // where data is part of the memory, and only what came back as an error is not
 			most = max(most, p.Resources.MemoryMax)
 		}
 		if _, bytes := queued(readList(net+"udp")+readList(net+"udp6"), false); bytes > most {
 			return Evidence{"udp rx_queue", bytes, most, "bytes"}, true
 		}
 	}
-	crowded := n.orphans > l.sb.spawner.host.orphans/4
+	crowded := n.orphans > w.sb.spawner.host.orphans/4
 	if n.tcp > 32 && (crowded || n.hostBytes > socketKill) {
 		rows, bytes := queued(readList(net+"tcp")+readList(net+"tcp6"), true)
 		switch {

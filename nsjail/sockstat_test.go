@@ -10,10 +10,14 @@ import (
 // The lists are those of proc_pid_net(5).
 func TestSocketLists(t *testing.T) {
 	const lists = "sockets: used 11\nTCP: inuse 5 orphan 1 tw 2 alloc 9 mem 3\nUDP: inuse 2 mem 100\nUDPLITE: inuse 0\nRAW: inuse 7\nTCP6: inuse 4\nUDP6: inuse 1\n"
-	if got, want := countSockets(lists), (sockets{11, 9, 3, 3 * int64(os.Getpagesize()), 1}); got != want {
-		t.Errorf("countSockets = %+v, want %+v", got, want)
+	count := func(list string) (s sockets) {
+		s.add(list)
+		return s
 	}
-	if got := countSockets(""); got != (sockets{}) || !got.none() {
+	if got, want := count(lists), (sockets{11, 9, 3, 3 * int64(os.Getpagesize()), 1}); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+	if got := count(""); got != (sockets{}) || !got.none() {
 		t.Errorf("of nothing: %+v", got)
 	}
 	long := filepath.Join(t.TempDir(), "netlink")
@@ -26,11 +30,11 @@ func TestSocketLists(t *testing.T) {
 	}
 	defer f.Close()
 	for range 2 {
-		if got := again(f); len(got) != 50_000 || got[49_990:] != "0123456789" {
+		if got := readAgain(int(f.Fd())); len(got) != 50_000 || got[49_990:] != "0123456789" {
 			t.Errorf("%d bytes of 50,000", len(got))
 		}
 	}
-	if got := again(nil); got != "" {
+	if got := readAgain(-1); got != "" {
 		t.Errorf("of no list: %q", got)
 	}
 	rows, waiting := netlinkQueued("sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n" +
@@ -44,10 +48,10 @@ func TestSocketLists(t *testing.T) {
 		"   0: 0100007F:07E8 0100007F:A000 01 00000010:00001000 00:00000000 00000000     0        0 0 1 0\n" +
 		"   1: 0100007F:07E8 0100007F:A001 01 00000010:00000001 00:00000000 00000000     0        0 77 1 0\n"
 	for _, tt := range []struct {
-		onlyNobodys bool
+		onlyOrphans bool
 		rows, bytes int64
 	}{{false, 2, 4097}, {true, 1, 4096}} {
-		if rows, bytes := queued(tcp, tt.onlyNobodys); rows != tt.rows || bytes != tt.bytes {
+		if rows, bytes := queued(tcp, tt.onlyOrphans); rows != tt.rows || bytes != tt.bytes {
 			t.Errorf("TCP: %d sockets, %d bytes; want %+v", rows, bytes, tt)
 		}
 	}
@@ -58,6 +62,6 @@ func FuzzSocketLists(f *testing.F) {
 	f.Fuzz(func(t *testing.T, list string) {
 		queued(list, true)
 		netlinkQueued(list)
-		countSockets(list)
+		new(sockets).add(list)
 	})
 }

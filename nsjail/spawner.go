@@ -16,29 +16,29 @@ import (
 // ErrSpawnerGone says that the spawner process has ended and with it every sandbox: a new Spawner is needed.
 var ErrSpawnerGone = errors.New("the spawner process is gone")
 
-// Spawner is the sandbox-init process, executed from a sealed memfd, that all sandboxes are cloned from. Cloning from a
+// Spawner is the sandbox-init process, executed from a sealed file, that all sandboxes are cloned from. Cloning from a
 // small single-threaded process instead of from the daemon means that no page tables of the daemon are copied, that no
 // memory of the daemon is ever in a sandbox, and that a sandbox dies when the daemon does, whichever of its threads ends.
 type Spawner struct {
 	cgroups *Cgroups
 	host    host
-	program func(Config, host) []op // sandboxProgram, but in tests that leave an op out
+	program func(Config, host) []op // sandboxProgram; tests leave an op out
 	roots   []string
 	cmd     *exec.Cmd
 	done    chan struct{} // closed when the process has ended
 	locks   lockWatch
 
-	mu    sync.Mutex // guards all below: one spawn at a time, a request and its reply
-	ctl   *control
-	fresh bool // the spawner is in a network namespace that no sandbox has, or has been told to make one
-	up    bool // that, or the last one, has its loopback up
-	owed  []op // the networkProgram that has not been answered yet
+	mu                sync.Mutex // guards all below: one spawn at a time, a request and its reply
+	ctl               *control
+	netnsReady        bool // the spawner is in a network namespace that no sandbox has, or was asked to make one
+	netnsLoopback     bool // that namespace, or the last one, has its loopback up
+	netnsReplyPending []op // the networkProgram that has not been answered yet
 }
 
 // NewSpawner starts a spawner whose sandboxes may have roots below the given directories and get their cgroups in
-// cgroups. It needs root. The directories must exist; what is added below them later is seen.
+// cgroups. It needs root. The directories must exist; sandboxes see files that are added below them later.
 func NewSpawner(cgroups *Cgroups, roots ...string) (*Spawner, error) {
-	return newSpawner("/proc/self/exe", cgroups, roots...)
+	return newSpawner(ownExecutable, cgroups, roots...)
 }
 
 // newSpawner takes the executable that holds sandbox-init, so that tests can give one built with sanitizers.
@@ -55,7 +55,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		}
 		real[i] = p
 	}
-	if _, err := theNews(); err != nil { // now and not at the first program
+	if _, err := sharedPoller(); err != nil { // now and not at the first program
 		return nil, err
 	}
 	h, err := findHost()
@@ -63,11 +63,12 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		return nil, err
 	}
 	h.cgroups = cgroups.at.view()
-	self, err := sealedCopy(exe)
+	sealed, onOverlay, err := sealExecutable(exe)
 	if err != nil {
 		return nil, fmt.Errorf("start sandbox-init: %w", err)
 	}
-	defer self.Close()
+	defer sealed.Close()
+	h.initOnOverlay = onOverlay
 	ctl, remote, err := newControl()
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 	end := os.NewFile(uintptr(remote), "control")
 	defer end.Close()
 	s.cmd = &exec.Cmd{
-		Path:       fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), self.Fd()), // the child's own numbers differ
+		Path:       fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), sealed.Fd()), // the child's own numbers differ
 		Args:       []string{"sandbox-init"},
 		Env:        []string{},
 		ExtraFiles: []*os.File{end}, // becomes CONTROL_FD
@@ -108,12 +109,12 @@ func (s *Spawner) call(ops []op) error {
 	return err
 }
 
-// awaitReady returns the descriptor that READY carried, or -1.
+// awaitReady awaits READY and returns the descriptor that came with it, or -1.
 func awaitReady(ctl *control, ops []op) (int, error) {
 	r, fd, err := ctl.receive()
 	switch {
 	case errors.Is(err, io.EOF):
-		return -1, errors.New("sandbox-init ended without a word")
+		return -1, errors.New("sandbox-init ended without a reply")
 	case err != nil:
 		return -1, err
 	case r.code == replyFailed:
@@ -127,7 +128,7 @@ func awaitReady(ctl *control, ops []op) (int, error) {
 // Done is closed when the spawner process has ended; every later New gives ErrSpawnerGone.
 func (s *Spawner) Done() <-chan struct{} { return s.done }
 
-// New makes a sandbox and has its set-up begin; Run waits for that, and so does Ready. An error is a fault of ours or of the
+// New makes a sandbox and starts its set-up, which Run and Ready wait for. An error is a fault of ours or of the
 // host, never of a job.
 func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	if err := ctx.Err(); err != nil {
@@ -167,8 +168,8 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 	return sb, nil
 }
 
-// spawn has the spawner clone a child that gets remote as its socket, and meanwhile finishes the child's cgroup. It sets
-// sb.pidfd.
+// spawn asks the spawner to clone a child that gets remote as its socket, and meanwhile finishes the child's cgroup. It sets
+// sb.pid and sb.pidfd.
 func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 	fds := []int{remote}
 	into, ok := sb.cg.cloneInto()
@@ -178,12 +179,12 @@ func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 	ops := spawnProgram(sb.cfg, ok)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := errors.Join(s.freshen(sb.cfg.Loopback), s.ctl.send(ops, fds...)); err != nil {
+	if err := errors.Join(s.prepareNetns(sb.cfg.Loopback), s.ctl.send(ops, fds...)); err != nil {
 		return 0, errors.Join(ErrSpawnerGone, err)
 	}
-	s.fresh = false
+	s.netnsReady = false
 	finished := sb.cg.finish(sb.cfg.Resources, sb.cfg.Loopback)
-	if err := s.settle(); err != nil {
+	if err := s.awaitNetns(); err != nil {
 		return 0, errors.Join(ErrSpawnerGone, err)
 	}
 	r, pidfd, err := s.ctl.receive()
@@ -199,39 +200,39 @@ func (s *Spawner) spawn(sb *Sandbox, remote int) (pid int, err error) {
 	return sb.pid, finished
 }
 
-// freshen has the spawner make the next sandbox's network namespace, unless it has one of that kind. s.mu must be held.
-func (s *Spawner) freshen(loopback bool) error {
-	if s.fresh && s.up == loopback {
+// prepareNetns asks the spawner to make the next sandbox's network namespace, unless it has one of that kind. s.mu must be held.
+func (s *Spawner) prepareNetns(loopback bool) error {
+	if s.netnsReady && s.netnsLoopback == loopback {
 		return nil
 	}
-	if err := s.settle(); err != nil {
+	if err := s.awaitNetns(); err != nil {
 		return err
 	}
 	ops := networkProgram(loopback)
 	if err := s.ctl.send(ops); err != nil {
 		return err
 	}
-	s.fresh, s.up, s.owed = true, loopback, ops
+	s.netnsReady, s.netnsLoopback, s.netnsReplyPending = true, loopback, ops
 	return nil
 }
 
-// settle awaits the answer to a networkProgram. s.mu must be held.
-func (s *Spawner) settle() error {
-	if s.owed == nil {
+// awaitNetns awaits the reply to a networkProgram, if one is pending. s.mu must be held.
+func (s *Spawner) awaitNetns() error {
+	ops := s.netnsReplyPending
+	if ops == nil {
 		return nil
 	}
-	ops := s.owed
-	s.owed = nil
+	s.netnsReplyPending = nil
 	_, err := awaitReady(s.ctl, ops)
 	return err
 }
 
-// ahead does now what the next spawn would have to do, if that wants the same network as the last. It is called when a sandbox is
-// done with: while one is being set up it would only take CPU time away from that.
-func (s *Spawner) ahead() {
+// prepareNext prepares a network namespace for the next sandbox, which probably has the same network as the last one. It is called when a
+// sandbox is retired: while one is being set up it would only take CPU time away from that.
+func (s *Spawner) prepareNext() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.freshen(s.up) // a spawner that is gone is noticed by the next spawn
+	_ = s.prepareNetns(s.netnsLoopback) // a spawner that is gone is noticed by the next spawn
 }
 
 func (s *Spawner) checkRoot(root string) error {
@@ -243,7 +244,7 @@ func (s *Spawner) checkRoot(root string) error {
 	return fmt.Errorf("sandbox root %s is not below any of %v", root, s.roots)
 }
 
-// Close ends the spawner, and with it every sandbox that is still open, and waits for it.
+// Close ends the spawner, with every sandbox that is still open, and waits for it.
 func (s *Spawner) Close() error {
 	err := s.ctl.Close()
 	<-s.done

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// A wall limit passes for a program that waits, and for one that wanted to work and got no CPU time because the host was busy with others. The
-// kernel tells them apart by what it calls pressure: the time in which some of a cgroup's processes were ready to run and none did. See
-// accounting/psi.rst. It tells it on the v2 tree alone, which may be mounted without controllers, and not where it was booted with psi=0.
+// A wall limit passes for a program that waits, and for one that could run but got no CPU time because the host was busy with others. The
+// kernel tells them apart by pressure: the time in which some of a cgroup's processes were ready to run and none did. See
+// accounting/psi.rst. It has it on the v2 tree alone, which may be mounted without controllers, and not when booted with psi=0.
 
 // Starved is the source of the evidence that a step whose wall time passed was kept from running by the host: Value is for how many
-// milliseconds, Limit from how many on that is said.
+// milliseconds, Limit from how many on that is reported.
 const Starved = "cpu.pressure full"
 
-// starvedPart of the wall time, one in so many, is what a program must have missed before it is said that the host starved it.
+// starvedPart: the host starved a program that has missed at least one part in so many of its wall time.
 const starvedPart = 4
 
 // pressure is for how long, since the cgroup was made, processes in it were ready to run and none did; 0 where the kernel doesn't say.
@@ -43,8 +43,8 @@ func parsePressure(text string) time.Duration {
 	return 0
 }
 
-// starved is the evidence that the host kept a program from running that has used u, and for the time of pressure was ready to, in vain. What
-// its own CPU rate kept it from is no fault of the host: who gets what the rate allows has missed nothing.
+// starved is the evidence that the host kept a program from running, which used u and was ready to run in vain for the time of pressure.
+// Waiting for its own CPU rate is no fault of the host: a program that got all that its rate allows has missed nothing.
 func starved(p Process, u Usage, pressure time.Duration) (Evidence, bool) {
 	millicores := min(p.Resources.CPUMillicores, 1000*int64(runtime.NumCPU()))
 	got := (u.User + u.System) * 1000 / time.Duration(millicores)

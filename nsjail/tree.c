@@ -26,7 +26,7 @@
 
 struct tree tree = {-1, -1, -1, -1, -1, -1, -1, 0};
 
-static int beneath(const char *path, uint64_t flags)
+int beneath(const char *path, uint64_t flags)
 {
 	struct open_how how = {
 		.flags = flags | O_CLOEXEC,
@@ -236,8 +236,8 @@ int more_data(struct op *op)
 }
 
 /*
- * Copies a file from beneath tree.source, which an untrusted program has filled and nobody changes any more. Neither its bytes nor its owner go
- * through the daemon, and what it takes is charged to this sandbox.
+ * Copies a file from beneath tree.source, which an untrusted program has filled and nobody changes any more. Neither its bytes nor its
+ * owner go through the daemon, and its memory is charged to this sandbox.
  */
 int copy_file(struct op *op)
 {
@@ -255,7 +255,7 @@ int copy_file(struct op *op)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n == 0)
-			errno = EIO; /* it is shorter than was said */
+			errno = EIO; /* it is shorter than the op says */
 		if (n <= 0)
 			return closing(from, -1);
 		left -= (uint64_t)n;
@@ -275,10 +275,11 @@ int make_ruleset(struct op *op)
 	return tree.landlock;
 }
 
-int permit(struct op *op)
+/* Permits access to what is beneath fd, which it closes. */
+int permit(struct op *op, int fd)
 {
-	struct landlock_path_beneath_attr a = {.allowed_access = op->arg[0], .parent_fd = beneath(string(op, 0), O_PATH)};
-	if (a.parent_fd < 0)
+	struct landlock_path_beneath_attr a = {.allowed_access = op->arg[0], .parent_fd = fd};
+	if (fd < 0)
 		return -1;
-	return closing(a.parent_fd, (int)syscall(SYS_landlock_add_rule, tree.landlock, LANDLOCK_RULE_PATH_BENEATH, &a, 0));
+	return closing(fd, (int)syscall(SYS_landlock_add_rule, tree.landlock, LANDLOCK_RULE_PATH_BENEATH, &a, 0));
 }

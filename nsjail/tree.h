@@ -63,6 +63,7 @@ static inline int closing(int fd, int result)
 	return result;
 }
 
+int beneath(const char *path, uint64_t flags);
 int set_base(const char *path);
 int set_attributes(int fd, unsigned at_flags, uint64_t set, uint64_t propagation);
 int make_dir(struct op *op);
@@ -77,7 +78,7 @@ int make_file(struct op *op);
 int more_data(struct op *op);
 int copy_file(struct op *op);
 int make_ruleset(struct op *op);
-int permit(struct op *op);
+int permit(struct op *op, int fd);
 
 int loopback_up(void);
 

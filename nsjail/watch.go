@@ -11,21 +11,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ending is how a process came to its end, as far as sandbox-init and the timers know.
+// ending is how a process ended, as far as sandbox-init and the timers know.
 type ending struct {
-	cause    Verdict         // why everything was killed, if killed
-	killed   bool            //
-	gone     bool            // sandbox-init is gone too
-	failed   error           // the program was not started
-	ours     error           // the same, and no fault of the program
-	exited   bool            // status holds
-	paused   bool            // by itself
-	status   unix.WaitStatus //
-	wall     time.Duration   //
-	output   int64           // bytes of both streams
-	pressure time.Duration   // from its start until its wall time was over
-	excess   Evidence        // of too much that the kernel charges to nobody
-	denied   []Denied        //
+	cause        Verdict         // why everything was killed, if killed
+	killed       bool            //
+	gone         bool            // sandbox-init is gone too
+	startErr     error           // why the program was not started, as a Result says it
+	internalErr  error           // why the run failed, through no fault of the program
+	exited       bool            // status holds
+	paused       bool            // it has stopped itself
+	status       unix.WaitStatus //
+	wall         time.Duration   //
+	output       int64           // bytes of both streams
+	pressure     time.Duration   // from the program's start until its wall time was over
+	excess       Evidence        // of too much that the kernel charges to nobody
+	denied       []Denied        //
+	deniedMissed int64           // calls that found no place in denied
 }
 
 // startWait bounds the time from the order to run until execve. It takes a millisecond, but a host that is drowning in forks
@@ -34,35 +35,32 @@ const startWait = 30 * time.Second
 
 // watch waits for the end of one process and enforces what the kernel doesn't: wall time, CPU time, output, cancellation.
 type watch struct {
-	sb     *Sandbox
-	p      Process
-	order  []op     // that started it, for errors
-	before counters // that its usage is counted from
+	*run
 
 	denials   *denials
 	wall, cpu *time.Timer
-	started   bool
+	executing bool          // STARTED has come
 	startNs   uint64        // CLOCK_MONOTONIC, by sandbox-init
 	pressure  time.Duration // until its start
 	end       ending
 }
 
-func newWatch(sb *Sandbox, p Process, order []op, before counters) *watch {
+func newWatch(r *run) *watch {
 	return &watch{
-		sb: sb, p: p, order: order, before: before, denials: newDenials(p.Decide),
-		wall: time.NewTimer(startWait), cpu: time.NewTimer(cpuCheck(p, p.CPUTime)),
+		run: r, denials: newDenials(r.p.Decide),
+		wall: time.NewTimer(startWait), cpu: time.NewTimer(cpuCheck(r.p, r.p.CPUTime)),
 	}
 }
 
-// message is what the goroutine that reads the socket hands on.
+// message is a reply, or an error, that readReplies passes on.
 type message struct {
 	reply reply
 	fd    int // that came with it, or -1
 	err   error
 }
 
-// run returns when sandbox-init has reported the end, or is gone itself. After a kill it only waits for that.
-func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
+// await returns when sandbox-init has reported the end, or is gone itself. After a kill it only waits for that.
+func (w *watch) await(ctx context.Context, flood <-chan struct{}) *ending {
 	killed := w.denials.killed
 	defer w.wall.Stop()
 	defer w.cpu.Stop()
@@ -70,22 +68,22 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 	go w.sb.readReplies(messages)
 	oom, stop := w.sb.cg.oomEvents()
 	defer stop()
-	sockets := w.sb.lookAtSockets()
+	sockets := w.sb.watchSockets()
 	defer sockets.Close()
-	locks, forget := w.sb.spawner.locks.add(w.sb)
-	defer forget()
+	locks, remove := w.sb.spawner.locks.add(w.sb)
+	defer remove()
 	cancelled := ctx.Done()
 	for {
 		select {
 		case m := <-messages:
-			if w.take(m) {
+			if w.handle(m) {
 				return &w.end
 			}
 		case <-w.wall.C:
-			if !w.started {
-				w.end.ours = fmt.Errorf("sandbox-init did not start the program within %v", startWait)
+			if !w.executing {
+				w.end.internalErr = fmt.Errorf("sandbox-init did not start the program within %v", startWait)
 			}
-			w.end.pressure = w.sb.cg.pressure() - w.pressure // not what it waits for while it dies
+			w.end.pressure = w.sb.cg.pressure() - w.pressure // without that of its dying
 			w.kill(WallTime)
 		case <-w.cpu.C:
 			w.checkCPU()
@@ -94,7 +92,7 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 		case <-sockets.C:
 			w.checkSockets(sockets)
 		case e := <-locks:
-			w.killFor(e)
+			w.killForExcess(e)
 		case <-flood:
 			flood = nil
 			w.kill(OutputLimit)
@@ -108,20 +106,16 @@ func (w *watch) run(ctx context.Context, flood <-chan struct{}) *ending {
 	}
 }
 
-// take says whether m was the last message.
-func (w *watch) take(m message) bool {
+// handle reports whether m was the last message.
+func (w *watch) handle(m message) bool {
 	switch {
 	case m.err != nil:
 		w.gone(m.err)
 	case m.reply.code == replyReady && w.sb.setup != nil:
 		w.sb.setup, w.sb.dir = nil, m.fd
 		return false
-	case m.reply.code == replyFailed && w.sb.setup != nil:
-		w.end.ours = fmt.Errorf("set up sandbox: %w", opError(w.sb.setup, m.reply))
-	case m.reply.code == replyFailed && m.reply.arg[0] < uint64(len(w.order)) && w.order[m.reply.arg[0]].code == opContinue:
-		w.end.ours = opError(w.order, m.reply)
 	case m.reply.code == replyFailed:
-		w.end.failed = opError(w.order, m.reply)
+		w.failed(m.reply)
 	case m.reply.code == replyExited:
 		w.end.exited, w.end.status = true, unix.WaitStatus(m.reply.arg[0])
 		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
@@ -138,22 +132,31 @@ func (w *watch) take(m message) bool {
 	return true
 }
 
+// failed takes the reply that says which op failed. A program that could not be started is the job's affair, the rest is ours.
+func (w *watch) failed(r reply) {
+	switch {
+	case w.sb.setup != nil:
+		w.end.internalErr = fmt.Errorf("set up sandbox: %w", opError(w.sb.setup, r))
+	case r.arg[0] < uint64(len(w.order)) && w.order[r.arg[0]].code == opContinue:
+		w.end.internalErr = opError(w.order, r)
+	default:
+		w.end.startErr = opError(w.order, r)
+	}
+}
+
 func (w *watch) gone(err error) {
 	w.end.gone = true
 	switch {
 	case !errors.Is(err, io.EOF):
-		w.end.ours = err
+		w.end.internalErr = err
 	case w.sb.setup != nil && !w.end.killed:
-		w.end.ours = errors.New("set up sandbox: sandbox-init ended without a word")
+		w.end.internalErr = errors.New("set up sandbox: sandbox-init ended without a reply")
 	}
 }
 
 func (w *watch) start(r reply) {
-	w.started, w.startNs = true, r.arg[0]
-	if w.sb.steps == 1 {
-		w.before.user = time.Duration(r.arg[1]) * time.Microsecond
-		w.before.system = time.Duration(r.arg[2]) * time.Microsecond
-	}
+	w.executing, w.startNs = true, r.arg[0]
+	w.countFrom(time.Duration(r.arg[1])*time.Microsecond, time.Duration(r.arg[2])*time.Microsecond)
 	if !w.end.killed {
 		w.wall.Reset(w.p.WallTime)
 	}
@@ -163,7 +166,7 @@ func (w *watch) start(r reply) {
 	w.pressure = w.sb.cg.pressure()
 }
 
-// kill ends everything; the first cause stands.
+// kill kills everything; the first cause counts.
 func (w *watch) kill(cause Verdict) {
 	if w.end.killed {
 		return
@@ -177,34 +180,35 @@ func (w *watch) kill(cause Verdict) {
 func (w *watch) checkCPU() {
 	user, system, err := w.sb.cg.cpuTimes()
 	left := w.p.CPUTime - (user + system - w.before.user - w.before.system)
-	if err != nil || left <= 0 { // what can't be read can't be held
+	if err != nil || left <= 0 { // a limit that can't be read can't be kept
 		w.kill(CPUTime)
 		return
 	}
 	w.cpu.Reset(cpuCheck(w.p, left))
 }
 
-// checkSockets ends what has far more in sockets than may be, or what can't be looked at.
-func (w *watch) checkSockets(l *socketLooks) {
-	e, over, err := l.look(w.p)
+// checkSockets kills a program that holds far too much in sockets, or whose sockets can't be read.
+func (w *watch) checkSockets(s *socketWatch) {
+	e, over, err := s.check(w.p)
 	if over {
-		w.killFor(e)
+		w.killForExcess(e)
 	}
 	if err != nil && !w.end.killed {
-		w.end.ours = err
+		w.end.internalErr = err
 		w.kill(Internal)
 	}
 }
 
-// killFor ends what has far more than may be of what the kernel charges to nobody.
-func (w *watch) killFor(e Evidence) {
+// killForExcess kills a program that holds far too much of something that the kernel charges to nobody.
+func (w *watch) killForExcess(e Evidence) {
 	if !w.end.killed {
 		w.end.excess = e
 		w.kill(OOMKilled)
 	}
 }
 
-// readReplies hands on what sandbox-init reports about one EXEC, and about the set-up before: until the program is gone, or sandbox-init is.
+// readReplies passes on the replies of sandbox-init about one EXEC, and about the set-up before, until the program or sandbox-init has
+// ended.
 func (sb *Sandbox) readReplies(to chan<- message) {
 	for {
 		r, fd, err := sb.ctl.receive()
@@ -215,7 +219,7 @@ func (sb *Sandbox) readReplies(to chan<- message) {
 	}
 }
 
-// cpuCheck is the earliest moment at which left can be used up: a timer set to it needs no polling.
+// cpuCheck is after how long left can be used up at the earliest: a timer set to it needs no polling.
 func cpuCheck(p Process, left time.Duration) time.Duration {
 	millicores := min(p.Resources.CPUMillicores, int64(runtime.NumCPU())*1000)
 	return max(left*1000/time.Duration(millicores), time.Millisecond)

@@ -20,7 +20,7 @@ const (
 	AARCH64 Arch = "SCMP_ARCH_AARCH64"
 )
 
-// otherArchs are those that a policy may list besides; they don't concern us.
+// otherArchs are those that a policy may list too, without effect.
 const otherArchs = ` SCMP_ARCH_X86 SCMP_ARCH_X32 SCMP_ARCH_ARM SCMP_ARCH_MIPS SCMP_ARCH_MIPS64 SCMP_ARCH_MIPS64N32
  SCMP_ARCH_MIPSEL SCMP_ARCH_MIPSEL64 SCMP_ARCH_MIPSEL64N32 SCMP_ARCH_PPC SCMP_ARCH_PPC64 SCMP_ARCH_PPC64LE SCMP_ARCH_S390
  SCMP_ARCH_S390X SCMP_ARCH_PARISC SCMP_ARCH_PARISC64 SCMP_ARCH_RISCV64 SCMP_ARCH_LOONGARCH64 SCMP_ARCH_M68K SCMP_ARCH_SH
@@ -73,13 +73,13 @@ func parseKernel(release string) (Kernel, error) {
 	return k, nil
 }
 
-// Target is what a policy is compiled for.
+// Target is the architecture and kernel that a policy is compiled for.
 type Target struct {
 	Arch   Arch
 	Kernel Kernel
 }
 
-// Host returns the machine that we run on as a Target.
+// Host returns this machine as a Target.
 func Host() (Target, error) {
 	var t Target
 	for _, a := range []Arch{X86_64, AARCH64} {

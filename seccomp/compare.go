@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Reach says of which calls of a name a policy lets through.
+// Reach is how many of the calls of a name a policy lets through.
 type Reach string
 
 // The reaches.
@@ -17,19 +17,20 @@ const (
 	ReachAll  Reach = "all"
 )
 
-// Change is a system call to which two policies are different.
+// Change is a system call that two policies treat differently.
 type Change struct {
 	Name string `json:"name"`
 	Was  Reach  `json:"was"`
 	Is   Reach  `json:"is"`
-	// Why the first policy refuses the call, or some of its arguments: the comments of the rules that say so. "" where only the default does.
+	// Why the first policy refuses the call, or some of its arguments: the comments of the rules that say so. "" where only the default
+	// does.
 	Why string `json:"why,omitempty"`
 }
 
 // More reports whether the second policy lets more through. Where both look at arguments it may: their rules are different.
 func (c Change) More() bool { return c.Was != ReachAll && c.Is != ReachNone }
 
-// Compare says how p differs from base on t, in the order of the calls' names.
+// Compare returns how p differs from base on t, in the order of the calls' names.
 func (p *Policy) Compare(base *Policy, t Target) ([]Change, error) {
 	old, err := base.ruleset(t)
 	if err != nil {
@@ -50,10 +51,10 @@ func (p *Policy) Compare(base *Policy, t Target) ([]Change, error) {
 	return changes, nil
 }
 
-// maxNr is above the number of every system call: they go up to some 470, and those of later kernels follow.
+// maxNr is above the number of every system call: they go up to some 470, and later kernels continue from there.
 const maxNr = 1024
 
-// names are the system calls that are known here of an architecture.
+// names are the known system calls of an architecture, sorted.
 func names(a Arch) []string {
 	var all []string
 	for nr := range int32(maxNr) {

@@ -127,9 +127,9 @@ func setUp(f *libseccomp.ScmpFilter, rs *ruleset) error {
 			return fmt.Errorf("remove architecture %s: %w", native, err)
 		}
 	}
-	// A program that makes calls of another architecture looks for a way round the filter.
+	// A program that makes calls of another architecture tries to get round the filter.
 	bad := libseccomp.ActKillProcess
-	if rs.asking { // the kernel would write in its log for each, and the call would have no name
+	if rs.marks { // the kernel would write in its log for each, and the call would have no name
 		bad = libseccomp.ActTrace.SetReturnCode(marker)
 	}
 	if err := f.SetBadArchAction(bad); err != nil {
@@ -143,7 +143,7 @@ func setUp(f *libseccomp.ScmpFilter, rs *ruleset) error {
 	return nil
 }
 
-// addRule adds a rule and tells if there was a number for the call.
+// addRule adds a rule; known reports whether there was a number for the call.
 func addRule(f *libseccomp.ScmpFilter, arch Arch, name string, r rule) (known bool, err error) {
 	nr, err := libseccomp.GetSyscallFromName(name)
 	if errors.Is(err, libseccomp.ErrSyscallDoesNotExist) {

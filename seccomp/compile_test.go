@@ -3,7 +3,6 @@ package seccomp
 import (
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 )
 
@@ -115,45 +114,10 @@ func TestDefaultCompilesWithoutUnknowns(t *testing.T) {
 	}
 }
 
-func TestCacheCompilesOnce(t *testing.T) {
-	var c Cache
-	programs := make([]Program, 20)
-	var wg sync.WaitGroup
-	for i := range programs {
-		wg.Go(func() {
-			prog, err := c.Compile(Default())
-			if err != nil {
-				t.Error(err)
-			}
-			programs[i] = prog
-		})
-	}
-	wg.Wait()
-	for i, prog := range programs {
-		if &prog.BPF[0] != &programs[0].BPF[0] {
-			t.Errorf("caller %d got a program of its own", i)
-		}
-	}
-	bad := mustParse(t, `{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_S390X"]}`)
-	if _, err := c.Compile(bad); err == nil || len(c.programs) != 1 {
-		t.Errorf("a policy for s390x: %v, and %d programs are kept, want an error and 1", err, len(c.programs))
-	}
-}
-
 func BenchmarkCompileDefault(b *testing.B) {
 	p := Default()
 	for b.Loop() {
 		if _, err := p.Compile(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkCacheHit(b *testing.B) {
-	var c Cache
-	p := Default()
-	for b.Loop() {
-		if _, err := c.Compile(p); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"reflect"
 )
 
-// shape is what a JSON value may hold: of each member the shape of its value. An array has the shape of its elements, a
+// shape is the allowed form of a JSON value: the shape of each member's value. An array has the shape of its elements, a
 // plain value has none.
 type shape map[string]shape
 
@@ -25,7 +25,7 @@ func policyShape() shape {
 	}
 }
 
-// decode reads the JSON of a policy without judging what it says.
+// decode reads the JSON of a policy without validating it.
 func decode(data []byte) (*Policy, error) {
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("more than %d bytes", maxSize)

@@ -6,14 +6,14 @@ import (
 	libseccomp "github.com/seccomp/libseccomp-golang"
 )
 
-// foreign tells if a call is of an ABI that is not the target's. x32 is x86_64 by its architecture; -1 is what a tracer makes of a call
-// that is to be left out.
+// foreign reports whether a call is of an ABI other than the target's. x32 has the architecture of x86_64; -1 is the number that a tracer
+// gives to a call to skip it.
 func (t Target) foreign(audit uint32, nr int32) bool {
 	return audit != t.Arch.audit() || t.Arch == X86_64 && nr != -1 && uint32(nr) >= x32Bit
 }
 
 // NameOn returns the name of a call as a filter of the target sees it, "getpid", with its ABI where that is a foreign one: "getpid (i386)".
-// known tells if there is a call of that number.
+// known reports whether there is a call of that number.
 func (t Target) NameOn(audit uint32, nr int32) (name string, known bool) {
 	if !t.foreign(audit, nr) {
 		return Name(nr, t.Arch), Known(nr, t.Arch)

@@ -39,7 +39,7 @@ func (a Arg) matches() []set {
 	return nil
 }
 
-// holds tells if a is true of the argument v.
+// holds reports whether a is true of the argument v.
 func (a Arg) holds(v uint64) bool {
 	for _, s := range a.matches() {
 		if v >= s.lo && v <= s.hi && v&s.mask == s.bits {
@@ -49,7 +49,7 @@ func (a Arg) holds(v uint64) bool {
 	return false
 }
 
-// overlap tells if a call exists that both rules match.
+// overlap reports whether a call exists that both rules match.
 func overlap(a, b []Arg) bool {
 	for _, x := range a {
 		for _, y := range b {
@@ -61,7 +61,7 @@ func overlap(a, b []Arg) bool {
 	return true
 }
 
-// meets tells if a number exists of which both comparisons hold.
+// meets reports whether a number exists for which both comparisons hold.
 func (a Arg) meets(b Arg) bool {
 	for _, s := range a.matches() {
 		for _, t := range b.matches() {

@@ -34,7 +34,7 @@ func newerNames() []string {
 		file_getattr file_setattr listns rseq_slice_yield`)
 }
 
-// checkName refuses what no kernel has.
+// checkName refuses names of which no kernel has a call.
 func checkName(name string) error {
 	// Else libseccomp would read "read\x00" as "read".
 	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {

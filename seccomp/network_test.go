@@ -77,7 +77,7 @@ func TestWithoutNetwork(t *testing.T) {
 	}
 	for i, p := range policies {
 		for _, arch := range []Arch{X86_64, AARCH64} {
-			with, err := p.compileAsking(Target{arch, Kernel{6, 1}})
+			with, err := p.compileNotify(Target{arch, Kernel{6, 1}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,10 +10,10 @@ import (
 	"os"
 )
 
-// Action is what happens to a call; see seccomp(2).
+// Action is the effect of a filter on a call; see seccomp(2).
 type Action string
 
-// The actions. NOTIFY asks the process that holds the filter's listener.
+// The actions. NOTIFY leaves the decision to the process that holds the filter's listener.
 const (
 	ActKillProcess Action = "SCMP_ACT_KILL_PROCESS"
 	ActKillThread  Action = "SCMP_ACT_KILL_THREAD"

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// What stands before the rules of a policy, whatever they say: instructions of classic BPF, see bpf(2) and seccomp(2).
+// Prefixes stand before the rules of every policy: instructions of classic BPF, see bpf(2) and seccomp(2).
 
 // prefix is such a part of a program.
 type prefix []byte
@@ -46,9 +46,9 @@ func (a Arch) audit() uint32 {
 // rlimitCore is RLIMIT_CORE.
 const rlimitCore = 4
 
-// keepCoreLimit keeps the limit on core files as the sandbox has set it, and answers that it was changed. The kernel starts the host's handler of
-// crashes (a core_pattern with a |) as root and outside of all limits, whatever the limit is, unless it is 1; see core(5) and fs/coredump.c.
-// Programs set it to 0 to have no core files, and have none with 1 either.
+// keepCoreLimit keeps the limit on core files that the sandbox has set, and returns success to programs that change it. The kernel starts
+// the host's handler of crashes (a core_pattern with a |) as root and outside of all limits, whatever the limit is, unless it is 1; see
+// core(5) and fs/coredump.c. Programs set it to 0 to have no core files, and have none with 1 either.
 //
 // prlimit(2) that asks for the old limit in the same call can't be answered so, as nothing would be written there: it is refused.
 func keepCoreLimit(arch Arch, refusal uint32) prefix {
@@ -82,7 +82,7 @@ func keepCoreLimit(arch Arch, refusal uint32) prefix {
 	return p
 }
 
-// coreLimit is what keepCoreLimit does to a call, if it is one of its.
+// coreLimit is the decision of keepCoreLimit about a call, if it makes one.
 func coreLimit(c Call) (Decision, bool) {
 	isCore := func(arg uint64) bool { return uint32(arg) == rlimitCore }
 	switch {

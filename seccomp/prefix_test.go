@@ -23,7 +23,7 @@ func TestCoreLimit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			asking, err := p.compileAsking(target)
+			notifying, err := p.compileNotify(target)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,10 +58,10 @@ func TestCoreLimit(t *testing.T) {
 				if tt.want != allow && tt.want != kept {
 					want = retNotify
 				}
-				if got := run(t, asking.WithoutNetwork().BPF, nr, arch.audit(), tt.args); got != want {
-					t.Errorf("%s: the asking program returns %#x, want %#x", what, got, want)
+				if got := run(t, notifying.WithoutNetwork().BPF, nr, arch.audit(), tt.args); got != want {
+					t.Errorf("%s: the notifying program returns %#x, want %#x", what, got, want)
 				}
-				if got := asking.Answer(arch.audit(), nr, tt.args); !got.same(tt.want) {
+				if got := notifying.Answer(arch.audit(), nr, tt.args); !got.same(tt.want) {
 					t.Errorf("%s: the answer is %s, want %s", what, got, tt.want)
 				}
 			}

@@ -6,14 +6,14 @@ import (
 	"syscall"
 )
 
-// Decision is what a call gets.
+// Decision is the effect of a policy on a call.
 type Decision struct {
 	Action Action
 	Errno  syscall.Errno // of ActErrno; the message of ActTrace
 	Rule   int           // index in Policy.Syscalls, or one of those below
 }
 
-// What decides where no rule of the policy does.
+// Values of Decision.Rule where no rule of the policy decides.
 const (
 	NoRule    = -1 // the default, or that the architecture is a foreign one
 	CoreLimit = -2 // the limit on core files stays, whatever the policy says: else a crash could start a program of the host
@@ -52,7 +52,7 @@ type rule struct {
 type ruleset struct {
 	target   Target
 	fallback Decision
-	asking   bool     // what is refused is marked; see CompileAsking
+	marks    bool     // see marked
 	names    []string // in the policy's order
 	rules    map[string][]rule
 }
@@ -124,7 +124,7 @@ func (rs *ruleset) add(name string, r rule) error {
 	return nil
 }
 
-// effective returns what libseccomp is told of a call: it refuses rules that say what the default says, and needs no others
+// effective returns the rules of a call that libseccomp gets: it refuses rules that repeat the default, and needs no others
 // beside one without conditions.
 func (rs *ruleset) effective(name string) []rule {
 	var list []rule
@@ -171,7 +171,7 @@ type Call struct {
 	Args [6]uint64
 }
 
-// Decide says what the policy, compiled for t, does to a call. It is a model of the compiled filter: it asks neither
+// Decide returns the effect of the policy, compiled for t, on a call. It is a model of the compiled filter: it asks neither
 // libseccomp nor the kernel.
 func (p *Policy) Decide(t Target, c Call) (Decision, error) {
 	rs, err := p.ruleset(t)

@@ -10,7 +10,7 @@ import (
 // maxErrno is the largest error number that libseccomp takes. A system call could return one more.
 const maxErrno = 4094
 
-// Validate says what is wrong with the policy, and where. Parse has done it already.
+// Validate returns the first fault of the policy, with its place. Parse has called it already.
 func (p *Policy) Validate() error {
 	if err := checkAction("defaultAction", p.DefaultAction); err != nil {
 		return err

@@ -1,5 +1,3 @@
-// Package analysis says in words what became of a job and what to do about it: by rules over the kernel's evidence, and, where an
-// operator has set one up, by a language model.
 package analysis
 
 import (

@@ -5,24 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
-	"github.com/openai/openai-go/v3/shared"
-
 	"github.com/ccee-dev/ccee/job"
 )
 
-// The bounds of what a model is sent and says.
+// The bounds of the prompt and of the answer.
 const (
-	maxOutputChars = 4000    // of each stream
-	maxAnswer      = 1 << 20 // bytes
-	maxTextChars   = 2000    // of summary, explanation and each suggestion
+	maxOutputChars = 4000 // of each stream
+	maxTextChars   = 2000 // of summary, explanation and each suggestion
 	totalTime      = 25 * time.Second
 )
 
@@ -45,8 +39,8 @@ type OpenAIOptions struct {
 
 // OpenAI is a model behind the chat completions API of OpenAI, or of a server that speaks it.
 type OpenAI struct {
-	opts   OpenAIOptions
-	client openai.Client
+	opts OpenAIOptions
+	chat *chat
 }
 
 // NewOpenAI returns the model. It does not connect. The error says what is wrong with the options.
@@ -57,31 +51,11 @@ func NewOpenAI(o OpenAIOptions) (*OpenAI, error) {
 	case o.Redaction != RedactNothing && o.Redaction != RedactSecrets && o.Redaction != RedactSource:
 		return nil, fmt.Errorf("ANALYSIS_REDACT is %q, it must be none, secrets or source", o.Redaction)
 	}
-	opts := []option.RequestOption{
-		option.WithAPIKey(o.APIKey), option.WithMaxRetries(0), option.WithRequestTimeout(o.Timeout),
-		option.WithHTTPClient(&http.Client{Transport: bounded{http.DefaultTransport}}),
+	chat, err := newChat(o)
+	if err != nil {
+		return nil, err
 	}
-	if o.BaseURL != "" {
-		opts = append(opts, option.WithBaseURL(o.BaseURL))
-		if strings.HasPrefix(o.BaseURL, "http://") {
-			opts = append(opts, option.WithUnsafeAllowHTTP())
-		}
-	}
-	return &OpenAI{opts: o, client: openai.NewClient(opts...)}, nil
-}
-
-// bounded bounds the bodies of answers.
-type bounded struct{ http.RoundTripper }
-
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := b.RoundTripper.RoundTrip(r)
-	if err == nil {
-		resp.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
-	}
-	return resp, err
+	return &OpenAI{opts: o, chat: chat}, nil
 }
 
 // Failure is why a model said nothing that can be used. Reason is for tenants.
@@ -189,21 +163,11 @@ func (m *OpenAI) Ask(ctx context.Context, prompt string) (Analysis, error) {
 }
 
 func (m *OpenAI) once(ctx context.Context, prompt string) (Analysis, error) {
-	resp, err := m.client.Chat.Completions.New(ctx, openai.ChatCompletionNewParams{
-		Model:       shared.ChatModel(m.opts.Model),
-		Temperature: openai.Float(0.2),
-		Messages:    []openai.ChatCompletionMessageParamUnion{openai.SystemMessage(instruction), openai.UserMessage(prompt)},
-		ResponseFormat: openai.ChatCompletionNewParamsResponseFormatUnion{
-			OfJSONObject: &shared.ResponseFormatJSONObjectParam{},
-		},
-	})
+	content, err := m.chat.complete(ctx, prompt)
 	if err != nil {
 		return Analysis{}, err
 	}
-	if len(resp.Choices) == 0 || strings.TrimSpace(resp.Choices[0].Message.Content) == "" {
-		return Analysis{}, &Failure{"openai_empty_response", errors.New("the answer has no content")}
-	}
-	return parseAnswer(resp.Choices[0].Message.Content)
+	return parseAnswer(content)
 }
 
 // parseAnswer reads what the model said. It is data of a stranger: everything is bounded, and what is missing is made up for.
@@ -258,12 +222,12 @@ func clip(s string, n int) string {
 // failure gives an error its reason.
 func failure(err error) *Failure {
 	var f *Failure
-	var api *openai.Error
+	var refused statusError
 	switch {
 	case errors.As(err, &f):
 		return f
-	case errors.As(err, &api):
-		return &Failure{fmt.Sprintf("openai_http_%d", api.StatusCode), err}
+	case errors.As(err, &refused):
+		return &Failure{fmt.Sprintf("openai_http_%d", int(refused)), err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Failure{"openai_timeout", err}
 	case errors.Is(err, context.Canceled):
@@ -272,11 +236,11 @@ func failure(err error) *Failure {
 	return &Failure{"openai_unknown_failure", err}
 }
 
-// passing says whether it may be better in a moment. Another answer may be, too; a refusal is not.
+// passing says whether another try may succeed. Another answer may be usable, too; a refusal stays one.
 func passing(f *Failure) bool {
-	var api *openai.Error
-	if !errors.As(f.Err, &api) {
+	var refused statusError
+	if !errors.As(f.Err, &refused) {
 		return f.Reason != "openai_cancelled"
 	}
-	return api.StatusCode == http.StatusRequestTimeout || api.StatusCode == http.StatusTooManyRequests || api.StatusCode >= 500
+	return refused == http.StatusRequestTimeout || refused == http.StatusTooManyRequests || refused >= http.StatusInternalServerError
 }

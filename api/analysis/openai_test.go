@@ -137,6 +137,74 @@ func TestAskFails(t *testing.T) {
 	}
 }
 
+// An answer may have maxAnswer bytes, and none more.
+func TestAnswerIsBounded(t *testing.T) {
+	for extra, reason := range map[int]string{0: "", 1: "openai_unknown_failure"} {
+		url, _ := standIn(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+			content, _ := json.Marshal(goodAnswer)
+			answer := fmt.Sprintf(`{"choices":[{"message":{"content":%s}}]}`, content)
+			fmt.Fprint(w, strings.Repeat(" ", maxAnswer-len(answer)+extra)+answer)
+		})
+		_, err := newModel(t, url, func(o *OpenAIOptions) { o.Retries = 0 }).Ask(t.Context(), "{}")
+		var f *Failure
+		if errors.As(err, &f) != (reason != "") || f != nil && f.Reason != reason {
+			t.Errorf("%d bytes over the bound: %v, want %q", extra, err, reason)
+		}
+	}
+}
+
+// A redirect to another server would take the key and the tenant's program there.
+func TestRedirects(t *testing.T) {
+	var leaked atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { leaked.Add(1) }))
+	t.Cleanup(other.Close)
+	redirect := func(to string) (Analysis, error) {
+		url, _ := standIn(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/moved" {
+				completion(w, goodAnswer)
+				return
+			}
+			http.Redirect(w, r, to, http.StatusTemporaryRedirect)
+		})
+		return newModel(t, url, func(o *OpenAIOptions) { o.Retries = 0 }).Ask(t.Context(), "{}")
+	}
+	if a, err := redirect("/moved"); err != nil || a.Summary != "It works" {
+		t.Errorf("to the same server: %+v, %v", a, err)
+	}
+	var f *Failure
+	if _, err := redirect(other.URL + "/v1/chat/completions"); !errors.As(err, &f) || f.Reason != "openai_unknown_failure" || leaked.Load() != 0 {
+		t.Errorf("to another server: %v after %d requests there", err, leaked.Load())
+	}
+	if _, err := redirect("/v1/chat/completions"); !errors.As(err, &f) || f.Reason != "openai_unknown_failure" {
+		t.Errorf("without end: %v", err)
+	}
+}
+
+// Neither the error nor the reason may have what the provider's answer quotes.
+func TestErrorTexts(t *testing.T) {
+	url, _ := standIn(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"error":{"message":"Incorrect API key provided: `+testAPIKey+`"}}`, http.StatusUnauthorized)
+	})
+	_, err := newModel(t, url, nil).Ask(t.Context(), "{}")
+	if want := "openai_http_401: OpenAI API error: 401 Unauthorized"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// Between two tries there is a pause, within which the caller may leave.
+func TestAskStopsBetweenTries(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	url, n := standIn(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "", http.StatusInternalServerError)
+		cancel()
+	})
+	_, err := newModel(t, url, func(o *OpenAIOptions) { o.Backoff = time.Hour }).Ask(ctx, "{}")
+	var f *Failure
+	if !errors.As(err, &f) || n.Load() != 1 {
+		t.Errorf("%v after %d requests, want a failure after 1", err, n.Load())
+	}
+}
+
 func TestAskTimesOut(t *testing.T) {
 	url, _ := standIn(t, func(_ int, _ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -178,9 +246,24 @@ func TestPrompt(t *testing.T) {
 }
 
 func TestOpenAIOptions(t *testing.T) {
-	for _, o := range []OpenAIOptions{{APIKey: "short", Redaction: RedactNothing}, {APIKey: testAPIKey, Redaction: "some"}} {
+	for _, o := range []OpenAIOptions{
+		{APIKey: "short", Redaction: RedactNothing},
+		{APIKey: testAPIKey, Redaction: "some"},
+		{APIKey: testAPIKey, Redaction: RedactNothing, BaseURL: "ftp://x"},
+		{APIKey: testAPIKey, Redaction: RedactNothing, BaseURL: "api.example.org"},
+		{APIKey: testAPIKey, Redaction: RedactNothing, BaseURL: "https://x:y:z"},
+	} {
 		if _, err := NewOpenAI(o); err == nil {
 			t.Errorf("%+v was taken", o)
+		}
+	}
+	for base, want := range map[string]string{
+		"": "https://api.openai.com/v1/chat/completions", "http://127.0.0.1:1/v1": "http://127.0.0.1:1/v1/chat/completions",
+		"https://x.example/api/": "https://x.example/api/chat/completions",
+	} {
+		m, err := NewOpenAI(OpenAIOptions{APIKey: testAPIKey, Redaction: RedactNothing, BaseURL: base})
+		if err != nil || m.chat.url != want {
+			t.Errorf("%q: %v asks %v, want %s", base, err, m, want)
 		}
 	}
 }

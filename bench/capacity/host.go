@@ -135,7 +135,7 @@ func (h *host) end(over func(job int)) {
 // readyFor is how long sandboxes are made for a language after a job, in seconds.
 const readyFor = 60
 
-// refill begins to make sandboxes as daemon/ready.go does: while a core has no job, one of a language at a time, no more than its part of all and
+// refill begins to make sandboxes as daemon/ready does: while a core has no job, one of a language at a time, no more than its part of all and
 // than there were jobs of late.
 func (h *host) refill() {
 	if len(h.jobs) >= h.profile.Cores || h.profile.Ready == 0 {

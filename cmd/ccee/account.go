@@ -13,27 +13,27 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// accountCommands are those about a tenant's jobs and account.
+// accountCommands returns the commands about a tenant's jobs and account.
 func accountCommands() []*cli.Command {
-	const raw = "print what the API says"
+	const raw = "print the API's answer"
 	return []*cli.Command{
-		{Name: "history", Usage: "list jobs, the newest first", Action: remotely(showHistory), Flags: remoteFlags("print one job a line, as the API says it",
-			&cli.StringFlag{Name: "status", Usage: "only those in this `STATE`: queued, running, succeeded, failed, timed_out, cancelled ..."},
-			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "only those in this language, by its `NAME`"},
-			&cli.StringFlag{Name: "since", Usage: "only those submitted since `TIME`: 2026-01-31T23:59:59Z, or a duration such as 12h"},
-			&cli.StringFlag{Name: "until", Usage: "only those submitted before `TIME`"},
+		{Name: "history", Usage: "list jobs, newest first", Action: remotely(showHistory), Flags: remoteFlags("print the API's objects, one job a line",
+			&cli.StringFlag{Name: "status", Usage: "only jobs in this `STATE`: queued, running, succeeded, failed, timed_out, cancelled ..."},
+			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "only jobs in the language with this `NAME`"},
+			&cli.StringFlag{Name: "since", Usage: "only jobs submitted since `TIME`: 2026-01-31T23:59:59Z, or a duration such as 12h"},
+			&cli.StringFlag{Name: "until", Usage: "only jobs submitted before `TIME`"},
 			intFlag("limit", "", 20, 1, 1_000_000, "most jobs to list")),
 			Description: "   ccee history --status failed --since 24h\n\n" + remoteHelp},
-		{Name: "quota", Usage: "show limits, and what of them is used", Action: remotely(showQuota), Flags: remoteFlags(raw), Description: remoteHelp},
+		{Name: "quota", Usage: "show limits and their use", Action: remotely(showQuota), Flags: remoteFlags(raw), Description: remoteHelp},
 		{Name: "costs", Usage: "show what the jobs cost, by day", Action: remotely(showCosts), Description: remoteHelp,
-			Flags: remoteFlags(raw, intFlag("days", "", 7, 1, 30, "days, today included"))},
+			Flags: remoteFlags(raw, intFlag("days", "", 7, 1, 30, "days, including today"))},
 	}
 }
 
-// auditListCommand shows the audit as a tenant has it.
+// auditListCommand shows a tenant's own audit.
 func auditListCommand() *cli.Command {
-	return &cli.Command{Name: "list", Usage: "show what happened to your jobs and requests, the newest first", Action: remotely(showAudit), Description: remoteHelp,
-		Flags: remoteFlags("print one event a line, as the API says it", intFlag("limit", "", 20, 1, 1_000_000, "most events to show"))}
+	return &cli.Command{Name: "list", Usage: "list what happened to your jobs and requests, newest first", Action: remotely(showAudit), Description: remoteHelp,
+		Flags: remoteFlags("print the API's objects, one event a line", intFlag("limit", "", 20, 1, 1_000_000, "most events to show"))}
 }
 
 func showHistory(ctx context.Context, cmd *cli.Command, c *client.Client) error {
@@ -63,7 +63,7 @@ func showAudit(ctx context.Context, cmd *cli.Command, c *client.Client) error {
 	})
 }
 
-// list prints at most limit items, in a table or as one JSON a line. row writes an item to the table and returns its JSON.
+// list prints at most limit items, in a table or as JSON, one a line. row writes an item to the table and returns its JSON.
 func list[T any](cmd *cli.Command, head string, limit int, items func(func(T, error) bool), row func(io.Writer, T) json.RawMessage) error {
 	var failed error
 	each := func(do func(T) error) {
@@ -94,7 +94,7 @@ func list[T any](cmd *cli.Command, head string, limit int, items func(func(T, er
 	return err
 }
 
-// timeFlag reads a time, or how long ago it was.
+// timeFlag reads a time, or a duration before now.
 func timeFlag(cmd *cli.Command, name string) (time.Time, error) {
 	s := cmd.String(name)
 	if s == "" {
@@ -173,7 +173,7 @@ func printOr(cmd *cli.Command, raw json.RawMessage, err error) error {
 	return printJSON(cmd, raw)
 }
 
-// usd is an amount without the zeros at its end.
+// usd formats an amount without trailing zeros.
 func usd(f float64) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.8f", f), "0"), ".")
 }

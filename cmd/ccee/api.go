@@ -14,7 +14,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// apiMemory is from where on the collector works harder, in bytes: more than what lives at once by the budgets of bodies and answers.
+// apiMemory is the heap size in bytes from which on the garbage collector works harder: more than the budgets of bodies and answers allow
+// to be live at once.
 const apiMemory = 768 << 20
 
 func apiCommand() *cli.Command {
@@ -27,40 +28,40 @@ func apiCommand() *cli.Command {
    ccee api --dev
    TENANT_API_KEYS_JSON='{"KEY":{"tenantId":"acme","maxConcurrentJobs":20}}' ccee api --listen 0.0.0.0:8080
 
-TENANT_API_KEYS_JSON maps API keys to tenants and their quotas; TENANT_POLICIES_JSON has the quotas of tenants whose callers come
-with tokens; ADMIN_API_KEYS_JSON lists the keys of operators, which must be keys of a tenant too. AUTH_FILE has all that with hashed
+TENANT_API_KEYS_JSON maps API keys to tenants and their quotas; TENANT_POLICIES_JSON has the quotas of tenants whose callers use
+tokens; ADMIN_API_KEYS_JSON lists the keys of operators, which must be keys of a tenant too. AUTH_FILE can hold all of that with hashed
 keys, and is read again when it changes. ` + redisHelp + "\n\n" + archiveHelp,
 		Flags: slices.Concat(queueFlags(), authFlags(), modelFlags(), tracingFlags("ccee-api"), []cli.Flag{
 			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(), languagesFlag(), maxWaitFlag(),
 			&cli.IntFlag{Name: "listen-fd", Hidden: true, Usage: "listen on this descriptor: ccee up hands its socket on"},
-			intFlag("rate-limit", "RATE_LIMIT_REQUESTS_PER_MINUTE", d.RateLimit, 1, 100_000, "a tenant's requests in a window"),
-			intFlag("submit-rate-limit", "SUBMIT_RATE_LIMIT_PER_MINUTE", d.SubmitLimit, 1, 100_000, "a tenant's submissions in a window"),
-			intFlag("redeliver-rate-limit", "REDELIVER_RATE_LIMIT_PER_MINUTE", d.RedeliverLimit, 1, 100_000, "webhooks that a tenant may have delivered again in a window"),
-			intFlag("rate-window-s", "RATE_LIMIT_WINDOW_SECONDS", int64(d.RateWindow/time.Second), 10, 3600, "seconds of both windows"),
+			intFlag("rate-limit", "RATE_LIMIT_REQUESTS_PER_MINUTE", d.RateLimit, 1, 100_000, "requests of a tenant in a window"),
+			intFlag("submit-rate-limit", "SUBMIT_RATE_LIMIT_PER_MINUTE", d.SubmitLimit, 1, 100_000, "submissions of a tenant in a window"),
+			intFlag("redeliver-rate-limit", "REDELIVER_RATE_LIMIT_PER_MINUTE", d.RedeliverLimit, 1, 100_000, "redeliveries of webhooks for a tenant in a window"),
+			intFlag("rate-window-s", "RATE_LIMIT_WINDOW_SECONDS", int64(d.RateWindow/time.Second), 10, 3600, "seconds of these windows"),
 			intFlag("max-source-bytes", "MAX_SOURCE_CODE_BYTES", int64(d.MaxSourceBytes), 1, 1_000_000, "bytes of a source"),
 			intFlag("max-stdin-bytes", "MAX_STDIN_BYTES", int64(d.MaxStdinBytes), 1, 1_000_000, "bytes of stdin"),
-			intFlag("max-stored-bytes", "MAX_STORED_BYTES", d.MaxStoredBytes, 1, 1<<40, "bytes that a tenant's jobs may take in Redis, unless its quota says otherwise"),
-			intFlag("attempts", "QUEUE_JOB_ATTEMPTS", int64(d.MaxAttempts), 1, 10, "runs of a job that fails by our fault"),
-			intFlag("list-default", "JOB_LIST_DEFAULT_LIMIT", int64(d.ListDefault), 1, 200, "jobs in a history"),
-			intFlag("list-max", "JOB_LIST_MAX_LIMIT", int64(d.ListMax), 1, 500, "most jobs in a history"),
-			intFlag("queue-depth-target", "QUEUE_DEPTH_TARGET", int64(d.QueueDepthTarget), 1, 10_000, "waiting jobs that autoscaling aims at"),
+			intFlag("max-stored-bytes", "MAX_STORED_BYTES", d.MaxStoredBytes, 1, 1<<40, "bytes of a tenant's jobs in Redis, unless its quota has maxStoredBytes"),
+			intFlag("attempts", "QUEUE_JOB_ATTEMPTS", int64(d.MaxAttempts), 1, 10, "attempts of a job that fails by a fault of ccee"),
+			intFlag("list-default", "JOB_LIST_DEFAULT_LIMIT", int64(d.ListDefault), 1, 200, "jobs on a page of a history, unless the request sets a limit"),
+			intFlag("list-max", "JOB_LIST_MAX_LIMIT", int64(d.ListMax), 1, 500, "most jobs on a page of a history"),
+			intFlag("queue-depth-target", "QUEUE_DEPTH_TARGET", int64(d.QueueDepthTarget), 1, 10_000, "waiting jobs at which autoscaling aims"),
 			intFlag("metrics-window-s", "METRICS_WINDOW_SECONDS", int64(d.MetricsWindow/time.Second), 10, 3600, "seconds over which rates are computed"),
-			intFlag("fleet-capacity", "WORKER_FLEET_CAPACITY", d.FleetCapacity, 1, 1000, "jobs that all workers together run at once"),
-			stringFlag("metrics-listen", "API_METRICS_LISTEN", "", "`HOST:PORT` for all metrics, by tenant too: for operators only (default: none)"),
+			intFlag("fleet-capacity", "WORKER_FLEET_CAPACITY", d.FleetCapacity, 1, 1000, "jobs that all workers together run at once, for the utilization metric"),
+			stringFlag("metrics-listen", "API_METRICS_LISTEN", "", "`HOST:PORT` for all metrics, including those by tenant: for operators only (default: none)"),
 			intFlag("burst-max", "ADMIN_BURST_MAX", d.BurstMax, 1, 10_000, "jobs of one simulated burst"),
-			stringFlag("webhook-nets", "WEBHOOK_ALLOWED_NETS", "", "networks that webhooks may go to though they are not public, `CIDR,...`"),
-			&cli.BoolFlag{Name: "webhook-http", Sources: cli.EnvVars("WEBHOOK_ALLOW_HTTP"), Usage: "webhooks may go to http:// URLs too"},
+			stringFlag("webhook-nets", "WEBHOOK_ALLOWED_NETS", "", "private networks that webhooks may be sent to, `CIDR,...`"),
+			&cli.BoolFlag{Name: "webhook-http", Sources: cli.EnvVars("WEBHOOK_ALLOW_HTTP"), Usage: "allow webhooks to http:// URLs"},
 			stringFlag("origins", "CORS_ALLOWED_ORIGINS", strings.Join(d.Origins, ","), "browser origins, `LIST` with commas"),
 		}),
 		Action: noArgs(runAPI),
 	}
 }
 
-// apiSecrets are the variables without a flag.
+// apiSecrets returns the variables without a flag.
 func apiSecrets() []string { return append(authSecrets(), "REDIS_URL", "OPENAI_API_KEY", archiveURL) }
 
 func runAPI(ctx context.Context, cmd *cli.Command) error {
-	// What lives is a few MiB and what is thrown away much more: collecting at twice that would cost a seventh of the CPU.
+	// A few MiB are live and much more is garbage: collecting at twice the live heap would cost a seventh of the CPU.
 	debug.SetGCPercent(400)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(apiMemory)

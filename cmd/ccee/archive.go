@@ -15,9 +15,9 @@ import (
 
 const archiveURL = "ARCHIVE_DATABASE_URL"
 
-// archiveHelp tells of ARCHIVE_DATABASE_URL, which has no flag.
+// archiveHelp explains ARCHIVE_DATABASE_URL, which has no flag.
 const archiveHelp = archiveURL + ` is a PostgreSQL, postgres://USER:PASSWORD@HOST:PORT/DATABASE, that keeps finished jobs, costs and the
-audit for longer than Redis. Without it there is no archive. It has no flag, as REDIS_URL has none.`
+audit for longer than Redis. Without it there is no archive. Like REDIS_URL it has no flag.`
 
 // openArchive opens the archive of ARCHIVE_DATABASE_URL; nil where there is none. It does not connect.
 func openArchive() (*archive.Archive, error) {
@@ -32,7 +32,7 @@ func openArchive() (*archive.Archive, error) {
 	return a, nil
 }
 
-// keepArchive copies into a what is finished until stop is called.
+// keepArchive copies finished jobs into a until stop is called.
 func keepArchive(ctx context.Context, a *archive.Archive, q *queue.Queue, log zerolog.Logger, metrics prometheus.Registerer) (stop func(), err error) {
 	c, err := archive.NewCopier(a, q, log, metrics)
 	if err != nil {

@@ -14,20 +14,20 @@ import (
 func auditCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "audit",
-		Usage: "show the audit, and check that nobody changed it",
+		Usage: "list the audit, and verify that nobody changed it",
 		Commands: []*cli.Command{auditListCommand(), {
-			Name: "verify", Usage: "hold a tenant's trail to its hash chain", ArgsUsage: "TENANT...",
-			Description: `Reads the trails in Redis and says of each: ok; BROKEN, when an entry was changed, left out or cut off; or NOT CHECKED, when the trail
-could not be read or there is none of that name. The exit code is 1 if one is broken, else 125 if one was not checked, else 0. Keep
-the hash that it prints somewhere else: that the whole trail was written anew shows only by it.
+			Name: "verify", Usage: "verify a tenant's audit hash chain", ArgsUsage: "TENANT...",
+			Description: `Reads the audit trails in Redis and reports each as ok; BROKEN, when an entry was changed or removed; or NOT CHECKED, when the trail
+could not be read or does not exist. The exit code is 1 if one is broken, else 125 if one was not checked, else 0. Keep
+the hash that it prints somewhere else: only it shows that a whole trail was replaced.
 
    ccee audit verify acme
    ccee audit verify --expect 1234:8f0c... acme      # entry 1234 must still have this hash
 
 ` + redisHelp,
 			Flags: append(queueFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON, one object a line"},
-				&cli.BoolFlag{Name: "archive", Usage: "verify the trails of the archive, ARCHIVE_DATABASE_URL, instead"},
-				&cli.StringFlag{Name: "expect", Usage: "`NUMBER:HASH` of an entry, as an earlier run printed it (one tenant)"}),
+				&cli.BoolFlag{Name: "archive", Usage: "verify the trails in the archive (ARCHIVE_DATABASE_URL) instead"},
+				&cli.StringFlag{Name: "expect", Usage: "`NUMBER:HASH` of an entry that an earlier run printed (one tenant only)"}),
 			Action: auditVerify,
 		}},
 	}
@@ -40,7 +40,7 @@ const (
 	trailNotChecked = "not_checked"
 )
 
-// verified is what was found of one trail.
+// verified is the result for one trail.
 type verified struct {
 	TenantID string `json:"tenantId"`
 	OK       bool   `json:"ok"`
@@ -94,7 +94,7 @@ func outcomeOf(err error) string {
 	return trailNotChecked
 }
 
-// trails are where audits are kept: Redis or the archive.
+// trails is a store of audits: Redis or the archive.
 type trails interface {
 	Verify(ctx context.Context, tenant string, expect queue.Anchor) (queue.Chain, error)
 }
@@ -109,7 +109,7 @@ func openTrails(cmd *cli.Command) (t trails, done func(), err error) {
 	}
 	a, err := openArchive()
 	if err == nil && a == nil {
-		err = usageError{fmt.Errorf("%s is not set: it says where the archive is", archiveURL)}
+		err = usageError{fmt.Errorf("%s, the address of the archive, is not set", archiveURL)}
 	}
 	if err != nil {
 		return nil, nil, err
@@ -143,10 +143,10 @@ func parseExpected(s string, tenants int) (queue.Anchor, error) {
 	case s == "":
 		return a, nil
 	case tenants != 1:
-		return a, fmt.Errorf("--expect is of one tenant, there are %d", tenants)
+		return a, fmt.Errorf("--expect needs exactly one tenant, there are %d", tenants)
 	}
 	if n, err := fmt.Sscanf(s, "%d:%s", &a.Number, &a.Hash); n != 2 || err != nil || a.Number < 1 {
-		return a, fmt.Errorf("--expect %q is not NUMBER:HASH, as ccee audit verify prints it behind head", s)
+		return a, fmt.Errorf("--expect %q is not NUMBER:HASH, which ccee audit verify prints after head", s)
 	}
 	return a, nil
 }

@@ -2,66 +2,47 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/ccee-dev/ccee/bench/capacity"
+	"github.com/ccee-dev/ccee/bench/load"
 	"github.com/ccee-dev/ccee/daemon/client"
 	"github.com/ccee-dev/ccee/job"
 
 	"github.com/urfave/cli/v3"
 )
 
-// benchPrograms are what ccee bench runs where no file is given.
-var benchPrograms = map[string]string{
-	"python":     `print("hello")`,
-	"javascript": `console.log("hello")`,
-	"java":       `class Main { public static void main(String[] a) { System.out.println("hello"); } }`,
-}
-
 func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "bench",
 		Usage:     "measure how many jobs this host's daemon runs, and how fast",
 		ArgsUsage: "[FILE]",
-		Description: `Runs the same program again and again, by more and more clients at once, and says for each step how many jobs ended in a second and
-how long one took from the request to its result. The daemon's queue and limits are in force, so this is what workers get. The load is
-real: use it on a host that serves nobody. Size a host by the step where more clients bring no more jobs, only longer times.
+		Description: `Runs the same program repeatedly with more and more clients at once, and reports for each step how many jobs ended in a second and
+how long one took from the request to its result. The jobs pass the daemon's queue and limits, so this is what workers get. The load is
+real: use it on a host that serves nobody. Size a host by the step from which more clients bring no more jobs, only longer times.
 
    ccee bench                                   # a hello in Python
    ccee bench -l java --clients 1,4,16 --for 10s
    ccee bench --json work.py | jq .jobsPerSecond
 
-ccee bench profile measures a host, simulate says what a fleet of such hosts does, replay has a load come for real.`,
+ccee bench profile measures a host, simulate predicts what a fleet of such hosts does, replay runs jobs that arrive at random.`,
 		Flags: []cli.Flag{
 			socketFlag(),
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension, else python)"},
-			&cli.StringFlag{Name: "clients", Value: "1,2,4,8,16", Usage: "how many at once, a `LIST` with commas"},
+			&cli.StringFlag{Name: "clients", Value: "1,2,4,8,16", Usage: "clients at once, a `LIST` with commas"},
 			&cli.DurationFlag{Name: "for", Value: 3 * time.Second, Usage: "`DURATION` of each step"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON, one step a line"},
 		},
 		Action:   bench,
 		Commands: []*cli.Command{benchProfileCommand(), benchReplayCommand(), benchSimulateCommand()},
 	}
-}
-
-// benchStep is what one step came to.
-type benchStep struct {
-	Clients         int     `json:"clients"`
-	Jobs            int     `json:"jobs"`
-	JobsPerSecond   float64 `json:"jobsPerSecond"`
-	P50Ms           float64 `json:"p50Ms"`
-	P99Ms           float64 `json:"p99Ms"`
-	P999Ms          float64 `json:"p999Ms"`
-	Refused         int     `json:"refused"` // the daemon was busy
-	MemoryPeakBytes int64   `json:"memoryPeakBytes"`
 }
 
 func bench(ctx context.Context, cmd *cli.Command) error {
@@ -83,11 +64,11 @@ func bench(ctx context.Context, cmd *cli.Command) error {
 		return refused(err)
 	}
 	if res.Status != job.Succeeded {
-		return exit{1, fmt.Errorf("the program does not do well: it is %s, %s", res.Status, res.Verdict)}
+		return exit{1, fmt.Errorf("the benchmark program failed: %s (%s)", res.Status, res.Verdict)}
 	}
-	print := benchPrinter(cmd)
+	print := stepPrinter(cmd)
 	for _, n := range counts {
-		step, err := benchOnce(ctx, c, spec, n, cmd.Duration("for"))
+		step, err := load.Measure(ctx, c, spec, n, cmd.Duration("for"))
 		if err != nil {
 			return refused(err)
 		}
@@ -104,14 +85,14 @@ func parseClients(list string) ([]int, error) {
 	for _, s := range strings.Split(list, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil || n < 1 || n > 1024 {
-			return nil, fmt.Errorf("--clients %q is no list of whole numbers from 1 to 1024, such as 1,4,16", list)
+			return nil, fmt.Errorf("--clients %q must be a list of whole numbers from 1 to 1024, such as 1,4,16", list)
 		}
 		counts = append(counts, n)
 	}
 	return counts, nil
 }
 
-// benchSpec is the job that is run.
+// benchSpec returns the job to run.
 func benchSpec(ctx context.Context, cmd *cli.Command, c *client.Client) (job.Spec, error) {
 	file, wanted := cmd.Args().First(), cmd.String("language")
 	if file == "" && wanted == "" {
@@ -125,10 +106,10 @@ func benchSpec(ctx context.Context, cmd *cli.Command, c *client.Client) (job.Spe
 	if err != nil {
 		return job.Spec{}, usageError{err}
 	}
-	spec := job.Spec{ID: "bench-" + rand.Text(), Language: language.Name, Source: benchPrograms[language.Name], Run: job.Limits{CPUMillicores: 1000}}
+	spec := load.Spec(language.Name, load.Program(language.Name))
 	if file == "" {
 		if spec.Source == "" {
-			return spec, usageError{fmt.Errorf("there is no program of ours in %s: give a FILE", language.Name)}
+			return spec, usageError{fmt.Errorf("ccee has no program in %s: give a FILE", language.Name)}
 		}
 		return spec, nil
 	}
@@ -141,79 +122,90 @@ func benchSpec(ctx context.Context, cmd *cli.Command, c *client.Client) (job.Spe
 	return spec, nil
 }
 
-// benchLoad is one step while it goes on.
-type benchLoad struct {
-	client *client.Client
-	spec   job.Spec
-	until  time.Time
-
-	mu     sync.Mutex // guards all below
-	step   benchStep
-	times  []time.Duration
-	failed error
-}
-
-// benchOnce has n clients run the job for that long.
-func benchOnce(ctx context.Context, c *client.Client, spec job.Spec, n int, during time.Duration) (benchStep, error) {
-	began := time.Now()
-	l := &benchLoad{client: c, spec: spec, until: began.Add(during), step: benchStep{Clients: n}}
-	var clients sync.WaitGroup
-	for range n {
-		clients.Go(func() {
-			for time.Now().Before(l.until) && l.one(ctx) {
-			}
-		})
-	}
-	clients.Wait()
-	if l.failed != nil {
-		return l.step, l.failed
-	}
-	if len(l.times) == 0 {
-		return l.step, errors.Join(ctx.Err(), fmt.Errorf("no job ended within %v: raise --for", during))
-	}
-	slices.Sort(l.times)
-	at := func(share float64) float64 {
-		return float64(l.times[min(len(l.times)-1, int(share*float64(len(l.times))))].Microseconds()) / 1000
-	}
-	l.step.Jobs, l.step.JobsPerSecond = len(l.times), float64(len(l.times))/time.Since(began).Seconds()
-	l.step.P50Ms, l.step.P99Ms, l.step.P999Ms = at(0.5), at(0.99), at(0.999)
-	return l.step, nil
-}
-
-// one runs the job once and reports whether to go on.
-func (l *benchLoad) one(ctx context.Context) bool {
-	spec := l.spec
-	spec.ID = "bench-" + rand.Text()
-	start := time.Now()
-	res, err := l.client.Run(ctx, spec)
-	took := time.Since(start)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case err != nil && job.ErrorCode(err) == job.EBusy:
-		l.step.Refused++
-	case err != nil:
-		l.failed = err
-	case res.Status != job.Succeeded:
-		l.failed = fmt.Errorf("a job is %s, %s, under a load that it should bear: give it more room, or use fewer clients", res.Status, res.Verdict)
-	default:
-		l.times = append(l.times, took)
-		for s := range res.EveryStep() {
-			l.step.MemoryPeakBytes = max(l.step.MemoryPeakBytes, s.Usage.MemoryPeakBytes)
-		}
-	}
-	return l.failed == nil && ctx.Err() == nil
-}
-
-// benchPrinter prints steps as they end.
-func benchPrinter(cmd *cli.Command) func(benchStep) error {
+// stepPrinter returns what prints a step when it ends.
+func stepPrinter(cmd *cli.Command) func(load.Step) error {
 	out := cmd.Root().Writer
 	if cmd.Bool("json") {
-		return func(s benchStep) error { return json.NewEncoder(out).Encode(s) }
+		return func(s load.Step) error { return json.NewEncoder(out).Encode(s) }
 	}
 	fmt.Fprintf(out, "%8s %8s %8s %8s %8s %8s %8s\n", "CLIENTS", "JOBS/S", "P50 MS", "P99 MS", "P99.9", "REFUSED", "MIB EACH")
-	return func(s benchStep) error {
-		_, err := fmt.Fprintf(out, "%8d %8.1f %8.2f %8.2f %8.2f %8d %8.1f\n", s.Clients, s.JobsPerSecond, s.P50Ms, s.P99Ms, s.P999Ms, s.Refused, float64(s.MemoryPeakBytes)/job.MiB)
+	return func(s load.Step) error {
+		_, err := fmt.Fprintf(out, "%8d %8.1f %8.2f %8.2f %8.2f %8d %8.1f\n",
+			s.Clients, s.JobsPerSecond, s.P50Ms, s.P99Ms, s.P999Ms, s.Refused, float64(s.MemoryPeakBytes)/job.MiB)
 		return err
 	}
+}
+
+func benchProfileCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "profile",
+		Usage: "measure what ccee bench simulate needs to know of this host",
+		Description: `For each language: how long a hello takes alone, in a prewarmed sandbox and in one made on demand, and how much CPU time one takes
+when many run at once. The daemon must serve nobody else meanwhile. It takes about half a minute a language.
+
+   ccee bench profile > host.json
+   ccee bench profile -l python,java > host.json`,
+		Flags: []cli.Flag{
+			socketFlag(),
+			&cli.StringFlag{Name: "languages", Aliases: []string{"l"}, Value: strings.Join(load.Languages, ","), Usage: "`LIST` with commas"},
+			intFlag("jobs", "", 40, 1, 1000, "jobs of each kind that are timed alone"),
+			&cli.DurationFlag{Name: "for", Value: 5 * time.Second, Usage: "`DURATION` of the load with many at once"},
+		},
+		Action: noArgs(benchProfile),
+	}
+}
+
+func benchProfile(ctx context.Context, cmd *cli.Command) error {
+	c := client.New(cmd.String("socket"))
+	p := capacity.Profile{Cores: runtime.NumCPU()}
+	languages := splitList(cmd.String("languages"))
+	for _, name := range languages {
+		if !slices.Contains(load.Languages, name) {
+			return usageError{fmt.Errorf("--languages: there is no program to measure in %q: there are %s", name, strings.Join(load.Languages, ", "))}
+		}
+	}
+	if len(languages) == 0 {
+		return usageError{errors.New("--languages names no language")}
+	}
+	for _, name := range languages {
+		progress := func(what string) { fmt.Fprintf(cmd.Root().ErrWriter, "%s: %s\n", name, what) }
+		l, err := load.Profile(ctx, c, name, p.Cores, int(cmd.Int64("jobs")), cmd.Duration("for"), progress)
+		if err != nil {
+			return refused(err)
+		}
+		p.Languages = append(p.Languages, l)
+	}
+	out := json.NewEncoder(cmd.Root().Writer)
+	out.SetIndent("", "  ")
+	return out.Encode(p)
+}
+
+func benchReplayCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "replay",
+		Usage: "run jobs that arrive at random or as in a trace, and report how long they took",
+		Description: `The jobs are hellos. They arrive whether or not this host keeps up, and none waits for another: past what the host can do they pile up.
+ccee bench simulate with the same flags predicts the result.
+
+   ccee bench replay --rate 60 --mix python=8,java=1
+   ccee bench replay --trace yesterday.csv --json | jq .timeMs`,
+		Flags:  append(loadFlags(20*time.Second), socketFlag()),
+		Action: noArgs(benchReplay),
+	}
+}
+
+func benchReplay(ctx context.Context, cmd *cli.Command) error {
+	all, err := arrivals(cmd, 1)
+	if err != nil {
+		return err
+	}
+	r, err := load.Replay(ctx, client.New(cmd.String("socket")), all)
+	if err != nil {
+		return refused(err)
+	}
+	if err := printLoad(cmd, r, r.Result); err != nil || r.Refused == 0 || cmd.Bool("json") {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.Root().Writer, "%d jobs were refused: the daemon was busy\n", r.Refused)
+	return err
 }

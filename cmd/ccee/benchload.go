@@ -12,22 +12,22 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// loadFlags say what jobs come.
+// loadFlags describe the jobs that arrive.
 func loadFlags(during time.Duration) []cli.Flag {
 	return []cli.Flag{
 		&cli.FloatFlag{Name: "rate", Value: 50, Usage: "`JOBS` a second"},
 		&cli.StringFlag{Name: "mix", Value: "python=8,javascript=1,java=1", Usage: "`LANGUAGES` and their weights"},
 		&cli.DurationFlag{Name: "for", Value: during, Usage: "`DURATION` of the load"},
-		&cli.StringFlag{Name: "trace", Usage: "`FILE` of lines seconds,language: what came, instead of --rate, --mix and --for"},
+		&cli.StringFlag{Name: "trace", Usage: "`FILE` with a line seconds,language for each job, instead of --rate, --mix and --for"},
 		&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 	}
 }
 
-// arrivals are those that the flags ask for, or one part in so many of them: the same for the same flags.
+// arrivals returns those that the flags describe, or one part in so many of them: the same for the same flags.
 func arrivals(cmd *cli.Command, parts int) ([]capacity.Arrival, error) {
 	if file := cmd.String("trace"); file != "" {
 		if cmd.IsSet("rate") || cmd.IsSet("mix") || cmd.IsSet("for") {
-			return nil, usageError{errors.New("--trace has its own rate, mix and duration: give either it or them")}
+			return nil, usageError{errors.New("--trace has its own rate, mix and duration: leave out --rate, --mix and --for")}
 		}
 		f, err := os.Open(file)
 		if err != nil {
@@ -49,16 +49,16 @@ func arrivals(cmd *cli.Command, parts int) ([]capacity.Arrival, error) {
 		return nil, usageError{fmt.Errorf("--mix: %w", err)}
 	}
 	if rate*seconds/float64(parts) > capacity.MaxArrivals {
-		return nil, usageError{fmt.Errorf("--rate %v makes %.0f jobs in %.0f s, at most %d can be had: give a shorter --for", rate, rate*seconds, seconds, capacity.MaxArrivals)}
+		return nil, usageError{fmt.Errorf("--rate %v makes %.0f jobs in %.0f s, at most %d are possible: set a shorter --for", rate, rate*seconds, seconds, capacity.MaxArrivals)}
 	}
 	all := capacity.Poisson(rate/float64(parts), seconds, mix, 1)
 	if len(all) == 0 {
-		return nil, usageError{fmt.Errorf("no job comes in %.0f s at %v a second: give a longer --for", seconds, rate)}
+		return nil, usageError{fmt.Errorf("no job arrives in %.0f s at %v a second: set a longer --for", seconds, rate)}
 	}
 	return all, nil
 }
 
-// printLoad prints what became of a load, for people or programs.
+// printLoad prints how long the jobs of a load took, for people or programs.
 func printLoad(cmd *cli.Command, v any, r capacity.Result) error {
 	out := cmd.Root().Writer
 	if cmd.Bool("json") {

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/doctor"
 	"github.com/ccee-dev/ccee/job"
+	"github.com/ccee-dev/ccee/policy"
 	"github.com/ccee-dev/ccee/rootfs"
+	"github.com/ccee-dev/ccee/supervise"
 
 	"github.com/urfave/cli/v3"
 )
@@ -16,26 +18,27 @@ import (
 func daemonCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "daemon",
-		Usage: "run programs in jails, on a unix socket; as root",
+		Usage: "run programs in jails for clients of a unix socket; as root",
 		Description: `The one privileged part. Its protocol is in daemon/PROTOCOL.md:
 
    sudo ccee daemon
    curl -s --unix-socket /run/ccee/daemon.sock http://ccee/v1/run -d '{"id":"1","language":"python","sourceCode":"print(6*7)"}'
 
-The socket is for root and the group ccee. SIGTERM: new jobs are refused, running ones finish within --drain.`,
+Only root and the group ccee can use the socket. SIGTERM: new jobs are refused, running ones finish within --drain-ms, what is left is killed.`,
 		Flags: append(tracingFlags("ccee-daemon"),
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
 			seccompFlag(), networkFlag(),
-			stringFlag("seccomp-kept", "CCEE_SECCOMP_KEPT", "", "`FILE` for a copy of the last policy that served; it serves when that of --seccomp can't any more (default: none; ccee up has one)"),
-			intFlag("ready", "CCEE_READY", 8, 0, 1024, "sandboxes made ahead, each for one job, for the kinds of jobs that there were in the last minute"),
-			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in them, which waits for its program; takes its memory"},
+			stringFlag("seccomp-kept", "CCEE_SECCOMP_KEPT", "", "`FILE` for a copy of the last policy that worked, used when that of --seccomp does not work any more (default: none; ccee up has one)"),
+			intFlag("ready", "CCEE_READY", 8, 0, 1024, "prewarmed sandboxes, each for one job, for the kinds of jobs of the last minute"),
+			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in prewarmed sandboxes, where it waits for its program and takes memory; --warm=false: don't (default: true)"},
 			intFlag("slots", "CCEE_SLOTS", 0, 0, 4096, "jobs at once, 0 for 16 a core"),
+			intFlag("tenant-share", "CCEE_TENANT_SHARE", 75, 1, 100, "max `PERCENT` of slots, memory, CPU rates and processes, of what the other tenants leave, that one tenant's jobs may reserve"),
 			intFlag("memory-mb", "CCEE_MEMORY_MB", 0, 0, 1<<24, "MiB for all jobs together, 0 for 80 % of the machine's"),
 			intFlag("millicores", "CCEE_MILLICORES", 0, 0, 1<<24, "sum of all jobs' CPU rates, 0 for four times the cores"),
 			intFlag("pids", "CCEE_PIDS", 0, 0, 1<<22, "processes and threads of all jobs together, 0 for half of what the machine can have"),
-			intFlag("cpu-weight", "CCEE_CPU_WEIGHT", 0, 0, 10_000, "weight of all jobs together, where another process or cgroup has 100; 0 for 100 a core, up to 1000"),
+			intFlag("cpu-weight", "CCEE_CPU_WEIGHT", 0, 0, 10_000, "CPU weight of all jobs together, where another process or cgroup has 100; 0 for 100 a core, up to 1000"),
 			intFlag("disk-read-mb", "CCEE_DISK_READ_MB", 0, 0, 1<<20, "MiB a second that all jobs together read from disks, and one job half of it; 0 for 512"),
-			intFlag("disk-read-iops", "CCEE_DISK_READ_IOPS", 0, 0, 1<<24, "the same of operations; 0 for 2048"),
+			intFlag("disk-read-iops", "CCEE_DISK_READ_IOPS", 0, 0, 1<<24, "read operations a second of all jobs together, and one job half of it; 0 for 2048"),
 			intFlag("queue", "CCEE_QUEUE", 256, 1, 100_000, "jobs that may wait for a slot"),
 			intFlag("queue-wait-ms", "CCEE_QUEUE_WAIT_MS", 10_000, 1, 600_000, "milliseconds that a job may wait"),
 			drainFlag(), allowDegradedFlag(),
@@ -45,7 +48,7 @@ The socket is for root and the group ccee. SIGTERM: new jobs are refused, runnin
 }
 
 func cgroupFlag() cli.Flag {
-	return stringFlag("cgroup", "CCEE_CGROUP", "ccee", "`NAME` of the parent cgroup of all jails; one daemon each")
+	return stringFlag("cgroup", "CCEE_CGROUP", "ccee", "`NAME` of the parent cgroup of all jails; each daemon needs its own")
 }
 
 func seccompFlag() cli.Flag {
@@ -55,11 +58,11 @@ func seccompFlag() cli.Flag {
 func networkFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "network", Sources: cli.EnvVars("CCEE_NETWORK"), Value: job.NetworkLoopback, Validator: checkNetwork,
-		Usage: "`WORD` for what jobs that don't say it can reach: loopback (TCP and UDP on 127.0.0.1 and ::1, of their own) or none",
+		Usage: "network of jobs that don't choose one, `WORD`: loopback (TCP and UDP on 127.0.0.1 and ::1 of the job's own) or none",
 	}
 }
 
-// checkNetwork refuses what no job can ask for.
+// checkNetwork refuses a network that no job can have.
 func checkNetwork(word string) error {
 	if word != job.NetworkNone && word != job.NetworkLoopback {
 		return fmt.Errorf("%q: it must be %s or %s", word, job.NetworkLoopback, job.NetworkNone)
@@ -68,13 +71,13 @@ func checkNetwork(word string) error {
 }
 
 func drainFlag() cli.Flag {
-	return intFlag("drain-ms", "CCEE_DRAIN_MS", 10_000, 0, 600_000, "milliseconds for running jobs to finish after SIGTERM")
+	return intFlag("drain-ms", "CCEE_DRAIN_MS", 10_000, 0, 600_000, "milliseconds for running jobs to finish after SIGTERM; 0: none")
 }
 
 func allowDegradedFlag() cli.Flag {
 	return &cli.BoolFlag{
 		Name: "allow-degraded", Sources: cli.EnvVars("CCEE_ALLOW_DEGRADED"),
-		Usage: "serve even where the self-test at the start finds a control that does not hold; each result then has the tier jail-degraded",
+		Usage: "serve even if the self-test at the start finds a control that does not hold; each result then has the tier jail-degraded",
 	}
 }
 
@@ -82,7 +85,7 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := needRoot("daemon", "it builds jails"); err != nil {
 		return err
 	}
-	if err := checkImages(cmd.String("images")); err != nil {
+	if err := doctor.CheckImages(cmd.String("images")); err != nil {
 		return err
 	}
 	store, err := rootfs.Open(cmd.String("images"))
@@ -96,22 +99,27 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	}
 	defer stop()
 	log := newLogger("daemon", cmd.String("log-level"))
-	if err := setOOMScore(os.Getpid(), oomDaemon); err != nil {
+	if err := supervise.ProtectDaemon(); err != nil {
 		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
 	}
-	srv, err := newDaemon(daemon.Options{
+	srv, err := policy.NewDaemon(daemon.Options{
 		Trace:  tracing,
-		Socket: cmd.String("socket"), GID: unprivileged().gid, Store: store, Network: cmd.String("network"),
+		Socket: cmd.String("socket"), GID: supervise.Unprivileged().GID, Store: store, Network: cmd.String("network"),
 		Cgroup: cmd.String("cgroup"), Log: log,
 		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), Warm: cmd.Bool("warm"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),
 		Pids: cmd.Int64("pids"), CPUWeight: cmd.Int64("cpu-weight"), DiskBytes: cmd.Int64("disk-read-mb") * job.MiB, DiskOperations: cmd.Int64("disk-read-iops"),
-		Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: milliseconds(cmd, "drain-ms"),
+		TenantShare: int(cmd.Int64("tenant-share")), Queue: int(cmd.Int64("queue")), QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: drainTime(cmd),
 		AllowDegraded: cmd.Bool("allow-degraded"),
 	}, cmd.String("seccomp"), cmd.String("seccomp-kept"))
 	if err != nil {
 		return err
 	}
 	return srv.Serve(ctx)
+}
+
+// drainTime returns --drain-ms. Package daemon takes 0 for its own default, so 0 is the shortest time there is.
+func drainTime(cmd *cli.Command) time.Duration {
+	return max(milliseconds(cmd, "drain-ms"), time.Nanosecond)
 }
 
 func milliseconds(cmd *cli.Command, flag string) time.Duration {

@@ -17,27 +17,27 @@ import (
 func dlqCommand() *cli.Command {
 	common := func(more ...cli.Flag) []cli.Flag {
 		return append(append(queueFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON, one object a line"},
-			intFlag("limit", "DLQ_BATCH_SIZE", 50, 1, 100_000, "most jobs to look at, the newest first")), more...)
+			intFlag("limit", "DLQ_BATCH_SIZE", 50, 1, 100_000, "most jobs to read, newest first")), more...)
 	}
 	return &cli.Command{
 		Name:  "dlq",
-		Usage: "look at dead-lettered jobs, run them again, or drop them",
-		Description: `A job that failed by our fault at every attempt is dead: its tenant sees it as failed. When the fault is repaired:
+		Usage: "list dead-lettered jobs, run them again, or drop them",
+		Description: `A job whose every attempt failed by a fault of ccee is dead-lettered: its tenant sees it as failed. When the fault is repaired:
 
    ccee dlq list
    ccee dlq replay --dry-run
-   ccee dlq replay               # all of the list; or give ids
+   ccee dlq replay               # all of them, or those with the given ids
    ccee dlq drop JOB-ID
 
 ` + redisHelp,
 		Commands: []*cli.Command{
-			{Name: "list", Usage: "show them, with the cause", Flags: common(), Action: noArgs(dlqList)},
+			{Name: "list", Usage: "list them with their causes", Flags: common(), Action: noArgs(dlqList)},
 			{
-				Name: "replay", Usage: "let them run again, with fresh attempts", ArgsUsage: "[JOB-ID]...", Action: dlqReplay,
-				Flags: common(intFlag("attempts", "QUEUE_JOB_ATTEMPTS", 3, 1, 10, "runs of a job that fails by our fault"),
-					&cli.BoolFlag{Name: "dry-run", Sources: cli.EnvVars("DRY_RUN"), Usage: "count what would be done"}),
+				Name: "replay", Usage: "run them again, with new attempts", ArgsUsage: "[JOB-ID]...", Action: dlqReplay,
+				Flags: common(intFlag("attempts", "QUEUE_JOB_ATTEMPTS", 3, 1, 10, "attempts of a job that fails by a fault of ccee"),
+					&cli.BoolFlag{Name: "dry-run", Sources: cli.EnvVars("DRY_RUN"), Usage: "only count them"}),
 			},
-			{Name: "drop", Usage: "take them out of the list; the jobs stay failed", ArgsUsage: "JOB-ID...", Flags: common(), Action: dlqDrop},
+			{Name: "drop", Usage: "remove them from the list; the jobs stay failed", ArgsUsage: "JOB-ID...", Flags: common(), Action: dlqDrop},
 		},
 	}
 }
@@ -71,7 +71,7 @@ func dlqList(ctx context.Context, cmd *cli.Command) error {
 	})
 }
 
-// replayed is what a replay did, in the words of the tool that it replaces.
+// replayed is the result of a replay, with the names of the tool that it replaces.
 type replayed struct {
 	DLQQueue  string `json:"dlqQueue"`
 	MainQueue string `json:"mainQueue"`

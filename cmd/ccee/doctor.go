@@ -2,128 +2,139 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/signal"
+	"syscall"
 
-	"github.com/ccee-dev/ccee/nsjail"
+	"github.com/ccee-dev/ccee/daemon"
+	"github.com/ccee-dev/ccee/doctor"
+	"github.com/ccee-dev/ccee/nsjail/escape"
+	"github.com/ccee-dev/ccee/nsjail/shared"
+	"github.com/ccee-dev/ccee/policy"
 
 	"github.com/urfave/cli/v3"
-	"golang.org/x/term"
 )
 
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "say what this host can do, what is missing and how to get it",
+		Usage: "report what this host can do, what is missing and how to get it",
 		Description: `Tries, as root, what the jails are built from and looks for what the rest needs. The exit code is 1 when something
-needed is missing.
+needed is missing, when an escape worked, or when an abuse delays others.
 
    ccee doctor
    ccee doctor --escape                              # does every control hold? in a real jail, harmless if not
-   ccee doctor --shared                              # can one job hold up all others? takes some minutes, best on an idle host
-   ccee doctor --shared --only fsync --json          # one of these alone
+   ccee doctor --shared                              # can one job delay all others? takes some minutes, best on an idle host
+   ccee doctor --shared --only fsync,fork --json     # some of these alone
    ccee doctor --json | jq '.checks[] | select(.ok | not)'`,
 		Flags: []cli.Flag{
 			socketFlag(), imagesFlag(), seccompFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print the checks as JSON"},
 			&cli.BoolFlag{Name: "escape", Usage: "try to get out of a jail of this host, some 400 ways, instead"},
-			&cli.BoolFlag{Name: "shared", Usage: "have a jail abuse what this host has once (locks, disk, tables), and time what that does to others, instead"},
-			&cli.StringFlag{Name: "only", Usage: "with --shared, the one `ABUSE` to try"},
+			&cli.BoolFlag{Name: "shared", Usage: "have a jail abuse what the host has only once (locks, disk, tables), and time how much that delays others, instead"},
+			&cli.StringFlag{Name: "only", Usage: "with --shared, the `ABUSES` to try, with commas"},
+			&cli.FloatFlag{Name: "harm-median", Value: shared.DefaultBounds().Median, Usage: "with --shared, the `FACTOR` of the median above which a delay is harm"},
+			&cli.FloatFlag{Name: "harm-p99", Value: shared.DefaultBounds().P99, Usage: "with --shared, the same `FACTOR` of the p99"},
 		},
-		Action: noArgs(doctor),
+		Action: noArgs(runDoctor),
 	}
 }
 
-func doctor(ctx context.Context, cmd *cli.Command) error {
-	if cmd.Bool("escape") {
+// report is what ccee doctor prints at its end.
+type report interface {
+	Print(io.Writer) error
+	PrintJSON(io.Writer) error
+}
+
+func runDoctor(ctx context.Context, cmd *cli.Command) error {
+	switch {
+	case cmd.Bool("escape") && cmd.Bool("shared"):
+		return usageError{errors.New("--escape and --shared are two tests: choose one")}
+	case !cmd.Bool("shared") && (cmd.IsSet("only") || cmd.IsSet("harm-median") || cmd.IsSet("harm-p99")):
+		return usageError{errors.New("--only, --harm-median and --harm-p99 belong to --shared: add --shared")}
+	case cmd.Bool("escape"):
 		return doctorEscape(ctx, cmd)
-	}
-	if cmd.Bool("shared") {
+	case cmd.Bool("shared"):
 		return doctorShared(ctx, cmd)
 	}
-	var checks []check
-	for _, c := range append(nsjail.Probe(), checkRedisServer(ctx), checkUser()) {
-		checks = append(checks, check{Check: c})
-	}
-	if url := os.Getenv("REDIS_URL"); url != "" {
-		checks = append(checks, checkRedisSettings(ctx, url))
-	}
-	checks = append(checks, checkStore(ctx, cmd.String("images")), checkDaemon(ctx, cmd.String("socket")))
-	healthy := true
-	for _, c := range checks {
-		healthy = healthy && (c.OK || !c.Needed)
-	}
-	out := cmd.Root().Writer
-	var err error
+	r := doctor.Host(ctx, doctor.Options{RedisURL: os.Getenv("REDIS_URL"), Images: cmd.String("images"), Socket: cmd.String("socket")})
+	return finish(cmd, r, r.Healthy())
+}
+
+// finish prints a report and chooses the exit code.
+func finish(cmd *cli.Command, r report, good bool) error {
+	print := r.Print
 	if cmd.Bool("json") {
-		err = printChecksJSON(out, healthy, checks)
-	} else {
-		err = printChecks(out, checks)
+		print = r.PrintJSON
 	}
-	if err != nil {
-		return fmt.Errorf("print the checks: %w", err)
+	if err := print(cmd.Root().Writer); err != nil {
+		return fmt.Errorf("print the report: %w", err)
 	}
-	if !healthy {
+	if !good {
 		return exit{1, nil}
 	}
 	return nil
 }
 
-func printChecksJSON(w io.Writer, healthy bool, checks []check) error {
-	type line struct {
-		Name    string `json:"name"`
-		OK      bool   `json:"ok"`
-		Unknown bool   `json:"unknown,omitempty"`
-		Needed  bool   `json:"needed"`
-		Detail  string `json:"detail"`
-		Fix     string `json:"fix,omitempty"`
+func doctorEscape(ctx context.Context, cmd *cli.Command) error {
+	if err := needRoot("doctor --escape", "it builds a jail"); err != nil {
+		return err
 	}
-	all := struct {
-		OK     bool   `json:"ok"`
-		Checks []line `json:"checks"`
-	}{OK: healthy}
-	for _, c := range checks {
-		l := line{Name: c.Name, OK: c.OK, Unknown: c.unknown, Needed: c.Needed, Detail: c.Detail}
-		if !c.OK {
-			l.Fix = c.Fix
-		}
-		all.Checks = append(all.Checks, l)
+	p, err := policy.Load(cmd.String("seccomp"))
+	if err != nil {
+		return err
 	}
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(all)
+	outcomes, err := daemon.SelfTest(ctx, p, escape.All)
+	if err != nil {
+		return fmt.Errorf("try to get out of a jail: %w", err)
+	}
+	e := doctor.Escape(outcomes)
+	return finish(cmd, e, e.Held())
 }
 
-// word is what c came to, in the width of all such words, and its colour on a terminal.
-func (c check) word() (word, colour string) {
-	switch {
-	case c.OK:
-		return "ok     ", "\x1b[32m"
-	case c.unknown:
-		return "unknown", "\x1b[33m"
-	case c.Needed:
-		return "MISSING", "\x1b[31m"
-	default:
-		return "without", "\x1b[33m"
+func doctorShared(ctx context.Context, cmd *cli.Command) error {
+	abuses, err := doctor.Abuses(cmd.String("only"))
+	if err != nil {
+		return usageError{err}
 	}
-}
-
-func printChecks(w io.Writer, checks []check) error {
-	f, ok := w.(*os.File)
-	coloured := ok && term.IsTerminal(int(f.Fd()))
-	for _, c := range checks {
-		word, colour := c.word()
-		if coloured {
-			word = colour + word + "\x1b[0m"
+	bounds := shared.Bounds{Median: cmd.Float("harm-median"), P99: cmd.Float("harm-p99")}
+	if err := bounds.Check(); err != nil {
+		return usageError{fmt.Errorf("--harm-median, --harm-p99: %w", err)}
+	}
+	if err := needRoot("doctor --shared", "it builds jails"); err != nil {
+		return err
+	}
+	p, err := policy.Load(cmd.String("seccomp"))
+	if err != nil {
+		return err
+	}
+	dir := cmd.String("images")
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		dir = os.TempDir()
+	}
+	signal.Ignore(syscall.SIGPIPE) // a reader that closes the pipe is an error to print, after what was made is removed
+	var all doctor.Shared
+	err = daemon.SharedTest(ctx, p, dir, abuses, bounds, func(o shared.Outcome) error {
+		all = append(all, o)
+		if cmd.Bool("json") {
+			return nil
 		}
-		if _, err := fmt.Fprintf(w, "%s  %-24s %s\n", word, c.Name, c.Detail); err != nil {
-			return err
+		return doctor.PrintOutcome(cmd.Root().Writer, o) // at once: all of them take minutes
+	})
+	if err != nil {
+		return fmt.Errorf("abuse what the host has only once: %w", err)
+	}
+	if cmd.Bool("json") {
+		if err := all.PrintJSON(cmd.Root().Writer); err != nil {
+			return fmt.Errorf("print the report: %w", err)
 		}
-		if !c.OK && c.Fix != "" {
-			fmt.Fprintf(w, "%35s-> %s\n", "", c.Fix)
-		}
+	}
+	if !all.Harmless() {
+		return exit{1, nil}
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// explain says in a line or two what the exit code and the output leave open, "" when nothing.
+// explain adds to the exit code and the output how the program ended, in a line or two; "" when they say all.
 func explain(r *job.Result) string {
 	s := r.Last()
 	if s == nil {
@@ -41,7 +41,7 @@ func explainVerdict(v job.Verdict, s *job.Step) string {
 	case job.OutputLimit:
 		return "killed: it wrote more than " + limitOf(s, "flood")
 	case job.PidsLimit:
-		return "failed after it was refused more processes than " + limitOf(s, "pids")
+		return "failed after it tried to have more processes than " + limitOf(s, "pids")
 	case job.FileSize:
 		return "killed: it wrote a file larger than " + limitOf(s, "file-size")
 	case job.BadSyscall:
@@ -54,7 +54,7 @@ func explainVerdict(v job.Verdict, s *job.Step) string {
 	return ""
 }
 
-// limitOf names a limit in force and the flag that changes it: "3s (--time)".
+// limitOf names a limit of the step and the flag that changes it: "3s (--time)".
 func limitOf(s *job.Step, name string) string {
 	for _, r := range limitRows() {
 		if r.name != name {

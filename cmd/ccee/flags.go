@@ -29,15 +29,15 @@ func logLevelFlag() cli.Flag {
 	return f
 }
 
-// stringFlag is a text setting with its environment variable.
+// stringFlag returns a flag for text with its environment variable.
 func stringFlag(name, env, def, usage string) cli.Flag {
 	return &cli.StringFlag{Name: name, Value: def, Usage: usage, Sources: cli.EnvVars(env)}
 }
 
-// intFlag is a whole number within lo and hi, both included, with its environment variable. A bad value is an error that
+// intFlag returns a flag for a whole number from lo to hi, both included, with its environment variable. The error for a bad value
 // names the flag or variable, the value and the range.
 func intFlag(name, env string, def, lo, hi int64, usage string) cli.Flag {
-	f := &rangedFlag{Name: name, Value: def, Usage: fmt.Sprintf("%s, %d to %d", usage, lo, hi), Config: span{lo, hi}}
+	f := &rangedFlag{Name: name, Value: def, Usage: fmt.Sprintf("%s (%d to %d)", usage, lo, hi), Config: span{lo, hi}}
 	if env != "" {
 		f.Sources = cli.EnvVars(env)
 	}
@@ -81,7 +81,7 @@ func (v *rangedValue) String() string {
 	return strconv.FormatInt(*v.at, 10)
 }
 
-// noArgs refuses positional arguments: a forgotten dash must not be ignored.
+// noArgs returns an action that refuses positional arguments: a forgotten dash must not be ignored.
 func noArgs(action cli.ActionFunc) cli.ActionFunc {
 	return func(ctx context.Context, cmd *cli.Command) error {
 		if cmd.Args().Present() {

@@ -16,8 +16,8 @@ import (
 func imageCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "image",
-		Usage: "build, import and look after language images",
-		Description: `Images live in a store, a directory; a daemon sees a change with the next job.
+		Usage: "build, import and manage language images",
+		Description: `Images live in a store, a directory; a daemon uses a change from the next job on.
 
    ccee image build                                     # every recipe below ./images that isn't current
    ccee image import --name ruby --language ruby.json ruby.tar
@@ -29,7 +29,7 @@ func imageCommand() *cli.Command {
 			imageImportCommand(),
 			{
 				Name: "list", Aliases: []string{"ls"}, Usage: "list the images",
-				Flags:  []cli.Flag{imagesFlag(), &cli.BoolFlag{Name: "json", Usage: "print all that is known, as JSON"}},
+				Flags:  []cli.Flag{imagesFlag(), &cli.BoolFlag{Name: "json", Usage: "print everything as JSON"}},
 				Action: noArgs(withStore(imageList)),
 			},
 			{
@@ -41,7 +41,7 @@ func imageCommand() *cli.Command {
 				Flags: []cli.Flag{imagesFlag()}, Action: withStore(imageRemove),
 			},
 			{
-				Name: "gc", Usage: "remove what belongs to no image and is in use by no daemon",
+				Name: "gc", Usage: "remove data that belongs to no image and that no daemon uses",
 				Flags: []cli.Flag{imagesFlag()}, Action: noArgs(withStore(imageGC)),
 			},
 		},
@@ -60,7 +60,7 @@ func withStore(action func(context.Context, *cli.Command, *rootfs.Store) error) 
 		store, err := rootfs.Open(cmd.String("images"))
 		if err != nil {
 			if errors.Is(err, os.ErrPermission) {
-				err = fmt.Errorf("%w: run it as root, or name a store of your own with --images", err)
+				err = fmt.Errorf("%w: run it as root, or choose another store with --images", err)
 			}
 			return err
 		}

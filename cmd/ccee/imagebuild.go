@@ -21,12 +21,12 @@ func imageBuildCommand() *cli.Command {
 		Name:      "build",
 		Usage:     "build the images whose recipes have changed",
 		ArgsUsage: "[NAME...]",
-		Description: `A recipe is a directory below --recipes: recipe.json, language.json, hello.*; images/README.md tells how to write one.
+		Description: `A recipe is a directory below --recipes: recipe.json, language.json, hello.*; images/README.md explains how to write one.
 Needs root, mmdebstrap and, for JavaScript, npm; downloads from a Debian mirror and the npm registry.`,
 		Flags: []cli.Flag{
 			imagesFlag(),
 			&cli.StringFlag{Name: "recipes", Value: "images", Usage: "`DIR` with a directory for each language"},
-			&cli.BoolFlag{Name: "force", Usage: "build even what is current: for newer packages of the same recipe"},
+			&cli.BoolFlag{Name: "force", Usage: "build current images too: for newer packages of the same recipe"},
 			stringFlag("mirror", "CCEE_DEBIAN_MIRROR", "http://deb.debian.org/debian", "`URL` of a Debian mirror"),
 			stringFlag("security-mirror", "CCEE_DEBIAN_SECURITY_MIRROR", "http://deb.debian.org/debian-security",
 				"`URL` of Debian's security updates, or none"),
@@ -66,7 +66,7 @@ func imageBuild(ctx context.Context, cmd *cli.Command, store *rootfs.Store) erro
 	return nil
 }
 
-// checkRecipeLanguage finds the faults of a language profile before an image is built for it.
+// checkRecipeLanguage checks a language profile before an image is built for it.
 func checkRecipeLanguage(dir string) error {
 	profile, err := rootfs.RecipeLanguage(dir)
 	if err == nil {
@@ -82,7 +82,7 @@ func recipeDirs(parent string, names []string) ([]string, error) {
 		return nil, err
 	}
 	if len(recipes) == 0 {
-		return nil, fmt.Errorf("no recipe in %s: name the directory with --recipes", filepath.Join(parent, "*", "recipe.json"))
+		return nil, fmt.Errorf("no recipe in %s: choose the directory with --recipes", filepath.Join(parent, "*", "recipe.json"))
 	}
 	known := make([]string, len(recipes))
 	for i, r := range recipes {

@@ -17,12 +17,12 @@ import (
 func imageImportCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "import",
-		Usage:     "import an OCI image layout (directory or tar) or what docker save wrote",
+		Usage:     "import an OCI image layout (directory or tar) or the output of docker save",
 		ArgsUsage: "SOURCE",
 		Flags: []cli.Flag{
 			imagesFlag(),
-			&cli.StringFlag{Name: "name", Usage: "`NAME` of the image in the store; default: the language's"},
-			&cli.StringFlag{Name: "language", Usage: "`FILE` with the language profile (as images/python/language.json), for an image that has none"},
+			&cli.StringFlag{Name: "name", Usage: "`NAME` of the image in the store (default: the language's)"},
+			&cli.StringFlag{Name: "language", Usage: "`FILE` with the language profile (like images/python/language.json), for an image that has none"},
 		},
 		Action: withStore(imageImport),
 	}
@@ -53,7 +53,7 @@ func imageImport(ctx context.Context, cmd *cli.Command, store *rootfs.Store) err
 	return nil
 }
 
-// readLanguage reads a language profile as strictly as people write it: a misspelt member is an error.
+// readLanguage reads a language profile. People write it, so an unknown member, which may be misspelt, is an error.
 func readLanguage(file string) (job.Language, error) {
 	f, err := os.Open(file)
 	if err != nil {

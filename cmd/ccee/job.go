@@ -13,19 +13,19 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// jobCommands are those about single jobs.
+// jobCommands returns the commands about single jobs.
 func jobCommands() []*cli.Command {
-	const raw = "print what the API says, one object a line"
+	const raw = "print the API's answers, one object a line"
 	return []*cli.Command{
-		{Name: "job", Usage: "show how a job does", ArgsUsage: "JOB-ID...", Action: ofJobs(showJob), Flags: remoteFlags(raw, &cli.BoolFlag{Name: "wait", Usage: "wait for its end"}),
+		{Name: "job", Usage: "show a job's status", ArgsUsage: "JOB-ID...", Action: ofJobs(showJob), Flags: remoteFlags(raw, &cli.BoolFlag{Name: "wait", Usage: "wait until it ends"}),
 			Description: "   ccee job --wait \"$(ccee submit --no-wait hello.py)\"\n\n" + remoteHelp},
-		{Name: "logs", Usage: "print what a job wrote, and with --follow what it writes", ArgsUsage: "JOB-ID", Action: ofJobs(showLogs),
-			Flags:       remoteFlags("print the job object instead", &cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "print it as it is written, wait for the end, and end like the program"}),
+		{Name: "logs", Usage: "print a job's output, with --follow while it runs", ArgsUsage: "JOB-ID", Action: ofJobs(showLogs),
+			Flags:       remoteFlags("print the job object instead", &cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "print output as it is written, wait for the end, and exit with the program's code"}),
 			Description: "   ccee logs --follow JOB-ID\n\n" + remoteHelp},
-		{Name: "cancel", Usage: "take jobs back that wait or run", ArgsUsage: "JOB-ID...", Action: ofJobs(cancelJob), Flags: remoteFlags(raw), Description: remoteHelp},
-		{Name: "rerun", Usage: "submit what a job was submitted with again", ArgsUsage: "JOB-ID...", Action: ofJobs(rerunJob), Flags: remoteFlags(raw), Description: remoteHelp},
-		{Name: "delete", Usage: "delete what is stored of jobs that are over", ArgsUsage: "JOB-ID...", Action: ofJobs(deleteJob), Flags: remoteFlags(raw), Description: remoteHelp},
-		{Name: "analyze", Usage: "say in words what became of a job", ArgsUsage: "JOB-ID...", Action: ofJobs(analyzeJob), Flags: remoteFlags(raw), Description: remoteHelp},
+		{Name: "cancel", Usage: "cancel queued or running jobs", ArgsUsage: "JOB-ID...", Action: ofJobs(cancelJob), Flags: remoteFlags(raw), Description: remoteHelp},
+		{Name: "rerun", Usage: "submit a job again", ArgsUsage: "JOB-ID...", Action: ofJobs(rerunJob), Flags: remoteFlags(raw), Description: remoteHelp},
+		{Name: "delete", Usage: "delete the stored data of finished jobs", ArgsUsage: "JOB-ID...", Action: ofJobs(deleteJob), Flags: remoteFlags(raw), Description: remoteHelp},
+		{Name: "analyze", Usage: "explain in words how a job ended", ArgsUsage: "JOB-ID...", Action: ofJobs(analyzeJob), Flags: remoteFlags(raw), Description: remoteHelp},
 	}
 }
 
@@ -65,7 +65,7 @@ func showJob(ctx context.Context, cmd *cli.Command, c *client.Client, id string)
 	})
 }
 
-// ended says how a program ended: "exited 1", "oom_killed SIGKILL".
+// ended describes how a program ended: "exited 1", "oom_killed SIGKILL".
 func ended(r *client.Result) string {
 	code := ""
 	if r.ExitCode != nil {
@@ -74,7 +74,7 @@ func ended(r *client.Result) string {
 	return plain(join(r.Verdict, code, r.Signal))
 }
 
-// join is its parts with a space between, without the empty ones.
+// join returns the parts that are not empty, with spaces between them.
 func join(parts ...string) string {
 	all := ""
 	for _, p := range parts {
@@ -107,7 +107,7 @@ func showLogs(ctx context.Context, cmd *cli.Command, c *client.Client, id string
 	return printResult(cmd, j)
 }
 
-// printOutput writes a piece where the program wrote it; what a compiler says goes to stderr.
+// printOutput writes a piece to the stream that the program wrote it to; a compiler's output goes to stderr.
 func printOutput(cmd *cli.Command, o client.Output) error {
 	out := cmd.Root().Writer
 	if o.Stream == "stderr" || o.Step == "compile" {
@@ -117,7 +117,7 @@ func printOutput(cmd *cli.Command, o client.Output) error {
 	return err
 }
 
-// printResult writes a job's output where the program wrote it.
+// printResult writes a job's output to the streams that the program wrote it to.
 func printResult(cmd *cli.Command, j *client.Job) error {
 	if j.Result == nil {
 		return nil
@@ -129,7 +129,7 @@ func printResult(cmd *cli.Command, j *client.Job) error {
 	return err
 }
 
-// endLike ends ccee like the job's program, and says why when that isn't plain and --json doesn't say it.
+// endLike returns the exit code of the job's program, and prints the reason unless it is plain or --json has it.
 func endLike(cmd *cli.Command, j *client.Job) error {
 	errs := cmd.Root().ErrWriter
 	if cmd.Bool("json") {
@@ -180,7 +180,7 @@ func rerunJob(ctx context.Context, cmd *cli.Command, c *client.Client, id string
 	return printID(cmd, again)
 }
 
-// printID writes the id of a new job.
+// printID prints the id of a new job.
 func printID(cmd *cli.Command, id string) error {
 	if cmd.Bool("json") {
 		b, err := json.Marshal(map[string]string{"jobId": id})

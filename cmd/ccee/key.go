@@ -21,21 +21,21 @@ import (
 func keyCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "key",
-		Usage: "make API keys for AUTH_FILE",
-		Description: `AUTH_FILE has the keys of tenants, hashed. The api reads it again within two seconds of a change, so keys can be added, revoked
-and given a tenant's limits while it runs:
+		Usage: "generate API keys for AUTH_FILE",
+		Description: `AUTH_FILE holds the keys of tenants, hashed. The api reads it again within two seconds of a change, so keys can be added, limited
+and revoked while it runs:
 
    {"keys":    [{"sha256":"...","tenantId":"acme","scopes":["submit","read"],"expiresAt":"2027-01-01T00:00:00Z",
                  "revoked":false,"maxConcurrentJobs":5,"maxDailyJobs":1000,"comment":"ci"}],
     "tenants": {"acme":{"maxConcurrentJobs":20}}}
 
-scopes are submit, read (both, if there are none) and admin. tenants are the limits of callers with a token. Make an entry:
+scopes are submit and read (the default is both) and admin. tenants has the limits of callers with a token. Make an entry:
 
    ccee key new --tenant acme --days 90         # the key on stderr, once; the entry on stdout
-   ccee key hash --tenant acme < key.txt        # the entry of a key that you have`,
+   ccee key hash --tenant acme < key.txt        # the entry of an existing key`,
 		Commands: []*cli.Command{
-			{Name: "new", Usage: "make a random key", Flags: entryFlags(), Action: noArgs(keyNew)},
-			{Name: "hash", Usage: "make the entry of the key on standard input", Flags: entryFlags(), Action: noArgs(keyHash)},
+			{Name: "new", Usage: "generate a random key", Flags: entryFlags(), Action: noArgs(keyNew)},
+			{Name: "hash", Usage: "print the entry of the key on standard input", Flags: entryFlags(), Action: noArgs(keyHash)},
 		},
 	}
 }
@@ -44,8 +44,8 @@ func entryFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "tenant", Required: true, Usage: "`NAME` of the tenant"},
 		&cli.StringFlag{Name: "scopes", Value: "submit,read", Usage: "`LIST` of submit, read, admin"},
-		&rangedFlag{Name: "days", Usage: fmt.Sprintf("the key expires after so many `DAYS`, 1 to %d (default: never)", maxKeyDays), HideDefault: true, Config: span{1, maxKeyDays}},
-		&cli.StringFlag{Name: "comment", Usage: "`TEXT` for those who read the file"},
+		&rangedFlag{Name: "days", Usage: fmt.Sprintf("`DAYS` until the key expires, 1 to %d (default: never)", maxKeyDays), HideDefault: true, Config: span{1, maxKeyDays}},
+		&cli.StringFlag{Name: "comment", Usage: "`TEXT` for readers of the file"},
 	}
 }
 
@@ -70,7 +70,7 @@ func keyNew(_ context.Context, cmd *cli.Command) error {
 	if err := printEntry(cmd, key); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(cmd.Root().ErrWriter, "the key, which is shown only now: %s\n", key)
+	_, err := fmt.Fprintf(cmd.Root().ErrWriter, "the key, shown only once: %s\n", key)
 	return err
 }
 
@@ -81,10 +81,10 @@ func keyHash(_ context.Context, cmd *cli.Command) error {
 	}
 	key := strings.TrimSpace(string(b))
 	if key == "" {
-		return usageError{errors.New("ccee key hash reads the key on standard input, and there was none")}
+		return usageError{errors.New("ccee key hash reads the key from standard input, which is empty")}
 	}
 	if len(key) < minKeyBytes {
-		return usageError{fmt.Errorf("the key has %d bytes, it must have at least %d, or it can be guessed: ccee key new makes one", len(key), minKeyBytes)}
+		return usageError{fmt.Errorf("the key has %d bytes, but needs at least %d, or it can be guessed: ccee key new generates one", len(key), minKeyBytes)}
 	}
 	return printEntry(cmd, key)
 }

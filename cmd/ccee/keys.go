@@ -15,26 +15,26 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// authFlags are the flags of who may use the API.
+// authFlags configure who may use the API.
 func authFlags() []cli.Flag {
 	return []cli.Flag{
-		stringFlag("auth-mode", "AUTH_MODE", "api_key", "`MODE`: api_key, jwt, or hybrid (a bearer token decides alone where there is one)"),
+		stringFlag("auth-mode", "AUTH_MODE", "api_key", "`MODE`: api_key, jwt, or hybrid (where there is a bearer token, it alone decides)"),
 		stringFlag("auth-file", "AUTH_FILE", "", "`FILE` with hashed keys and tenants, read again when it changes: see ccee key --help"),
 		stringFlag("jwks-url", "JWT_JWKS_URL", "", "`URL` of the identity provider's key set"),
-		stringFlag("jwt-issuer", "JWT_ISSUER", "", "the iss of its tokens"),
-		stringFlag("jwt-audience", "JWT_AUDIENCE", "", "what the aud of its tokens must name"),
-		stringFlag("jwt-tenant-claim", "JWT_TENANT_CLAIM", "custom:tenant_id", "the claim that names the tenant"),
-		stringFlag("jwt-subject-claim", "JWT_SUBJECT_CLAIM", "sub", "the claim that names the caller"),
-		stringFlag("trusted-proxies", "TRUSTED_PROXIES", "", "networks of proxies whose X-Forwarded-For is believed, `CIDR,...`"),
+		stringFlag("jwt-issuer", "JWT_ISSUER", "", "issuer of its tokens (iss)"),
+		stringFlag("jwt-audience", "JWT_AUDIENCE", "", "audience that its tokens must have (aud)"),
+		stringFlag("jwt-tenant-claim", "JWT_TENANT_CLAIM", "custom:tenant_id", "claim with the tenant"),
+		stringFlag("jwt-subject-claim", "JWT_SUBJECT_CLAIM", "sub", "claim with the caller"),
+		stringFlag("trusted-proxies", "TRUSTED_PROXIES", "", "networks of proxies whose X-Forwarded-For is trusted, `CIDR,...`"),
 	}
 }
 
-// authSecrets are the variables of who may use the API that have no flag.
+// authSecrets returns the variables of authFlags' subject that have no flag.
 func authSecrets() []string {
 	return []string{"TENANT_API_KEYS_JSON", "TENANT_POLICIES_JSON", "ADMIN_API_KEYS_JSON"}
 }
 
-// liveKeys reads the keys. Only --dev has some of its own, where there are no others.
+// liveKeys reads the keys. Where there are none, --dev has some of its own.
 func liveKeys(dev bool, file string) (*auth.Live, error) {
 	s := auth.Sources{
 		KeysJSON: os.Getenv("TENANT_API_KEYS_JSON"), PoliciesJSON: os.Getenv("TENANT_POLICIES_JSON"), AdminsJSON: os.Getenv("ADMIN_API_KEYS_JSON"),
@@ -49,15 +49,15 @@ func liveKeys(dev bool, file string) (*auth.Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Only at the start: later, a key that is taken out of the file must go, whatever the settings say of it.
+	// Only at the start: later, a key that is removed from the file must be revoked even if the settings name it as an operator's.
 	if keys := live.Directory().Unmapped(); keys != nil {
-		return nil, fmt.Errorf("ADMIN_API_KEYS_JSON: the keys with these fingerprints are keys of no tenant, so they would open nothing: %s; "+
-			"put them into TENANT_API_KEYS_JSON or AUTH_FILE too", strings.Join(keys, ", "))
+		return nil, fmt.Errorf("ADMIN_API_KEYS_JSON: the keys with these fingerprints belong to no tenant, so they would be refused: %s; "+
+			"add them to TENANT_API_KEYS_JSON or AUTH_FILE too", strings.Join(keys, ", "))
 	}
 	return live, nil
 }
 
-// checkKeys is what ccee up can say of the keys before it starts an api.
+// checkKeys checks the keys before ccee up starts an api.
 func checkKeys(dev bool) error {
 	file := os.Getenv("AUTH_FILE")
 	if file != "" { // the api runs elsewhere
@@ -81,7 +81,7 @@ func checkKeys(dev bool) error {
 
 var errNoKeys = errors.New(`TENANT_API_KEYS_JSON is not set and there is no AUTH_FILE, so no API key would be accepted: set it to {"KEY":{"tenantId":"NAME"}}, or use --dev to try things out`)
 
-// newGate makes the Authenticator of the flags and the environment. It looks after AUTH_FILE until ctx ends.
+// newGate returns the authenticator of the flags and the environment. It watches AUTH_FILE until ctx ends.
 func newGate(ctx context.Context, cmd *cli.Command, log zerolog.Logger) (*auth.Gate, error) {
 	mode, dev := auth.Mode(cmd.String("auth-mode")), cmd.Bool("dev")
 	live, err := liveKeys(dev, cmd.String("auth-file"))
@@ -106,11 +106,11 @@ func newGate(ctx context.Context, cmd *cli.Command, log zerolog.Logger) (*auth.G
 		return nil, err
 	}
 	if dev {
-		log.Warn().Msg("DEVELOPMENT MODE: everybody knows the key dev-local-key; loopback only, never for real tenants")
+		log.Warn().Msg("DEVELOPMENT MODE: the key dev-local-key is public; use it on the loopback only, never for real tenants")
 	}
 	go live.Watch(ctx, func(changed bool, err error) {
 		if err != nil {
-			log.Error().Err(err).Msg("AUTH_FILE can't be used: the keys as they were stay in force")
+			log.Error().Err(err).Msg("AUTH_FILE can't be used: the previous keys stay valid")
 		} else if changed {
 			log.Info().Msg("AUTH_FILE was read again")
 		}
@@ -124,7 +124,7 @@ func networks(name, list string) ([]netip.Prefix, error) {
 	for _, s := range splitList(list) {
 		net, err := netip.ParsePrefix(s)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("%s: %q is not a network like 10.1.0.0/16", name, s)}
+			return nil, usageError{fmt.Errorf("%s: %q is not a network such as 10.1.0.0/16", name, s)}
 		}
 		nets = append(nets, net.Masked())
 	}

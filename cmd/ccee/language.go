@@ -19,15 +19,15 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// noLanguages is the word of --languages for none.
+// noLanguages is the value of --languages for none.
 const noLanguages = "none"
 
 func languagesFlag() cli.Flag {
-	return stringFlag("languages", "CCEE_LANGUAGES", "", "`FILE` with languages that can be submitted before a worker has announced them, as GET /v1/languages "+
-		"on a daemon's socket answers; "+noLanguages+": no further one (default: those that ccee has images for)")
+	return stringFlag("languages", "CCEE_LANGUAGES", "", "`FILE` with the languages that are accepted before a worker has announced them, in the form of GET /v1/languages "+
+		"on a daemon's socket; "+noLanguages+": no further language (default: those that ccee has images for)")
 }
 
-// seedLanguages reads what --languages names.
+// seedLanguages reads the languages of --languages.
 func seedLanguages(file string) ([]job.Language, error) {
 	switch file {
 	case "":
@@ -46,7 +46,7 @@ func seedLanguages(file string) ([]job.Language, error) {
 		return nil, fmt.Errorf("CCEE_LANGUAGES: %s: %w", file, err)
 	}
 	if len(list.Languages) == 0 {
-		return nil, fmt.Errorf(`CCEE_LANGUAGES: %s: it has no languages: it must be {"languages":[...]}, as GET /v1/languages on a daemon's socket answers`, file)
+		return nil, fmt.Errorf(`CCEE_LANGUAGES: %s: it has no languages: it must be {"languages":[...]}, in the form of GET /v1/languages on a daemon's socket`, file)
 	}
 	for i, l := range list.Languages {
 		if l.Name == "" || l.SourceFile == "" {
@@ -56,7 +56,7 @@ func seedLanguages(file string) ([]job.Language, error) {
 	return list.Languages, nil
 }
 
-// ownLanguages are those that images can be built for.
+// ownLanguages returns those that images can be built for.
 func ownLanguages() ([]job.Language, error) {
 	files, err := fs.Glob(images.Profiles, "*/language.json")
 	if err != nil {
@@ -78,17 +78,17 @@ func ownLanguages() ([]job.Language, error) {
 func languageCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "language",
-		Usage: "look at the languages that can be submitted, or forget one",
-		Description: `What a worker has offered can be submitted for 30 days after the last worker that did: a job waits for one. A language that
-was taken out of service for good is forgotten by hand:
+		Usage: "list the languages that the api accepts, or forget one",
+		Description: `The api accepts a language for 30 days after the last worker that offered it: a job waits for such a worker. Forget a language by hand
+when it was taken out of service for good:
 
    ccee language list
    ccee language forget ruby
 
 ` + redisHelp,
 		Commands: []*cli.Command{
-			{Name: "list", Usage: "show them, and which of them can run now", Flags: queueFlags(), Action: noArgs(listLanguages)},
-			{Name: "forget", Usage: "don't let them be submitted until a worker offers them again", ArgsUsage: "LANGUAGE...", Flags: queueFlags(), Action: forgetLanguages},
+			{Name: "list", Usage: "list them, and which of them can run now", Flags: queueFlags(), Action: noArgs(listLanguages)},
+			{Name: "forget", Usage: "refuse them until a worker offers them again", ArgsUsage: "LANGUAGE...", Flags: queueFlags(), Action: forgetLanguages},
 		},
 	}
 }
@@ -151,7 +151,7 @@ func forgetLanguages(ctx context.Context, cmd *cli.Command) error {
 		}
 	}
 	if len(unknown) > 0 {
-		return fmt.Errorf("not known, so not forgotten: %s", strings.Join(unknown, ", "))
+		return fmt.Errorf("unknown languages: %s", strings.Join(unknown, ", "))
 	}
 	return nil
 }

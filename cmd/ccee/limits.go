@@ -10,7 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// limitRow is one limit of a step as a flag.
+// limitRow is a limit of a step and its flag.
 type limitRow struct {
 	name, usage string
 	unit        unit
@@ -18,7 +18,7 @@ type limitRow struct {
 	compile     bool // --compile-NAME too
 }
 
-// limitRows names every limit once.
+// limitRows returns every limit once.
 func limitRows() []limitRow {
 	return []limitRow{
 		{"time", "real time", duration, func(l *job.Limits) *int64 { return &l.WallMs }, true},
@@ -32,15 +32,15 @@ func limitRows() []limitRow {
 		{"tmp", "bytes in /tmp", size, func(l *job.Limits) *int64 { return &l.TmpBytes }, false},
 		{"workspace", "bytes in /workspace", size, func(l *job.Limits) *int64 { return &l.WorkspaceBytes }, false},
 		{"output", "bytes kept of stdout and of stderr", size, func(l *job.Limits) *int64 { return &l.OutputBytes }, false},
-		{"output-tail", "bytes of --output that are the last ones", size, func(l *job.Limits) *int64 { return &l.OutputTailBytes }, false},
+		{"output-tail", "bytes of --output kept from the end of the stream", size, func(l *job.Limits) *int64 { return &l.OutputTailBytes }, false},
 		{"flood", "bytes written to both before the program is killed", size, func(l *job.Limits) *int64 { return &l.FloodBytes }, false},
-		{"out-max", "files brought back", count, func(l *job.Limits) *int64 { return &l.OutputFilesMax }, false},
-		{"out-file", "one file brought back", size, func(l *job.Limits) *int64 { return &l.OutputFileBytes }, false},
-		{"out-total", "all files brought back", size, func(l *job.Limits) *int64 { return &l.OutputFilesBytes }, false},
+		{"out-max", "number of output files", count, func(l *job.Limits) *int64 { return &l.OutputFilesMax }, false},
+		{"out-file", "size of one output file", size, func(l *job.Limits) *int64 { return &l.OutputFileBytes }, false},
+		{"out-total", "size of all output files", size, func(l *job.Limits) *int64 { return &l.OutputFilesBytes }, false},
 	}
 }
 
-// limitFlags returns a flag for each limit.
+// limitFlags returns the flags of all limits.
 func limitFlags() []cli.Flag {
 	var flags []cli.Flag
 	for _, r := range limitRows() {
@@ -71,12 +71,12 @@ func (r limitRow) flag(prefix string, def job.Limits) cli.Flag {
 		}}
 }
 
-// limitsOf returns what the command line asks for; what it doesn't stays zero, the default.
+// limitsOf returns the limits on the command line; those that are not set stay zero, the default.
 func limitsOf(cmd *cli.Command, prefix string) job.Limits {
 	var l job.Limits
 	for _, r := range limitRows() {
 		if s := cmd.String(prefix + r.name); s != "" {
-			*r.at(&l), _ = r.unit.parse(s) // the flag's validator has seen it
+			*r.at(&l), _ = r.unit.parse(s) // the flag's validator has parsed it
 		}
 	}
 	return l

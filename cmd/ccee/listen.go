@@ -11,7 +11,7 @@ import (
 )
 
 func devFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "dev", Usage: "accept the key dev-local-key (tenant tenant-dev) when TENANT_API_KEYS_JSON is not set; loopback only"}
+	return &cli.BoolFlag{Name: "dev", Usage: "without TENANT_API_KEYS_JSON, accept the key dev-local-key (tenant tenant-dev); loopback only"}
 }
 
 func listenFlag() cli.Flag {
@@ -19,10 +19,10 @@ func listenFlag() cli.Flag {
 }
 
 func apiPortFlag() cli.Flag {
-	return intFlag("port", "API_PORT", 8080, 1, 65_535, "port of the REST API when there is no --listen")
+	return intFlag("port", "API_PORT", 8080, 1, 65_535, "port of the REST API without --listen")
 }
 
-// listenAddress returns where the REST API listens. With --dev it must be the loopback: anybody knows that key.
+// listenAddress returns the address of the REST API. With --dev it must be on the loopback: that key is public.
 func listenAddress(cmd *cli.Command) (string, error) {
 	addr, dev := cmd.String("listen"), cmd.Bool("dev")
 	if addr == "" {
@@ -37,8 +37,8 @@ func listenAddress(cmd *cli.Command) (string, error) {
 		return "", usageError{fmt.Errorf("--listen %q: must be HOST:PORT, such as 127.0.0.1:8080", addr)}
 	}
 	if dev && !loopback(host) {
-		return "", usageError{fmt.Errorf("--dev accepts a key that everybody knows, so it listens on the loopback only, not on %q: "+
-			"leave --dev out and set TENANT_API_KEYS_JSON", addr)}
+		return "", usageError{fmt.Errorf("--dev accepts a public key, so it listens on the loopback only, not on %q: "+
+			"leave out --dev and set TENANT_API_KEYS_JSON", addr)}
 	}
 	return addr, nil
 }
@@ -76,7 +76,7 @@ func listenTCP(addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// splitList reads a list with commas; "" is an empty one.
+// splitList splits a list with commas; "" is an empty one.
 func splitList(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }

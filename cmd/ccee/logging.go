@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// newLogger logs to stderr: JSON lines for programs, plain lines on a terminal.
+// newLogger returns a logger to stderr: JSON lines for programs, plain lines on a terminal.
 func newLogger(component, level string) zerolog.Logger {
 	var w io.Writer = os.Stderr
 	if term.IsTerminal(int(os.Stderr.Fd())) {

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,17 +11,20 @@ import (
 	"syscall"
 	"time"
 
+	module "github.com/ccee-dev/ccee"
+
 	common "github.com/prometheus/common/version"
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 )
 
-// version is set by the linker: make build.
-var version = "dev"
+// version is set by the linker (make build), which knows the commit; without it, as with go install, it is what the file VERSION says.
+var version string
 
 func main() {
-	common.Version = version // from where all parts tell it: in their metrics (ccee_build_info), when they start, and in /health
-	// Times in logs are UTC with milliseconds: the lines of one job lie within a few of them.
+	version = cmp.Or(version, module.Version())
+	common.Version = version // all parts read it there: for ccee_build_info, the log of their start, and /health
+	// Times in logs are UTC with milliseconds: the lines of one job are only a few milliseconds apart.
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
 	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
@@ -30,7 +33,7 @@ func main() {
 // run runs one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // under nohup it is to stay so
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup it must stay ignored
 		ends = append(ends, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(ctx, ends...)
@@ -38,6 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitCode(app(stdout, stderr).Run(ctx, args), stderr)
 }
 
+// app returns the root of all commands.
 func app(stdout, stderr io.Writer) *cli.Command {
 	root := &cli.Command{
 		Name:      "ccee",
@@ -46,6 +50,9 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		Writer:    stdout,
 		ErrWriter: stderr,
 		Suggest:   true,
+
+		EnableShellCompletion: true, // ccee completion bash, zsh, fish
+
 		Description: `Try it, as root:
 
    make run                                          # build, make images, start everything
@@ -56,8 +63,9 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		Commands: slices.Concat([]*cli.Command{
 			upCommand(), daemonCommand(), workerCommand(), apiCommand(), runCommand(), submitCommand(),
 		}, jobCommands(), accountCommands(), []*cli.Command{
-			auditCommand(), keyCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(), doctorCommand(), versionCommand(),
+			auditCommand(), keyCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(), doctorCommand(), versionCommand(), manualCommand(),
 		}),
+		Before: checkEnvironment,
 		// Errors come back to run, which prints them once and chooses the exit code.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -71,7 +79,7 @@ func app(stdout, stderr io.Writer) *cli.Command {
 	return root
 }
 
-// onUsageError makes mistakes on the command line come back to run like all errors, instead of printing the whole help.
+// onUsageError returns mistakes on the command line to run like all errors, instead of printing the whole help.
 func onUsageError(c *cli.Command) {
 	c.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
 		return usageError{fmt.Errorf("%w: see %s --help", err, cmd.FullName())}
@@ -79,36 +87,4 @@ func onUsageError(c *cli.Command) {
 	for _, sub := range c.Commands {
 		onUsageError(sub)
 	}
-}
-
-// usageError is a mistake on the command line.
-type usageError struct{ error }
-
-// exit ends ccee with a code; a nil err prints nothing.
-type exit struct {
-	code int
-	err  error
-}
-
-func (e exit) Error() string { return fmt.Sprint(e.err) }
-func (e exit) Unwrap() error { return e.err }
-
-// exitCode prints what is to be said of err and returns the process's exit code: 2 for a mistake on the command line, as
-// shells and most tools have it, 1 for anything else without a code of its own.
-func exitCode(err error, stderr io.Writer) int {
-	code := 1
-	var e exit
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &e):
-		if e.err == nil {
-			return e.code
-		}
-		code = e.code
-	case errors.As(err, new(usageError)):
-		code = 2
-	}
-	fmt.Fprintf(stderr, "ccee: %v\n", err)
-	return code
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// serveMetrics serves h at /metrics on addr until ctx ends; "" is nowhere.
+// serveMetrics serves h at /metrics on addr until ctx ends; "": not at all.
 func serveMetrics(ctx context.Context, addr string, h http.Handler) error {
 	if addr == "" {
 		return nil

@@ -9,22 +9,22 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// modelFlags are the flags of the language model that analyzes jobs.
+// modelFlags configure the language model that analyzes jobs.
 func modelFlags() []cli.Flag {
 	return []cli.Flag{
 		stringFlag("ai-provider", "AI_PROVIDER", "none", "`NAME`: none, or openai (then OPENAI_API_KEY must be set)"),
 		stringFlag("openai-model", "OPENAI_MODEL", "gpt-4.1-mini", "`NAME` of the model"),
-		stringFlag("openai-url", "OPENAI_BASE_URL", "", "`URL` of a server that speaks OpenAI's protocol (default: OpenAI)"),
+		stringFlag("openai-url", "OPENAI_BASE_URL", "", "`URL` of a server with OpenAI's protocol (default: OpenAI)"),
 		intFlag("ai-timeout-ms", "AI_ANALYSIS_TIMEOUT_MS", 10_000, 1_000, 30_000, "milliseconds for one call of the model"),
-		intFlag("ai-retries", "AI_ANALYSIS_RETRIES", 2, 0, 5, "further calls after a failure that may pass"),
-		intFlag("ai-backoff-ms", "AI_ANALYSIS_RETRY_BACKOFF_MS", 500, 50, 10_000, "milliseconds before the first of them"),
-		intFlag("analysis-source-chars", "ANALYSIS_MAX_SOURCE_CHARS", 8_000, 1, 50_000, "characters of a program that the model sees"),
-		intFlag("analysis-budget", "ANALYSIS_DAILY_BUDGET", 200, 0, 1_000_000, "calls of the model for one tenant on a day"),
-		stringFlag("analysis-redact", "ANALYSIS_REDACT", "secrets", "`WHAT` the model does not see: none, secrets, or source"),
+		intFlag("ai-retries", "AI_ANALYSIS_RETRIES", 2, 0, 5, "retries after a temporary failure"),
+		intFlag("ai-backoff-ms", "AI_ANALYSIS_RETRY_BACKOFF_MS", 500, 50, 10_000, "milliseconds before the first retry"),
+		intFlag("analysis-source-chars", "ANALYSIS_MAX_SOURCE_CHARS", 8_000, 1, 50_000, "characters of a program that are sent to the model"),
+		intFlag("analysis-budget", "ANALYSIS_DAILY_BUDGET", 200, 0, 1_000_000, "calls of the model for one tenant a day"),
+		stringFlag("analysis-redact", "ANALYSIS_REDACT", "secrets", "`WHAT` is removed before the model sees a job: none, secrets, or source"),
 	}
 }
 
-// newModel makes the language model of the flags; nil: there is none.
+// newModel returns the language model of the flags; nil: there is none.
 func newModel(cmd *cli.Command) (*analysis.OpenAI, error) {
 	switch p := cmd.String("ai-provider"); p {
 	case "none":

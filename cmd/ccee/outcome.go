@@ -10,16 +10,16 @@ import (
 const (
 	codeOutputLimit = 123
 	codeTimeLimit   = 124
-	codeOurs        = 125 // ccee could not do its work
+	codeOurs        = 125 // ccee itself failed
 	codeNotStarted  = 126
 	codeInterrupted = 130 // 128 + SIGINT: Ctrl-C, or the job was cancelled
 	codeOOM         = 137 // 128 + SIGKILL: the signal that the kernel sends
 	codeSignalBase  = 128
 )
 
-const exitCodeHelp = `The exit code is the program's. Otherwise: 123 flooded its output, 124 out of time (wall or CPU), 125 ccee itself
-could not do it, 126 not started, 130 cancelled, 137 out of memory, 128 + N ended by signal N, 2 a mistake in the
-command line. --json says for certain which it was.`
+const exitCodeHelp = `The exit code is the program's. Otherwise: 123 too much output, 124 out of time (wall or CPU), 125 ccee itself
+failed, 126 not started, 130 cancelled, 137 out of memory, 128 + N ended by signal N, 2 a mistake on the
+command line. --json tells a program's own code from these.`
 
 // codeOf returns the exit code for a job's end.
 func codeOf(v job.Verdict, exitCode *int, signal string) int {

@@ -14,22 +14,22 @@ import (
 
 func outputFileFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "out", Usage: "bring back the files that match `GLOB`: * within a name, ** across directories; may be repeated"},
-		&cli.StringFlag{Name: "out-dir", Value: ".", Usage: "`DIR`ectory for them; nothing in it is overwritten"},
+		&cli.StringSliceFlag{Name: "out", Usage: "save the files of the program that match `GLOB`: * within a name, ** across directories; may be repeated"},
+		&cli.StringFlag{Name: "out-dir", Value: ".", Usage: "`DIR` for these files; no file in it is overwritten"},
 	}
 }
 
 // saveFiles writes a job's output files below dir, which it makes if need be. The names come from a hostile program: none can lead
-// out of dir, whatever links are in it, and none replaces what is there.
+// out of dir, whatever links are in it, and none replaces a file.
 func saveFiles(dir string, out *job.OutputFiles, errs io.Writer) error {
 	if out == nil {
 		return nil
 	}
 	for _, s := range out.Skipped {
-		fmt.Fprintf(errs, "ccee: not brought back: %q: %s\n", s.Name, s.Reason)
+		fmt.Fprintf(errs, "ccee: not saved: %q: %s\n", s.Name, s.Reason)
 	}
 	if out.More > 0 {
-		fmt.Fprintf(errs, "ccee: not brought back: %d more\n", out.More)
+		fmt.Fprintf(errs, "ccee: not saved: %d more files\n", out.More)
 	}
 	if len(out.Files) == 0 {
 		return nil

@@ -39,7 +39,7 @@ func TestSaveFiles(t *testing.T) {
 			t.Errorf("the error does not say %q:\n%v", want, err)
 		}
 	}
-	if got, want := stderr.String(), "ccee: not brought back: \"\\x1b[2J\": name\nccee: not brought back: 2 more\n"; got != want {
+	if got, want := stderr.String(), "ccee: not saved: \"\\x1b[2J\": name\nccee: not saved: 2 more files\n"; got != want {
 		t.Errorf("stderr %q, want %q", got, want)
 	}
 	for name, want := range map[string]string{"a": "1", "d/e/tool": "#!", "mine": "mine", "z": "2"} {

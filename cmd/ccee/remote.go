@@ -19,11 +19,11 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// remoteHelp tells of what the commands need that speak to the API.
-const remoteHelp = `The API is that of this machine unless --url or CCEE_URL says otherwise. The key comes from CCEE_API_KEY; it has no flag, as
-arguments are visible to everybody on the machine.`
+// remoteHelp explains what the API's commands need.
+const remoteHelp = `The API is that of this machine unless --url or CCEE_URL says otherwise. CCEE_API_KEY is the key; it has no flag, as
+arguments are visible to every user of the machine.`
 
-// remoteFlags are those of the commands that speak to the API.
+// remoteFlags returns the flags of the API's commands.
 func remoteFlags(json string, more ...cli.Flag) []cli.Flag {
 	return append([]cli.Flag{
 		stringFlag("url", "CCEE_URL", "http://127.0.0.1:8080", "`URL` of the API"),
@@ -39,12 +39,12 @@ func remote(cmd *cli.Command) (*client.Client, error) {
 	}
 	u, err := url.Parse(cmd.String("url"))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, usageError{fmt.Errorf("--url %q is no URL such as https://ccee.example", cmd.String("url"))}
+		return nil, usageError{fmt.Errorf("--url %q is not a URL such as https://ccee.example", cmd.String("url"))}
 	}
 	return client.New(cmd.String("url"), key), nil
 }
 
-// remotely is a command that speaks to the API and takes no argument.
+// remotely returns the action of an API command without arguments.
 func remotely(do func(context.Context, *cli.Command, *client.Client) error) cli.ActionFunc {
 	return noArgs(func(ctx context.Context, cmd *cli.Command) error {
 		c, err := remote(cmd)
@@ -55,7 +55,7 @@ func remotely(do func(context.Context, *cli.Command, *client.Client) error) cli.
 	})
 }
 
-// ofJobs is a command that does the same for each job that its arguments name.
+// ofJobs returns the action of an API command that does the same for each job that its arguments name.
 func ofJobs(do func(ctx context.Context, cmd *cli.Command, c *client.Client, id string) error) cli.ActionFunc {
 	return func(ctx context.Context, cmd *cli.Command) error {
 		ids := cmd.Args().Slice()
@@ -74,40 +74,40 @@ func ofJobs(do func(ctx context.Context, cmd *cli.Command, c *client.Client, id 
 	}
 }
 
-// advise adds to an error what its reader can do. It leaves an exit as it is.
+// advise adds to an error what the user can do about it. It returns an exit unchanged.
 func advise(err error) error {
 	var refused *client.Error
-	var away *url.Error
+	var unreachable *url.Error
 	switch {
 	case err == nil || errors.As(err, new(exit)) || errors.As(err, new(usageError)):
 		return err
-	case errors.Is(err, context.Canceled): // by Ctrl-C; the job goes on
+	case errors.Is(err, context.Canceled): // by Ctrl-C; the job continues
 		return exit{codeInterrupted, nil}
 	case errors.As(err, &refused):
 		return exit{codeOurs, fmt.Errorf("%w%s", err, advice(refused))}
-	case errors.As(err, &away):
-		return exit{codeOurs, fmt.Errorf("%w: is the API there? make run starts one here; --url or CCEE_URL names another", err)}
+	case errors.As(err, &unreachable):
+		return exit{codeOurs, fmt.Errorf("%w: is the API running? make run starts one here; --url or CCEE_URL names another", err)}
 	}
 	return exit{codeOurs, err}
 }
 
-// advice is what the reader of a refusal can do. The same status has several reasons.
+// advice returns what the user can do about a refusal. The same status has several reasons.
 func advice(e *client.Error) string {
 	switch e.Code {
 	case "not_found":
-		return ": there is no such job of yours, or not any more; see ccee history"
+		return ": you have no such job, or not any more; see ccee history"
 	case "job_finished":
-		return ": it is over already; ccee job shows how it ended"
+		return ": it has ended already; ccee job shows how"
 	case "job_unfinished":
-		return ": wait for its end, or ccee cancel it"
+		return ": wait until it ends, or cancel it with ccee cancel"
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:
-		return ": CCEE_API_KEY is no key of this API"
+		return ": this API does not know the key in CCEE_API_KEY"
 	case http.StatusForbidden:
-		return ": the key may not do this; ask the operator for another scope"
+		return ": the key lacks the scope for this; ask the operator for it"
 	case http.StatusNotFound:
-		return ": is that the address of an API of ccee? --url or CCEE_URL names it, without a path"
+		return ": is this the address of a ccee API? set it with --url or CCEE_URL, without a path"
 	case http.StatusTooManyRequests:
 		if e.RetryAfter > 0 {
 			return fmt.Sprintf(": try again in %v; see ccee quota", e.RetryAfter.Round(time.Second))
@@ -119,20 +119,20 @@ func advice(e *client.Error) string {
 	return ""
 }
 
-// printJSON writes what the API said, as one line.
+// printJSON writes an answer of the API as one line.
 func printJSON(cmd *cli.Command, raw json.RawMessage) error {
 	_, err := fmt.Fprintf(cmd.Root().Writer, "%s\n", raw)
 	return err
 }
 
-// table is a table for people.
+// table prints a table for people.
 func table(cmd *cli.Command, rows func(w io.Writer)) error {
 	w := tabwriter.NewWriter(cmd.Root().Writer, 0, 0, 2, ' ', 0)
 	rows(w)
 	return w.Flush()
 }
 
-// plain is a text of others for a terminal: without what could steer it, on one line.
+// plain returns untrusted text for a terminal: on one line, without control characters.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
@@ -142,7 +142,7 @@ func plain(s string) string {
 	}, s)
 }
 
-// when is a time for people, "-" for none.
+// when formats a time for people, "-" for none.
 func when(t *time.Time) string {
 	if t == nil || t.IsZero() {
 		return "-"

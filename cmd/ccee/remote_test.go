@@ -91,16 +91,16 @@ func TestRemote(t *testing.T) {
 		{"job done", 0, "job        done\nstatus     failed\nlanguage   python\ncreated    2026-01-31 10:00:00\ncompleted  -\nended      exited 3\ntook       41 ms\nstdout     4 bytes\nstderr     4 bytes\n", ""},
 		{"job --json waiting", 0, `{"jobId":"waiting","status":"queued","language":"python","createdAt":"2026-01-31T10:00:00.000Z","completedAt":null,"error":null,"result":null}` + "\n", ""},
 		{"job tested", 0, "job        tested\nstatus     failed\nlanguage   python\ncreated    2026-01-31 10:00:00\ncompleted  -\nended      wrong_answer 0\ntook       5 ms\nstdout     0 bytes\nstderr     0 bytes\ntests      1 of 2 passed\ntest 1     a accepted\ntest 2     \uFFFD[2J wrong_answer line 1\n", ""},
-		{"job none", 125, "", "there is no such job of yours"},
+		{"job none", 125, "", "you have no such job"},
 		{"job busy", 125, "", "try again in 7s"},
 		{"job", 2, "", "needs a JOB-ID"},
 		{"logs done", 0, "out\n", "err\n"},
 		{"logs waiting", 0, "", "--follow waits for it"},
 		{"logs --follow done", 3, "live\n", ""},
 		{"cancel waiting", 0, "waiting is cancelled\n", ""},
-		{"cancel done", 125, "", "it is over already; ccee job shows"},
-		{"delete waiting", 125, "", "wait for its end, or ccee cancel it"},
-		{"job --url " + os.Getenv("CCEE_URL") + "/docs done", 125, "", "is that the address of an API"},
+		{"cancel done", 125, "", "it has ended already; ccee job shows"},
+		{"delete waiting", 125, "", "wait until it ends, or cancel it"},
+		{"job --url " + os.Getenv("CCEE_URL") + "/docs done", 125, "", "is this the address of a ccee API"},
 		{"rerun done", 0, "again\n", ""},
 		{"delete done", 0, "deleted done\n", ""},
 		{"analyze done", 0, "It \uFFFD[31mfailed (heuristic, confidence high)\nBecause.\n- Do this.\n", ""},
@@ -113,8 +113,8 @@ func TestRemote(t *testing.T) {
 		{"submit --no-wait " + program, 0, "new\n", ""},
 		{"submit " + program, 0, "out\n", "err\n"},
 		{"submit -l cobol " + program, 2, "", `no language "cobol"`},
-		{"job --url ftp://x done", 2, "", "is no URL"},
-		{"job --url http://127.0.0.1:1 done", 125, "", "is the API there?"},
+		{"job --url ftp://x done", 2, "", "is not a URL"},
+		{"job --url http://127.0.0.1:1 done", 125, "", "is the API running?"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			t.Setenv("CCEE_API_KEY", "key-1")
@@ -124,7 +124,7 @@ func TestRemote(t *testing.T) {
 			}
 		})
 	}
-	for key, want := range map[string]string{"": "CCEE_API_KEY is not set", "other": "CCEE_API_KEY is no key of this API"} {
+	for key, want := range map[string]string{"": "CCEE_API_KEY is not set", "other": "this API does not know the key in CCEE_API_KEY"} {
 		t.Setenv("CCEE_API_KEY", key)
 		if _, errs, code := ccee(t, "quota"); code == 0 || !strings.Contains(errs, want) {
 			t.Errorf("with the key %q: %d %q, want %q", key, code, errs, want)

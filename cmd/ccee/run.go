@@ -22,8 +22,8 @@ func runCommand() *cli.Command {
 		Name:      "run",
 		Usage:     "run a file in a jail and behave like the program",
 		ArgsUsage: "FILE [ARGUMENT]...",
-		Description: `The program gets stdin unless that is a terminal; its stdout and stderr come as they are written; what a compiler
-says goes to stderr. Flags come before FILE: what follows belongs to the program.
+		Description: `The program gets stdin unless that is a terminal; its stdout and stderr are passed on as they are written; the output of
+a compiler goes to stderr. Flags come before FILE: what follows it belongs to the program.
 
    ccee run hello.py
    ccee run --time 10s --memory 256M Main.java 1 2 3 < input
@@ -40,8 +40,8 @@ says goes to stderr. Flags come before FILE: what follows belongs to the program
 			socketFlag(),
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension)"},
 			&cli.BoolFlag{Name: "json", Usage: "print the result as JSON instead of the program's output"},
-			&cli.BoolFlag{Name: "interleave", Usage: "keep the order of stdout and stderr exact; each write then waits until it was read"},
-			&cli.StringFlag{Name: "network", Validator: checkNetwork, Usage: "`WORD` for what the program can reach: loopback or none (default: the daemon's)"},
+			&cli.BoolFlag{Name: "interleave", Usage: "keep the exact order of stdout and stderr; each write then waits until it was read"},
+			&cli.StringFlag{Name: "network", Validator: checkNetwork, Usage: "network of the program, `WORD`: loopback or none (default: the daemon's)"},
 			&cli.BoolFlag{Name: "limits", Usage: "print the limits with their defaults and maxima"},
 		}, outputFileFlags(), limitFlags()),
 		Action: runFile,
@@ -49,62 +49,96 @@ says goes to stderr. Flags come before FILE: what follows belongs to the program
 }
 
 func runFile(ctx context.Context, cmd *cli.Command) error {
-	out, errs := cmd.Root().Writer, cmd.Root().ErrWriter
 	if cmd.Bool("limits") {
-		return printLimits(out)
-	}
-	file, args := cmd.Args().First(), cmd.Args().Tail()
-	if file == "" {
-		return usageError{errors.New("ccee run needs a FILE: see ccee run --help")}
-	}
-	source, stdin, err := readProgram(file)
-	if err != nil {
-		return usageError{err}
-	}
-	if err := checkArgs(args); err != nil {
-		return usageError{err}
+		return printLimits(cmd.Root().Writer)
 	}
 	c := client.New(cmd.String("socket"))
-	languages, err := c.Languages(ctx)
+	spec, err := runSpec(ctx, cmd, c)
 	if err != nil {
-		return exit{codeOurs, err}
+		return err
 	}
-	language, err := pickLanguage(cmd.String("language"), file, languages)
-	if err != nil {
-		return usageError{err}
-	}
-	text, files := wireSource(source, language.SourceFile)
-	spec := job.Spec{ID: "run-" + rand.Text(), Language: language.Name, Source: text, Files: files, Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
-		Compile: limitsOf(cmd, "compile-"), Run: limitsOf(cmd, ""), Interleave: cmd.Bool("interleave"), Network: cmd.String("network")}
-	print := func(ev job.Event) error { return printEvent(ev, out, errs) }
+	p := programPrinter(cmd)
 	if cmd.Bool("json") {
-		print = func(job.Event) error { return nil }
+		p = jsonPrinter(cmd)
 	}
-	result, err := c.Stream(ctx, spec, print)
+	result, err := c.Stream(ctx, spec, p.event)
 	if ctx.Err() != nil {
 		return exit{codeInterrupted, nil}
 	}
 	if err != nil {
 		return refused(err)
 	}
-	if cmd.Bool("json") {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(result); err != nil {
-			return fmt.Errorf("print the result: %w", err)
-		}
-	} else if s := explain(&result); s != "" {
-		fmt.Fprintln(errs, "ccee:", s)
-	}
-	if !cmd.Bool("json") { // which has the files
-		if err := saveFiles(cmd.String("out-dir"), result.OutputFiles, errs); err != nil {
-			return exit{codeOurs, err}
-		}
+	if err := p.result(&result); err != nil {
+		return err
 	}
 	return exit{codeOf(result.Verdict, result.ExitCode, result.Signal), nil}
 }
 
-// refused is the error for a job that was not run. A job that can never run as it is was asked for on the command line.
+// runSpec returns the job of the command line.
+func runSpec(ctx context.Context, cmd *cli.Command, c *client.Client) (job.Spec, error) {
+	file, args := cmd.Args().First(), cmd.Args().Tail()
+	if file == "" {
+		return job.Spec{}, usageError{errors.New("ccee run needs a FILE: see ccee run --help")}
+	}
+	source, stdin, err := readProgram(file)
+	if err != nil {
+		return job.Spec{}, usageError{err}
+	}
+	if err := checkArgs(args); err != nil {
+		return job.Spec{}, usageError{err}
+	}
+	languages, err := c.Languages(ctx)
+	if err != nil {
+		return job.Spec{}, exit{codeOurs, err}
+	}
+	language, err := pickLanguage(cmd.String("language"), file, languages)
+	if err != nil {
+		return job.Spec{}, usageError{err}
+	}
+	text, files := wireSource(source, language.SourceFile)
+	return job.Spec{ID: "run-" + rand.Text(), Language: language.Name, Source: text, Files: files, Stdin: stdin, Args: args, OutputFiles: cmd.StringSlice("out"),
+		Compile: limitsOf(cmd, "compile-"), Run: limitsOf(cmd, ""), Interleave: cmd.Bool("interleave"), Network: cmd.String("network")}, nil
+}
+
+// printer shows a job: its output while it runs, then its result.
+type printer struct {
+	event  func(job.Event) error
+	result func(*job.Result) error
+}
+
+// programPrinter writes what the program writes, then explains its end and saves its output files.
+func programPrinter(cmd *cli.Command) printer {
+	out, errs := cmd.Root().Writer, cmd.Root().ErrWriter
+	return printer{
+		event: func(ev job.Event) error { return printEvent(ev, out, errs) },
+		result: func(r *job.Result) error {
+			if s := explain(r); s != "" {
+				fmt.Fprintln(errs, "ccee:", s)
+			}
+			if err := saveFiles(cmd.String("out-dir"), r.OutputFiles, errs); err != nil {
+				return exit{codeOurs, err}
+			}
+			return nil
+		},
+	}
+}
+
+// jsonPrinter writes the result, which has the output and the output files.
+func jsonPrinter(cmd *cli.Command) printer {
+	return printer{
+		event: func(job.Event) error { return nil },
+		result: func(r *job.Result) error {
+			enc := json.NewEncoder(cmd.Root().Writer)
+			enc.SetIndent("", "  ")
+			if err := enc.Encode(r); err != nil {
+				return fmt.Errorf("print the result: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+// refused returns the error for a job that was not run. One that can never run as it is was a mistake on the command line.
 func refused(err error) error {
 	switch job.ErrorCode(err) {
 	case job.EInvalid, job.ETooLarge:
@@ -113,7 +147,8 @@ func refused(err error) error {
 	return exit{codeOurs, err}
 }
 
-// printEvent writes what the program wrote, where it wrote it; the compile step's output is about the program, not by it.
+// printEvent writes a piece of output to the stream that the program wrote it to. All output of the compile step goes to stderr: it is about the
+// program, not by it.
 func printEvent(ev job.Event, out, errs io.Writer) error {
 	w := errs
 	if ev.Type == job.EventStdout && ev.Step != "compile" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/ccee-dev/ccee/policy"
 	"github.com/ccee-dev/ccee/seccomp"
 
 	"github.com/urfave/cli/v3"
@@ -14,9 +15,9 @@ import (
 func seccompCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "seccomp",
-		Usage: "look at system call policies, and check yours before a daemon has it",
-		Description: `A policy is JSON as the OCI runtime specification and Docker write it. The built-in one is an allow list; what jobs were refused is in
-their results (deniedSyscalls), in the daemon's log and in ccee_daemon_denied_syscalls_total.
+		Usage: "show and explain system call policies, and check yours before a daemon uses it",
+		Description: `A policy is JSON as the OCI runtime specification and Docker write it. The built-in one is an allow list; the calls that
+jobs were denied are in their results (deniedSyscalls), in the daemon's log and in ccee_daemon_denied_syscalls_total.
 
    ccee seccomp show > mine.json
    ccee seccomp check mine.json                       # then: ccee daemon --seccomp mine.json
@@ -25,7 +26,7 @@ their results (deniedSyscalls), in the daemon's log and in ccee_daemon_denied_sy
 		Commands: []*cli.Command{
 			{Name: "show", Usage: "print the built-in policy", Action: noArgs(seccompShow)},
 			seccompCheckCommand(),
-			{Name: "explain", Usage: "say what a policy does to a call, and by which rule", ArgsUsage: "SYSCALL [ARGUMENT]...", Action: seccompExplain,
+			{Name: "explain", Usage: "show what a policy does with a call, and by which rule", ArgsUsage: "SYSCALL [ARGUMENT]...", Action: seccompExplain,
 				Flags: []cli.Flag{seccompFlag(), &cli.BoolFlag{Name: "json", Usage: "print JSON"}}},
 		},
 	}
@@ -43,7 +44,7 @@ func seccompExplain(_ context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{err}
 	}
-	p, err := loadPolicy(cmd.String("seccomp"))
+	p, err := policy.Load(cmd.String("seccomp"))
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func seccompExplain(_ context.Context, cmd *cli.Command) error {
 	case d.Rule >= 0:
 		comment = p.Syscalls[d.Rule].Comment
 	case d.Rule == seccomp.CoreLimit:
-		comment = "no rule: the limit on core files stays 1, whatever a policy says, or a crash could start a program of the host; 0 is as if it were done"
+		comment = "no rule: the limit on core files stays 1 under any policy, or a crash could start a program of the host; the call returns 0 without effect"
 	}
 	out := cmd.Root().Writer
 	if cmd.Bool("json") {
@@ -103,7 +104,7 @@ func parseCall(args []string) (call seccomp.Call, err error) {
 	call.Name = args[0]
 	for i, s := range args[1:] {
 		if call.Args[i], err = strconv.ParseUint(s, 0, 64); err != nil {
-			return call, fmt.Errorf("argument %q is no number such as 3 or 0x10", s)
+			return call, fmt.Errorf("argument %q is not a number such as 3 or 0x10", s)
 		}
 	}
 	return call, nil

@@ -39,7 +39,7 @@ func TestSeccomp(t *testing.T) {
 		{[]string{"explain", "--json", "mount"}, 0, `"rule":`},
 		{[]string{"explain", "--seccomp", mine, "read", "3", "0x10"}, 0, "read: SCMP_ACT_ALLOW"},
 		{[]string{"explain", "nonsense"}, 2, "nonsense"},
-		{[]string{"explain", "read", "x"}, 2, "is no number"},
+		{[]string{"explain", "read", "x"}, 2, "is not a number"},
 		{[]string{"explain"}, 2, "needs a SYSCALL"},
 	} {
 		out, errs, code := ccee(t, append([]string{"seccomp"}, tt.args...)...)

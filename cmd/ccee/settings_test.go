@@ -69,6 +69,15 @@ func TestContractSettings(t *testing.T) {
 	}
 }
 
+// TestSecretSettings: what has no flag is in the one list of such settings.
+func TestSecretSettings(t *testing.T) {
+	for _, name := range append(apiSecrets(), workerSecrets()...) {
+		if !slices.ContainsFunc(secretSettings(), func(s secret) bool { return s.name == name }) {
+			t.Errorf("%s is not among the settings without a flag", name)
+		}
+	}
+}
+
 // setting is the default of a variable and, if it has one, its range.
 func setting(t *testing.T, command, env string) (string, bool) {
 	for _, cmd := range app(io.Discard, io.Discard).Commands {

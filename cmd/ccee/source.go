@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 )
 
-// readProgram reads a source file and, unless stdin is a terminal, stdin. Its errors are the user's: no such file, too large.
+// readProgram reads a source file and, unless stdin is a terminal, stdin. Its errors are mistakes of the user: no such file, too large.
 func readProgram(file string) (source, stdin []byte, err error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -34,8 +34,8 @@ func readProgram(file string) (source, stdin []byte, err error) {
 	return source, stdin, err
 }
 
-// wireSource returns a source as a job has it. The wires say text in UTF-8 alone: a source in another encoding, which Python and Java
-// know, is a file of the job, whose bytes stay as they are.
+// wireSource returns a source in the form that a job carries. JSON carries only UTF-8: a source in another encoding, which Python and Java
+// support, becomes a file of the job, whose bytes are carried unchanged.
 func wireSource(source []byte, sourceFile string) (text string, files []job.File) {
 	if utf8.Valid(source) {
 		return string(source), nil
@@ -43,11 +43,11 @@ func wireSource(source []byte, sourceFile string) (text string, files []job.File
 	return "", []job.File{{Name: sourceFile, Data: source}}
 }
 
-// checkArgs refuses arguments that the wires can't say: another text would come to the program.
+// checkArgs refuses arguments that JSON can't carry: the program would get another text.
 func checkArgs(args []string) error {
 	for i, a := range args {
 		if !utf8.ValidString(a) {
-			return fmt.Errorf("argument %d is not UTF-8: give it in a file or by stdin, whose bytes stay as they are", i+1)
+			return fmt.Errorf("argument %d is not UTF-8: pass it in a file or on stdin, whose bytes are not changed", i+1)
 		}
 	}
 	return nil
@@ -64,8 +64,7 @@ func readBounded(r io.Reader, name string, max int64) ([]byte, error) {
 	return b, nil
 }
 
-// pickLanguage returns the wanted language or, when none is asked for, of the one whose source files end like
-// file.
+// pickLanguage returns the wanted language or, when none is named, the one whose source files have the extension of file.
 func pickLanguage(wanted, file string, languages []job.Language) (job.Language, error) {
 	var known []string
 	for _, l := range languages {
@@ -84,6 +83,6 @@ func pickLanguage(wanted, file string, languages []job.Language) (job.Language, 
 	case wanted != "":
 		return job.Language{}, fmt.Errorf("there is no language %q: the daemon has %s", wanted, list)
 	default:
-		return job.Language{}, fmt.Errorf("%s does not tell its language by its extension: name one with --language; the daemon has %s", file, list)
+		return job.Language{}, fmt.Errorf("the extension of %s belongs to no language: name one with --language; the daemon has %s", file, list)
 	}
 }

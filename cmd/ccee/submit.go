@@ -17,21 +17,21 @@ func submitCommand() *cli.Command {
 		Name:      "submit",
 		Usage:     "send a file to the REST API, wait, and behave like the program",
 		ArgsUsage: "FILE [ARGUMENT]...",
-		Description: `Like ccee run, but over the REST API of this or another machine, with the limits of a tenant.
+		Description: `Like ccee run, but through the REST API of this or another machine, with the limits of a tenant.
 
    CCEE_API_KEY=dev-local-key ccee submit hello.py
    ccee submit --url https://ccee.example --json -l java Main.java < input
-   ccee submit --no-wait --priority low report.py     # prints the job's id: see ccee job, logs, cancel
+   ccee submit --no-wait --priority low report.py     # prints the job's id for ccee job, logs, cancel
 
 ` + exitCodeHelp + "\n\n" + remoteHelp,
 		StopOnNthArg:    &one,
 		HideHelpCommand: true,
 		Flags: remoteFlags("print the job object instead of the program's output",
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension)"},
-			&cli.BoolFlag{Name: "no-wait", Usage: "print the job's id and don't wait for its end"},
-			&cli.StringFlag{Name: "priority", Value: "normal", Usage: "`WORD` for its place among your own waiting jobs: low, normal or high"},
-			&cli.StringFlag{Name: "network", Validator: checkNetwork, Usage: "`WORD` for what the program can reach: loopback or none (default: the server's)"},
-			&cli.StringFlag{Name: "idempotency-key", Usage: "the same `KEY` makes no second job for 24 hours"},
+			&cli.BoolFlag{Name: "no-wait", Usage: "print the job's id and don't wait for the job"},
+			&cli.StringFlag{Name: "priority", Value: "normal", Usage: "priority among your own waiting jobs, `WORD`: low, normal or high"},
+			&cli.StringFlag{Name: "network", Validator: checkNetwork, Usage: "network of the program, `WORD`: loopback or none (default: the server's)"},
+			&cli.StringFlag{Name: "idempotency-key", Usage: "a second submission with the same `KEY` within 24 hours makes no new job"},
 		),
 		Action: submit,
 	}
@@ -91,7 +91,7 @@ func submit(ctx context.Context, cmd *cli.Command) error {
 	return endLike(cmd, j)
 }
 
-// pickRemote picks the language of file among those of the API.
+// pickRemote returns the language of file among those of the API.
 func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file string) (job.Language, error) {
 	runtimes, err := c.Runtimes(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func pickRemote(ctx context.Context, cmd *cli.Command, c *client.Client, file st
 	}
 	for _, r := range runtimes {
 		if r.Language == language.Name && !r.Available {
-			fmt.Fprintf(cmd.Root().ErrWriter, "ccee: no worker can run %s now: the job is accepted and waits for one\n", r.Language)
+			fmt.Fprintf(cmd.Root().ErrWriter, "ccee: no worker can run %s now: the job waits for one\n", r.Language)
 		}
 	}
 	return language, nil

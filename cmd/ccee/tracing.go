@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// tracingFlags are the flags of OpenTelemetry.
+// tracingFlags configure OpenTelemetry.
 func tracingFlags(service string) []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "otel", Sources: cli.EnvVars("OTEL_ENABLED"), Usage: "send traces to OTEL_EXPORTER_OTLP_ENDPOINT"},
@@ -24,8 +24,8 @@ func tracingFlags(service string) []cli.Flag {
 	}
 }
 
-// newTracing makes what spans are started with; without --otel they cost next to nothing. Spans are sent in the background and dropped
-// when the collector is away, so tracing holds no request and no job up. stop sends what is left.
+// newTracing returns the provider of tracers; without --otel spans cost next to nothing. Spans are sent in the background and dropped
+// when the collector is unreachable, so tracing delays no request and no job. stop sends the spans that are left.
 func newTracing(ctx context.Context, cmd *cli.Command) (tracer trace.TracerProvider, stop func(), err error) {
 	if !cmd.Bool("otel") {
 		return noop.NewTracerProvider(), func() {}, nil

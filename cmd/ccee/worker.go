@@ -15,9 +15,9 @@ import (
 func workerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "worker",
-		Usage: "take jobs off the queue to a daemon",
-		Description: `Needs Redis and the daemon's socket, and no privilege but to be in the group ccee. SIGTERM: no further job is taken,
-running ones finish within --drain-ms, what is left goes back to the queue.
+		Usage: "take jobs from the queue and run them on a daemon",
+		Description: `Needs Redis and the daemon's socket, and no privilege but membership in the group ccee. SIGTERM: no further job is taken,
+running ones finish within --drain-ms, the rest goes back to the queue.
 
    ccee worker
    WORKER_CONCURRENCY=8 REDIS_URL=redis://queue.internal:6379 ccee worker
@@ -25,14 +25,14 @@ running ones finish within --drain-ms, what is left goes back to the queue.
 ` + redisHelp,
 		Flags: append(append(queueFlags(), tracingFlags("ccee-worker")...), socketFlag(), logLevelFlag(), drainFlag(),
 			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` for Prometheus (default: none)"),
-			intFlag("max-stdio-bytes", "MAX_STDIO_BYTES", 65_536, 1, 1_000_000, "bytes that are kept of each stream of a step, unless the job says otherwise"),
+			intFlag("max-stdio-bytes", "MAX_STDIO_BYTES", 65_536, 1, 1_000_000, "bytes kept of each stream of a step, unless the job sets another limit"),
 			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 0, worker.MaxConcurrency, "jobs at once, 0 for as many as the daemon has slots"),
-			intFlag("tenant-share", "WORKER_TENANT_SHARE", 75, 1, 100, "`PERCENT` of the jobs at once, of those that other tenants leave, that one tenant may have")),
+			intFlag("tenant-share", "WORKER_TENANT_SHARE", 75, 1, 100, "max `PERCENT` of the free slots that one tenant may hold")),
 		Action: noArgs(runWorker),
 	}
 }
 
-// workerSecrets are the variables without a flag.
+// workerSecrets returns the variables without a flag.
 func workerSecrets() []string { return []string{"REDIS_URL"} }
 
 func runWorker(ctx context.Context, cmd *cli.Command) error {
@@ -61,7 +61,7 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 	return w.Run(ctx)
 }
 
-// outputBytes is --max-stdio-bytes, or 0 where it isn't given: then the language's default holds.
+// outputBytes returns --max-stdio-bytes, or 0 where it isn't set: then the language's default applies.
 func outputBytes(cmd *cli.Command) int64 {
 	if !cmd.IsSet("max-stdio-bytes") {
 		return 0

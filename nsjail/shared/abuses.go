@@ -21,7 +21,7 @@ const (
 
 // Abuses are all there are.
 var Abuses = []Abuse{
-	{"nested epoll", many, "epnested_mutex: one for all epolls that are in epolls", "no epoll of the daemon is watched by another (nsjail/news.go); sysctl fs.epoll.max_user_watches"},
+	{"nested epoll", many, "epnested_mutex: one for all epolls that are in epolls", "no epoll of the daemon is watched by another (nsjail/poller.go); sysctl fs.epoll.max_user_watches"},
 	{"watched output", many, "the daemon's time: each read wakes who waits for room", "openFiles, memoryBytes; sysctl fs.epoll.max_user_watches"},
 	{"poll", many, "interrupts, which are off while waiters are woken", "openFiles, pidsMax"},
 	{"timers at one moment", many, "interrupts, which are off while timers run out", "openFiles, memoryBytes"},
@@ -45,7 +45,7 @@ var Abuses = []Abuse{
 	{"files made and removed", many, "lists of inodes", "memoryBytes, CPU rate"},
 	{"lists of /proc", many, "the list of processes", "CPU rate"},
 	{"mounts read", many, "namespace_sem, which whoever mounts writes", "CPU rate; /proc/self/mountinfo has few lines"},
-	{"proc read", many, "locks behind files of /proc", "most of them are masked (daemon/proc.go)"},
+	{"proc read", many, "locks behind files of /proc", "most of them are masked (daemon/plan/masked.go)"},
 	{"proc of a process read", many, "tasklist_lock, the address space's lock", "CPU rate"},
 	{"proc of the network read", many, "tables of all sockets", "CPU rate"},
 	{"cgroup read", many, "the lock under which counters of all CPUs are gathered", "CPU rate; nothing but the job's own cgroup is in /sys"},

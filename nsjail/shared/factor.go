@@ -1,11 +1,13 @@
 package shared
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
 
-// Factor is how much longer one thing took the canary beside an abuse than beside the control.
+// Factor is how much longer one thing took the canary beside an abuse than beside the control. Each time is the median of the windows: what
+// the host does otherwise for a moment changes few of them.
 type Factor struct {
 	What        string // "start a sandbox"
 	Median, P99 time.Duration
@@ -13,15 +15,51 @@ type Factor struct {
 	ControlMedian, ControlP99 time.Duration
 }
 
-// Above these a job harms others. A ratio alone would tell of what nobody notices: so many microseconds instead of so few.
+// Bounds are the factors above which an abuse does harm.
+type Bounds struct{ Median, P99 float64 }
+
+// DefaultBounds returns the bounds within which a job may delay others: a burner of CPU time does so too, and times vary.
+func DefaultBounds() Bounds { return Bounds{Median: 3, P99: 5} }
+
+// Check reports bounds that make no sense: up to 1 the control would do harm.
+func (b Bounds) Check() error {
+	if !(b.Median > 1 && b.P99 > 1 && b.Median <= maxBound && b.P99 <= maxBound) {
+		return fmt.Errorf("%v for the median and %v for the p99: they must be above 1 and at most %d", b.Median, b.P99, maxBound)
+	}
+	return nil
+}
+
+// maxBound is a factor that no user would call tolerable.
+const maxBound = 1000
+
+// Delays below these are none that anybody notices, whatever their factor is.
 const (
-	worstMedian, leastMedian = 3, time.Millisecond
-	worstP99, leastP99       = 5, 5 * time.Millisecond
+	leastMedian = time.Millisecond
+	leastP99    = 5 * time.Millisecond
 )
 
+// window is one thing's times in one window.
+type window struct{ median, p99 time.Duration }
+
+func newWindow(times []time.Duration) window {
+	return window{percentile(times, 50), percentile(times, 99)}
+}
+
 // newFactor compares what was measured; there is nothing to compare if either is empty.
-func newFactor(what string, abuse, control []time.Duration) Factor {
-	return Factor{what, percentile(abuse, 50), percentile(abuse, 99), percentile(control, 50), percentile(control, 99)}
+func newFactor(what string, abuse, control []window) Factor {
+	return Factor{what, middle(abuse, window.m), middle(abuse, window.p), middle(control, window.m), middle(control, window.p)}
+}
+
+func (w window) m() time.Duration { return w.median }
+func (w window) p() time.Duration { return w.p99 }
+
+// middle returns the median of one figure of all windows.
+func middle(all []window, of func(window) time.Duration) time.Duration {
+	times := make([]time.Duration, len(all))
+	for i, w := range all {
+		times[i] = of(w)
+	}
+	return percentile(times, 50)
 }
 
 // percentile is the smallest of the times that p percent of them don't exceed (nearest rank); 0 of none.
@@ -46,7 +84,7 @@ func ratio(a, b time.Duration) float64 {
 	return float64(a) / float64(b)
 }
 
-// Harms says whether the canary was held up more than a user of as much CPU time may hold it up.
-func (f Factor) Harms() bool {
-	return f.MedianRatio() > worstMedian && f.Median-f.ControlMedian > leastMedian || f.P99Ratio() > worstP99 && f.P99-f.ControlP99 > leastP99
+// Harms reports whether the canary was delayed more than a user of as much CPU time may delay it.
+func (f Factor) Harms(b Bounds) bool {
+	return f.MedianRatio() > b.Median && f.Median-f.ControlMedian > leastMedian || f.P99Ratio() > b.P99 && f.P99-f.ControlP99 > leastP99
 }

@@ -1,9 +1,11 @@
 package shared
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 )
@@ -61,8 +63,8 @@ func TestHarms(t *testing.T) {
 		{"reads past the cache, and the append-only file", 4 * ms, 4 * ms, 128 * ms, 9 * ms, true},
 	} {
 		f := Factor{"x", tt.median, tt.p99, tt.controlMedian, tt.controlP99}
-		if f.Harms() != tt.want {
-			t.Errorf("%s: harms %v, want %v: %+v", tt.name, f.Harms(), tt.want, f)
+		if f.Harms(DefaultBounds()) != tt.want {
+			t.Errorf("%s: harms %v, want %v: %+v", tt.name, !tt.want, tt.want, f)
 		}
 	}
 }
@@ -83,10 +85,64 @@ func TestWorst(t *testing.T) {
 		{[]Factor{harm, small}, "harm", true},
 		{[]Factor{harm, more, small}, "more", true},
 	} {
-		o := Outcome{Factors: tt.factors}
+		o := Outcome{Factors: tt.factors, Bounds: DefaultBounds()}
 		if got := o.Worst().What; got != tt.want || o.Harms() != tt.harms {
 			t.Errorf("of %+v %q, harms %v; want %q, %v", tt.factors, got, o.Harms(), tt.want, tt.harms)
 		}
+	}
+}
+
+// TestBounds: tighter bounds find what the default ones tolerate; those under which the control would do harm are refused.
+func TestBounds(t *testing.T) {
+	f := Factor{"x", 20 * ms, 40 * ms, 10 * ms, 20 * ms}
+	if f.Harms(DefaultBounds()) || !f.Harms(Bounds{1.5, 5}) || !f.Harms(Bounds{3, 1.5}) {
+		t.Error("twice the time is harm from 1.5 on, and not by default")
+	}
+	for _, b := range []Bounds{{}, {3, 1}, {1, 5}, {-3, 5}, {math.NaN(), 5}, {3, 1001}} {
+		if b.Check() == nil {
+			t.Errorf("%+v: no error", b)
+		}
+	}
+	if err := DefaultBounds().Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDecide: a host that is busy otherwise makes no harm of an abuse that does none, and does not hide one that does.
+func TestDecide(t *testing.T) {
+	quiet := func(n int) time.Duration { return time.Duration(2+n%3) * ms }
+	for _, tt := range []struct {
+		name    string
+		abuse   func(n int) time.Duration // the slowest of 80 in window n
+		control func(n int) time.Duration
+		harms   bool
+		windows int // beside the abuse
+	}{
+		{"a quiet host, no harm", quiet, quiet, false, rounds},
+		{"a burst in two of five windows", func(n int) time.Duration { return map[bool]time.Duration{true: 400 * ms, false: quiet(n)}[n < 2] }, quiet, false, rounds},
+		{"bursts that met the abuse first", func(n int) time.Duration { return map[bool]time.Duration{true: 400 * ms, false: quiet(n)}[n < 5] }, quiet, false, 2 * rounds},
+		{"a host that is always busy", func(n int) time.Duration { return time.Duration(20+n*37%90) * ms }, func(n int) time.Duration { return time.Duration(20+n*53%90) * ms }, false, rounds},
+		{"a host that becomes busy", func(n int) time.Duration { return time.Duration(3+n*n) * ms }, func(n int) time.Duration { return time.Duration(2+n*n) * ms }, false, rounds},
+		{"harm on a quiet host", func(int) time.Duration { return 60 * ms }, quiet, true, tries * rounds},
+		{"harm on a busy host", func(n int) time.Duration { return time.Duration(600+n*37%90) * ms }, func(n int) time.Duration { return time.Duration(20+n*53%90) * ms }, true, tries * rounds},
+		{"harm in most windows", func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%3 != 2] }, quiet, true, tries * rounds},
+	} {
+		n := map[bool]int{}
+		o, err := decide(Abuse{Name: "x"}, DefaultBounds(), func(abuse bool) (map[string][]time.Duration, string, error) {
+			slowest := tt.control(n[abuse])
+			if abuse {
+				slowest = tt.abuse(n[abuse])
+			}
+			n[abuse]++
+			return map[string][]time.Duration{"act": append(slices.Repeat([]time.Duration{ms}, 79), slowest)}, "", nil
+		})
+		if err != nil || o.Harms() != tt.harms || n[true] != tt.windows || n[false] != tt.windows {
+			t.Errorf("%s: harms %v, %v, after %v windows: %+v", tt.name, o.Harms(), err, n, o.Factors)
+		}
+	}
+	refuse := func(bool) (map[string][]time.Duration, string, error) { return nil, "EPERM", nil }
+	if o, err := decide(Abuse{}, DefaultBounds(), refuse); err != nil || o.Refused != "EPERM" || o.Harms() {
+		t.Errorf("%+v, %v", o, err)
 	}
 }
 

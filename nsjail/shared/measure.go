@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,23 +25,25 @@ type Host struct {
 	Root    string
 	Program string        // the path of this binary in a sandbox
 	Window  time.Duration // how long the canary is watched each time
+	Bounds  Bounds        // above which an abuse does harm
 }
 
-// Outcome is what one abuse came to.
+// Outcome is the result of one abuse.
 type Outcome struct {
 	Abuse
 	Refused string   // "EPERM": then nothing was measured
 	Factors []Factor // of all that the canary does
+	Bounds  Bounds   // of the host
 }
 
-// Harms says whether others were held up.
-func (o Outcome) Harms() bool { return o.Worst().Harms() }
+// Harms reports whether others were delayed.
+func (o Outcome) Harms() bool { return o.Worst().Harms(o.Bounds) }
 
-// Worst is the factor that tells most: one that harms, and of these the largest.
+// Worst returns the most telling factor: one that does harm, and of these the largest.
 func (o Outcome) Worst() (worst Factor) {
 	for _, f := range o.Factors {
-		if f.Harms() != worst.Harms() {
-			if f.Harms() {
+		if f.Harms(o.Bounds) != worst.Harms(o.Bounds) {
+			if f.Harms(o.Bounds) {
 				worst = f
 			}
 		} else if max(f.MedianRatio(), f.P99Ratio()) > max(worst.MedianRatio(), worst.P99Ratio()) || worst.What == "" {
@@ -59,23 +63,56 @@ func MakeDisk(root string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// rounds are pairs of windows: the control, then the abuse, so that whatever else the machine does meets both. What seems to do harm is
-// tried again, and harms only if it does so each time.
+// A round is two windows, one beside the control and one beside the abuse, so that whatever else the host does meets both. After so many rounds,
+// an abuse that seems to do harm is measured for as many again, and does harm only if all windows together show it.
 const (
-	rounds = 3
+	rounds = 5
 	tries  = 3
 )
 
 // Try measures one abuse. An error is a fault of the host or of ours.
 func Try(ctx context.Context, h Host, a Abuse) (o Outcome, err error) {
+	if err := h.Bounds.Check(); err != nil {
+		return o, err
+	}
 	c, err := newCanary(h.Root, h.Start)
 	if err != nil {
 		return o, fmt.Errorf("make the canary: %w", err)
 	}
 	defer c.close()
-	for range tries {
-		if o, err = h.compare(ctx, c, a); err != nil {
-			return o, fmt.Errorf("try %s: %w", a.Name, err)
+	return decide(a, h.Bounds, func(abuse bool) (map[string][]time.Duration, string, error) {
+		if !abuse {
+			return h.beside(ctx, c, control, a.Processes)
+		}
+		return h.beside(ctx, c, a.Name, a.Processes)
+	})
+}
+
+// decide measures windows until the outcome is clear. watch returns the times of one window by what the canary does, or why the program
+// can't run.
+func decide(a Abuse, b Bounds, watch func(abuse bool) (map[string][]time.Duration, string, error)) (Outcome, error) {
+	o := Outcome{Abuse: a, Bounds: b}
+	seen := map[bool]map[string][]window{false: {}, true: {}}
+	for round := range tries * rounds {
+		for _, abuse := range []bool{round%2 == 1, round%2 == 0} { // in turns, so that a load that grows or falls favours neither
+			times, refused, err := watch(abuse)
+			if err != nil {
+				return o, fmt.Errorf("try %s: %w", a.Name, err)
+			}
+			if refused != "" {
+				o.Refused = refused
+				return o, nil
+			}
+			for what, t := range times {
+				seen[abuse][what] = append(seen[abuse][what], newWindow(t))
+			}
+		}
+		if (round+1)%rounds != 0 {
+			continue
+		}
+		o.Factors = nil
+		for _, what := range slices.Sorted(maps.Keys(seen[false])) {
+			o.Factors = append(o.Factors, newFactor(what, seen[true][what], seen[false][what]))
 		}
 		if !o.Harms() {
 			break
@@ -84,33 +121,7 @@ func Try(ctx context.Context, h Host, a Abuse) (o Outcome, err error) {
 	return o, nil
 }
 
-// compare measures some rounds.
-func (h Host) compare(ctx context.Context, c *canary, a Abuse) (Outcome, error) {
-	o := Outcome{Abuse: a}
-	beside := map[bool]map[string][]time.Duration{false: {}, true: {}}
-	for range rounds {
-		for _, abuse := range []bool{false, true} {
-			name := control
-			if abuse {
-				name = a.Name
-			}
-			times, refused, err := h.beside(ctx, c, name, a.Processes)
-			if err != nil || refused != "" {
-				o.Refused = refused
-				return o, err
-			}
-			for what, t := range times {
-				beside[abuse][what] = append(beside[abuse][what], t...)
-			}
-		}
-	}
-	for _, act := range c.does {
-		o.Factors = append(o.Factors, newFactor(act.what, beside[true][act.what], beside[false][act.what]))
-	}
-	return o, nil
-}
-
-// beside watches the canary while a program goes on; refused says that it can't.
+// beside watches the canary while a program runs; refused is the reason why that can't.
 func (h Host) beside(ctx context.Context, c *canary, name string, processes int) (times map[string][]time.Duration, refused string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -132,13 +143,13 @@ func (h Host) beside(ctx context.Context, c *canary, name string, processes int)
 	case err != nil:
 		err = fmt.Errorf("the program ended before it began: %w", err)
 	default:
-		err = fmt.Errorf("the program said %.100q", line)
+		err = fmt.Errorf("the program wrote %.100q", line)
 	}
 	cancel()
 	return times, refused, errors.Join(err, <-ended)
 }
 
-// Begin only looks whether an abuse can be done: refused says why not.
+// Begin only checks whether an abuse is possible; refused is the reason why not.
 func Begin(ctx context.Context, h Host, a Abuse) (refused string, err error) {
 	_, refused, err = h.beside(ctx, &canary{}, a.Name, a.Processes)
 	return refused, err

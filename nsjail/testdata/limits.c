@@ -338,6 +338,16 @@ static void mode_forked(char **arg)
 		pause();
 }
 
+/* outlive FORM BYTES: a child takes them, and its end is none for the parent */
+static void mode_outlive(char **arg)
+{
+	pid_t child = fork();
+	if (child == 0)
+		mode_take(arg);
+	if (waitpid(child, NULL, 0) == child)
+		puts("outlived");
+}
+
 /* adjust SCORE */
 static void mode_adjust(char **arg)
 {
@@ -455,7 +465,7 @@ static const struct mode {
 	int args;
 	void (*run)(char **);
 } modes[] = {
-	{"take", 2, mode_take}, {"forked", 2, mode_forked}, {"adjust", 1, mode_adjust}, {"open", 1, mode_open},
+	{"take", 2, mode_take}, {"forked", 2, mode_forked}, {"outlive", 2, mode_outlive}, {"adjust", 1, mode_adjust}, {"open", 1, mode_open},
 	{"fill", 2, mode_fill}, {"read", 1, mode_read}, {"sparse", 1, mode_sparse}, {"hold", 1, mode_hold}, {"inodes", 2, mode_inodes}, {"stack", 1, mode_stack}, {"burn", 2, mode_burn},
 };
 
