@@ -1,8 +1,8 @@
 // Package archive keeps finished jobs, their costs and the audit in PostgreSQL, for as long as the operator likes: longer than Redis does.
 //
-// Nothing waits for the database. Finished jobs wait in Redis (queue.Unarchived) until a Copier has copied them, for a week at most. Copying is
-// idempotent: a job that is copied twice is stored once and billed once. A job that a tenant deletes is deleted here in the same way, even if the
-// database was unreachable at the time.
+// Nothing waits for the database. Finished jobs wait in Redis (queue.Unarchived) until a Copier has copied them, for a week at most.
+// Copying is idempotent: a job that is copied twice is stored once and billed once. A job that a tenant deletes is deleted here in the
+// same way, even if the database was unreachable at the time.
 package archive
 
 import (
@@ -69,8 +69,9 @@ func (a *Archive) forCopier() (*Archive, error) {
 // Close ends the connections.
 func (a *Archive) Close() { a.pool.Close() }
 
-// createTables creates the tables that don't exist. Their names begin with ccee_, as the database may have tables of others. Ids sort as in Redis,
-// by bytes. record and data are stored jobs (stored.go), record without the large fields. What tenants write is bytea: text can't have a NUL.
+// createTables creates the tables that don't exist. Their names begin with ccee_, as the database may have tables of others. Ids sort as
+// in Redis, by bytes. record and data are stored jobs (stored.go), record without the large fields. What tenants write is bytea: text
+// can't have a NUL.
 const createTables = `
 CREATE TABLE IF NOT EXISTS ccee_jobs (
   tenant text NOT NULL, id text COLLATE "C" NOT NULL, created_ms bigint NOT NULL, completed_at timestamptz, status text NOT NULL,

@@ -22,8 +22,8 @@ const (
 	batchEach = 500                    // events at once
 )
 
-// Copier copies finished jobs and the audit from Redis. Of all copiers one works, by a lease, and the others wait for the lease to expire. One
-// that does not know yet that its lease has expired writes nothing: see Archive.inCopierTx.
+// Copier copies finished jobs and the audit from Redis. Of all copiers one works, by a lease, and the others wait for the lease to
+// expire. One that does not know yet that its lease has expired writes nothing: see Archive.inCopierTx.
 type Copier struct {
 	archive *Archive
 	queue   *queue.Queue

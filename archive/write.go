@@ -74,8 +74,8 @@ func (a *Archive) begin(ctx context.Context, copier string) (at string, err erro
 	return at, err
 }
 
-// inCopierTx sends the batch that fill fills in one transaction, if that copier was the last one to begin; otherwise it returns errSuperseded. One
-// copier writes at a time, by the lock of the row.
+// inCopierTx sends the batch that fill fills in one transaction, if that copier was the last one to begin; otherwise it returns
+// errSuperseded. One copier writes at a time, by the lock of the row.
 func (a *Archive) inCopierTx(ctx context.Context, copier, what string, fill func(*pgx.Batch)) error {
 	return a.run(ctx, what, func(ctx context.Context, db *pgxpool.Conn) error {
 		return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
@@ -146,7 +146,8 @@ func (a *Archive) writeEvents(ctx context.Context, copier string, events []queue
 // storable reports whether s can be a PostgreSQL text.
 func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// parseStreamID splits "<ms>-<n>". A number beyond bigint, which is none of ours, reads as the largest one: a tenant may send it as a cursor.
+// parseStreamID splits "<ms>-<n>". A number beyond bigint, which is none of ours, reads as the largest one: a tenant may send it as a
+// cursor.
 func parseStreamID(id string) (ms, n int64, err error) {
 	before, after, ok := strings.Cut(id, "-")
 	if !ok {

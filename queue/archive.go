@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// archiveTTL is how long a finished job waits for an unreachable archive, and how long after the last HoldArchive finished jobs still wait for
-// an archive.
+// archiveTTL is how long a finished job waits for an unreachable archive, and how long after the last HoldArchive finished jobs still
+// wait for an archive.
 const archiveTTL = 7 * 24 * time.Hour
 
 // Unarchived is a finished job that is to be copied into the archive or, if Deleted, removed from it.
@@ -19,8 +19,8 @@ type Unarchived struct {
 	score float64
 }
 
-// HoldArchive takes or renews the lease of the one caller that archives, for d, and reports whether the caller has it. From now on finished jobs
-// wait for the archive.
+// HoldArchive takes or renews the lease of the one caller that archives, for d, and reports whether the caller has it. From now on
+// finished jobs wait for the archive.
 func (q *Queue) HoldArchive(ctx context.Context, holder string, d time.Duration) (bool, error) {
 	v, err := q.run(ctx, q.steps.holdArchive, "hold the archive", holder, d.Milliseconds(), seconds(archiveTTL))
 	return integer(v) == 1, err
@@ -56,12 +56,12 @@ func (q *Queue) Archived(ctx context.Context, u Unarchived) error {
 	return err
 }
 
-// Stored is everything that is stored of a job: the fields of its hash, unpacked. It is the form in which the archive keeps jobs, as it loses
-// nothing; Record is what readers get of it.
+// Stored is everything that is stored of a job: the fields of its hash, unpacked. It is the form in which the archive keeps jobs, as it
+// loses nothing; Record is what readers get of it.
 type Stored map[string]string
 
-// Stored returns everything that is stored of a finished job; nil if there is none. It may be megabytes, for which submissions must not wait, so
-// it doesn't go in a batch.
+// Stored returns everything that is stored of a finished job; nil if there is none. It may be megabytes, for which submissions must not
+// wait, so it doesn't go in a batch.
 func (q *Queue) Stored(ctx context.Context, u Unarchived) (Stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -106,7 +106,8 @@ func (s Stored) Submission() (Submission, error) {
 	return hash(s).submission(s["jobId"], s["tenantId"])
 }
 
-// EventsAfter returns at most n events of all tenants behind the place after ("": from the oldest), the oldest first, and the place of the last.
+// EventsAfter returns at most n events of all tenants behind the place after ("": from the oldest), the oldest first, and the place of
+// the last.
 func (q *Queue) EventsAfter(ctx context.Context, after string, n int) ([]Event, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()

@@ -75,9 +75,9 @@ func eventsOf(msgs []redis.XMessage) []Event {
 	return events
 }
 
-// chain returns the hash of an entry: over the hash of the entry before and all of its own fields, as audit in lib.lua does. It is SHA-1, the only
-// hash that a script in Redis has. To change an entry takes another one with the same hash (a second preimage), which nobody can find; that two
-// entries with one hash can be made together (a collision) is of no use, because the hash before is part of both.
+// chain returns the hash of an entry: over the hash of the entry before and all of its own fields, as audit in lib.lua does. It is SHA-1,
+// the only hash that a script in Redis has. To change an entry takes another one with the same hash (a second preimage), which nobody can
+// find; that two entries with one hash can be made together (a collision) is of no use, because the hash before is part of both.
 func (e *Event) chain(metadata string) string {
 	var b strings.Builder
 	for _, f := range []string{e.Link.Prev, e.Link.Seq, e.Link.Stamp, e.Actor, e.Action, e.Tenant, e.JobID, metadata} {
@@ -109,9 +109,9 @@ var (
 	ErrNoTrail = errors.New("there is no audit trail of that tenant")
 )
 
-// Verify reads a tenant's whole audit trail and verifies its hash chain. The error wraps ErrBroken if an entry was changed, removed or inserted,
-// or the end was cut off. Without an anchor it can't notice that somebody wrote the whole trail again; with one, the anchor's entry, unless it
-// was trimmed, must still have that hash.
+// Verify reads a tenant's whole audit trail and verifies its hash chain. The error wraps ErrBroken if an entry was changed, removed or
+// inserted, or the end was cut off. Without an anchor it can't notice that somebody wrote the whole trail again; with one, the anchor's
+// entry, unless it was trimmed, must still have that hash.
 func (q *Queue) Verify(ctx context.Context, tenant string, anchor Anchor) (Chain, error) {
 	// The head first: entries that are written meanwhile come behind it.
 	head, err := q.rdb.HMGet(ctx, q.keys.auditHead(tenant), "seq", "hash").Result()

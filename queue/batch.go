@@ -13,11 +13,11 @@ const (
 	batchLines = 2
 )
 
-// batcher sends the commands of concurrent callers in one write: most of the cost of a short command, here and in Redis, is the system calls
-// around it. No caller waits for others: a batch is what has gathered while the batches before it were under way.
+// batcher sends the commands of concurrent callers in one write: most of the cost of a short command, here and in Redis, is the system
+// calls around it. No caller waits for others: a batch is what has gathered while the batches before it were under way.
 //
-// go-redis v9.23 has Client.AutoPipeline for this, marked EXPERIMENTAL: subject to change. When it is stable, and never repeats a command that
-// may have been executed (a job claimed twice waits until the first lease ends), it replaces this file.
+// go-redis v9.23 has Client.AutoPipeline for this, marked EXPERIMENTAL: subject to change. When it is stable, and never repeats a command
+// that may have been executed (a job claimed twice waits until the first lease ends), it replaces this file.
 type batcher struct {
 	rdb  *redis.Client
 	in   chan *batched
@@ -40,8 +40,8 @@ func newBatcher(rdb *redis.Client) *batcher {
 	return b
 }
 
-// do executes commands in their order and returns when each has its answer or its error. When ctx ends first, it returns ctx's error; then the
-// commands may still be executed and must not be read.
+// do executes commands in their order and returns when each has its answer or its error. When ctx ends first, it returns ctx's error;
+// then the commands may still be executed and must not be read.
 func (b *batcher) do(ctx context.Context, cmds ...redis.Cmder) error {
 	item := &batched{cmds: cmds, done: make(chan struct{})}
 	select {

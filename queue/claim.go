@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// heldPause is how long a Claim that skipped jobs of full tenants waits before it tries again: it can't wait for a token, which may be for the
-// skipped jobs.
+// heldPause is how long a Claim that skipped jobs of full tenants waits before it tries again: it can't wait for a token, which may be
+// for the skipped jobs.
 const heldPause = 10 * time.Millisecond
 
 // Claimer describes a worker that claims jobs.
@@ -23,8 +23,8 @@ type Claimer struct {
 	Changed <-chan struct{}
 }
 
-// Claim waits for a job and claims it under a lease. The error is ctx's if ctx ended first; otherwise Redis is unreachable, and the caller should
-// try again after a pause.
+// Claim waits for a job and claims it under a lease. The error is ctx's if ctx ended first; otherwise Redis is unreachable, and the
+// caller should try again after a pause.
 func (q *Queue) Claim(ctx context.Context, c Claimer) (*Lease, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -123,7 +123,8 @@ func pairs(v any) hash {
 // sleep blocks until one of the lists has a token, wait is over, or ctx ends.
 func (q *Queue) sleep(ctx context.Context, wakes []string, worker string, wait time.Duration) error {
 	own := q.keys.wakeWorker(worker)
-	// A blocking command does not notice that a context ends. A token in the worker's own list ends it, whether it blocks already or not yet.
+	// A blocking command does not notice that a context ends. A token in the worker's own list ends it, whether it blocks already or not
+	// yet.
 	stop := context.AfterFunc(ctx, func() {
 		wctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
 		defer cancel()

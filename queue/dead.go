@@ -18,7 +18,8 @@ type DeadLetter struct {
 	Cause      string // for operators: may name addresses and paths
 }
 
-// DeadLetters returns at most limit dead-lettered jobs, newest first. The job itself, with its source, is stored until DeadLetterTTL is over.
+// DeadLetters returns at most limit dead-lettered jobs, newest first. The job itself, with its source, is stored until DeadLetterTTL is
+// over.
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
 	const what = "read the dead-letter list"
 	if limit < 1 {
@@ -49,8 +50,8 @@ func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error
 	return out, nil
 }
 
-// Replay queues a dead-lettered job again, with maxAttempts new attempts, and reports whether it did: not if the job has left the list or is not
-// stored any more.
+// Replay queues a dead-lettered job again, with maxAttempts new attempts, and reports whether it did: not if the job has left the list or
+// is not stored any more.
 func (q *Queue) Replay(ctx context.Context, d DeadLetter, maxAttempts int) (bool, error) {
 	if maxAttempts < 1 {
 		return false, job.Invalid("maxAttempts", "is %d, it must be at least 1", maxAttempts)

@@ -36,8 +36,8 @@ func (l *Lease) Emit(ctx context.Context, events []job.Event) error {
 	return l.end(ctx, l.q.steps.emit, "emit the events of", args...)
 }
 
-// LiveEvents returns the events of a job behind the one with the ID after ("": from the first that is kept). It does not check whose job it is:
-// Get does.
+// LiveEvents returns the events of a job behind the one with the ID after ("": from the first that is kept). It does not check whose job
+// it is: Get does.
 func (q *Queue) LiveEvents(ctx context.Context, id, after string) ([]LiveEvent, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -59,8 +59,8 @@ func (q *Queue) LiveEvents(ctx context.Context, id, after string) ([]LiveEvent, 
 	return events, nil
 }
 
-// Watch returns a channel that gets a value when the job's state or events may have changed, one that is closed with the Queue, and the function
-// that ends the watch. All watches of a Queue share one connection, and none polls.
+// Watch returns a channel that gets a value when the job's state or events may have changed, one that is closed with the Queue, and the
+// function that ends the watch. All watches of a Queue share one connection, and none polls.
 func (q *Queue) Watch(id string) (changed <-chan struct{}, closed <-chan struct{}, stop func()) {
 	c, stop := q.changes.watch(id)
 	return c, q.changes.closed(), stop

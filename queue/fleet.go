@@ -12,8 +12,8 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// Fleet describes the workers that are alive and what they can run now, and, independently of that, what can be submitted: a job in a language
-// that no worker runs now waits for one.
+// Fleet describes the workers that are alive and what they can run now, and, independently of that, what can be submitted: a job in a
+// language that no worker runs now waits for one.
 type Fleet struct {
 	Workers  int                 // that are alive
 	Ready    int                 // those of Workers that can run jobs
@@ -23,8 +23,8 @@ type Fleet struct {
 	Stuck    []string            // languages in which jobs wait that no worker can run now
 }
 
-// PublishRuntimes records which languages a worker can run now (none: it is alive, and that is all) and what its backend warns of. The record
-// holds for ttl, so a worker repeats it well before; ttl 0 withdraws it. A language that was offered once stays known.
+// PublishRuntimes records which languages a worker can run now (none: it is alive, and that is all) and what its backend warns of. The
+// record holds for ttl, so a worker repeats it well before; ttl 0 withdraws it. A language that was offered once stays known.
 func (q *Queue) PublishRuntimes(ctx context.Context, worker string, langs []job.Language, ttl time.Duration, warnings ...string) error {
 	profiles := make([]json.RawMessage, len(langs))
 	warned, err := json.Marshal(warnings)
@@ -110,9 +110,9 @@ func (q *Queue) ForgetLanguage(ctx context.Context, language string) (bool, erro
 	return integer(v) == 1, err
 }
 
-// Sweep does the work that must not wait for a worker: it puts back jobs of workers that died, and fails jobs that have waited for longer than
-// MaxWait for a language that no worker has offered for as long. It returns how many it failed; if any, there may be more. Any process may call
-// it at any time.
+// Sweep does the work that must not wait for a worker: it puts back jobs of workers that died, and fails jobs that have waited for longer
+// than MaxWait for a language that no worker has offered for as long. It returns how many it failed; if any, there may be more. Any
+// process may call it at any time.
 func (q *Queue) Sweep(ctx context.Context) (failed int64, err error) {
 	v, err := q.run(ctx, q.steps.sweep, "end jobs that nobody can run")
 	return integer(v), err

@@ -45,7 +45,8 @@ var summaryFields = func() []string {
 	return fields
 }()
 
-// History returns a page of a tenant's jobs, newest first, without those that have expired. The error is ErrCursor, or Redis is unreachable.
+// History returns a page of a tenant's jobs, newest first, without those that have expired. The error is ErrCursor, or Redis is
+// unreachable.
 func (q *Queue) History(ctx context.Context, tenant string, h HistoryQuery) (Page, error) {
 	p, err := q.history(ctx, tenant, h)
 	if err != nil && !errors.Is(err, ErrCursor) {

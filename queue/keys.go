@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// key describes one kind of key or channel in Redis. All of them are in keyTable, and nowhere else: scripts call them by name, a constant or a
-// function of what is in angle brackets (keys.lua); the methods of keys are those that Go needs too.
+// key describes one kind of key or channel in Redis. All of them are in keyTable, and nowhere else: scripts call them by name, a constant
+// or a function of what is in angle brackets (keys.lua); the methods of keys are those that Go needs too.
 type key struct {
 	name  string
 	form  string // <q>, <dlq> and <audit> are names from Options; <n> is the length in bytes of what follows

@@ -117,7 +117,8 @@ func commands(t *testing.T, q *Queue) (n int) {
 	return n
 }
 
-// A claim does not look at what it can't take: with a thousand tenants that wait for a language that nobody has, it is the same few commands.
+// A claim does not look at what it can't take: with a thousand tenants that wait for a language that nobody has, it is the same few
+// commands.
 func TestClaimCostsTheSame(t *testing.T) {
 	own := &server{dir: t.TempDir()}
 	requireRedis(t)
@@ -236,7 +237,8 @@ func TestSweepTakesOver(t *testing.T) {
 	})
 }
 
-// When nobody could talk to Redis for a while, it was Redis: its return takes no job from a worker that is there. It has the time of a lease.
+// When nobody could talk to Redis for a while, it was Redis: its return takes no job from a worker that is there. It has the time of a
+// lease.
 func TestRedisBackSparesLeases(t *testing.T) {
 	q, tenant := newQueue(t, Options{Lease: 400 * time.Millisecond}), unique("tenant")
 	s := submission(tenant, unique("job"))

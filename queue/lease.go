@@ -17,8 +17,8 @@ var (
 	// ErrLeaseLost means that the job is no longer the caller's: the lease expired and another worker took over, or the job is
 	// finished. The caller stops the job and writes nothing.
 	ErrLeaseLost = errors.New("the lease is lost")
-	// ErrRedisUnreachable means that Redis did not answer for as long as the lease held. The caller stops the job, as other workers may reach
-	// Redis; when it reaches Redis again, it hands the job back.
+	// ErrRedisUnreachable means that Redis did not answer for as long as the lease held. The caller stops the job, as other workers may
+	// reach Redis; when it reaches Redis again, it hands the job back.
 	ErrRedisUnreachable = errors.New("redis did not answer in time to renew the lease")
 	// ErrCancelRequested means that the tenant cancelled the running job.
 	ErrCancelRequested = errors.New("the tenant cancelled the job")
@@ -43,9 +43,9 @@ type Fault struct {
 	Cause   string // for operators
 }
 
-// Keep renews the lease at a third of its length until ctx ends (nil), the tenant cancels the job (ErrCancelRequested) or
-// the lease is lost (ErrLeaseLost). While Redis is unreachable it gives up (ErrRedisUnreachable) a little before the lease expires: the caller
-// needs that time to stop the job before another worker starts it. After ErrCancelRequested two thirds of the lease are left.
+// Keep renews the lease at a third of its length until ctx ends (nil), the tenant cancels the job (ErrCancelRequested) or the lease is
+// lost (ErrLeaseLost). While Redis is unreachable it gives up (ErrRedisUnreachable) a little before the lease expires: the caller needs
+// that time to stop the job before another worker starts it. After ErrCancelRequested two thirds of the lease are left.
 func (l *Lease) Keep(ctx context.Context) error {
 	nudged, stop := l.q.cancels.watch(l.Job.ID)
 	defer stop()
@@ -112,8 +112,8 @@ func (l *Lease) Complete(ctx context.Context, o Outcome) error {
 	return l.end(ctx, l.q.steps.complete, "complete", args...)
 }
 
-// Retry ends an attempt that failed by our fault, and returns the job's new state: Retrying (after a delay), Failed (that was the last attempt: the
-// job is in the dead-letter list) or Cancelled (the tenant had cancelled it).
+// Retry ends an attempt that failed by our fault, and returns the job's new state: Retrying (after a delay), Failed (that was the last
+// attempt: the job is in the dead-letter list) or Cancelled (the tenant had cancelled it).
 func (l *Lease) Retry(ctx context.Context, f Fault) (State, error) {
 	delay := backoff(l.q.opts.RetryBackoff, l.q.opts.RetryMaxDelay, l.Attempt, rand.Int64N)
 	s, err := l.q.word(ctx, l.q.steps.retry, l.what("retry"), l.args(delay.Milliseconds(), f.Message, f.Cause)...)
@@ -148,9 +148,9 @@ const (
 	releasePause = 5 * time.Second // the longest until it is tried again
 )
 
-// Release hands the job back: it waits again at its old place, and the attempt is not counted. cause is for operators. It returns the job's new state:
-// Queued, or Retrying if an attempt was made before; Failed (it was handed back too often: the job is in the dead-letter list) or Cancelled (the
-// tenant had cancelled it). From the ninth time on it comes back after a delay, which grows.
+// Release hands the job back: it waits again at its old place, and the attempt is not counted. cause is for operators. It returns the
+// job's new state: Queued, or Retrying if an attempt was made before; Failed (it was handed back too often: the job is in the dead-letter
+// list) or Cancelled (the tenant had cancelled it). From the ninth time on it comes back after a delay, which grows.
 func (l *Lease) Release(ctx context.Context, cause string) (State, error) {
 	o := &l.q.opts
 	s, err := l.q.word(ctx, l.q.steps.release, l.what("release"), l.args(o.RetryBackoff.Milliseconds(), min(o.RetryMaxDelay, releasePause).Milliseconds(), cause)...)

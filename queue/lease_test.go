@@ -288,7 +288,8 @@ func TestKeep(t *testing.T) {
 	})
 }
 
-// While Redis is unreachable Keep gives up before the lease expires, whether it was ever renewed or not: after that another worker runs the job.
+// While Redis is unreachable Keep gives up before the lease expires, whether it was ever renewed or not: after that another worker runs
+// the job.
 func TestKeepGivesUpInTime(t *testing.T) {
 	const length = 15 * time.Second
 	for _, tt := range []struct {

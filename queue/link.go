@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// A script runs from its first line each time, so a library of which it uses little would cost more than the script does. link puts before a
-// script only those definitions that it uses, directly or through others, in the order of the library. A definition is a paragraph. doc.go,
-// Scripts, says why this is not a Redis function library.
+// A script runs from its first line each time, so a library of which it uses little would cost more than the script does. link puts
+// before a script only those definitions that it uses, directly or through others, in the order of the library. A definition is a
+// paragraph. doc.go, Scripts, says why this is not a Redis function library.
 
 var (
 	defines = regexp.MustCompile(`(?m)^local (?:function )?([A-Za-z_, ]+?)\s*(?:=|\()`)

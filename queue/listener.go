@@ -16,8 +16,8 @@ var errClosed = errors.New("the queue is closed")
 // listenIdle is after how long a listener that receives nothing checks the connection, and how long it then waits for an answer.
 const listenIdle = 15 * time.Second
 
-// listener wakes the watchers of an id when a message names it. Pub/sub loses messages when the connection breaks, so each (re)subscription wakes
-// all watchers: a wake-up means no more than "read again".
+// listener wakes the watchers of an id when a message names it. Pub/sub loses messages when the connection breaks, so each
+// (re)subscription wakes all watchers: a wake-up means no more than "read again".
 type listener struct {
 	rdb     *redis.Client
 	channel string

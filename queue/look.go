@@ -50,8 +50,8 @@ func (q *Queue) looked(ctx context.Context, id string, l looking) (r Record, the
 	return r, true, nil
 }
 
-// Look is Get without large output: if the result and the output files are larger than SmallOutput, the Record has the result's summary and their
-// size in Large, so that the caller can reserve memory for them before it calls Get.
+// Look is Get without large output: if the result and the output files are larger than SmallOutput, the Record has the result's summary
+// and their size in Large, so that the caller can reserve memory for them before it calls Get.
 func (q *Queue) Look(ctx context.Context, tenant, id string) (Record, error) {
 	rs, err := q.Looks(ctx, []string{id})
 	if err != nil {

@@ -24,7 +24,8 @@ func TestOrderAcrossLanguages(t *testing.T) {
 	}
 }
 
-// The start tags of tenants without jobs are forgotten once the clock has passed them: else there would be one for each tenant that ever was.
+// The start tags of tenants without jobs are forgotten once the clock has passed them: else there would be one for each tenant that ever
+// was.
 func TestTagsOfIdleTenantsAreForgotten(t *testing.T) {
 	q := newQueue(t, Options{})
 	busy := unique("busy")

@@ -7,8 +7,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Results, output files and live events of packMin bytes or more are stored as a zstd frame (RFC 8878) if that is shorter. For smaller ones it is
-// not worth the time. The others are JSON, which never begins like a frame.
+// Results, output files and live events of packMin bytes or more are stored as a zstd frame (RFC 8878) if that is shorter. For smaller
+// ones it is not worth the time. The others are JSON, which never begins like a frame.
 const (
 	packMin   = 2 << 10
 	packMagic = "\x28\xb5\x2f\xfd"

@@ -16,7 +16,8 @@ const (
 	maxBlock  = 5 * time.Second // the longest wait of an idle worker before it tries again; see doc.go, Waking
 	costTTL   = 35 * 24 * time.Hour
 
-	// silence is how long no process has talked to Redis when it must have been Redis that was unreachable. An idle worker talks to it each maxBlock.
+	// silence is how long no process has talked to Redis when it must have been Redis that was unreachable. An idle worker talks to it
+	// each maxBlock.
 	silence      = maxBlock + maxBlock/2
 	keepLanguage = 30 * 24 * time.Hour // how long a language can be submitted after the last worker that offered it
 )
@@ -78,8 +79,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// quiet stops go-redis from writing to stderr the errors that it also returns. Its logger is one for the process, so it is set once, before the
-// first client.
+// quiet stops go-redis from writing to stderr the errors that it also returns. Its logger is one for the process, so it is set once,
+// before the first client.
 var quiet = sync.OnceFunc(logging.Disable)
 
 func setDefault[T comparable](p *T, def T) {
@@ -103,8 +104,8 @@ type Queue struct {
 	cancels  *listener // ids of running jobs that are to be cancelled
 }
 
-// Open prepares a queue on the Redis at url: redis://, rediss:// (TLS) or unix://. It does not connect, as Redis may start later; Ping does. The
-// error says what is wrong with url or opts.
+// Open prepares a queue on the Redis at url: redis://, rediss:// (TLS) or unix://. It does not connect, as Redis may start later; Ping
+// does. The error says what is wrong with url or opts.
 func Open(url string, opts Options) (*Queue, error) {
 	ropts, err := redis.ParseURL(url)
 	if err != nil {

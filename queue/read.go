@@ -77,8 +77,8 @@ func readRecord(cmd *redis.SliceCmd, fields []string) (r Record, there bool, err
 	return h.record(), true, nil
 }
 
-// Wait returns a tenant's job, as Look does, once its state is final. If ctx ends first, it returns the job as it was last read and ctx's error.
-// It is notified by pub/sub and does not poll.
+// Wait returns a tenant's job, as Look does, once its state is final. If ctx ends first, it returns the job as it was last read and ctx's
+// error. It is notified by pub/sub and does not poll.
 func (q *Queue) Wait(ctx context.Context, tenant, id string) (Record, error) {
 	woken, stop := q.finished.watch(id)
 	defer stop()
@@ -98,8 +98,8 @@ func (q *Queue) Wait(ctx context.Context, tenant, id string) (Record, error) {
 	}
 }
 
-// Cancel cancels a tenant's job and returns its new state: Cancelled if it waited; Running if it runs (its worker is notified, and Wait returns
-// how it ends, which may still be by itself); or the final state that it already had. ErrNotFound as in Get.
+// Cancel cancels a tenant's job and returns its new state: Cancelled if it waited; Running if it runs (its worker is notified, and Wait
+// returns how it ends, which may still be by itself); or the final state that it already had. ErrNotFound as in Get.
 func (q *Queue) Cancel(ctx context.Context, tenant, id string) (State, error) {
 	s, err := q.word(ctx, q.steps.cancel, "cancel job "+id, id, tenant)
 	if err == nil && s == "" {
@@ -111,8 +111,8 @@ func (q *Queue) Cancel(ctx context.Context, tenant, id string) (State, error) {
 // ErrUnfinished means that a job waits or runs, and so can't be deleted.
 var ErrUnfinished = errors.New("the job is not finished")
 
-// Purge deletes everything that is stored of a tenant's finished job: request, source, input and result. Its cost and its audit stay. The error
-// is ErrNotFound, ErrUnfinished, or Redis is unreachable.
+// Purge deletes everything that is stored of a tenant's finished job: request, source, input and result. Its cost and its audit stay. The
+// error is ErrNotFound, ErrUnfinished, or Redis is unreachable.
 func (q *Queue) Purge(ctx context.Context, tenant, id string) error {
 	s, err := q.word(ctx, q.steps.purge, "delete job "+id, id, tenant)
 	switch {
@@ -130,8 +130,8 @@ func (q *Queue) Purge(ctx context.Context, tenant, id string) error {
 var submittedFields = []string{"tenantId", "spec", "sourceCode", "stdin", "traceId", "timeoutMs", "memoryMb", "cpuMillicores", "maxAttempts", "createdAt", "startedAt",
 	"priority", "webhookUrl", "webhookSecret"}
 
-// Submitted returns a tenant's submission, to be submitted again: Spec, Request, Priority, MaxAttempts and Webhook. The error is ErrNotFound, or
-// Redis is unreachable.
+// Submitted returns a tenant's submission, to be submitted again: Spec, Request, Priority, MaxAttempts and Webhook. The error is
+// ErrNotFound, or Redis is unreachable.
 func (q *Queue) Submitted(ctx context.Context, tenant, id string) (Submission, error) {
 	what := "read job " + id
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// nextID and previousID return the ids before and after one of a stream, "<ms>-<n>". XRANGE's "(" would do, but only since Redis 6.2; Debian 11 has
-// 6.0. They return what is no id unchanged, and Redis rejects it.
+// nextID and previousID return the ids before and after one of a stream, "<ms>-<n>". XRANGE's "(" would do, but only since Redis 6.2;
+// Debian 11 has 6.0. They return what is no id unchanged, and Redis rejects it.
 func nextID(id string) string {
 	ms, n, ok := splitID(id)
 	switch {

@@ -103,11 +103,12 @@ func (e *QuotaError) Error() string {
 	return fmt.Sprintf("the tenant has %d unfinished jobs, %d are allowed", e.Active, e.MaxConcurrent)
 }
 
-// Submit admits a job: it counts it towards the tenant's limits, takes a slot of the quota, stores the job, adds it to the history and the audit
-// and queues it, all in one step. It is idempotent: if the tenant has a job of that id it changes nothing and returns nil.
+// Submit admits a job: it counts it towards the tenant's limits, takes a slot of the quota, stores the job, adds it to the history and
+// the audit and queues it, all in one step. It is idempotent: if the tenant has a job of that id it changes nothing and returns nil.
 //
-// The error is a *RateError, a *QuotaError, ErrFull, ErrKeyReused, a *job.Error with code invalid or conflict (the id is another tenant's), or
-// says that Redis is unreachable; then the job may have been admitted nevertheless, and repeating the call with the same id is safe.
+// The error is a *RateError, a *QuotaError, ErrFull, ErrKeyReused, a *job.Error with code invalid or conflict (the id is another
+// tenant's), or says that Redis is unreachable; then the job may have been admitted nevertheless, and repeating the call with the same id
+// is safe.
 func (q *Queue) Submit(ctx context.Context, s Submission) (Admission, error) {
 	s.MaxStored = cmp.Or(s.MaxStored, DefaultMaxStored)
 	args, err := submitArgs(s, q.memory.room(ctx, q))

@@ -63,8 +63,8 @@ func (q *Queue) rateArgs(r RateRequest) (what string, args []any, err error) {
 	return what, []any{r.Tenant, r.Limit, seconds(r.Window), r.TraceID, r.Method, r.Path}, nil
 }
 
-// RateAndLook is Rate, and Look of the tenant's job, in one round trip: the most frequent request. The error is Look's, or Redis is unreachable; only
-// in the latter case the Rate is zero.
+// RateAndLook is Rate, and Look of the tenant's job, in one round trip: the most frequent request. The error is Look's, or Redis is
+// unreachable; only in the latter case the Rate is zero.
 func (q *Queue) RateAndLook(ctx context.Context, r RateRequest, id string) (Rate, Record, error) {
 	what, args, err := q.rateArgs(r)
 	if err != nil {

@@ -71,7 +71,8 @@ type DeliveryAttempt struct {
 // The errors of Redeliver, besides ErrNotFound and ErrUnfinished.
 var ErrNoWebhook = errors.New("the job has no webhook")
 
-// ClaimDelivery waits for a webhook that is due and claims it for a minute. Tenants take turns. The error is ctx's, or Redis is unreachable.
+// ClaimDelivery waits for a webhook that is due and claims it for a minute. Tenants take turns. The error is ctx's, or Redis is
+// unreachable.
 func (q *Queue) ClaimDelivery(ctx context.Context, by Deliverer) (Delivery, error) {
 	const what = "claim a webhook"
 	for {
@@ -166,8 +167,8 @@ func (q *Queue) Deliveries(ctx context.Context, tenant, id string) (Webhook, []D
 	return Webhook{URL: text(f[1])}, attempts, nil
 }
 
-// Redeliver schedules another delivery of the webhook of a finished job of r's tenant, within r's limit. The error is ErrNotFound, ErrNoWebhook,
-// ErrUnfinished, a *RateError, or Redis is unreachable.
+// Redeliver schedules another delivery of the webhook of a finished job of r's tenant, within r's limit. The error is ErrNotFound,
+// ErrNoWebhook, ErrUnfinished, a *RateError, or Redis is unreachable.
 func (q *Queue) Redeliver(ctx context.Context, r RateRequest, id string) error {
 	what := "deliver the webhook of job " + id + " again"
 	if !wholeSeconds(r.Window) {

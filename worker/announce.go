@@ -11,8 +11,8 @@ const (
 	announceTTL   = 15 * time.Second
 )
 
-// announce checks the backend until ctx ends and publishes the languages that can be run now: at once when they change, none while the backend
-// is not ready. At its end it withdraws them: the worker claims no further job.
+// announce checks the backend until ctx ends and publishes the languages that can be run now: at once when they change, none while the
+// backend is not ready. At its end it withdraws them: the worker claims no further job.
 func (w *Worker) announce(ctx context.Context) {
 	var published time.Time
 	var b backoff

@@ -12,10 +12,10 @@ var ErrBroken = errors.New("the backend broke down")
 
 // Backend runs jobs.
 type Backend interface {
-	// Run runs one job to its end. The end of a program, however it ended, is a Result; an error, best a *job.Error, means that there is none.
-	// An error with the code EBusy or EUnavailable means that the job was not started, unless it wraps ErrBroken.
-	// When ctx ends Run stops the job and returns soon, with a cancelled result if it can. It calls on with each event of the job, from one
-	// goroutine at a time, and the job waits until on returns. An event's Data is valid only until then.
+	// Run runs one job to its end. The end of a program, however it ended, is a Result; an error, best a *job.Error, means that there is
+	// none. An error with the code EBusy or EUnavailable means that the job was not started, unless it wraps ErrBroken. When ctx ends Run
+	// stops the job and returns soon, with a cancelled result if it can. It calls on with each event of the job, from one goroutine at a
+	// time, and the job waits until on returns. An event's Data is valid only until then.
 	Run(ctx context.Context, spec job.Spec, on func(job.Event)) (job.Result, error)
 	// Languages lists the languages in which Run can run jobs.
 	Languages(ctx context.Context) ([]job.Language, error)

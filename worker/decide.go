@@ -35,8 +35,8 @@ const (
 	messageUnavailable = "the execution service was not available"
 )
 
-// decide returns what to do when a run has ended. res and err are the backend's answer; stopped is why the worker stopped the run, nil if it
-// did not; began reports whether a program of the job was started.
+// decide returns what to do when a run has ended. res and err are the backend's answer; stopped is why the worker stopped the run, nil if
+// it did not; began reports whether a program of the job was started.
 func decide(res job.Result, err, stopped error, began bool) decision {
 	if errors.Is(stopped, queue.ErrLeaseLost) {
 		return decision{action: drop}
@@ -60,8 +60,8 @@ func decide(res job.Result, err, stopped error, began bool) decision {
 	return decideError(err, began)
 }
 
-// decideError is decide for a backend that refused the job or broke down. A job that was not started is handed back and loses no attempt. One that
-// may have been started loses an attempt: it may have broken the backend, and must not do that again and again.
+// decideError is decide for a backend that refused the job or broke down. A job that was not started is handed back and loses no attempt.
+// One that may have been started loses an attempt: it may have broken the backend, and must not do that again and again.
 func decideError(err error, began bool) decision {
 	var e *job.Error
 	code := job.ErrorCode(err)

@@ -19,8 +19,8 @@ type Local struct{ daemon *client.Client }
 // NewLocal returns the Backend of the daemon on that socket. It connects when it is used.
 func NewLocal(socket string) *Local { return &Local{client.New(socket)} }
 
-// Run runs the job on the daemon. When ctx ends it asks the daemon to cancel the job, so that the output so far is kept; if the daemon does not
-// answer in time, it closes the connection, which ends the job too.
+// Run runs the job on the daemon. When ctx ends it asks the daemon to cancel the job, so that the output so far is kept; if the daemon
+// does not answer in time, it closes the connection, which ends the job too.
 func (l *Local) Run(ctx context.Context, spec job.Spec, on func(job.Event)) (job.Result, error) {
 	type answer struct {
 		res job.Result

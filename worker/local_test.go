@@ -79,6 +79,34 @@ func TestLocalHangsUpWhenCancelIsRefused(t *testing.T) {
 	patience.Receive(t, gone, "the daemon sees that its caller is gone")
 }
 
+// A daemon that takes the cancellation and does not end the job is not waited for.
+func TestLocalHangsUpWhenCancelIsIgnored(t *testing.T) {
+	running, gone := make(chan struct{}), make(chan struct{})
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/run", func(_ http.ResponseWriter, r *http.Request) {
+		var spec job.Spec
+		if err := json.NewDecoder(r.Body).Decode(&spec); err != nil {
+			t.Error(err)
+		}
+		close(running)
+		<-r.Context().Done()
+		close(gone)
+	})
+	mux.HandleFunc("DELETE /v1/run/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	l := serveDaemon(t, mux)
+	ctx, cancel := context.WithCancel(patience.Context(t))
+	go func() { <-running; cancel() }()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := l.Run(ctx, job.Spec{ID: "job-1"}, func(job.Event) {})
+		ended <- err
+	}()
+	if err := patience.Receive(t, ended, "Run ends"); err == nil {
+		t.Error("run without an answer succeeded")
+	}
+	patience.Receive(t, gone, "the daemon sees that its caller is gone")
+}
+
 func TestLocalWithoutDaemon(t *testing.T) {
 	l := NewLocal(filepath.Join(t.TempDir(), "none.sock"))
 	_, err := l.Run(t.Context(), job.Spec{ID: "job-1"}, func(job.Event) {})

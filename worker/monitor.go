@@ -22,8 +22,8 @@ const (
 // errUnchecked is the state of a backend that was not checked yet, or not since it failed a job.
 var errUnchecked = errors.New("it was not checked yet")
 
-// monitor is a backend with its state at the last check. Jobs are claimed only while the backend can run them, so that an outage costs them no
-// attempt.
+// monitor is a backend with its state at the last check. Jobs are claimed only while the backend can run them, so that an outage costs
+// them no attempt.
 type monitor struct {
 	Backend
 	rechecks chan struct{} // holds one signal: check now
@@ -160,8 +160,8 @@ func (m *monitor) awaitReady(ctx context.Context) (s state, ok bool) {
 	}
 }
 
-// vanished turns the refusal of a checker whose language the backend no longer has into that of the job's own language: both were offered when
-// the job was claimed, and come back, or don't, in the same way.
+// vanished turns the refusal of a checker whose language the backend no longer has into that of the job's own language: both were offered
+// when the job was claimed, and come back, or don't, in the same way.
 func (m *monitor) vanished(ctx context.Context, spec job.Spec, err error) error {
 	var e *job.Error
 	if !errors.As(err, &e) || e.Code != job.EInvalid || e.Field != "checker" || spec.Tests == nil || spec.Tests.Checker == nil {

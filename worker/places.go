@@ -10,9 +10,9 @@ import (
 const (
 	// MaxConcurrency is the largest Options.Concurrency: no daemon has more slots.
 	MaxConcurrency = 4096
-	// mostStarting is how many jobs may be with the backend without having begun. Those that find no room there wait in the order in which they
-	// came, whoever's they are; the queue is fairer, so as many as possible stay in it. It is also the concurrency of a backend that doesn't
-	// say how many jobs it can run.
+	// mostStarting is how many jobs may be with the backend without having begun. Those that find no room there wait in the order in
+	// which they came, whoever's they are; the queue is fairer, so as many as possible stay in it. It is also the concurrency of a
+	// backend that doesn't say how many jobs it can run.
 	mostStarting = 16
 )
 

@@ -54,7 +54,8 @@ func TestLostLeaseFreesThePlace(t *testing.T) {
 	}
 }
 
-// After a refusal for lack of room the place stays taken for a moment: one worker alone must not claim the job again at once, again and again.
+// After a refusal for lack of room the place stays taken for a moment: one worker alone must not claim the job again at once, again and
+// again.
 func TestBusyPauses(t *testing.T) {
 	q := open(t, newRedis(t), queue.Options{})
 	var refused time.Time

@@ -14,8 +14,8 @@ import (
 // storePause is the longest pause between two tries to store how a job ended: far less than is left of its lease.
 const storePause = 800 * time.Millisecond
 
-// run runs one job and writes how it ended. jobs ends when the job must stop; store when nothing more can be written. begun is called when the
-// backend has begun with the job.
+// run runs one job and writes how it ended. jobs ends when the job must stop; store when nothing more can be written. begun is called
+// when the backend has begun with the job.
 func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) {
 	began := time.Now()
 	w.metrics.running.Inc()
@@ -46,7 +46,8 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) 
 
 	d := decide(res, w.backend.vanished(store, l.Job, err), context.Cause(ctx), started.Load())
 	if d.action == release && context.Cause(ctx) == nil {
-		// The place stays taken for a moment after the job is handed back: otherwise the job would be claimed again at once, again and again.
+		// The place stays taken for a moment after the job is handed back: otherwise the job would be claimed again at once, again and
+		// again.
 		defer (&backoff{pause: 2 * firstPause}).wait(jobs)
 	}
 	if d.recheck {
@@ -71,8 +72,8 @@ type ending struct {
 	err   error  // why it could not be stored
 }
 
-// settle carries a decision out. It tries again while Redis is unreachable, however long that is: when Redis answers again no lease is taken
-// over at once (graceEnd in lib_jobs.lua), so the result is stored, or the attempt given back.
+// settle carries a decision out. It tries again while Redis is unreachable, however long that is: when Redis answers again no lease is
+// taken over at once (graceEnd in lib_jobs.lua), so the result is stored, or the attempt given back.
 func (w *Worker) settle(ctx context.Context, l *queue.Lease, d decision) ending {
 	if d.action == drop {
 		return ending{state: "lost"}

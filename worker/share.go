@@ -2,9 +2,10 @@ package worker
 
 import "sync"
 
-// share keeps one tenant from holding all of a worker's slots, so that the others' jobs needn't wait until its own have ended. A tenant may hold
-// some percent of the slots that the other tenants leave free, at least one. So each further tenant lowers what every tenant may hold, and a slot
-// stays free for the next one for longer than with a fixed number: the dynamic thresholds of shared-memory switches (Choudhury and Hahne 1998).
+// share keeps one tenant from holding all of a worker's slots, so that the others' jobs needn't wait until its own have ended. A tenant
+// may hold some percent of the slots that the other tenants leave free, at least one. So each further tenant lowers what every tenant may
+// hold, and a slot stays free for the next one for longer than with a fixed number: the dynamic thresholds of shared-memory switches
+// (Choudhury and Hahne 1998).
 type share struct {
 	slots   int
 	percent int

@@ -74,8 +74,8 @@ func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
 		tracer: opts.Trace.Tracer("ccee-worker")}, nil
 }
 
-// Run claims and runs jobs until ctx ends. Then it waits for the running ones, at most Options.Drain, hands back those that have not finished,
-// and returns. An outage of Redis or of the backend does not end it: it tries again, more and more slowly.
+// Run claims and runs jobs until ctx ends. Then it waits for the running ones, at most Options.Drain, hands back those that have not
+// finished, and returns. An outage of Redis or of the backend does not end it: it tries again, more and more slowly.
 func (w *Worker) Run(ctx context.Context) error {
 	// jobs ends when running jobs must stop; store when nothing more can be written.
 	store, endStore := context.WithCancel(context.WithoutCancel(ctx))

@@ -106,7 +106,8 @@ func TestFaultsOfOurs(t *testing.T) {
 	}
 }
 
-// A backend that has run a program of the job and has no room then has done an attempt, or a job would have its share of the machine again and again.
+// A backend that has run a program of the job and has no room then has done an attempt, or a job would have its share of the machine
+// again and again.
 func TestBusyAfterWork(t *testing.T) {
 	q := open(t, newRedis(t), queue.Options{RetryBackoff: time.Millisecond})
 	var compiled atomic.Int64
@@ -286,8 +287,8 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}
 }
 
-// TestConcurrencyOfTheBackend: without a number of its own a worker has as many jobs at once as the backend has slots; of those that the backend has
-// not begun with there are never more than mostStarting, so that the rest waits where it is dealt out fairly.
+// TestConcurrencyOfTheBackend: without a number of its own a worker has as many jobs at once as the backend has slots; of those that the
+// backend has not begun with there are never more than mostStarting, so that the rest waits where it is dealt out fairly.
 func TestConcurrencyOfTheBackend(t *testing.T) {
 	q := open(t, newRedis(t), queue.Options{})
 	const slots = 100

@@ -8,14 +8,16 @@
 //
 // # Key sets
 //
-// Parsing keys and tokens and all cryptography is go-jose's. The cache of the provider's keys (keyset.go) is ours, because the libraries that
-// have one leave out what anybody on the network could use against us or the provider:
+// Parsing keys and tokens and all cryptography is go-jose's. The cache of the provider's keys (keyset.go) is ours, because the libraries
+// that have one leave out what anybody on the network could use against us or the provider:
 //
-//   - coreos/go-oidc v3.21 (RemoteKeySet) reads an answer of any size, fetches the keys again for each token that names an unknown key or has a
-//     bad signature, without a pause, and keeps withdrawn keys for as long as known ones verify.
-//   - lestrrat-go/jwx v3.4 (jwk.Cache) bounds the answer and refreshes in the background, but has no refresh for an unknown key with a pause between
-//     two, and serves old keys without end while the provider is unreachable. Around it most of keyset.go would stay. It brings eight modules.
+//   - coreos/go-oidc v3.21 (RemoteKeySet) reads an answer of any size, fetches the keys again for each token that names an unknown key or
+//     has a bad signature, without a pause, and keeps withdrawn keys for as long as known ones verify.
+//   - lestrrat-go/jwx v3.4 (jwk.Cache) bounds the answer and refreshes in the background, but has no refresh for an unknown key with a
+//     pause between two, and serves old keys without end while the provider is unreachable. Around it most of keyset.go would stay. It
+//     brings eight modules.
 //
-// Here an answer is at most maxKeySet bytes and maxKeys keys, private and encryption keys are dropped, an unknown key makes at most one fetch in
-// unknownPause, concurrent requests share a fetch that none of them can cancel, and old keys serve for keysStale while fetches fail.
+// Here an answer is at most maxKeySet bytes and maxKeys keys, private and encryption keys are dropped, an unknown key makes at most one
+// fetch in unknownPause, concurrent requests share a fetch that none of them can cancel, and old keys serve for keysStale while fetches
+// fail.
 package auth

@@ -13,8 +13,8 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// algorithms are those of RFC 7518 and RFC 8037 with a public verification key. A token that is "signed" with the public key as a shared secret,
-// or not at all, is rejected when it is parsed.
+// algorithms are those of RFC 7518 and RFC 8037 with a public verification key. A token that is "signed" with the public key as a shared
+// secret, or not at all, is rejected when it is parsed.
 var algorithms = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }

@@ -41,8 +41,8 @@ func newKeySet(url string, client *http.Client) *keySet {
 	return &keySet{url: url, client: client, now: time.Now}
 }
 
-// find returns the keys with that id, or all if the token names none. For an unknown key it fetches the set again, as providers rotate keys, but at
-// most once in unknownPause. The error is a *Refusal, or ErrUnavailable.
+// find returns the keys with that id, or all if the token names none. For an unknown key it fetches the set again, as providers rotate
+// keys, but at most once in unknownPause. The error is a *Refusal, or ErrUnavailable.
 func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
 	for {
 		s.mu.Lock()

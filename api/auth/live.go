@@ -40,8 +40,8 @@ func NewLive(s Sources, path string) (*Live, error) {
 // Directory returns the current Directory.
 func (l *Live) Directory() *Directory { return l.dir.Load() }
 
-// Reload reads the file if it was changed or replaced, and reports whether it did. On an error the Directory stays as it is: a typing mistake must
-// not lock everybody out, nor undo a revocation.
+// Reload reads the file if it was changed or replaced, and reports whether it did. On an error the Directory stays as it is: a typing
+// mistake must not lock everybody out, nor undo a revocation.
 func (l *Live) Reload() (changed bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

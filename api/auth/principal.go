@@ -46,12 +46,12 @@ func (ss Scopes) Has(s Scope) bool { return slices.Contains(ss, s) }
 // tenantScopes are the scopes of credentials that list none.
 var tenantScopes = Scopes{Read, Submit}
 
-// Authenticator identifies callers by the headers of their requests. The error for a rejected caller is a *Refusal; ErrUnavailable and any other
-// error mean that it could not find out.
+// Authenticator identifies callers by the headers of their requests. The error for a rejected caller is a *Refusal; ErrUnavailable and
+// any other error mean that it could not find out.
 type Authenticator interface {
 	Authenticate(ctx context.Context, h http.Header) (Principal, error)
-	// Judge reports, at almost no cost, whether a credential is worth verifying: promising, if it may be valid; proven, if it was valid before, or
-	// costs nothing to verify.
+	// Judge reports, at almost no cost, whether a credential is worth verifying: promising, if it may be valid; proven, if it was valid
+	// before, or costs nothing to verify.
 	Judge(h http.Header) (promising, proven bool)
 	// AuthenticateAdmin is for the operators' routes, which accept API keys only. The Principal is that of the key's tenant.
 	AuthenticateAdmin(h http.Header) (Principal, error)

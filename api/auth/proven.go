@@ -35,8 +35,8 @@ func (p *proven) has(token string) bool {
 	return p.new[d] || p.old[d]
 }
 
-// judge reports, without verifying a token, whether it may be valid: it is well-formed, names a key of the provider and has not expired. proven: it
-// was valid before.
+// judge reports, without verifying a token, whether it may be valid: it is well-formed, names a key of the provider and has not expired.
+// proven: it was valid before.
 func (j *JWT) judge(token string) (promising, proven bool) {
 	if j.good.has(token) {
 		return true, true

@@ -1,5 +1,5 @@
--- Returns who is alive, what they can run now, and what can be submitted. Removes workers whose record has expired, and languages that nobody has
--- offered for KEEP_LANGUAGE.
+-- Returns who is alive, what they can run now, and what can be submitted. Removes workers whose record has expired, and languages that
+-- nobody has offered for KEEP_LANGUAGE.
 -- KEYS  none: names come from keys.go
 -- ARGV  none
 -- returns {{languages (JSON) ...} one for each live worker, in the order in which their records expire,

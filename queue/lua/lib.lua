@@ -1,6 +1,6 @@
--- What several steps share. Each paragraph is a definition. A step gets those that it uses (link.go) before its own text, after the names of keys
--- (keys.go). The constants are in steps.go: JOB_TTL, DEAD_TTL, DAILY_TTL, COST_TTL, ARCHIVE_TTL, TALLY_TTL and STORED_TTL are in seconds, LEASE,
--- MAX_WAIT, MAX_BLOCK, SILENCE, TALLY and KEEP_LANGUAGE in milliseconds, JOB_BYTES and HOOK_BYTES in bytes.
+-- What several steps share. Each paragraph is a definition. A step gets those that it uses (link.go) before its own text, after the names
+-- of keys (keys.go). The constants are in steps.go: JOB_TTL, DEAD_TTL, DAILY_TTL, COST_TTL, ARCHIVE_TTL, TALLY_TTL and STORED_TTL are in
+-- seconds, LEASE, MAX_WAIT, MAX_BLOCK, SILENCE, TALLY and KEEP_LANGUAGE in milliseconds, JOB_BYTES and HOOK_BYTES in bytes.
 
 local floor = math.floor
 
@@ -29,17 +29,18 @@ end
 
 local function dateOf(ms) return string.sub(iso(ms), 1, 10) end
 
--- entry returns a member of LEASES, DELAYED and DEAD. It has the tenant, so that a slot can be freed even if the hash doesn't exist any more.
--- Ids have no spaces.
+-- entry returns a member of LEASES, DELAYED and DEAD. It has the tenant, so that a slot can be freed even if the hash doesn't exist any
+-- more. Ids have no spaces.
 local function entry(id, tenant) return id .. ' ' .. tenant end
 local function split(e) return string.match(e, '^(%S+) (.*)$') end
 
--- ignoreOOM lets a step write although Redis has no memory left. Redis then refuses only the first write of a step, and only if that needs memory;
--- this one doesn't. It is for steps that end something, or that postpone it until there is memory again.
+-- ignoreOOM lets a step write although Redis has no memory left. Redis then refuses only the first write of a step, and only if that
+-- needs memory; this one doesn't. It is for steps that end something, or that postpone it until there is memory again.
 local function ignoreOOM() redis.call('DEL', NOTHING) end
 
--- audit appends an event to its tenant's trail and to the one of all tenants. Each entry has the hash of the one before and its
--- own, and the head of the chain is kept separately: an entry that is changed or removed breaks the chain (audit.go has the same hash). id is '' for an event without a job; metadata is a JSON object.
+-- audit appends an event to its tenant's trail and to the one of all tenants. Each entry has the hash of the one before and its own, and
+-- the head of the chain is kept separately: an entry that is changed or removed breaks the chain (audit.go has the same hash). id is ''
+-- for an event without a job; metadata is a JSON object.
 local function audit(at, tenant, actor, action, id, metadata)
   local head = redis.call('HMGET', auditHead(tenant), 'seq', 'hash')
   local seq, prev, t = string.format('%.0f', (head[1] or 0) + 1), head[2] or '', iso(at)
@@ -60,12 +61,12 @@ local function auditJob(at, id, tenant, actor, action, metadata)
   audit(at, tenant, actor, action, id, cjson.encode(metadata))
 end
 
--- countRequest admits a request unless limit of that kind were admitted in the window (seconds) that ends now. It returns how many are counted
--- (those admitted in that window, and those refused since the last one that was admitted), when the last of them leaves the window, and
--- when a request is admitted again (ms). Of the refused ones the audit has one a window: more would be a way to flush it.
--- The key holds "admitted refused audited", then " last:n" for n requests admitted together, the oldest first: last is the time of the last
--- of them, and audited that of the last entry in the audit. Where the limit is more than RATE_STEPS, those of one RATE_STEPS-th of the window
--- stand together and leave together, so a key has a bounded size.
+-- countRequest admits a request unless limit of that kind were admitted in the window (seconds) that ends now. It returns how many are
+-- counted (those admitted in that window, and those refused since the last one that was admitted), when the last of them leaves the
+-- window, and when a request is admitted again (ms). Of the refused ones the audit has one a window: more would be a way to flush it. The
+-- key holds "admitted refused audited", then " last:n" for n requests admitted together, the oldest first: last is the time of the last
+-- of them, and audited that of the last entry in the audit. Where the limit is more than RATE_STEPS, those of one RATE_STEPS-th of the
+-- window stand together and leave together, so a key has a bounded size.
 local function countRequest(tenant, kind, window, limit, clock, action, trace, method, path)
   local key, length, at = rateKey(tenant, kind), window * 1000, clock
   local admitted, refused, audited, log = string.match(redis.call('GET', key) or '', '^(%d+) (%d+) (%d+)(.*)$')
@@ -114,9 +115,9 @@ end
 -- isFinal reports whether a state never changes again.
 local function isFinal(state) return state == 'succeeded' or state == 'failed' or state == 'cancelled' end
 
--- recountStored counts anew what a job takes: its large fields, its live events, and what it may yet store (reservedBytes) until it is finished.
--- It returns the tenant's sum. A finished job is counted again when it should have expired, so the sum is right whatever has happened to it. It
--- runs in most steps of a job, so it reads only the fields that a job in that state can have.
+-- recountStored counts anew what a job takes: its large fields, its live events, and what it may yet store (reservedBytes) until it is
+-- finished. It returns the tenant's sum. A finished job is counted again when it should have expired, so the sum is right whatever has
+-- happened to it. It runs in most steps of a job, so it reads only the fields that a job in that state can have.
 local function recountStored(id, tenant, at)
   local key, size, again = jobKey(id), 0, JOB_TTL * 1000
   local f = redis.call('HMGET', key, 'tenantId', 'status', 'reservedBytes', 'eventBytes', 'webhookUrl')

@@ -1,7 +1,7 @@
 -- The life of a job, as several steps share it; behind lib.lua.
 
--- enqueue makes a job wait for a worker, at the place that order gives it among its tenant's jobs in its language. A tenant that had no waiting jobs
--- gets the clock as its tag, or its old tag if that is larger.
+-- enqueue makes a job wait for a worker, at the place that order gives it among its tenant's jobs in its language. A tenant that had no
+-- waiting jobs gets the clock as its tag, or its old tag if that is larger.
 local function enqueue(id, tenant, order, at)
   local language = redis.call('HGET', jobKey(id), 'language') or ''
   redis.call('ZADD', waiting(language, tenant), order, id)
@@ -60,8 +60,8 @@ local function awaitArchive(id, tenant, at)
   return true
 end
 
--- finish puts a job into its final state; the other arguments are further fields of the hash. Only now the job gets an expiry: an unfinished one
--- neither expires nor can be evicted by a volatile-* policy.
+-- finish puts a job into its final state; the other arguments are further fields of the hash. Only now the job gets an expiry: an
+-- unfinished one neither expires nor can be evicted by a volatile-* policy.
 local function finish(id, tenant, at, state, ...)
   local t = iso(at)
   redis.call('HSET', jobKey(id), 'status', state, 'completedAt', t, 'updatedAt', t, ...)
@@ -114,8 +114,8 @@ local function cancelJob(id, tenant, at, actor)
   auditJob(at, id, tenant, actor, 'job_cancelled', {})
 end
 
--- graceEnd records that a process talks to Redis, and returns the time until which no lease is taken over (ms). If none did for SILENCE, it was Redis
--- that was unreachable, and not a worker: all workers get the length of a lease to renew theirs.
+-- graceEnd records that a process talks to Redis, and returns the time until which no lease is taken over (ms). If none did for SILENCE,
+-- it was Redis that was unreachable, and not a worker: all workers get the length of a lease to renew theirs.
 local function graceEnd(at)
   local last, ends = redis.call('GET', LAST_STEP), tonumber(redis.call('GET', GRACE) or '0')
   redis.call('SET', LAST_STEP, at)
@@ -126,8 +126,8 @@ local function graceEnd(at)
   return ends
 end
 
--- requeueDue puts back due jobs: those whose lease expired, and delayed retries. Of each at most 16, so that no step is long; the next step takes the
--- rest.
+-- requeueDue puts back due jobs: those whose lease expired, and delayed retries. Of each at most 16, so that no step is long; the next
+-- step takes the rest.
 local function requeueDue(at)
   local takeOver = graceEnd(at) <= at and redis.call('ZRANGEBYSCORE', LEASES, '-inf', at, 'LIMIT', 0, 16) or {}
   for _, e in ipairs(takeOver) do

@@ -1,8 +1,8 @@
--- Claims a due webhook for some time; if the caller dies, another one claims it after that. Due webhooks move from the common set into their
--- tenants' sets; then tenants take turns, except those that have enough deliveries with the caller.
+-- Claims a due webhook for some time; if the caller dies, another one claims it after that. Due webhooks move from the common set into
+-- their tenants' sets; then tenants take turns, except those that have enough deliveries with the caller.
 -- KEYS  none: names come from keys.go
--- ARGV  length of the claim (ms), n, n tenants that are skipped, then host, ms ...: hosts that are skipped; their webhooks are postponed by ms, or
---       stay (0)
+-- ARGV  length of the claim (ms), n, n tenants that are skipped, then host, ms ...: hosts that are skipped; their webhooks
+--       are postponed by ms, or stay (0)
 -- returns {1, id, tenant, attempt}, or {0, ms}: nothing to do for ms milliseconds unless woken; -1 if nothing is scheduled
 --         {0, ms, 1}: the same, but webhooks were skipped
 
