@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"images":            {},
 	"supervise":         {"daemon", "daemon/client", "nsjail"},
 	"doctor":            {"daemon/client", "nsjail", "nsjail/escape", "nsjail/shared", "queue", "rootfs", "supervise"},
-	"policy":            {"daemon", "daemon/client", "doctor", "images", "job", "nsjail/escape", "rootfs", "seccomp"},
+	"policy":            {"daemon", "doctor", "images", "job", "nsjail/escape", "rootfs", "seccomp"},
 	"bench/load":        {"bench/capacity", "job"},
 	"cmd/ccee":          {"*"},
 	"e2e":               {"*"},

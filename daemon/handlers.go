@@ -152,10 +152,12 @@ type readiness struct {
 	Reasons  []string `json:"reasons,omitempty"`  // why it is not ready
 	Warnings []string `json:"warnings,omitempty"` // problems in spite of which it is
 	Slots    int      `json:"slots"`              // jobs that can run at once, if memory, CPU rates and processes suffice
+
+	QueueWaitMs int64 `json:"queueWaitMs"` // milliseconds that a job may wait for a slot
 }
 
 func (s *Server) getReady(w http.ResponseWriter, r *http.Request, _ httprouter.Params) {
-	state := readiness{Slots: s.slots.Budget().Slots}
+	state := readiness{Slots: s.slots.Budget().Slots, QueueWaitMs: s.slots.Budget().Wait.Milliseconds()}
 	if s.jobs.isDraining() {
 		state.Reasons = append(state.Reasons, errDraining().Message)
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/rootfs"
 )
@@ -29,10 +31,12 @@ type language struct {
 // the profiles again only when the images have changed.
 type catalogue struct {
 	list func(context.Context) ([]rootfs.Image, error)
+	log  zerolog.Logger
 
 	mu        sync.Mutex // guards all below
 	table     *table
-	withdrawn map[string]withdrawal // by digest: images that could not be unpacked
+	withdrawn map[string]withdrawal // by digest: images that can't be used, for a reason that List does not see
+	logged    map[string]time.Time  // when each reason for leaving out an image was last there
 }
 
 // withdrawal is why the language of an image is not offered, and until when: by then the image may have been repaired.
@@ -44,12 +48,16 @@ type withdrawal struct {
 // withdrawFor is how long a damaged image is not offered before it is tried again.
 const withdrawFor = time.Minute
 
+// whileServing withdraws an image until the daemon ends.
+const whileServing = 100 * 365 * 24 * time.Hour
+
 // table has the languages of one state of the store. It is immutable.
 type table struct {
 	images  []rootfs.Image       // of that state
 	byName  map[string]*language // names and aliases, in lower case
 	sorted  []*language
 	skipped []string // a line for each image that can't be offered
+	leftOut []string // the languages of these that no other image offers
 }
 
 // lookup finds a language by name or alias. For an unknown one the error is an *job.Error that names the known ones.
@@ -101,17 +109,40 @@ func (c *catalogue) current(ctx context.Context) (*table, error) {
 	if c.table == nil || !slices.EqualFunc(images, c.table.images, sameImage) {
 		c.table = newTable(images, c.withdrawn)
 	}
+	for _, line := range c.table.skipped {
+		if c.isNew(line) {
+			c.log.Error().Str("reason", line).Msg("an image can't be used: its language is not offered")
+		}
+	}
 	return c.table, nil
 }
 
-// withdraw stops offering the language of an image that could not be unpacked, for a while.
-func (c *catalogue) withdraw(image rootfs.Image, why error) {
+// logAgainAfter is how long a reason must be gone before it is logged again.
+const logAgainAfter = time.Hour
+
+// isNew notes that a reason is there, and reports whether it was not lately.
+func (c *catalogue) isNew(reason string) bool {
+	now := time.Now()
+	last, there := c.logged[reason]
+	if c.logged == nil {
+		c.logged = map[string]time.Time{}
+	}
+	c.logged[reason] = now
+	return !there || now.Sub(last) > logAgainAfter
+}
+
+// withdraw stops offering the language of an image that can't be used, for that time.
+func (c *catalogue) withdraw(image rootfs.Image, why error, d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.withdrawn == nil {
 		c.withdrawn = map[string]withdrawal{}
 	}
-	c.withdrawn[image.Digest] = withdrawal{why.Error(), time.Now().Add(withdrawFor)}
+	until := time.Now().Add(d)
+	if w, there := c.withdrawn[image.Digest]; there && w.until.After(until) {
+		return
+	}
+	c.withdrawn[image.Digest] = withdrawal{why.Error(), until}
 	c.table = nil
 }
 
@@ -124,6 +155,7 @@ func sameImage(a, b rootfs.Image) bool {
 // alias.
 func newTable(images []rootfs.Image, withdrawn map[string]withdrawal) *table {
 	t := &table{images: images, byName: map[string]*language{}}
+	var unusable []string
 	newestFirst := slices.SortedFunc(slices.Values(images), func(a, b rootfs.Image) int {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.Name, b.Name))
 	})
@@ -134,10 +166,16 @@ func newTable(images []rootfs.Image, withdrawn map[string]withdrawal) *table {
 		}
 		if err != nil {
 			t.skipped = append(t.skipped, fmt.Sprintf("image %s: %v", image.Name, err))
+			unusable = append(unusable, cmp.Or(profile.Name, image.Name))
 			continue
 		}
 		if key := strings.ToLower(profile.Name); t.byName[key] == nil {
 			t.byName[key] = &language{profile: profile, image: image}
+		}
+	}
+	for _, name := range unusable {
+		if t.byName[strings.ToLower(name)] == nil && !slices.Contains(t.leftOut, name) {
+			t.leftOut = append(t.leftOut, name)
 		}
 	}
 	t.sorted = slices.SortedFunc(maps.Values(t.byName), func(a, b *language) int {

@@ -108,7 +108,7 @@ func TestDamagedImageIsWithdrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(exits(0), exits(0), exits(0))
 		log := &syncBuffer{}
-		r.log = zerolog.New(log)
+		r.languages.log = zerolog.New(log)
 		damaged := true
 		r.unpack = func(_ context.Context, image rootfs.Image) (string, error) {
 			if damaged && image.Name == "python" {

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,6 +74,45 @@ func newMetrics(s *slots.Pool) *metrics {
 func (m *metrics) watchReady(p *ready.Pool) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_daemon_ready_sandboxes", Help: "Prewarmed sandboxes that wait for a job."},
 		func() float64 { return float64(p.Count()) }))
+}
+
+// notePolicy adds whether the daemon serves under another policy than the chosen one.
+func (m *metrics) notePolicy(fallback bool) {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "ccee_daemon_policy_fallback", Help: "1 while the daemon serves under an earlier policy, because it can't under the one in the policy file.",
+	})
+	if fallback {
+		g.Set(1)
+	}
+	m.registry.MustRegister(g)
+}
+
+// languageGauges is a collector that has for each language whether it is left out.
+type languageGauges struct {
+	languages *catalogue
+	leftOut   *prometheus.Desc
+}
+
+// watchLanguages adds languageGauges.
+func (m *metrics) watchLanguages(c *catalogue) {
+	m.registry.MustRegister(languageGauges{c, prometheus.NewDesc("ccee_daemon_languages_left_out",
+		"1 for a language that has an image but is not offered, because the image is damaged or unusable or its programs don't run.", []string{"language"}, nil)})
+}
+
+func (l languageGauges) Describe(ch chan<- *prometheus.Desc) { ch <- l.leftOut }
+
+func (l languageGauges) Collect(ch chan<- prometheus.Metric) {
+	t, err := l.languages.current(context.Background())
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(l.leftOut, err)
+		return
+	}
+	for _, offered := range t.sorted {
+		ch <- prometheus.MustNewConstMetric(l.leftOut, prometheus.GaugeValue, 0, offered.profile.Name)
+	}
+	for _, name := range t.leftOut {
+		ch <- prometheus.MustNewConstMetric(l.leftOut, prometheus.GaugeValue, 1, name)
+	}
 }
 
 // slotGauges show the budget and how much of it is in use.

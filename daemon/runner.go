@@ -98,16 +98,26 @@ func (r *Runner) plan(ctx context.Context, spec job.Spec) (p plan.Plan, root str
 	if p, err = plan.New(spec, lang.profile); err != nil {
 		return plan.Plan{}, "", err
 	}
-	root, err = r.unpack(ctx, lang.image)
-	if errors.As(err, new(*rootfs.DamagedError)) {
-		r.log.Error().Err(err).Str("language", lang.profile.Name).Msg("the image is damaged: its language is withdrawn; ccee image verify tells more")
-		r.languages.withdraw(lang.image, err)
+	root, err = r.unpackSound(ctx, lang.image)
+	if errors.As(err, new(*rootfs.DamagedError)) || errors.As(err, new(*rootfs.TreeError)) {
+		r.languages.withdraw(lang.image, err, withdrawFor)
+		_, _ = r.languages.current(ctx) // logs it
 		return plan.Plan{}, "", job.Invalid("language", "is %s, whose image is damaged here: build or import it again", lang.profile.Name)
 	}
 	if err != nil {
 		return plan.Plan{}, "", stopped(ctx, fmt.Errorf("unpack the image %s: %w", lang.image.Name, err))
 	}
 	return p, root, nil
+}
+
+// unpackSound unpacks an image, and again where the tree from before was damaged and is removed.
+func (r *Runner) unpackSound(ctx context.Context, image rootfs.Image) (root string, err error) {
+	root, err = r.unpack(ctx, image)
+	if fault := (*rootfs.TreeError)(nil); errors.As(err, &fault) && fault.Removed {
+		r.log.Error().Err(err).Msg("an image is unpacked again")
+		return r.unpack(ctx, image)
+	}
+	return root, err
 }
 
 // admit waits for a slot.

@@ -151,10 +151,13 @@ func (t selfTest) try(ctx context.Context, cfg nsjail.Config, p nsjail.Process) 
 	case r.Err != nil:
 		return nil, fmt.Errorf("run the probes: %w", r.Err)
 	case r.Verdict != nsjail.Exited || r.ExitCode != 0:
-		return nil, fmt.Errorf("run the probes: %s, exit code %d, evidence %v: %.300s", plan.Verdict(r.Verdict), r.ExitCode, r.Evidence, r.Stderr.Data)
+		return nil, fmt.Errorf("%w: %s, exit code %d, evidence %v: %.300s", ErrProbesDidNotRun, plan.Verdict(r.Verdict), r.ExitCode, r.Evidence, r.Stderr.Data)
 	}
 	return escape.Parse(string(r.Stdout.Data))
 }
+
+// ErrProbesDidNotRun is wrapped by the error for probes that ended before they had tried all.
+var ErrProbesDidNotRun = errors.New("run the probes")
 
 // emptyRoot makes, in dir, a directory with nothing but mount points: a root for a program that needs no image. It is not removed: a
 // spawner that is started later needs it too, and all daemons of a host share it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -53,7 +54,8 @@ type Options struct {
 	AllowDegraded bool
 	SkipSelfTest  bool // for tests: their binaries are linked dynamically
 
-	Warnings []string // problems in spite of which it serves, for GET /ready
+	Warnings       []string // problems in spite of which it serves, for GET /ready
+	PolicyFallback bool     // Policy is not the one that the operator chose, for the metrics
 }
 
 // withDefaults fills in the zero fields.
@@ -146,6 +148,7 @@ type Server struct {
 	socket    *socket
 	run       func(context.Context, job.Spec, func(job.Event) error) (job.Result, error) // Runner.Run
 	wait      func()                                                                     // for teardowns
+	checkTree func(context.Context, rootfs.Image) error                                  // Store.CheckTree; nil: nothing is checked
 	closers   []func() error                                                             // in the order of their making
 }
 
@@ -204,18 +207,18 @@ func New(o Options) (_ *Server, err error) {
 		ready: ready.New(o.readyOptions(s.slots, slots.NewLoad(slots.Cores(), cgroups.CPUTime), sandboxes.new)),
 	}
 	s.metrics.watchReady(runner.ready)
-	s.run, s.wait = runner.Run, runner.wait
+	s.run, s.wait, s.checkTree = runner.Run, runner.wait, o.Store.CheckTree
 	return s, nil
 }
 
 // newServer is the part of New that needs no root.
 func newServer(o Options, firstSlot int, l *socket, list func(context.Context) ([]rootfs.Image, error)) *Server {
 	pool := slots.New(o.budget(firstSlot))
-	return &Server{
+	s := &Server{
 		gid:       o.GID,
 		drain:     o.Drain,
 		log:       o.Log,
-		languages: &catalogue{list: list},
+		languages: &catalogue{list: list, log: o.Log},
 		sandboxes: func() error { return nil },
 		warnings:  o.Warnings,
 		slots:     pool,
@@ -226,6 +229,9 @@ func newServer(o Options, firstSlot int, l *socket, list func(context.Context) (
 		wait:      func() {},
 		closers:   []func() error{l.Close}, // the lock last: then nothing is left that a successor could believe stale
 	}
+	s.metrics.watchLanguages(s.languages)
+	s.metrics.notePolicy(o.PolicyFallback)
+	return s
 }
 
 // close undoes New, in reverse order.
@@ -247,6 +253,10 @@ func (s *Server) Serve(ctx context.Context) error {
 		IdleTimeout:       5 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
+	checking, stopChecking := context.WithCancel(ctx)
+	defer stopChecking()
+	var checks sync.WaitGroup
+	checks.Go(func() { s.keepChecking(checking) })
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(s.socket.listener) }()
 	s.log.Info().Str("version", version.Version).Str("socket", s.socket.listener.Addr().String()).Int("slots", s.slots.Budget().Slots).
@@ -266,8 +276,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		cancel()
 		<-served
 	}
-	s.wait()
-	return errors.Join(err, s.close())
+	stopChecking()
+	checks.Wait()
+	return errors.Join(err, s.Close())
 }
 
 // finish ends the jobs: waiting ones at once, running ones when they are done or the time is over.

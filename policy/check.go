@@ -61,6 +61,9 @@ func (r *Report) Try(ctx context.Context, p *seccomp.Policy, images string) {
 	case errors.Is(err, daemon.ErrDynamic):
 		r.NotTried = err.Error()
 		return
+	case errors.Is(err, daemon.ErrProbesDidNotRun):
+		r.Fault = explain(p, "it", err).Error()
+		return
 	case err != nil:
 		r.Fault = fmt.Sprintf("no program can be run under it: %v", err)
 		return

@@ -1,6 +1,7 @@
 // Package policy is the operator's side of system call policies: what happens to a policy file before and while a daemon serves under it.
 //
-//	kept.go   a daemon under a policy file, with a copy of the last file that served in case this one is damaged
+//	serve.go  a daemon under a policy file, or under the last one that worked if this one is bad
+//	kept.go   the copy of the last file that worked
 //	check.go  the report of ccee seccomp check: compared with the built-in policy, and tried in a sandbox
 //	hello.go  the first program of each language under a policy
 //

@@ -2,16 +2,15 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/ccee-dev/ccee/daemon"
-	"github.com/ccee-dev/ccee/daemon/client"
 	"github.com/ccee-dev/ccee/images"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/rootfs"
@@ -37,48 +36,59 @@ func helloAll(ctx context.Context, dir string, p *seccomp.Policy) (all []Hello, 
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
-	socket := filepath.Join(tmp, "daemon.sock")
 	srv, err := daemon.New(daemon.Options{
-		Socket: socket, GID: os.Getgid(), Store: store, Policy: p, Cgroup: fmt.Sprintf("ccee-check-%d", os.Getpid()), Slots: 1,
-		Log: zerolog.Nop(), SkipSelfTest: true, // it was tried already
+		Socket: filepath.Join(tmp, "daemon.sock"), GID: os.Getgid(), Store: store, Policy: p, Cgroup: fmt.Sprintf("ccee-check-%d", os.Getpid()),
+		Slots: 4, Log: zerolog.Nop(), SkipSelfTest: true, // it was tried already
 	})
 	if err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ctx) }()
-	defer func() {
-		stop()
-		err = errors.Join(err, <-served)
-	}()
-	d := client.New(socket)
-	defer d.Close()
-	languages, err := d.Languages(ctx)
+	defer srv.Close()
+	languages, err := srv.Languages(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range languages {
-		all = append(all, helloOf(ctx, d, l))
-	}
-	return all, nil
+	return hellos(ctx, srv, languages), nil
 }
 
-func helloOf(ctx context.Context, d *client.Client, l job.Language) Hello {
+// runner runs jobs: a *daemon.Server.
+type runner interface {
+	Try(context.Context, job.Spec) (job.Result, error)
+}
+
+// hellos runs the first program of each of these languages, all at the same time. One that finds no slot then is run alone.
+func hellos(ctx context.Context, d runner, languages []job.Language) []Hello {
+	all, busy := make([]Hello, len(languages)), make([]bool, len(languages))
+	var running sync.WaitGroup
+	for i, l := range languages {
+		running.Go(func() { all[i], busy[i] = helloOf(ctx, d, l) })
+	}
+	running.Wait()
+	for i, l := range languages {
+		if busy[i] {
+			all[i], _ = helloOf(ctx, d, l)
+		}
+	}
+	return all
+}
+
+// helloOf runs the first program of a language. busy reports that there was no slot for it.
+func helloOf(ctx context.Context, d runner, l job.Language) (h Hello, busy bool) {
 	source, want, there := images.Hello(l.Name)
 	if !there {
-		return Hello{l.Name, true, "not tried: this ccee has no first program for it"}
+		return Hello{l.Name, true, "not tried: this ccee has no first program for it"}, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	r, err := d.Run(ctx, job.Spec{ID: "hello-" + l.Name, Language: l.Name, Source: source, Run: job.Limits{WallMs: job.MaxLimits.WallMs, CPUMs: job.MaxLimits.CPUMs}})
+	most := job.Limits{WallMs: job.MaxLimits.WallMs, CPUMs: job.MaxLimits.CPUMs}
+	r, err := d.Try(ctx, job.Spec{ID: "hello-" + l.Name, Language: l.Name, Source: source, Compile: most, Run: most})
 	switch last := r.Last(); {
 	case err != nil:
-		return Hello{l.Name, false, err.Error()}
+		return Hello{l.Name, false, err.Error()}, job.ErrorCode(err) == job.EBusy
 	case last == nil:
-		return Hello{l.Name, false, string(r.Verdict)}
+		return Hello{l.Name, false, string(r.Verdict)}, false
 	case string(last.Stdout.Data) != want:
-		return Hello{l.Name, false, fmt.Sprintf("%s, %s: %.200s%.100s", last.Name, last.Verdict, last.Message, last.Stderr.Data)}
+		return Hello{l.Name, false, fmt.Sprintf("%s, %s: %.200s%.100s", last.Name, last.Verdict, last.Message, last.Stderr.Data)}, false
 	}
-	return Hello{Language: l.Name, OK: true}
+	return Hello{Language: l.Name, OK: true}, false
 }

@@ -12,9 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unpack returns the directory that holds the image's files, unpacking it if necessary. Simultaneous callers,
-// in this or other processes, wait for one unpacking; once the path is known a call costs a map look-up. The
-// directory stays until Close, whatever GC does. A damaged blob is a *DamagedError.
+// Unpack returns the directory that holds the image's files, unpacking it when it isn't there yet. Callers at the same time,
+// in this or other processes, wait for one unpacking; once the path is known here a call costs a map look-up. The
+// directory stays until Close, whatever GC is told. A blob that isn't what its digest says gives a *DamagedError,
+// and a tree from before that isn't what was unpacked a *TreeError.
 //
 // A caller whose ctx ends gets its error at once; unpacking continues for the next caller.
 func (s *Store) Unpack(ctx context.Context, img Image) (string, error) {
@@ -62,24 +63,29 @@ func (s *Store) lease(ctx context.Context, img Image) (string, error) {
 	if _, err := s.load(img.Name, desc); err != nil { // an image listed with Damage ends here
 		return "", err
 	}
-	name, path := "tree-"+treeName(hexOf(img.Digest)), filepath.Join(s.treeDir(img.Digest), "root")
+	name, dir := lockOfTree(img), s.treeDir(img.Digest)
 	for {
 		l, err := s.flock(ctx, name, unix.LOCK_SH)
 		if err != nil {
 			return "", err
 		}
-		if _, err = os.Stat(path); err == nil {
+		_, err = os.Stat(dir)
+		if err == nil && compareTree(dir) == nil {
+			path := filepath.Join(dir, "root")
 			s.mu.Lock()
 			s.leases[img.Digest] = &leased{path, l}
 			s.mu.Unlock()
 			return path, nil
 		}
 		l.unlock()
-		if !errors.Is(err, os.ErrNotExist) {
-			return "", err
+		switch {
+		case err == nil:
+			err = s.removeDamaged(ctx, img)
+		case errors.Is(err, os.ErrNotExist):
+			// Not an upgrade of the shared lock: two that wait for each other's would never end.
+			err = s.makeTree(ctx, name, img)
 		}
-		// Not an upgrade of the shared lock: two processes that upgrade would wait for each other for ever.
-		if err := s.makeTree(ctx, name, img); err != nil {
+		if err != nil {
 			return "", err
 		}
 	}

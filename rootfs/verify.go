@@ -53,7 +53,7 @@ func (s *Store) verifyBlob(ctx context.Context, name string, d v1.Descriptor) er
 
 // verifyTree checks the unpacked tree, if there is one, under its shared lock, so that it can't be removed meanwhile.
 func (s *Store) verifyTree(ctx context.Context, img Image) error {
-	l, err := s.flock(ctx, "tree-"+treeName(hexOf(img.Digest)), unix.LOCK_SH)
+	l, err := s.flock(ctx, lockOfTree(img), unix.LOCK_SH)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *Store) verifyTree(ctx context.Context, img Image) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err := checkSums(filepath.Join(dir, "root"), filepath.Join(dir, "sums")); err != nil {
+	if err := checkSums(filepath.Join(dir, "root"), filepath.Join(dir, "sums"), true); err != nil {
 		return fmt.Errorf("unpacked image %s: %w: stop what uses it, remove %s, and it will be unpacked again", img.Name, err, dir)
 	}
 	return nil

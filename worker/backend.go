@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ccee-dev/ccee/job"
 )
@@ -27,4 +28,6 @@ type Backend interface {
 type Readiness struct {
 	Slots    int      // jobs that Run can run at once, however small they are; 0: not known
 	Warnings []string // for operators: faults with which it can run jobs all the same
+
+	QueueWait time.Duration // how long a job may wait in the backend before it is run; 0: not known
 }

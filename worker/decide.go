@@ -50,8 +50,10 @@ func decide(res job.Result, err, stopped error, began bool) decision {
 			res = job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}
 		}
 		return decision{action: complete, result: res}
+	case errors.Is(stopped, errOverdue) && began:
+		return decision{action: retry, fault: queue.Fault{Message: messageUnavailable, Cause: stopped.Error()}, recheck: true}
 	case stopped != nil:
-		return decision{action: release, fault: queue.Fault{Cause: stopped.Error()}}
+		return decision{action: release, fault: queue.Fault{Cause: stopped.Error()}, recheck: errors.Is(stopped, errOverdue)}
 	case err == nil && res.Status == job.StatusCancelled: // we did not stop it: the daemon is stopping
 		return decision{action: release, fault: queue.Fault{Cause: "the backend stopped the job without being asked to"}, recheck: true}
 	case err == nil:

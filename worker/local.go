@@ -64,5 +64,5 @@ func (l *Local) Languages(ctx context.Context) ([]job.Language, error) {
 // Ready returns the daemon's answer to GET /ready.
 func (l *Local) Ready(ctx context.Context) (Readiness, error) {
 	r, err := l.daemon.Readiness(ctx)
-	return Readiness{Slots: r.Slots, Warnings: r.Warnings}, err
+	return Readiness{Slots: r.Slots, QueueWait: time.Duration(r.QueueWaitMs) * time.Millisecond, Warnings: r.Warnings}, err
 }

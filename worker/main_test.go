@@ -85,6 +85,7 @@ type fake struct {
 	run    func(context.Context, job.Spec) (job.Result, error)
 	ready  func() error
 	slots  int
+	wait   time.Duration // in the backend
 }
 
 func (f fake) Run(ctx context.Context, s job.Spec, on func(job.Event)) (job.Result, error) {
@@ -98,7 +99,7 @@ func (f fake) Languages(context.Context) ([]job.Language, error) {
 }
 func (f fake) Ready(context.Context) (Readiness, error) {
 	if f.ready == nil {
-		return Readiness{Slots: f.slots}, nil
+		return Readiness{Slots: f.slots, QueueWait: f.wait}, nil
 	}
 	return Readiness{Slots: f.slots}, f.ready()
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"reflect"
@@ -41,16 +42,17 @@ type state struct {
 	languages []job.Language
 	names     []string
 	warnings  []string
+	queueWait time.Duration   // how long a job may wait in the backend
 	replaced  context.Context // ends when another state has replaced this one
 	replace   context.CancelFunc
 }
 
 func newMonitor(b Backend, m *metrics) *monitor {
-	return &monitor{Backend: b, rechecks: make(chan struct{}, 1), metrics: m, logged: errUnchecked.Error(), now: newState(nil, nil, errUnchecked)}
+	return &monitor{Backend: b, rechecks: make(chan struct{}, 1), metrics: m, logged: errUnchecked.Error(), now: newState(nil, Readiness{}, errUnchecked)}
 }
 
-func newState(languages []job.Language, warnings []string, err error) state {
-	s := state{err: err, languages: languages, warnings: warnings}
+func newState(languages []job.Language, r Readiness, err error) state {
+	s := state{err: err, languages: languages, warnings: r.Warnings, queueWait: cmp.Or(r.QueueWait, longestQueueWait)}
 	for _, l := range languages {
 		s.names = append(s.names, l.Name)
 	}
@@ -82,7 +84,7 @@ func (m *monitor) check(ctx context.Context, log zerolog.Logger) (changed bool) 
 	if err != nil {
 		languages = nil
 	}
-	return m.set(newState(languages, ready.Warnings, err), log)
+	return m.set(newState(languages, ready, err), log)
 }
 
 // set makes next the current state. It logs what changed, once.
@@ -104,7 +106,7 @@ func (m *monitor) set(next state, log zerolog.Logger) (changed bool) {
 	if m.metrics != nil {
 		m.metrics.backendReady.Set(map[bool]float64{true: 1}[next.err == nil])
 	}
-	if changed || (m.now.err == nil) != (next.err == nil) {
+	if changed || (m.now.err == nil) != (next.err == nil) || m.now.queueWait != next.queueWait {
 		m.now.replace()
 		m.now = next
 	}
@@ -134,7 +136,7 @@ func (m *monitor) recheck() {
 	m.mu.Lock()
 	if m.now.err == nil {
 		m.now.replace()
-		m.now = newState(m.now.languages, m.now.warnings, errUnchecked)
+		m.now = newState(m.now.languages, Readiness{Warnings: m.now.warnings, QueueWait: m.now.queueWait}, errUnchecked)
 	}
 	m.mu.Unlock()
 	select {

@@ -33,6 +33,7 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) 
 	})
 	events := &emitter{lease: l}
 	keeping.Go(func() { events.run(keep) })
+	overdue := time.AfterFunc(w.timeAllowed(&l.Job), func() { stop(errOverdue) })
 	var started atomic.Bool // a program of the job
 	res, err := w.backend.Run(ctx, w.withDefaults(l.Job), func(ev job.Event) {
 		begun()
@@ -41,6 +42,7 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) 
 		}
 		events.add(ev)
 	})
+	overdue.Stop()
 	endKeep()
 	keeping.Wait()
 

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,6 +32,8 @@ type Options struct {
 	Log         zerolog.Logger
 	Metrics     prometheus.Registerer // nil for none
 	Trace       trace.TracerProvider  // nil for none
+
+	grace time.Duration // for tests; 0: runGrace
 }
 
 // Worker claims jobs and runs them.
@@ -66,6 +69,7 @@ func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.grace = cmp.Or(opts.grace, runGrace)
 	if opts.Trace == nil {
 		opts.Trace = noop.NewTracerProvider()
 	}

@@ -102,7 +102,7 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := supervise.ProtectDaemon(); err != nil {
 		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
 	}
-	srv, err := policy.NewDaemon(daemon.Options{
+	srv, err := policy.NewDaemon(ctx, daemon.Options{
 		Trace:  tracing,
 		Socket: cmd.String("socket"), GID: supervise.Unprivileged().GID, Store: store, Network: cmd.String("network"),
 		Cgroup: cmd.String("cgroup"), Log: log,

@@ -72,8 +72,9 @@ func (c *Client) Ready(ctx context.Context) error {
 
 // Readiness describes a daemon that is ready.
 type Readiness struct {
-	Slots    int      // jobs that it runs at once; 0: it is of a version that doesn't say
-	Warnings []string // faults with which it runs jobs all the same
+	Slots       int      // jobs that it runs at once; 0: it is of a version that doesn't say
+	QueueWaitMs int64    // milliseconds that a job may wait for a slot; 0: likewise
+	Warnings    []string // faults with which it runs jobs all the same
 }
 
 // Readiness is Ready with what a daemon that is ready says of itself.
