@@ -211,3 +211,16 @@ func pipeEnds(t *testing.T) map[string]int {
 	}
 	return ends
 }
+
+// TestManySteps: the operands of one step, its rlimits among them, are not those of the next: a sandbox takes any number of steps.
+func TestManySteps(t *testing.T) {
+	b := requireSandbox(t)
+	sb := b.sandbox(t)
+	for step := range 2 * rlimitsMax {
+		p := process("echo", "x")
+		p.Rlimits = p.Rlimits[:step%2+1]
+		if r := b.runStep(t, sb, p); r.Verdict != Exited || string(r.Stdout.Data) != "x\n" {
+			t.Fatalf("step %d: %+v", step, r)
+		}
+	}
+}
