@@ -50,6 +50,7 @@ func (j *fakeJail) Close() error {
 // maker makes fake sandboxes, and keeps count.
 type maker struct {
 	mu      sync.Mutex // guards all
+	tries   int        // sandboxes that were to be made
 	made    []*fakeJail
 	fail    error // of the next ones
 	unready error // the same, once they are made
@@ -81,6 +82,7 @@ func (m *maker) isBusy() bool {
 func (m *maker) build(_ context.Context, cfg nsjail.Config) (Jail, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.tries++
 	if m.fail != nil {
 		return nil, m.fail
 	}
@@ -199,6 +201,7 @@ func TestPoolFails(t *testing.T) {
 					t.Fatal("a sandbox waits")
 				}
 			}
+			eventually(t, func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.tries > 0 })
 			m.set(func() { spoil(&m, nil) })
 			filled(t, p, 2)
 			if made := len(m.made); m.closed() != made-2 {
