@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -317,4 +318,44 @@ func TestRetired(t *testing.T) {
 	if slices.Sort(inUse); !slices.Equal(inUse, []int{100, 101}) {
 		t.Errorf("slots %v are in use, want each once", inUse)
 	}
+}
+
+// A kind without requests is kept for a minute.
+func TestPoolExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m maker
+		p := m.pool(2, 2, 0)
+		defer p.Close()
+		take(p, of("/a"))
+		time.Sleep(keepFor)
+		synctest.Wait()
+		if n := p.Count(); n != 2 {
+			t.Errorf("%d wait after a minute, want 2", n)
+		}
+		time.Sleep(expireEvery)
+		synctest.Wait()
+		if n := p.Count(); n != 0 || m.closed() != 2 {
+			t.Errorf("%d wait after more than a minute, and %d were closed", n, m.closed())
+		}
+	})
+}
+
+// A sandbox that can't be closed costs its slot, and not the kind that was to have it: another one is evicted.
+func TestEvictionFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m maker
+		p := m.pool(4, 4, 0)
+		defer p.Close()
+		take(p, of("/a"))
+		synctest.Wait()
+		m.set(func() { m.made[0].stuck = errors.New("does not die") })
+		take(p, of("/b"))
+		synctest.Wait()
+		time.Sleep(evictAfter)
+		take(p, of("/b"))
+		synctest.Wait()
+		if sb := take(p, of("/b")); sb == nil {
+			t.Error("the second kind has none")
+		}
+	})
 }
