@@ -113,7 +113,10 @@ func TestJobsTakePrewarmedSandboxes(t *testing.T) {
 func TestEndOfAJobNudgesThePool(t *testing.T) {
 	for name, tests := range map[string]*job.Tests{"a job": nil, "a job with tests": {List: make([]job.Test, 1)}} {
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig(exits(0))
+			r := newRig(func(ctx context.Context, p nsjail.Process) (nsjail.Result, error) {
+				synctest.Wait() // the pool has seen that the cores are busy
+				return exits(0)(ctx, p)
+			})
 			build := func(context.Context, nsjail.Config) (sandbox, error) { return prewarmed{sandbox: r.sb}, nil }
 			busy := func() bool { running, _, _ := r.slots.InUse(); return running > 0 }
 			r.ready = ready.New(ready.Options{Build: build, Busy: busy, FirstSlot: 10, Slots: 4, Capacity: 1, Log: zerolog.Nop()})

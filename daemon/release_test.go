@@ -173,3 +173,19 @@ func TestCausedByJob(t *testing.T) {
 		}
 	}
 }
+
+// A checker has the network of its job.
+func TestCheckerHasTheNetwork(t *testing.T) {
+	var bpf []string
+	step := func(ctx context.Context, p nsjail.Process) (nsjail.Result, error) {
+		bpf = append(bpf, string(p.Seccomp))
+		return nsjail.Result{Verdict: nsjail.Exited, Exited: true}, nil
+	}
+	r := newRig(step, step)
+	r.filters = filters{loopback: filter{bpf: []byte("loopback")}, none: filter{bpf: []byte("none")}}
+	_, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "python", Source: "x", Network: job.NetworkLoopback,
+		Tests: &job.Tests{List: make([]job.Test, 1), Checker: &job.Checker{Language: "python", Source: "x"}}}, r.emit)
+	if err != nil || fmt.Sprint(bpf) != "[loopback loopback]" {
+		t.Errorf("the filters %v, %v, want that of the loopback for both", bpf, err)
+	}
+}

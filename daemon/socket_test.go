@@ -98,3 +98,16 @@ func TestPeerCredentials(t *testing.T) {
 		t.Errorf("groups %v, want %v (%v)", p.groups, groups, err)
 	}
 }
+
+// A socket on which somebody listens is not stale, even if nobody has its lock.
+func TestListeningSocketIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if s, err := listen(path, os.Getegid()); err == nil || !strings.Contains(err.Error(), "is running") {
+		t.Errorf("%v, %v, want an error about a running daemon", s, err)
+	}
+}

@@ -259,6 +259,11 @@ func TestPrograms(t *testing.T) {
 	if check.Limits.OutputBytes != maxMessage {
 		t.Errorf("%d bytes of the checker are kept, want %d", check.Limits.OutputBytes, maxMessage)
 	}
+	for i, p := range s.plans {
+		if !p.Loopback {
+			t.Errorf("sandbox %d has no loopback device, unlike its job", i)
+		}
+	}
 	if s.plans[0].Outputs == nil || s.plans[2].Outputs != nil {
 		t.Errorf("outputs %v of the build and %v of the run, want all and none", s.plans[0].Outputs, s.plans[2].Outputs)
 	}

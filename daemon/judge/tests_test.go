@@ -25,13 +25,15 @@ func planOf(t *testing.T, spec job.Spec, lang job.Language) plan.Plan {
 // testsOf plans a job with these tests, and their checker if they have one.
 func testsOf(t *testing.T, lang job.Language, tests job.Tests) *Tests {
 	t.Helper()
-	spec := job.Spec{Source: "x", Tenant: "tenant", Tests: &tests}
+	spec := job.Spec{Source: "x", Tenant: "tenant", Tests: &tests, Network: job.NetworkLoopback}
 	got, err := New(&spec, planOf(t, spec, lang), "/root")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if tests.Checker != nil {
-		got.AddChecker(planOf(t, tests.Checker.Spec(), lang), "/checker")
+		checker := tests.Checker.Spec()
+		checker.Network = spec.Network
+		got.AddChecker(planOf(t, checker, lang), "/checker")
 	}
 	return got
 }

@@ -51,6 +51,7 @@ func (j *fakeJail) Close() error {
 // maker makes fake sandboxes, and keeps count.
 type maker struct {
 	mu      sync.Mutex // guards all
+	tries   int        // sandboxes that were to be made
 	made    []*fakeJail
 	fail    error // of the next ones
 	unready error // the same, once they are made
@@ -82,6 +83,7 @@ func (m *maker) isBusy() bool {
 func (m *maker) build(_ context.Context, cfg nsjail.Config) (Jail, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.tries++
 	if m.fail != nil {
 		return nil, m.fail
 	}
@@ -200,6 +202,7 @@ func TestPoolFails(t *testing.T) {
 					t.Fatal("a sandbox waits")
 				}
 			}
+			eventually(t, func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.tries > 0 })
 			m.set(func() { spoil(&m, nil) })
 			filled(t, p, 2)
 			if made := len(m.made); m.closed() != made-2 {
@@ -334,6 +337,46 @@ func TestBusyForAWhile(t *testing.T) {
 		synctest.Wait()
 		if n := p.Count(); n != 2 {
 			t.Errorf("%d sandboxes wait after the cores became idle, want 2", n)
+		}
+	})
+}
+
+// A kind without requests is kept for a minute.
+func TestPoolExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m maker
+		p := m.pool(2, 2, 0)
+		defer p.Close()
+		take(p, of("/a"))
+		time.Sleep(keepFor)
+		synctest.Wait()
+		if n := p.Count(); n != 2 {
+			t.Errorf("%d wait after a minute, want 2", n)
+		}
+		time.Sleep(expireEvery)
+		synctest.Wait()
+		if n := p.Count(); n != 0 || m.closed() != 2 {
+			t.Errorf("%d wait after more than a minute, and %d were closed", n, m.closed())
+		}
+	})
+}
+
+// A sandbox that can't be closed costs its slot, and not the kind that was to have it: another one is evicted.
+func TestEvictionFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m maker
+		p := m.pool(4, 4, 0)
+		defer p.Close()
+		take(p, of("/a"))
+		synctest.Wait()
+		m.set(func() { m.made[0].stuck = errors.New("does not die") })
+		take(p, of("/b"))
+		synctest.Wait()
+		time.Sleep(evictAfter)
+		take(p, of("/b"))
+		synctest.Wait()
+		if sb := take(p, of("/b")); sb == nil {
+			t.Error("the second kind has none")
 		}
 	})
 }

@@ -124,3 +124,21 @@ func TestRequestsSince(t *testing.T) {
 		}
 	})
 }
+
+// Programs may take exactly as much memory as there is for them.
+func TestWarmMemoryBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := maker{busy: true, result: nsjail.Result{Verdict: nsjail.Paused, Usage: nsjail.Usage{MemoryPeak: 50}}}
+		p := m.pool(8, 8, 100)
+		defer p.Close()
+		for range 4 {
+			p.Take(warmOf("/a"))
+		}
+		m.set(func() { m.busy = false })
+		p.Nudge()
+		synctest.Wait()
+		if n := p.Count(); n != 2 {
+			t.Errorf("%d wait, want the two that fit", n)
+		}
+	})
+}
