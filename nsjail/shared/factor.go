@@ -47,12 +47,12 @@ func newWindow(times []time.Duration) window {
 }
 
 // newFactor compares windows that were measured in pairs; there is nothing to compare if there are none. An abuse does harm if the
-// medians of all windows show it and most pairs alone do: a disk or a CPU that something else keeps busy for some seconds makes a few
-// pairs unequal.
+// medians of all windows show it and most pairs alone do (of the p99 more than half, since a long delay need not meet each window): a
+// disk or a CPU that something else keeps busy for some seconds makes a few pairs unequal.
 func newFactor(what string, abuse, control []window, b Bounds) Factor {
 	f := Factor{What: what, Median: middle(abuse, window.m), P99: middle(abuse, window.p), ControlMedian: middle(control, window.m), ControlP99: middle(control, window.p)}
-	f.Harms = b.median(f.Median, f.ControlMedian) && mostPairs(abuse, control, window.m, b.median) ||
-		b.p99(f.P99, f.ControlP99) && mostPairs(abuse, control, window.p, b.p99)
+	f.Harms = b.median(f.Median, f.ControlMedian) && 3*pairs(abuse, control, window.m, b.median) >= 2*len(abuse) ||
+		b.p99(f.P99, f.ControlP99) && 2*pairs(abuse, control, window.p, b.p99) > len(abuse)
 	return f
 }
 
@@ -66,15 +66,14 @@ func (b Bounds) p99(abuse, control time.Duration) bool {
 	return ratio(abuse, control) > b.P99 && abuse-control > leastP99
 }
 
-// mostPairs reports whether three of four pairs of windows are beyond a bound.
-func mostPairs(abuse, control []window, of func(window) time.Duration, beyond func(abuse, control time.Duration) bool) bool {
-	n := 0
+// pairs counts the pairs of windows that are beyond a bound.
+func pairs(abuse, control []window, of func(window) time.Duration, beyond func(abuse, control time.Duration) bool) (n int) {
 	for i := range abuse {
 		if i < len(control) && beyond(of(abuse[i]), of(control[i])) {
 			n++
 		}
 	}
-	return 4*n >= 3*len(abuse)
+	return n
 }
 
 func (w window) m() time.Duration { return w.median }

@@ -128,8 +128,8 @@ func TestDecide(t *testing.T) {
 		{"harm on a quiet host", func(int) time.Duration { return 60 * ms }, quiet, true, tries * rounds},
 		{"harm on a busy host", func(n int) time.Duration { return time.Duration(600+n*37%90) * ms }, func(n int) time.Duration { return time.Duration(20+n*53%90) * ms }, true, tries * rounds},
 		{"harm in most windows", func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%5 != 4] }, quiet, true, tries * rounds},
-		{"a disk that is busy for seconds, more often beside the abuse", func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%3 != 2] },
-			func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%3 == 2] }, false, 2 * rounds},
+		{"a disk that is busy for seconds, more often beside the abuse", func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%2 == 0] },
+			func(n int) time.Duration { return map[bool]time.Duration{true: 60 * ms, false: quiet(n)}[n%2 == 1] }, false, 2 * rounds},
 	} {
 		n := map[bool]int{}
 		o, err := decide(Abuse{Name: "x"}, DefaultBounds(), func(abuse bool) (map[string][]time.Duration, string, error) {
