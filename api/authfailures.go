@@ -14,18 +14,22 @@ const (
 	strangerLimit  = 600             // failures of one address in a window
 	strangerTable  = 100_000         // addresses in a window; beyond that all others are one
 	strangerTime   = 3 * time.Second // for verifying bad tokens of one address in a window, behind the limit
-	strangerAudits = 100             // failures in a window that are audited, of all addresses together
+	strangerAudits = 10              // failures of one address in a window that have an entry of their own in the audit
+	auditsAnHour   = 60              // such entries of all addresses in an hour: the stream of all tenants, 100,000, is not to be theirs
 )
 
 // strangers counts failed authentications by address, in fixed windows and in bounded memory.
 type strangers struct {
 	now func() time.Time
 
-	mu      sync.Mutex // guards the rest
-	ends    time.Time
-	failed  map[netip.Addr]int
-	spent   map[netip.Addr]time.Duration // on bad tokens, behind the limit
-	audited int
+	mu     sync.Mutex // guards the rest
+	ends   time.Time
+	failed map[netip.Addr]int
+	spent  map[netip.Addr]time.Duration // on bad tokens, behind the limit
+
+	hourEnds time.Time
+	audited  int // in this hour
+	unlisted int // failures since the last audited one
 }
 
 func newStrangers() *strangers { return &strangers{now: time.Now} }
@@ -34,7 +38,7 @@ func newStrangers() *strangers { return &strangers{now: time.Now} }
 func (s *strangers) turn() time.Duration {
 	now := s.now()
 	if !now.Before(s.ends) {
-		s.ends, s.failed, s.audited = now.Truncate(strangerWindow).Add(strangerWindow), map[netip.Addr]int{}, 0
+		s.ends, s.failed = now.Truncate(strangerWindow).Add(strangerWindow), map[netip.Addr]int{}
 		s.spent = map[netip.Addr]time.Duration{}
 	}
 	return s.ends.Sub(now)
@@ -72,15 +76,24 @@ func (s *strangers) verified(addr netip.Addr, took time.Duration) {
 	s.spent[s.key(addr)] += took
 }
 
-// fail counts a failure. audit says whether it is to be noted: a flood must not fill the trail.
-func (s *strangers) fail(addr netip.Addr) (n int, left time.Duration, audit bool) {
+// fail counts a failure, the n-th of its address in this window. audit reports whether it gets an entry in the audit, and unlisted how many before
+// it got none: without a bound, callers without a credential would push the entries of tenants out of the audit.
+func (s *strangers) fail(addr netip.Addr) (n int, audit bool, unlisted int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left = s.turn()
+	s.turn()
 	k := s.key(addr)
 	s.failed[k]++
+	if now := s.now(); !now.Before(s.hourEnds) {
+		s.hourEnds, s.audited = now.Add(time.Hour), 0
+	}
+	if s.failed[k] > strangerAudits || s.audited >= auditsAnHour {
+		s.unlisted++
+		return s.failed[k], false, 0
+	}
 	s.audited++
-	return s.failed[k], left, s.audited <= strangerAudits
+	unlisted, s.unlisted = s.unlisted, 0
+	return s.failed[k], true, unlisted
 }
 
 // clientAddr is the address that a request comes from: the peer's, or, where the peer is a proxy of ours, the last one of
