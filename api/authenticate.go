@@ -121,7 +121,11 @@ func (s *Server) admitCaller(c *call) bool {
 
 // reject answers a failed authentication and audits it, unless the address had too many.
 func (s *Server) reject(c *call, refused *auth.Refusal) {
-	n, _, audit := s.authFailures.add(s.clientAddr(c.r))
+	n, audit, unlisted := s.authFailures.add(s.clientAddr(c.r))
+	entry := map[string]any{"path": c.route}
+	if unlisted > 0 {
+		entry["unlisted"] = unlisted
+	}
 	s.metrics.authFailures.WithLabelValues(string(refused.Reason)).Inc()
 	if n > failureLimit {
 		s.tooManyFailures(c)
@@ -129,13 +133,14 @@ func (s *Server) reject(c *call, refused *auth.Refusal) {
 	}
 	switch refused.Reason {
 	case auth.AdminMissing, auth.AdminForbidden, auth.AdminNotMapped:
-		s.rejectAdmin(c, refused.Reason, audit)
+		s.rejectAdmin(c, refused.Reason, audit, entry)
 		return
 	}
 	if audit {
 		tenant := c.who.Tenant
 		c.who.Tenant = "" // only the tenant itself may write to its audit
-		s.audit(c, "auth_failed", "", map[string]any{"reason": refused.Reason, "path": c.route, "method": c.r.Method})
+		entry["reason"], entry["method"] = refused.Reason, c.r.Method
+		s.audit(c, "auth_failed", "", entry)
 		c.who.Tenant = tenant
 	}
 	c.refuseCaller(refused)
@@ -154,7 +159,7 @@ func (c *call) refuseCaller(refused *auth.Refusal) {
 }
 
 // rejectAdmin answers a caller who is no operator. Bodies and actions are the contract's.
-func (s *Server) rejectAdmin(c *call, reason auth.Reason, audit bool) {
+func (s *Server) rejectAdmin(c *call, reason auth.Reason, audit bool, entry map[string]any) {
 	status, action := http.StatusForbidden, "admin_auth_denied"
 	switch reason {
 	case auth.AdminMissing:
@@ -164,7 +169,7 @@ func (s *Server) rejectAdmin(c *call, reason auth.Reason, audit bool) {
 	}
 	if audit && action != "" {
 		c.who.Tenant = "unknown"
-		s.audit(c, action, "", map[string]any{"path": c.route})
+		s.audit(c, action, "", entry)
 		c.who.Tenant = ""
 	}
 	c.refuse(status, string(reason), "")

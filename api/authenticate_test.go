@@ -202,14 +202,16 @@ func TestStrangersAreBounded(t *testing.T) {
 	s := newAuthFailures()
 	now := time.Unix(0, 0)
 	s.now = func() time.Time { return now }
-	audited := 0
+	audited, unlisted := 0, 0
 	for i := range 2 * failureTable {
-		if _, _, audit := s.add(netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})); audit {
+		_, audit, n := s.add(netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}))
+		if audit {
 			audited++
 		}
+		unlisted += n
 	}
-	if len(s.failed) > failureTable+1 || audited != failureAudits {
-		t.Errorf("%d addresses, %d audited; want at most %d and %d", len(s.failed), audited, failureTable+1, failureAudits)
+	if len(s.failed) > failureTable+1 || audited != hourlyAudits || unlisted != 0 {
+		t.Errorf("%d addresses, %d audited; want at most %d and %d", len(s.failed), audited, failureTable+1, hourlyAudits)
 	}
 	now = now.Add(failureWindow)
 	if n, _ := s.count(netip.MustParseAddr("1.2.3.4")); n != 0 || len(s.failed) != 0 {
@@ -248,5 +250,37 @@ func TestAuthFailedIsAudited(t *testing.T) {
 	if err != nil || len(events) != 1 || events[0].Action != "auth_failed" || events[0].Tenant != "" ||
 		string(events[0].Metadata) != `{"method":"POST","path":"/executions","reason":"invalid_api_key","traceId":"test-trace"}` {
 		t.Errorf("%+v, %v", events, err)
+	}
+}
+
+// However often somebody without a credential calls, they take only a few places of the audit of all tenants. The next entry has how many got none.
+func TestFailuresDoNotFloodTheAudit(t *testing.T) {
+	s := newStack(t, nil)
+	now := time.Now().Truncate(failureWindow)
+	s.server.authFailures.now = func() time.Time { return now }
+	bad := http.Header{"X-Api-Key": {"wrong"}}
+	before, err := s.queue.Events(t.Context(), "", "", 1000) // of other tests
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range failureAudits + 20 {
+		s.do("GET", "/v1/jobs", "", bad)
+	}
+	now = now.Add(failureWindow)
+	s.do("GET", "/v1/jobs", "", bad)
+	events, err := s.queue.Events(t.Context(), "", "", 1000)
+	if n := len(events) - len(before); err != nil || n != failureAudits+1 {
+		t.Fatalf("%d entries, %v; want %d", n, err, failureAudits+1)
+	}
+	if !strings.Contains(string(events[0].Metadata), `"unlisted":20}`) || strings.Contains(string(events[1].Metadata), "unlisted") {
+		t.Errorf("the newest entries: %s, %s; want 20 unlisted, and none", events[0].Metadata, events[1].Metadata)
+	}
+	for range 4 * hourlyAudits {
+		now = now.Add(failureWindow / 5) // 48 minutes in all
+		s.do("GET", "/v1/jobs", "", bad)
+	}
+	events, err = s.queue.Events(t.Context(), "", "", 1000)
+	if n := len(events) - len(before); err != nil || n != hourlyAudits {
+		t.Errorf("after an hour of failures: %d entries, %v; want %d", n, err, hourlyAudits)
 	}
 }

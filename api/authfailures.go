@@ -14,18 +14,22 @@ const (
 	failureLimit  = 600             // of one address in a window
 	failureTable  = 100_000         // addresses in a window; the others are counted together
 	verifyTime    = 3 * time.Second // spent on invalid tokens of one address in a window, beyond the limit
-	failureAudits = 100             // that are audited in a window, of all addresses together
+	failureAudits = 10              // of one address in a window that have an entry of their own in the audit
+	hourlyAudits  = 60              // such entries of all addresses in an hour: the audit of all tenants has place for 100,000
 )
 
 // authFailures counts failed authentications by address, in fixed windows and in bounded memory.
 type authFailures struct {
 	now func() time.Time
 
-	mu      sync.Mutex // guards the rest
-	ends    time.Time
-	failed  map[netip.Addr]int
-	spent   map[netip.Addr]time.Duration // on invalid tokens, beyond the limit
-	audited int
+	mu     sync.Mutex // guards the rest
+	ends   time.Time
+	failed map[netip.Addr]int
+	spent  map[netip.Addr]time.Duration // on bad tokens, behind the limit
+
+	hourEnds time.Time
+	audited  int // in this hour
+	unlisted int // failures since the last audited one
 }
 
 func newAuthFailures() *authFailures { return &authFailures{now: time.Now} }
@@ -34,7 +38,7 @@ func newAuthFailures() *authFailures { return &authFailures{now: time.Now} }
 func (s *authFailures) rotate() time.Duration {
 	now := s.now()
 	if !now.Before(s.ends) {
-		s.ends, s.failed, s.audited = now.Truncate(failureWindow).Add(failureWindow), map[netip.Addr]int{}, 0
+		s.ends, s.failed = now.Truncate(failureWindow).Add(failureWindow), map[netip.Addr]int{}
 		s.spent = map[netip.Addr]time.Duration{}
 	}
 	return s.ends.Sub(now)
@@ -72,15 +76,24 @@ func (s *authFailures) spend(addr netip.Addr, took time.Duration) {
 	s.spent[s.key(addr)] += took
 }
 
-// add counts a failure. audit is true if it is to be audited: a flood must not fill the audit.
-func (s *authFailures) add(addr netip.Addr) (n int, left time.Duration, audit bool) {
+// add counts a failure, the n-th of its address in this window. audit reports whether it gets an entry in the audit, and unlisted how many before
+// it got none: without a bound, callers without a credential would push the entries of tenants out of the audit.
+func (s *authFailures) add(addr netip.Addr) (n int, audit bool, unlisted int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left = s.rotate()
+	s.rotate()
 	k := s.key(addr)
 	s.failed[k]++
+	if now := s.now(); !now.Before(s.hourEnds) {
+		s.hourEnds, s.audited = now.Add(time.Hour), 0
+	}
+	if s.failed[k] > failureAudits || s.audited >= hourlyAudits {
+		s.unlisted++
+		return s.failed[k], false, 0
+	}
 	s.audited++
-	return s.failed[k], left, s.audited <= failureAudits
+	unlisted, s.unlisted = s.unlisted, 0
+	return s.failed[k], true, unlisted
 }
 
 // clientAddr returns the address that a request comes from: the peer's, or, if the peer is a trusted proxy, the last one of

@@ -92,8 +92,8 @@ func TestRedisAway(t *testing.T) {
 				s.get(target).want(t, 503, unavailable)
 			}
 			s.do("DELETE", "/v1/jobs/x", "", nil).want(t, 503, unavailable)
-			if a := s.get("/ready"); a.status != 503 || !strings.Contains(a.raw, "REDIS_URL") {
-				t.Errorf("GET /ready = %d %s, want 503 and what to look at", a.status, a.raw)
+			if a := s.get("/ready"); a.status != 503 || !strings.Contains(a.raw, "REDIS_URL") || !strings.Contains(a.raw, `"workers":null`) {
+				t.Errorf("GET /ready = %d %s, want 503, what to look at, and no number of workers", a.status, a.raw)
 			}
 			if log := s.log.String(); !strings.Contains(log, socket) {
 				t.Errorf("the log does not say which Redis was tried:\n%s", log)

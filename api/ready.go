@@ -22,10 +22,10 @@ type readiness struct {
 
 // running is the part of an answer about the languages that can run now.
 type running struct {
-	CanRun    bool        `json:"canRun"` // a job in one of Languages would run now
-	Workers   workersView `json:"workers"`
-	Languages []string    `json:"languages"` // that can run now, by name
-	Warnings  []string    `json:"warnings"`  // why jobs that are accepted would wait
+	CanRun    bool         `json:"canRun"`    // a job in one of Languages would run now
+	Workers   *workersView `json:"workers"`   // nil: Redis, which knows, does not answer
+	Languages []string     `json:"languages"` // that can run now, by name
+	Warnings  []string     `json:"warnings"`  // why jobs that are accepted would wait
 }
 
 type workersView struct {
@@ -89,11 +89,12 @@ func (s *Server) whyUnready(fleet queue.Fleet, err error) []string {
 
 // running describes what can run now. fleet and err are the queue's.
 func (s *Server) running(ctx context.Context, fleet queue.Fleet, err error) running {
-	r := running{CanRun: err == nil && fleet.Ready > 0, Workers: workersView{fleet.Workers, fleet.Ready}, Languages: []string{}, Warnings: []string{}}
+	r := running{CanRun: err == nil && fleet.Ready > 0, Languages: []string{}, Warnings: []string{}}
 	for _, l := range fleet.Now {
 		r.Languages = append(r.Languages, l.Name)
 	}
 	if err == nil {
+		r.Workers = &workersView{fleet.Workers, fleet.Ready}
 		r.Warnings = append(r.Warnings, warnings(fleet)...)
 	}
 	if s.archive.unreachable(ctx, s.opts.Archive) {

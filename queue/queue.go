@@ -128,7 +128,8 @@ func Open(url string, opts Options) (*Queue, error) {
 	ropts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 
 	k := newKeys(opts.Name, opts.DeadLetterName, opts.AuditName)
-	q := &Queue{rdb: redis.NewClient(ropts), addr: ropts.Network + "://" + ropts.Addr, opts: opts, keys: k, steps: newSteps(k, opts)}
+	addr := nameSocket(ropts)
+	q := &Queue{rdb: redis.NewClient(ropts), addr: addr, opts: opts, keys: k, steps: newSteps(k, opts)}
 	q.batch = newBatcher(q.rdb)
 	q.finished = newListener(q.rdb, k.of("FINISHED"))
 	q.changes = newListener(q.rdb, k.of("CHANGED"))

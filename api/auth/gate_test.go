@@ -129,7 +129,10 @@ func TestFileRefuses(t *testing.T) {
 		{`{"keys":[{"sha256":"` + hashOf("k") + `"}]}`, "tenantId must be"},
 		{`{"keys":[{` + good + `,"scopes":["root"]}]}`, `scope "root"`},
 		{`{"keys":[{` + good + `,"maxDailyJobs":0}]}`, "maxDailyJobs is 0"},
-		{`{"keys":[{` + good + `,"key":"k"}]}`, "unknown field"},
+		{`{"keys":[{` + good + `,"key":"k"}]}`, `there is no member "key": sha256, tenantId, scopes, expiresAt, revoked, comment, maxConcurrentJobs, maxDailyJobs and maxStoredBytes are known`},
+		{`{"keys":[{` + good + `,"Revoked":true}]}`, `there is no member "Revoked"`},
+		{`{"Keys":[]}`, `there is no member "Keys": keys and tenants are known`},
+		{`{"tenants":{"t":{"maxdailyjobs":1}}}`, `there is no member "maxdailyjobs": maxConcurrentJobs, maxDailyJobs and maxStoredBytes are known`},
 		{`{"tenants":{"":{}}}`, "tenantId must be"},
 	} {
 		if _, err := NewDirectory(Sources{File: []byte(tt.content)}); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "AUTH_FILE: ") {

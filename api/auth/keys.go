@@ -172,13 +172,8 @@ func (d *Directory) readFile(content []byte) error {
 		Keys    []fileEntry     `json:"keys"`
 		Tenants json.RawMessage `json:"tenants"`
 	}
-	dec := json.NewDecoder(bytes.NewReader(content))
-	dec.DisallowUnknownFields() // a misspelled "revoked" must not be overlooked
-	if err := dec.Decode(&file); err != nil {
+	if err := strict(content, &file); err != nil {
 		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("has something behind its closing brace")
 	}
 	for i, e := range file.Keys {
 		if err := d.readEntry(e); err != nil {
@@ -213,29 +208,6 @@ func (d *Directory) readEntry(e fileEntry) error {
 	}
 	who := principal(e.TenantID, hex.EncodeToString(sum[:8]), e.Scopes, p)
 	return d.add(digestOf([sha256.Size]byte(sum)), entry{who: who, expires: e.ExpiresAt, revoked: e.Revoked})
-}
-
-// unknownMember is the error of an unknown member: a misspelt quota would silently be the default.
-type unknownMember struct{ name string }
-
-func (e *unknownMember) Error() string {
-	return fmt.Sprintf("there is no member %s: tenantId, maxConcurrentJobs, maxDailyJobs and maxStoredBytes are known", e.name)
-}
-
-// strict is json.Unmarshal for settings: a member that is not known is an *unknownMember.
-func strict(raw []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-			return &unknownMember{name}
-		}
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("has something behind it")
-	}
-	return nil
 }
 
 // count reads a number, or a number in a string as deployment tools like to write them, between 1 and max.

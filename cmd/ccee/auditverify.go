@@ -70,6 +70,9 @@ func auditVerify(ctx context.Context, cmd *cli.Command) error {
 		count[v.Outcome]++
 		if err != nil {
 			v.Error = err.Error()
+			if v.Outcome == trailNotChecked && !cmd.Bool("archive") && !errors.Is(err, queue.ErrNoTrail) {
+				v.Error += hintOwnRedis()
+			}
 		}
 		if err := v.print(cmd); err != nil {
 			return err

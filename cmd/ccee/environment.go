@@ -20,12 +20,26 @@ func checkEnvironment(ctx context.Context, root *cli.Command) (context.Context, 
 		if len(unknown) > 0 {
 			return ctx, usageError{fmt.Errorf("%s", strings.Join(unknown, "; "))}
 		}
-	default:
-		for _, u := range unknown {
-			fmt.Fprintf(root.ErrWriter, "ccee: warning: %s\n", u)
-		}
+		unknown = nearMisses(os.Environ(), knownSettings(root))
+	}
+	for _, u := range unknown {
+		fmt.Fprintf(root.ErrWriter, "ccee: warning: %s\n", u)
 	}
 	return ctx, nil
+}
+
+// unparsable matches package cli's error for a value of a variable, which has no type of its own.
+var unparsable = regexp.MustCompile(`^could not parse ("(?:[^"\\]|\\.)*") as .* value from environment variable "([A-Z0-9_]+)" for flag [^:]*: (.*)$`)
+
+// badVariable makes the error for a value that a variable can't have the same as for a flag.
+func badVariable(err error) error {
+	if err == nil {
+		return nil
+	}
+	if m := unparsable.FindStringSubmatch(err.Error()); m != nil {
+		return usageError{fmt.Errorf("invalid value %s for variable %s: %s", m[1], m[2], m[3])}
+	}
+	return err
 }
 
 // secret is a setting without a flag: arguments are visible to every user of the machine.
@@ -47,7 +61,7 @@ func secretSettings() []secret {
 // forDevelopment are the variables of the Makefile, .ci and the tests.
 var forDevelopment = []string{"CCEE_CACHE", "CCEE_VM", "CCEE_SELFTEST_IMAGES", "CCEE_HOSTILE_JOBS"}
 
-// knownSettings returns the variables CCEE_... of all flags of a command and those below it, and the ones without a flag.
+// knownSettings returns the variables of all flags of a command and those below it, and the ones without a flag.
 func knownSettings(root *cli.Command) []string {
 	known := slices.Clone(forDevelopment)
 	for _, s := range secretSettings() {
@@ -55,11 +69,7 @@ func knownSettings(root *cli.Command) []string {
 	}
 	var add func(c *cli.Command)
 	add = func(c *cli.Command) {
-		for _, name := range environmentNames(c) {
-			if strings.HasPrefix(name, "CCEE_") {
-				known = append(known, name)
-			}
-		}
+		known = append(known, environmentNames(c)...)
 		for _, sub := range c.Commands {
 			add(sub)
 		}
@@ -75,13 +85,34 @@ var serviceLink = regexp.MustCompile(`^CCEE(_[A-Z0-9_]+)?_(SERVICE_HOST=|SERVICE
 // unknownSettings returns a sentence for each variable CCEE_... that is not known, with the nearest one that is.
 func unknownSettings(environ, known []string) []string {
 	var all []string
+	known = slices.DeleteFunc(slices.Clone(known), func(name string) bool { return !strings.HasPrefix(name, ourPrefix) })
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, "CCEE_") || slices.Contains(known, name) || serviceLink.MatchString(entry) {
+		if !strings.HasPrefix(name, ourPrefix) || slices.Contains(known, name) || serviceLink.MatchString(entry) {
 			continue
 		}
 		nearest := slices.MinFunc(known, func(a, b string) int { return unlikeness(name, a) - unlikeness(name, b) })
 		all = append(all, fmt.Sprintf("the environment has %s, which is no setting: the nearest one is %s", name, nearest))
+	}
+	return all
+}
+
+// ourPrefix begins the names of variables that are nobody else's.
+const ourPrefix = "CCEE_"
+
+// nearMisses returns a sentence for each variable that is almost one of ours. Names without ourPrefix may be another program's, so only long ones
+// count, and only as a warning.
+func nearMisses(environ, known []string) []string {
+	const long, near = 12, 2 // letters
+	var all []string
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if len(name) < long || strings.HasPrefix(name, ourPrefix) || slices.Contains(known, name) {
+			continue
+		}
+		if nearest := slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) }); distance(name, nearest) <= near {
+			all = append(all, fmt.Sprintf("the environment has %s, which is no setting: the nearest one is %s", name, nearest))
+		}
 	}
 	return all
 }

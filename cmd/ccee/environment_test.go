@@ -69,6 +69,60 @@ func TestMisspeltSettings(t *testing.T) {
 	}
 }
 
+// TestNearMisses: a name that is almost a setting is named too, if it is long; another program's is not.
+func TestNearMisses(t *testing.T) {
+	known := knownSettings(app(io.Discard, io.Discard))
+	for entry, nearest := range map[string]string{
+		"WORKER_CONCURENCY=5": "WORKER_CONCURRENCY", "RATE_LIMIT_REQUESTS_PER_MINUTES=5": "RATE_LIMIT_REQUESTS_PER_MINUTE",
+		"WORKER_CONCURRENCY=5": "", "REDIS_URI=x": "", "APP_PORT=1": "", "KUBERNETES_PORT=tcp://x": "", "OTEL_EXPORTER_OTLP_ENDPOINT=x": "",
+	} {
+		got := nearMisses([]string{entry}, known)
+		if want := nearest != ""; (len(got) == 1) != want || want && !strings.HasSuffix(got[0], "the nearest one is "+nearest) {
+			t.Errorf("%s: %q, want %q", entry, got, nearest)
+		}
+	}
+}
+
+// TestBadVariable: a value that a setting can't have gets the same answer in a variable as in a flag.
+func TestBadVariable(t *testing.T) {
+	for _, tt := range []struct{ name, value, want string }{
+		{"JOB_TTL_SECONDS", `a"b`, "ccee: invalid value \"a\\\"b\" for variable JOB_TTL_SECONDS: must be a whole number from 1 to 31536000\n"},
+		{"JOB_TTL_SECONDS", "0", "ccee: invalid value \"0\" for variable JOB_TTL_SECONDS: must be a whole number from 1 to 31536000\n"},
+		{"DRY_RUN", "x", "ccee: invalid value \"x\" for variable DRY_RUN: parse error\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv(tt.name, tt.value)
+			var stderr bytes.Buffer
+			if code := run(t.Context(), []string{"ccee", "dlq", "replay"}, io.Discard, &stderr); code != 2 || stderr.String() != tt.want {
+				t.Errorf("exit code %d, %q; want 2, %q", code, stderr.String(), tt.want)
+			}
+		})
+	}
+}
+
+// TestVersionOfACommand: --version is answered behind each command too, but not among the arguments of a program.
+func TestVersionOfACommand(t *testing.T) {
+	for _, command := range []string{"up", "daemon", "worker", "api", "run", "doctor"} {
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), []string{"ccee", command, "--version"}, &stdout, &stderr); code != 0 || !strings.HasPrefix(stdout.String(), "ccee "+version) {
+			t.Errorf("ccee %s --version: exit code %d, %s%s", command, code, stdout.String(), stderr.String())
+		}
+	}
+}
+
+// TestOwnRedisIsNamed: who has set no REDIS_URL learns where the Redis of ccee up is.
+func TestOwnRedisIsNamed(t *testing.T) {
+	t.Setenv("REDIS_URL", "")
+	t.Setenv("CCEE_DATA", "/srv/ccee")
+	if got := hintOwnRedis(); !strings.Contains(got, "unix:///srv/ccee/redis/redis.sock") {
+		t.Errorf("%q", got)
+	}
+	t.Setenv("REDIS_URL", "redis://db")
+	if got := hintOwnRedis(); got != "" {
+		t.Errorf("with REDIS_URL: %q", got)
+	}
+}
+
 // TestKnownSettings: the settings of all services are known, and those that have no flag.
 func TestKnownSettings(t *testing.T) {
 	known := knownSettings(app(io.Discard, io.Discard))

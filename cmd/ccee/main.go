@@ -38,7 +38,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(ctx, ends...)
 	defer stop()
-	return exitCode(app(stdout, stderr).Run(ctx, args), stderr)
+	root := app(stdout, stderr)
+	if len(args) == 3 && args[2] == "--version" && root.Command(args[1]) != nil { // cli knows it at the root alone
+		args = []string{args[0], "version"}
+	}
+	return exitCode(badVariable(root.Run(ctx, args)), stderr)
 }
 
 // app returns the root of all commands.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/ccee-dev/ccee/queue"
@@ -30,6 +32,15 @@ func queueFlags() []cli.Flag {
 		intFlag("retry-backoff-ms", "QUEUE_RETRY_BACKOFF_MS", 1000, 1, 60_000, "milliseconds before the first retry, doubled before each further one"),
 		intFlag("retry-max-ms", "QUEUE_RETRY_MAX_DELAY_MS", 60_000, 1, 300_000, "milliseconds before a retry at most"),
 	}
+}
+
+// hintOwnRedis says where the Redis of ccee up is, to somebody who has set no REDIS_URL.
+func hintOwnRedis() string {
+	if os.Getenv("REDIS_URL") != "" {
+		return ""
+	}
+	data := cmp.Or(os.Getenv("CCEE_DATA"), defaultData)
+	return fmt.Sprintf(" (REDIS_URL is not set; the Redis that ccee up starts is unix://%s, for root)", filepath.Join(data, "redis/redis.sock"))
 }
 
 // maxWaitFlag is for the api, which ends the jobs that waited too long.
