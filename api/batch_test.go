@@ -165,11 +165,11 @@ func TestHistoryQuery(t *testing.T) {
 	}
 	waits := s.submit(`{"language":"javascript","sourceCode":"1"}`)
 	ids := func(a answer) string {
-		out := ""
+		var out strings.Builder
 		for _, item := range a.at("items").([]any) {
-			out += map[any]string{done: "done ", waits: "waits "}[item.(map[string]any)["jobId"]]
+			out.WriteString(map[any]string{done: "done ", waits: "waits "}[item.(map[string]any)["jobId"]])
 		}
-		return strings.TrimSpace(out)
+		return strings.TrimSpace(out.String())
 	}
 	for query, want := range map[string]string{
 		"status=failed": "done", "status=queued": "waits", "status=succeeded": "", "language=python": "done", "language=javascript": "waits",

@@ -53,7 +53,7 @@ func (c *call) compress(data []byte) []byte {
 func takesGzip(lines []string) bool {
 	const unset = -1
 	zipped, plain, others := float64(unset), float64(unset), float64(unset)
-	for _, element := range strings.Split(strings.Join(lines, ","), ",") {
+	for element := range strings.SplitSeq(strings.Join(lines, ","), ",") {
 		coding, weight, _ := strings.Cut(element, ";")
 		q := 1.0
 		if name, value, ok := strings.Cut(weight, "="); ok && strings.EqualFold(strings.TrimSpace(name), "q") {

@@ -43,7 +43,7 @@ type file struct {
 
 // matches reports whether one of the tags of these lines of If-None-Match is tag (RFC 9110, section 13.1.2).
 func matches(lines []string, tag string) bool {
-	for _, t := range strings.Split(strings.Join(lines, ","), ",") {
+	for t := range strings.SplitSeq(strings.Join(lines, ","), ",") {
 		if t = strings.TrimPrefix(strings.TrimSpace(t), "W/"); t == tag || t == "*" {
 			return true
 		}

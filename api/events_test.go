@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -58,9 +59,7 @@ func listen(t *testing.T, url, id string, header http.Header) *listening {
 		t.Fatal(err)
 	}
 	req.Header = http.Header{"X-Api-Key": {testKey}, "X-Request-Id": {"test-trace"}}
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +166,7 @@ func TestEvents(t *testing.T) {
 	}
 	again := listen(t, url, id, http.Header{"Last-Event-Id": {cut}})
 	for _, l := range []*listening{again, late} {
-		text := ""
+		var text strings.Builder
 		for {
 			e := l.next()
 			if e.name != "stdout" {
@@ -176,10 +175,10 @@ func TestEvents(t *testing.T) {
 				}
 				break
 			}
-			text += e.data["text"].(string)
+			text.WriteString(e.data["text"].(string))
 		}
-		if want := map[*listening]string{again: "end", late: "t€!end"}[l]; text != want {
-			t.Errorf("text %q, want %q", text, want)
+		if want := map[*listening]string{again: "end", late: "t€!end"}[l]; text.String() != want {
+			t.Errorf("text %q, want %q", text.String(), want)
 		}
 		if d := l.want("done"); d["status"] != "succeeded" || d["jobId"] != id || d["executionId"] != id || d["traceId"] != "test-trace" {
 			t.Errorf("done %v", d)

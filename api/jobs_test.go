@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -29,9 +30,7 @@ func jobOf(t *testing.T, a answer, tenant string, want map[string]any) string {
 		"analysisUpdatedAt": nil, "analysisFallbackReason": nil, "error": nil, "runtimeMs": nil, "exitCode": nil,
 		"timestamp": a.at("createdAt"), "executionEnvironment": "local-runner", "priority": "normal", "cancelRequestedAt": nil,
 	}
-	for name, v := range want {
-		m[name] = v
-	}
+	maps.Copy(m, want)
 	text, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)

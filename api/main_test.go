@@ -56,16 +56,16 @@ func startRedis(dir string) (stop func(), err error) {
 		return nil, fmt.Errorf("start redis-server: %w", err)
 	}
 	stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
-	said := ""
+	var said strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		said += lines.Text() + "\n"
+		said.WriteString(lines.Text() + "\n")
 		if strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections at") {
 			go func() { _, _ = io.Copy(io.Discard, out) }()
 			return stop, nil
 		}
 	}
 	stop()
-	return nil, fmt.Errorf("redis-server ended:\n%s", said)
+	return nil, fmt.Errorf("redis-server ended:\n%s", said.String())
 }
 
 func requireRedis(t testing.TB) {

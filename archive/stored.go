@@ -3,6 +3,7 @@ package archive
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"unicode/utf8"
 
 	"github.com/ccee-dev/ccee/queue"
@@ -44,9 +45,7 @@ func decode(b []byte) (queue.Stored, error) {
 		return nil, fmt.Errorf("decode an archived job: %w", err)
 	}
 	s := make(queue.Stored, len(w.Text)+len(w.Base64))
-	for name, v := range w.Text {
-		s[name] = v
-	}
+	maps.Copy(s, w.Text)
 	for name, v := range w.Base64 {
 		s[name] = string(v)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 )
@@ -26,9 +27,7 @@ type timeline struct {
 // newTimeline begins one for threads that are known already.
 func newTimeline(who map[int]string) *timeline {
 	t := &timeline{who: map[int]string{}, open: map[int]*segment{}, running: map[int]float64{}}
-	for tid, role := range who {
-		t.who[tid] = role
-	}
+	maps.Copy(t.who, who)
 	return t
 }
 

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -26,9 +27,7 @@ type Submission struct {
 // MarshalJSON writes the contract's members.
 func (s Submission) MarshalJSON() ([]byte, error) {
 	m := map[string]any{"language": s.Language}
-	for name, v := range s.More {
-		m[name] = v
-	}
+	maps.Copy(m, s.More)
 	if s.SourceCode != "" {
 		m["sourceCode"] = s.SourceCode
 	}

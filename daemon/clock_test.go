@@ -110,7 +110,7 @@ func (s *served) warmly(t *testing.T, run func()) {
 
 func numbers(t *testing.T, s *job.Step) (out []float64) {
 	t.Helper()
-	for _, word := range strings.Fields(string(s.Stdout.Data)) {
+	for word := range strings.FieldsSeq(string(s.Stdout.Data)) {
 		n, err := strconv.ParseFloat(word, 64)
 		if err != nil {
 			t.Fatal(fmt.Errorf("%w\n%s", err, describeStep(s)))

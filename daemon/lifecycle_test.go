@@ -185,7 +185,7 @@ func spawners(t *testing.T) []int {
 		if err != nil {
 			continue // that thread has ended
 		}
-		for _, f := range strings.Fields(string(b)) {
+		for f := range strings.FieldsSeq(string(b)) {
 			line, err := os.ReadFile("/proc/" + f + "/cmdline")
 			pid, _ := strconv.Atoi(f)
 			if err == nil && strings.HasPrefix(string(line), "sandbox-init") {

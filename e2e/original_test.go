@@ -168,7 +168,7 @@ func curl(t *testing.T, s *stack, line string) curled {
 
 // at is the value at a path such as items.0.jobId; nil if there is none.
 func at(v any, path string) any {
-	for _, name := range strings.Split(path, ".") {
+	for name := range strings.SplitSeq(path, ".") {
 		switch x := v.(type) {
 		case map[string]any:
 			v = x[name]

@@ -79,7 +79,7 @@ func cpuCgroup(t *testing.T, pid int) (path string) {
 	}
 	for line := range strings.Lines(string(b)) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		for _, controller := range strings.Split(f[1], ",") {
+		for controller := range strings.SplitSeq(f[1], ",") {
 			if controller == "cpu" || controller == "" && path == "" { // the v2 tree, where no v1 tree has it
 				path = f[2]
 			}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -34,12 +35,12 @@ func TestJobTests(t *testing.T) {
 	if err := json.Unmarshal(raw, &got); err != nil {
 		t.Fatal(err)
 	}
-	verdicts := ""
+	var verdicts strings.Builder
 	for _, item := range got.Result.Tests.Items {
-		verdicts += item.Name + " " + item.Verdict + ", "
+		verdicts.WriteString(item.Name + " " + item.Verdict + ", ")
 	}
 	if got.Status != "failed" || got.Result.Verdict != "wrong_answer" || got.Result.Compile.Verdict != "exited" || got.Result.Tests.Passed != 3 ||
-		verdicts != "whole accepted, third accepted, zero accepted, wrong wrong_answer, left out skipped, " {
-		t.Errorf("%s: %s", verdicts, raw)
+		verdicts.String() != "whole accepted, third accepted, zero accepted, wrong wrong_answer, left out skipped, " {
+		t.Errorf("%s: %s", verdicts.String(), raw)
 	}
 }

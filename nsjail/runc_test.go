@@ -71,7 +71,7 @@ func seen(text string) view {
 		case strings.HasPrefix(line, "Max "):
 			v.facts[strings.TrimSpace(line[:25])] = strings.Join(strings.Fields(line[25:]), " ")
 		case len(words) > 9 && slices.Contains(words, "-"): // mountinfo; the last mount at a place is the one that is seen
-			for _, option := range strings.Split(words[5]+","+words[len(words)-1], ",") {
+			for option := range strings.SplitSeq(words[5]+","+words[len(words)-1], ",") {
 				if o := strings.SplitN(option, "=", 2); len(o) == 1 && o[0] != "rw" && o[0] != "relatime" || o[0] == "size" || o[0] == "nr_inodes" {
 					v.mounts[words[4]] = append(v.mounts[words[4]], option)
 				}

@@ -43,17 +43,9 @@ func NewSpawner(cgroups *Cgroups, roots ...string) (*Spawner, error) {
 
 // newSpawner takes the executable that holds sandbox-init, so that tests can give one built with sanitizers.
 func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error) {
-	real := make([]string, len(roots))
-	for i, root := range roots {
-		// By its real path: the stage resolves it from / without following symbolic links.
-		p, err := filepath.EvalSymlinks(root)
-		if err == nil {
-			p, err = filepath.Abs(p)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("sandbox root: %w", err)
-		}
-		real[i] = p
+	real, err := realPaths(roots)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox root: %w", err)
 	}
 	if _, err := sharedPoller(); err != nil { // now and not at the first program
 		return nil, err
@@ -98,6 +90,22 @@ func newSpawner(exe string, cgroups *Cgroups, roots ...string) (*Spawner, error)
 		return nil, fmt.Errorf("prepare the spawner: %w", err)
 	}
 	return s, nil
+}
+
+// realPaths returns the real paths of directories: the stage resolves them from / without following symbolic links.
+func realPaths(dirs []string) ([]string, error) {
+	real := make([]string, len(dirs))
+	for i, dir := range dirs {
+		p, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			p, err = filepath.Abs(p)
+		}
+		if err != nil {
+			return nil, err
+		}
+		real[i] = p
+	}
+	return real, nil
 }
 
 // call sends a program that ends in WAIT and awaits READY.

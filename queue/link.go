@@ -32,7 +32,7 @@ func words(s string) map[string]bool {
 // definitions splits a library, without its remarks.
 func definitions(library string) []definition {
 	var ds []definition
-	for _, p := range strings.Split(remarks.ReplaceAllString(library, ""), "\n\n") {
+	for p := range strings.SplitSeq(remarks.ReplaceAllString(library, ""), "\n\n") {
 		if p = strings.TrimSpace(p); p != "" {
 			ds = append(ds, definition{p + "\n", words(p)})
 		}

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -39,11 +40,12 @@ func library(k keys, o Options) []definition {
 		{"EVENTS_MAX", eventsMax}, {"RELEASES_MAX", releasesMax}, {"RATE_STEPS", rateSteps}, {"TALLY", tallyBucket.Milliseconds()}, {"TALLY_TTL", seconds(tallyTTL)},
 		{"JOB_BYTES", jobBytes}, {"HOOK_BYTES", hookBytes}, {"STORED_TTL", seconds(max(o.JobTTL, o.DeadLetterTTL, archiveTTL) + 24*time.Hour)},
 	}
-	text := k.lua()
+	var text strings.Builder
+	text.WriteString(k.lua())
 	for _, c := range constants {
-		text += fmt.Sprintf("local %s = %d\n\n", c.name, c.v)
+		text.WriteString(fmt.Sprintf("local %s = %d\n\n", c.name, c.v))
 	}
-	return definitions(text + source("lib") + "\n" + source("lib_jobs"))
+	return definitions(text.String() + source("lib") + "\n" + source("lib_jobs"))
 }
 
 func newSteps(k keys, o Options) steps {

@@ -234,11 +234,11 @@ func TestBooksAreTrue(t *testing.T) {
 		tenant := unique(name)
 		before := memoryOf(t, q, tenant, "")
 		const jobs = 5
-		keys := ""
+		var keys strings.Builder
 		for range jobs {
 			s, o := submission(tenant, unique("job")), outcome("hello\n")
 			events := kind(&s, &o)
-			keys += " " + enqueueSub(t, q, s)
+			keys.WriteString(" " + enqueueSub(t, q, s))
 			l := claim(t, q, "w")
 			for at := 0; at < events; at += 16 << 10 {
 				if err := l.Emit(t.Context(), []job.Event{{Type: job.EventStdout, Step: "run", Data: noise(16 << 10).Data}}); err != nil {
@@ -261,7 +261,7 @@ func TestBooksAreTrue(t *testing.T) {
 				}
 			}
 		}
-		got := memoryOf(t, q, tenant, keys) - before
+		got := memoryOf(t, q, tenant, keys.String()) - before
 		u, err := q.Usage(t.Context(), tenant)
 		if err != nil {
 			t.Fatal(err)

@@ -209,7 +209,7 @@ func copyClosure(t *testing.T, program, tree string) {
 			t.Fatal(err)
 		}
 	}
-	for _, word := range strings.Fields(string(out)) {
+	for word := range strings.FieldsSeq(string(out)) {
 		if strings.HasPrefix(word, "/") {
 			copyFile(t, word, filepath.Join(tree, word))
 		}

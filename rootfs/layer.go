@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -123,10 +124,8 @@ func (u *unpacker) relative(name string) (string, error) {
 	if len(elements) > u.bounds.Depth {
 		return "", fmt.Errorf("the name is deeper than %d directories", u.bounds.Depth)
 	}
-	for _, e := range elements {
-		if e == ".." {
-			return "", errors.New(`the name has ".." in it`)
-		}
+	if slices.Contains(elements, "..") {
+		return "", errors.New(`the name has ".." in it`)
 	}
 	return path.Clean("./" + strings.TrimLeft(name, "/")), nil
 }

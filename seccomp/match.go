@@ -1,5 +1,7 @@
 package seccomp
 
+import "slices"
+
 import "math"
 
 // set is a set of 64-bit numbers: those from lo to hi whose bits under mask are bits.
@@ -64,10 +66,8 @@ func overlap(a, b []Arg) bool {
 // meets reports whether a number exists for which both comparisons hold.
 func (a Arg) meets(b Arg) bool {
 	for _, s := range a.matches() {
-		for _, t := range b.matches() {
-			if s.meets(t) {
-				return true
-			}
+		if slices.ContainsFunc(b.matches(), s.meets) {
+			return true
 		}
 	}
 	return false

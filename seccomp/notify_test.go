@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,12 +131,7 @@ func TestNotifyPaces(t *testing.T) {
 const retAllow = 0x7fff0000 // SECCOMP_RET_ALLOW
 
 func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, s)
 }
 
 func TestNotifyNeedsExecve(t *testing.T) {

@@ -52,7 +52,7 @@ func TestEveryCallHasItsObjects(t *testing.T) {
 		if object != "none" && !strings.Contains(string(security), "\n| "+object+" | ") {
 			t.Errorf("SECURITY.md has no row for %q: what bounds it?", object)
 		}
-		for _, call := range strings.Fields(calls) {
+		for call := range strings.FieldsSeq(calls) {
 			if err := checkName(call); err != nil {
 				t.Errorf("%s: %v", object, err)
 			}

@@ -75,17 +75,18 @@ func (d *door) audited(members ...string) []string {
 	}
 	var all []string
 	for _, e := range slices.Backward(events) {
-		line := e.Action
+		var line strings.Builder
+		line.WriteString(e.Action)
 		var metadata map[string]any
 		if err := json.Unmarshal(e.Metadata, &metadata); err != nil {
 			d.t.Fatal(err)
 		}
 		for _, name := range members {
 			if v, there := metadata[name]; there {
-				line += fmt.Sprintf(" %s=%v", name, v)
+				line.WriteString(fmt.Sprintf(" %s=%v", name, v))
 			}
 		}
-		all = append(all, line)
+		all = append(all, line.String())
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/ccee-dev/ccee/job"
@@ -69,10 +70,8 @@ func (o *object) compare() job.Compare {
 
 // oneOf returns word if it is one of options or "".
 func (o *object) oneOf(name, word string, options []string) string {
-	for _, w := range options {
-		if w == word {
-			return word
-		}
+	if slices.Contains(options, word) {
+		return word
 	}
 	if _, there := o.members[name]; there && kind(o.members[name]) == "string" {
 		o.wrong(name, msgEnum(options, word))

@@ -82,7 +82,7 @@ func bench(ctx context.Context, cmd *cli.Command) error {
 // parseClients reads "1,2,4".
 func parseClients(list string) ([]int, error) {
 	var counts []int
-	for _, s := range strings.Split(list, ",") {
+	for s := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil || n < 1 || n > 1024 {
 			return nil, fmt.Errorf("--clients %q must be a list of whole numbers from 1 to 1024, such as 1,4,16", list)

@@ -101,12 +101,7 @@ func (c *comparison) judge(whole bool) (wrong []string) {
 
 // isUnsteady reports whether a test that a line speaks of differed at first in this run: the line is not stale then.
 func (c *comparison) isUnsteady(l expectedLine) bool {
-	for _, t := range c.unsteady {
-		if l.match.MatchString(t) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.unsteady, l.match.MatchString)
 }
 
 // reasons counts the differences by their reason.

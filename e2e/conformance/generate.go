@@ -128,7 +128,7 @@ func judgeLines(name string, cases []answer, out ran) results {
 		r[name+" end"] = outcome{fail, out.end + ": " + clip(lastLine(out.stderr))}
 	}
 	printed := map[string]string{}
-	for _, line := range strings.Split(out.stdout, "\n") {
+	for line := range strings.SplitSeq(out.stdout, "\n") {
 		if n, value, ok := strings.Cut(line, " "); ok {
 			printed[n] = value
 		}
