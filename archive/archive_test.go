@@ -123,6 +123,9 @@ func TestArchived(t *testing.T) {
 	if !slices.Equal(ids, jobs) {
 		t.Errorf("history %v, want %v", ids, jobs)
 	}
+	if p, err := r.archive.History(t.Context(), mine, queue.HistoryQuery{Limit: len(jobs)}); err != nil || len(p.Jobs) != len(jobs) || p.Next != "" {
+		t.Errorf("a page of just all: %d jobs, next %q, %v; want no cursor to an empty page", len(p.Jobs), p.Next, err)
+	}
 	for name, h := range map[string]queue.HistoryQuery{"status": {Limit: 9, Status: queue.Succeeded}, "language": {Limit: 9, Language: "java\x00"}, "time": {Limit: 9, To: want.CreatedAt.Add(-time.Second)}} {
 		if p, err := r.archive.History(t.Context(), mine, h); err != nil || len(p.Jobs) != 0 {
 			t.Errorf("by %s: %v, %v", name, p.Jobs, err)

@@ -125,6 +125,16 @@ func TestAuditOfCancelling(t *testing.T) {
 		"api job_submitted", "api job_cancelled")
 }
 
+// A caller that writes one event for many jobs has them submitted without one each.
+func TestUnauditedSubmission(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	s := submission(tenant, unique("job"))
+	s.Unaudited = true
+	enqueueSub(t, q, s)
+	enqueue(t, q, tenant)
+	wantActions(t, q, tenant, "api job_submitted")
+}
+
 // What is refused is noted, but a flood of it does not fill the trail.
 func TestAuditOfRefusals(t *testing.T) {
 	q, tenant := newQueue(t, Options{}), unique("tenant")

@@ -20,8 +20,17 @@ func TestGetIsPerTenant(t *testing.T) {
 		if r, err := q.Get(t.Context(), tt.tenant, tt.id); !errors.Is(err, ErrNotFound) || r.ID != "" {
 			t.Errorf("get(%q, %q) = %+v, %v, want ErrNotFound", tt.tenant, tt.id, r, err)
 		}
+		if s, err := q.Source(t.Context(), tt.tenant, tt.id); !errors.Is(err, ErrNotFound) || s != "" {
+			t.Errorf("source(%q, %q) = %q, %v, want ErrNotFound", tt.tenant, tt.id, s, err)
+		}
+		if hook, log, err := q.Deliveries(t.Context(), tt.tenant, tt.id); !errors.Is(err, ErrNotFound) || hook.URL != "" || log != nil {
+			t.Errorf("deliveries(%q, %q) = %+v, %v, %v, want ErrNotFound", tt.tenant, tt.id, hook, log, err)
+		}
 	}
 	wantState(t, q, tenant, id, Queued)
+	if s, err := q.Source(t.Context(), tenant, id); err != nil || s != "print(1)\n" {
+		t.Errorf("the tenant's own source: %q, %v", s, err)
+	}
 }
 
 func TestUnreadableResultReadsAsNone(t *testing.T) {
