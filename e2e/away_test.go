@@ -196,7 +196,7 @@ func withoutOpenat(t *testing.T) string {
 		r := rule.(map[string]any)
 		names := slices.DeleteFunc(r["names"].([]any), func(n any) bool { return n == "openat" })
 		r["names"] = names
-		return len(names) == 0 // which would not be well-formed
+		return len(names) == 0 // a rule must have a name
 	})
 	b, err := json.Marshal(policy)
 	if err != nil {
