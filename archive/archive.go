@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package archive keeps finished jobs, their costs and the audit in PostgreSQL, for as long as the operator likes: longer than Redis does.
 //
 // Nothing waits for the database. Finished jobs wait in Redis (queue.Unarchived) until a Copier has copied them, for a week at most.

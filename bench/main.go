@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command bench times CCEE against what it is built on and against a public tool, side by side in one run, and prints ratios:
 // absolute times differ from machine to machine, and from minute to minute.
 //

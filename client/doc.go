@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package client is a client of the REST API of CCEE, whose contract is api/openapi.yaml. It needs nothing but the standard library.
 //
 //	c := client.New("https://ccee.example", "KEY")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package daemon is the privileged service of CCEE: it listens on a unix socket, accepts jobs, runs each in a sandbox of its own and answers
 // with what the kernel reported. PROTOCOL.md describes the socket for people who write workers.
 //

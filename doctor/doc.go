@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package doctor finds out what this host can do for ccee, what is missing and how to get it.
 //
 // Host runs all checks, for ccee doctor; the Check... functions that return an error are the same checks where a command can't start

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package e2e tests the finished binary as its users have it: bin/ccee is started, asked over REST, the unix socket and the
 // command line, and killed. Nothing here looks inside.
 package e2e

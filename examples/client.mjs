@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs a program over the REST API and prints what it printed. Node 18 or later, or a browser.
 const url = process.env.CCEE_URL ?? "http://127.0.0.1:8080";
 const key = process.env.CCEE_API_KEY;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a program over the REST API and prints what it printed, with the standard library alone."""
 import json
 import os

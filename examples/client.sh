@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Runs a program over the REST API and prints what it printed. Needs curl; a real client reads JSON with jq -r .result.stdout.
 set -eu
 url=${CCEE_URL:-http://127.0.0.1:8080}

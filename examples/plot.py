@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes a plot of the sine as sine.svg, with the standard library alone."""
 import math
 

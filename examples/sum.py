@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prints the sum of the numbers on stdin; with --fast in one go."""
 import sys
 

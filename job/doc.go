@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package job holds the wire types that every part of CCEE shares: the request for a job (Spec, Limits), its outcome
 // (Result, Step, Verdict, Usage), the events on the way (Event), the languages (Language) and the refusal of a request (Error).
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package job
 
 // Language is a language profile as a daemon offers it: it comes from the image's label, so an image has everything to

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package job
 
 // Limits bound one step of a job (compile or run). In a request a zero field means "the default"; after Fill every field is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command mutate breaks one line of a package at a time and runs its tests: a mutation that no test notices survives.
 //
 //	go run ./mutate -n 20 job api/webhook     # 20 mutations of each, drawn by -seed

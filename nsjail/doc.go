@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package nsjail is the sandbox: it turns a Config into namespaces, a cgroup, a file tree and a waiting sandbox-init, runs
 // Processes in it under limits, and says by kernel evidence how they ended. It speaks the kernel's words only: no JSON, no
 // job types, no logging, no policy of its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sandbox-init: PID 1 of every sandbox, and the spawner that all sandboxes are cloned from. It obeys the ops of init.h.
  *

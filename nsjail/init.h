@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The protocol between the daemon and sandbox-init, and the list of what sandbox-init can do.
  *

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package nsjail
 
 // Bounds of recording the order of the two outputs. While it is recorded each write of the program waits for a wake-up of the daemon; see

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The op of the spawner that makes a network namespace usable within itself.
  */

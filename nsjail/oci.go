@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package nsjail
 
 // IDMap maps a range of ids inside to ids of the host, as linux.uidMappings of the OCI runtime specification does; see user_namespaces(7).

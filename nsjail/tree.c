@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The ops of sandbox-init that make the sandbox's tree: directories, devices, mounts, the pivot, files, and the Landlock rules
  * for what is beneath them. All targets are resolved beneath the base, without symbolic links.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts of sandbox-init share: how an op is read, the ops on the tree that tree.c has, and that of network.c. Each
  * returns -1 with errno when it fails.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package policy is the operator's side of system call policies: what happens to a policy file before and while a daemon serves under it.
 //
 //	serve.go  a daemon under a policy file, or under the last one that worked if this one is bad

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package queue is the job queue on Redis: it admits jobs under the tenants' quotas, gives each to one worker at a time, and keeps how it
 // ended. It is the only package that talks to Redis.
 //

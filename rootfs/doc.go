@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package rootfs is the image store: OCI images in, read-only directories out, unpacked on demand and content-addressed.
 //
 // # On disk

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package seccomp turns a system call policy into the BPF program that seccomp(2) loads.
 //
 // A policy is written as JSON in the format of the OCI runtime specification with Docker's additions, because operators

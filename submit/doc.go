@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package submit is the one way by which a job comes onto the queue: Submit for one, Batch for several, Rerun for one that was
 // submitted before, and Wait for the end of any. Whoever takes submissions from outside (the REST API today) decodes them, names
 // the Principal, calls a Service, and translates the Admission or the Refusal into its own protocol.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package supervise runs all parts of ccee on one machine, for ccee up: redis-server, daemon, worker and api, each as a child process.
 //
 // New checks and claims what the parts need (the data directory, redis-server); Run starts them in that order, each when the one before is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package worker claims jobs from the queue and runs them on a Backend, several at a time. It decides how a job ends by the backend's
 // answer (decide.go) and writes that through the job's lease, so a job that another worker has taken over is left alone.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package analysis explains the end of a job in words and suggests what to do about it: by rules over the kernel's evidence
 // (Heuristic), and, where an operator has set one up, by a language model (OpenAI).
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package auth turns the credentials of an HTTP request into a Principal: the tenant that pays for the request, the subject that
 // made it, and what the credential may be used for.
 //

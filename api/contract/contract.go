@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package contract checks answers of the REST API against its description, openapi.yaml. It is for tests: those of the server, and those of
 // the finished binary.
 package contract

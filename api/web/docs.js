@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Shows /openapi.json as a page. Everything is put in as text, never as HTML.
 'use strict';
 

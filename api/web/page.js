@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The page of the API: runs a program and shows what it writes as it writes it. Everything is put in as text, never as HTML. Keys stay in
 // this tab.
 'use strict';

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package webhook notifies other servers of the end of jobs: signed HTTP requests to URLs that tenants choose, in the form of Standard
 // Webhooks (https://www.standardwebhooks.com). It never connects to an address that is not public, unless the operator allows it.
 package webhook

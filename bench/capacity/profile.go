@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package capacity predicts how many hosts a load needs and how long its jobs wait: a simulation of hosts that take jobs off one queue,
 // event by event, with the figures that ccee bench profile measured on one host.
 package capacity

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package capacity
 
 // EnoughReady returns the smallest number of prewarmed sandboxes a host with which as many jobs find one as with any larger number, to

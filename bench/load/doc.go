@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package load runs jobs on a daemon under a chosen load and measures how many end and how long they take, for ccee bench:
 //
 //	steps.go    a fixed number of clients, each with one job at a time

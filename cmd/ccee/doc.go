@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command ccee is the whole Cloud Code Execution Engine in one binary.
 //
 //	ccee up       starts everything on one machine: redis-server, daemon, worker and api

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package client talks to a daemon over its unix socket: see PROTOCOL.md of package daemon. It imports none of the code that runs
 // as root.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package javasource finds out from the text of a Java program which name its file must have and which class starts it.
 //
 // It reads the lexical structure of The Java Language Specification, chapter 3, and the declarations of types, main methods and

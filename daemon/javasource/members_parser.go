@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package javasource
 
 // member reads a field, a method or a constructor after its modifiers, of t or, if that is nil, outside of types. It reports whether

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package javasource
 
 // parser reads declarations and skips their bodies. It never goes back, and does not recurse: the depth is chosen by an untrusted text.

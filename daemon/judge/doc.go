@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package judge runs a job that has tests: it builds the program once, runs it for each test in a fresh sandbox, and judges the outputs.
 //
 //	Tests     the programs to build and the runs, and their budget       tests.go program.go

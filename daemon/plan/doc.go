@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package plan translates between the words of jobs and those of the kernel, in both directions and without doing anything: its functions are pure.
 //
 //	job.Spec + job.Language -> Plan -> nsjail.Config, one nsjail.Process per Step     plan.go limits.go source.go masked.go

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package plan
 
 // maskedPaths are covered in every sandbox. /proc belongs to the sandbox's own pid namespace, but these files are about the

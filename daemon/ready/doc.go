@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package ready keeps prewarmed sandboxes: sandboxes that are set up before there is a job for them, so that the job does not wait for it.
 //
 // A Pool learns from the requests of the last minute which kinds of sandboxes jobs use. While the host has idle cores it makes sandboxes of

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package slots admits jobs: it decides how many run at once and whose turn is next.
 //
 // A Pool hands out numbered slots within a Budget of memory, CPU rate and processes. A job that does not fit waits, for a bounded time in a

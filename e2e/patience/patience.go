@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package patience has tests wait for events, and fails them with a message when an event does not come: a test that hangs
 // takes down the rest of its package. Only tests import it.
 package patience

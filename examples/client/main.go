@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command client runs a program over the REST API and prints what it printed.
 package main
 

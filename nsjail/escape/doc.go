@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package escape has the probes that try to get out of a sandbox, and reads what they report. A probe is C (the tables at
 // the ends of the .c files), linked into the same binary: in a sandbox the binary is executed as Args says, and a
 // constructor takes over before the Go runtime starts.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that everybody makes, with a value of an argument that reaches what is one for the whole host: its disk, its page cache, its CPUs; or
  * code of the kernel that no program needs. */
 #define _GNU_SOURCE

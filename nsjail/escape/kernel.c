@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Keyrings, io_uring, bpf, perf, userfaultfd, the machine and its clock, other ways to make a system call. */
 #define _GNU_SOURCE
 #include "probe.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Namespaces, mounts and files, cgroups. */
 #define _GNU_SOURCE
 #include "probe.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The network that a job has: what else than TCP, UDP and a loopback is in it, and what leads out of it. */
 #define _GNU_SOURCE
 #include "probe.h"

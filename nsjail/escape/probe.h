@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Probes: each tries one way out of a sandbox, from inside, as the program that runs there. A probe must be visible when it
  * succeeds and must do no harm then: it opens without writing, signals with 0, mounts where only the sandbox looks.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* /proc: what speaks of the host, what could be written, what belongs to sandbox-init. */
 #define _GNU_SOURCE
 #include "probe.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Descriptors, signals, ptrace and kin, identity, and what a process inherits. */
 #define _GNU_SOURCE
 #include "probe.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory, CPU, pids, disk, IPC. */
 #define _GNU_SOURCE
 #include "probe.h"

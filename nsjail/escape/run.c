@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the probes: PROGRAM sandbox-probe all|job|bare|fast, or in a sandbox without network offline|offline-bare */
 #define _GNU_SOURCE
 #include "probe.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sockets of every family but those of network.c, and where the ones that can be made lead. */
 #define _GNU_SOURCE
 #include "probe.h"

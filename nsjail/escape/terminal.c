@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Terminals: those of others, and what can be done with one's own. */
 #define _GNU_SOURCE
 #include "probe.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Abuses: each takes, as fast as it can and by allowed means, something that the host has once: a lock, a list, a queue, the
  * disk. They run in a sandbox with a job's limits and end with it.

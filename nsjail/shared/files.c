@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The disk, the page cache, names, locks on files, mounts, /proc and /sys. */
 #define _GNU_SOURCE
 #include "abuse.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The list of processes, signals, scheduling, address spaces, IPC, the kernel's log. */
 #define _GNU_SOURCE
 #include "abuse.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs one abuse: PROGRAM sandbox-abuse NAME PROCESSES. It prints "ready" when the abuse works, and repeats it for ever; "nothing" ends at once. */
 #define _GNU_SOURCE
 #include "abuse.h"

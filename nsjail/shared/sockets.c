@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sockets: garbage collection of AF_UNIX, the routing table's lock, the loopback's queues, pipes. */
 #define _GNU_SOURCE
 #include "abuse.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of who waits for what: epoll, poll, timers, futexes. */
 #define _GNU_SOURCE
 #include "abuse.h"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Sums up the jobs of the latest seconds, and counts the live workers.
 -- KEYS  none: names come from keys.go
 -- ARGV  seconds

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Stores the analysis of a job. It creates no job and keeps none longer.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, analysis (JSON), provider, fallback reason, audit metadata (JSON)

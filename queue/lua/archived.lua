@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Records that the archive has a job, or has deleted it: the job need not be kept longer than others.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, the score with which it waited: with another one it has changed meanwhile, and still waits

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Appends one event to the audit.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant, actor, action, job id, metadata (JSON)

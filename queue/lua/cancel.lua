@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Cancels a job: at once if it waits; if it runs, it notifies the worker and sets a field for a worker that misses the message.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Claims the next job under a lease, after it has put back the due jobs: those whose lease expired, and delayed retries.
 -- KEYS  none: names come from keys.go
 -- ARGV  worker, n, n languages of the worker, tenant ...: their jobs are skipped

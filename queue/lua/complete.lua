@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Stores the result of a job, once, with its cost, counts and audit.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim, state, result (JSON), failureCategory, estimatedCostUsd, billableDurationMs, costModelVersion,

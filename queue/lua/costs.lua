@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Returns the cost of a tenant's jobs, by day.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant, days

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Counts the jobs of the queue.
 -- KEYS  none: names come from keys.go
 -- ARGV  none

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Appends to the live events of a running job.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim, time to live of the events (seconds), attempt, then event (JSON) ...

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Renews a lease.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Ends a job that can never run.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim, message (for the tenant), cause (for operators), '1' to dead-letter it, else '0'

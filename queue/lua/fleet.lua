@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Returns who is alive, what they can run now, and what can be submitted. Removes workers whose record has expired, and languages that
 -- nobody has offered for KEEP_LANGUAGE.
 -- KEYS  none: names come from keys.go

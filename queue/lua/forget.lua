@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Removes a language: it can't be submitted until a worker offers it again.
 -- KEYS  none: names come from keys.go
 -- ARGV  name

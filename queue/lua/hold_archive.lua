@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Takes or renews the lease of the one caller that archives. From now on finished jobs wait for the archive.
 -- KEYS  none: names come from keys.go
 -- ARGV  holder, length of the lease (ms), for how long finished jobs wait from now on (seconds)

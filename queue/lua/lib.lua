@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- What several steps share. Each paragraph is a definition. A step gets those that it uses (link.go) before its own text, after the names
 -- of keys (keys.go). The constants are in steps.go: JOB_TTL, DEAD_TTL, DAILY_TTL, COST_TTL, ARCHIVE_TTL, TALLY_TTL and STORED_TTL are in
 -- seconds, LEASE, MAX_WAIT, MAX_BLOCK, SILENCE, TALLY and KEEP_LANGUAGE in milliseconds, JOB_BYTES and HOOK_BYTES in bytes.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- The life of a job, as several steps share it; behind lib.lua.
 
 -- enqueue makes a job wait for a worker, at the place that order gives it among its tenant's jobs in its language. A tenant that had no

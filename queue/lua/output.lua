@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Returns result and output files of a job, unless they are too large.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, largest size (bytes)

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Records which languages a worker can run now, until a time to live is over. Each of them can be submitted from then on.
 -- KEYS  none: names come from keys.go
 -- ARGV  worker, languages (JSON), time to live (ms; 0 withdraws the record), the worker's warnings (JSON),

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Deletes everything that is stored of a finished job: request, source, input, result, output. Its cost and its audit stay.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant

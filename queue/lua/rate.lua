@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Counts one request of a tenant.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant, limit, window (seconds), traceId, method, path

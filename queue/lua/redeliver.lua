@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Schedules another delivery of a finished job's webhook, at once and with new attempts.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, limit, window (seconds), traceId, method, path

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Hands back a job that its worker can't finish (it is stopping, or there was no room): the job waits again, at its old place, and the
 -- attempt is not counted. The claim is, so this worker's late writes are fenced off; and so is the release. From the ninth on the job
 -- comes back after a growing pause, and after RELEASES_MAX it is dead-lettered: a job that no worker can run must not be handed back for

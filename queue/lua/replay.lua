@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Queues a dead-lettered job again, with new attempts. It takes a slot even beyond the quota: it was admitted before.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, maxAttempts

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Ends an attempt that failed by our fault: the job comes back after a delay, or is dead-lettered after its last attempt.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, claim, delay (ms), message (for the tenant), cause (for operators)

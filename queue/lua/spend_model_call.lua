@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Counts one of the tenant's calls of a language model on this UTC day.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant, calls a day

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Admits one job: both request limits, quota, job hash, history, audit, queue. A refused one leaves nothing but its count.
 -- KEYS  none: names come from keys.go
 -- ARGV  1 id, 2 tenant, 3 priority, 4 maxConcurrent, 5 maxDaily,

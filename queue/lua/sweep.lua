@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Does the work that must not wait for a worker: puts back due jobs, and fails those whose language no worker has offered for too long.
 -- KEYS  none: names come from keys.go
 -- ARGV  none

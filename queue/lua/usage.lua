@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Returns how much a tenant has used of its quotas.
 -- KEYS  none: names come from keys.go
 -- ARGV  tenant

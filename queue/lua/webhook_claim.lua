@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Claims a due webhook for some time; if the caller dies, another one claims it after that. Due webhooks move from the common set into
 -- their tenants' sets; then tenants take turns, except those that have enough deliveries with the caller.
 -- KEYS  none: names come from keys.go

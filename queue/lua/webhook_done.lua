@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- Logs an attempt to deliver a webhook, and schedules the next one.
 -- KEYS  none: names come from keys.go
 -- ARGV  id, tenant, delay until the next attempt (ms; '0': there is none), log entry (JSON), how many entries are kept

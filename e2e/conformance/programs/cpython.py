@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs one module of CPython's test suite as python -m test does, and writes what became of each test to a file, a line a test, as it
 happens: what was written stays when the process is killed. plan.json says which module and which of its tests."""
 import json

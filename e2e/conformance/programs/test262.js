@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs tests of test262 and writes what became of each to a file, a line a test, as it happens. Each test has a realm of its own, an
 // ordinary global object as a script has; they share a process, so a test that leaves timers or uses up memory can disturb a later one.
 'use strict';

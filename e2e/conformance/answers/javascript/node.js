@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Examples from the documentation of Node.js: path, url, querystring, util, Buffer, events, assert.
 const path = require('path');
 console.log(path.basename('/foo/bar/baz/asdf/quux.html', '.html'), path.join('/foo', 'bar', 'baz/asdf', 'quux', '..'), path.relative('/data/orandea/test/aaa', '/data/orandea/impl/bbb'));

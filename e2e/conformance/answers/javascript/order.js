@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The order that the documentation promises: the script, process.nextTick, promises and queueMicrotask, then timers; 'exit' last.
 process.on('exit', (code) => console.log('exit', code));
 process.on('beforeExit', (() => { let n = 0; return () => { if (n++ === 0) { console.log('beforeExit'); setTimeout(() => console.log('more'), 1); } }; })());

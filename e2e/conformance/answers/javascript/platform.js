@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Streams, files, processes, workers, compression, cryptography: what the documentation promises, and vectors of RFC 4231 and FIPS 197.
 const assert = require('assert');
 const fs = require('fs/promises');
