@@ -34,7 +34,7 @@ func TestCeilings(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(s.log.String(), "what jobs read from disks is limited") {
+	if !strings.Contains(s.log.String(), "the disk reads of jobs are limited") {
 		t.Errorf("the log doesn't say that disks are limited: %s", s.log)
 	}
 	// 4 sandboxes that wait have 40 of the processes each, jobs the rest.

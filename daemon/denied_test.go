@@ -111,7 +111,7 @@ func TestForeignABI(t *testing.T) {
 			step := last(t, s.runSpec(t, job.Spec{Language: "python", Source: source}))
 			if step.Signal == "SIGSEGV" && tt.abi == "i386" {
 				t.Logf("this kernel has no gate of i386")
-				continue
+				break // in a child it would be the child alone that dies of it
 			}
 			if step.Verdict != job.BadSyscall || len(step.Stdout.Data) > 0 || len(step.DeniedSyscalls) != 1 {
 				t.Fatalf("%s: %s", tt.abi, describeStep(step))
