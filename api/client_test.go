@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +29,31 @@ type stack struct {
 	server *Server
 	queue  *queue.Queue
 	tenant string
-	log    *bytes.Buffer
+	log    *logBuffer
+}
+
+// logBuffer keeps what requests, which run at the same time, log.
+type logBuffer struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(line)
+}
+
+func (b *logBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.text.Reset()
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 const testKey = "test-key-1"
@@ -43,7 +68,7 @@ func newStack(t testing.TB, change func(*Options)) *stack {
 
 func newStackOn(t testing.TB, q *queue.Queue, change func(*Options)) *stack {
 	t.Helper()
-	s := &stack{t: t, queue: q, tenant: unique("tenant"), log: &bytes.Buffer{}}
+	s := &stack{t: t, queue: q, tenant: unique("tenant"), log: &logBuffer{}}
 	opts := DefaultOptions()
 	opts.Queue, opts.Log = q, zerolog.New(s.log)
 	opts.Auth = gate(t, auth.APIKeyMode, nil, `["`+testKey+`", "unmapped-key"]`, `{

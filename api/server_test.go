@@ -57,7 +57,7 @@ func TestRequestLog(t *testing.T) {
 		s.log.Reset()
 		s.do(tt.method, tt.target, "", nil)
 		var line map[string]any
-		if err := json.Unmarshal(s.log.Bytes(), &line); err != nil {
+		if err := json.Unmarshal([]byte(s.log.String()), &line); err != nil {
 			t.Fatalf("%s %s: want one JSON line: %v\n%s", tt.method, tt.target, err, s.log)
 		}
 		tt.want["method"], tt.want["traceId"], tt.want["message"] = tt.method, "test-trace", "request_completed"

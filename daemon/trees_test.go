@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,9 +23,10 @@ func TestDamagedTreeIsWithdrawn(t *testing.T) {
 		log := &syncBuffer{}
 		images := []rootfs.Image{profiled("python", pythonProfile, 1), profiled("java", strings.ReplaceAll(pythonProfile, "y", "j"), 1)}
 		s := newServer(Options{Slots: 1, Log: zerolog.New(log)}, 0, &socket{}, offering(images...).list)
-		damaged := true
+		var damaged atomic.Bool
+		damaged.Store(true)
 		s.checkTree = func(_ context.Context, image rootfs.Image) error {
-			if !damaged {
+			if !damaged.Load() {
 				return nil
 			}
 			return &rootfs.TreeError{Image: image.Name, Cause: errors.New("cut"), Removed: image.Name == "java"}
@@ -46,7 +48,7 @@ func TestDamagedTreeIsWithdrawn(t *testing.T) {
 		if !strings.Contains(log.String(), "the unpacked image java was damaged: cut: it is removed") {
 			t.Errorf("the repair was not logged: %s", log)
 		}
-		damaged = false
+		damaged.Store(false)
 		time.Sleep(2 * withdrawFor)
 		if got := leftOutNow(t, s); len(got) != 0 {
 			t.Errorf("left out after the repair: %v", got)
