@@ -4,11 +4,13 @@ package nsjail
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,6 +35,8 @@ func TestAsRunc(t *testing.T) {
 	p.Decide = nil
 	ours := seen(string(b.runIn(t, cfg, p).Stdout.Data))
 	theirs := seen(runByRunc(t, runc, b.root, cfg, p))
+	// A container of runc ignores the signals that its caller ignores; a sandbox ignores none.
+	theirs.facts["SigIgn:"] = without(t, theirs.facts["SigIgn:"], ignoredHere(t))
 	theirs.facts["environ"] = strings.TrimSuffix(theirs.facts["environ"], "\x00HOME=/") // which runc adds; nothing is added here
 	for _, key := range []string{
 		"Uid:", "Gid:", "Groups:", "Umask:", "NoNewPrivs:", "Seccomp:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:",
@@ -53,6 +57,27 @@ func TestAsRunc(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ignoredHere is the mask of the signals that this process was told to ignore; see proc_pid_status(5).
+func ignoredHere(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seen(string(text)).facts["SigIgn:"]
+}
+
+// without returns a mask of signals without those of another.
+func without(t *testing.T, mask, other string) string {
+	t.Helper()
+	a, err1 := strconv.ParseUint(mask, 16, 64)
+	b, err2 := strconv.ParseUint(other, 16, 64)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%016x", a&^b)
 }
 
 // view is what a program sees of itself.
