@@ -39,24 +39,28 @@ func TestClocks(t *testing.T) {
 	for _, tt := range clocks {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := job.Spec{Language: tt.language, Source: tt.source, Run: job.Limits{CPUMillicores: 1000}}
+			var sent time.Time
+			var took time.Duration
+			var step *job.Step
 			s.warmly(t, func() {
-				sent := time.Now()
-				step := last(t, s.runSpec(t, spec))
-				most := float64(time.Since(sent)) / float64(time.Millisecond)
-				least := 0.0
-				if strings.HasPrefix(tt.name, "start") {
-					least = float64(sent.UnixMilli())
-					most += least + 1
-				}
-				if !step.OK() {
-					t.Fatal(describeStep(step))
-				}
-				for i, word := range strings.Fields(string(step.Stdout.Data)) {
-					if n, err := strconv.ParseFloat(word, 64); err != nil || n < least || n > most {
-						t.Errorf("the %d. number is %s, want one from %.0f to %.0f", i, word, least, most)
-					}
-				}
+				sent = time.Now()
+				step = last(t, s.runSpec(t, spec))
+				took = time.Since(sent)
 			})
+			// Of a cold process proc(5) tells the start by its seconds of boot, up to a second early: the warm run, the last, is judged.
+			least, most := 0.0, float64(took)/float64(time.Millisecond)
+			if strings.HasPrefix(tt.name, "start") {
+				least = float64(sent.UnixMilli())
+				most += least + 1
+			}
+			if !step.OK() {
+				t.Fatal(describeStep(step))
+			}
+			for i, word := range strings.Fields(string(step.Stdout.Data)) {
+				if n, err := strconv.ParseFloat(word, 64); err != nil || n < least || n > most {
+					t.Errorf("number %d is %s, want one from %.0f to %.0f", i+1, word, least, most)
+				}
+			}
 		})
 	}
 }
