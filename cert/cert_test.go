@@ -101,7 +101,8 @@ func FuzzParseName(f *testing.F) {
 func TestIssue(t *testing.T) {
 	now := time.Now()
 	a := authority(t, now)
-	p, err := a.Issue(Request{Name: "d", Names: []Name{"dns:d.internal", "ip:10.0.0.7", "uri:spiffe://ccee/d"}, Role: Daemon, Now: now, Valid: day})
+	names := []Name{"dns:d.internal", "ip:10.0.0.7", "uri:spiffe://ccee/d"}
+	p, err := a.Issue(Request{Name: "d", Names: names, Role: Daemon, Now: now, Valid: day})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +135,8 @@ func TestIssue(t *testing.T) {
 		t.Errorf("the leaf is an authority: %v, its key usage is %v", p.Cert.IsCA, p.Cert.KeyUsage)
 	}
 	// A leaf that signs another one is no authority.
-	forged, err := (&Authority{p.Cert, p.Key}).Issue(Request{Name: "f", Names: []Name{"dns:d.internal"}, Role: Daemon, Now: now, Valid: time.Hour})
+	leaf := &Authority{p.Cert, p.Key}
+	forged, err := leaf.Issue(Request{Name: "f", Names: []Name{"dns:d.internal"}, Role: Daemon, Now: now, Valid: time.Hour})
 	if err == nil {
 		middle := x509.NewCertPool()
 		middle.AddCert(p.Cert)
@@ -227,7 +229,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"a leaf as authority", func(_ *testing.T, f *Files) { f.CA = f.Cert }, "not one of an authority", now},
 		{"a key among the authorities", func(_ *testing.T, f *Files) { f.CA = f.Key }, "no list of certificates", now},
 		{"a key for everybody", func(t *testing.T, f *Files) { os.Chmod(f.Key, 0o604) }, "everybody", now},
-		{"the key of another", func(t *testing.T, f *Files) { copyFile(t, filepath.Join(filepath.Dir(f.CA), "ca.key"), f.Key) }, "private key does not match", now},
+		{"the key of another", func(t *testing.T, f *Files) {
+			copyFile(t, filepath.Join(filepath.Dir(f.CA), "ca.key"), f.Key)
+		}, "private key does not match", now},
 		{"expired", func(*testing.T, *Files) {}, "expired at", now.Add(2 * day)},
 		{"not begun", func(*testing.T, *Files) {}, "begins at", now.Add(-day)},
 	} {

@@ -97,27 +97,36 @@ func TestClientsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	worker := Request{Name: "w", Names: []Name{"dns:w"}, Role: Worker, Now: now, Valid: day}
-	with := func(change func(*Request)) Request { r := worker; change(&r); return r }
+	// as is the worker with a change of its certificate.
+	as := func(change func(*Request)) []tls.Certificate {
+		r := worker
+		change(&r)
+		return []tls.Certificate{pairOf(issued(t, a, r))}
+	}
+	usages := func(usages ...x509.ExtKeyUsage) []tls.Certificate {
+		return []tls.Certificate{pairOf(withUsages(t, a, worker, usages...))}
+	}
+	itself := as(func(*Request) {})
 	for _, tt := range []struct {
 		name string
 		show []tls.Certificate
 		tls  uint16 // newest version that the client speaks
 		good bool
 	}{
-		{"the worker", []tls.Certificate{pairOf(issued(t, a, worker))}, tls.VersionTLS13, true},
-		{"by URI", []tls.Certificate{pairOf(issued(t, a, with(func(r *Request) { r.Names = []Name{"dns:x", "uri:spiffe://ccee/w"} })))}, tls.VersionTLS13, true},
-		{"both roles", []tls.Certificate{pairOf(withUsages(t, a, worker, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth))}, tls.VersionTLS13, true},
+		{"the worker", itself, tls.VersionTLS13, true},
+		{"by URI", as(func(r *Request) { r.Names = []Name{"dns:x", "uri:spiffe://ccee/w"} }), tls.VersionTLS13, true},
+		{"both roles", usages(x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth), tls.VersionTLS13, true},
 		{"no certificate", nil, tls.VersionTLS13, false},
 		{"of another authority", []tls.Certificate{pairOf(issued(t, stranger, worker))}, tls.VersionTLS13, false},
-		{"expired", []tls.Certificate{pairOf(issued(t, a, with(func(r *Request) { r.Now = now.Add(-time.Hour); r.Valid = time.Minute })))}, tls.VersionTLS13, false},
-		{"not yet valid", []tls.Certificate{pairOf(issued(t, a, with(func(r *Request) { r.Now = now.Add(time.Hour) })))}, tls.VersionTLS13, false},
-		{"another name", []tls.Certificate{pairOf(issued(t, a, with(func(r *Request) { r.Names = []Name{"dns:w.evil", "uri:spiffe://ccee/w2"} })))}, tls.VersionTLS13, false},
-		{"the name as common name", []tls.Certificate{pairOf(issued(t, a, with(func(r *Request) { r.Name, r.Names = "w", []Name{"dns:x"} })))}, tls.VersionTLS13, false},
-		{"a daemon", []tls.Certificate{pairOf(issued(t, a, with(func(r *Request) { r.Role = Daemon })))}, tls.VersionTLS13, false},
-		{"no role", []tls.Certificate{pairOf(withUsages(t, a, worker))}, tls.VersionTLS13, false},
-		{"any role", []tls.Certificate{pairOf(withUsages(t, a, worker, x509.ExtKeyUsageAny))}, tls.VersionTLS13, false},
+		{"expired", as(func(r *Request) { r.Now, r.Valid = now.Add(-time.Hour), time.Minute }), tls.VersionTLS13, false},
+		{"not yet valid", as(func(r *Request) { r.Now = now.Add(time.Hour) }), tls.VersionTLS13, false},
+		{"other names", as(func(r *Request) { r.Names = []Name{"dns:w.evil", "uri:spiffe://ccee/w2"} }), tls.VersionTLS13, false},
+		{"the name as common name", as(func(r *Request) { r.Name, r.Names = "w", []Name{"dns:x"} }), tls.VersionTLS13, false},
+		{"a daemon", as(func(r *Request) { r.Role = Daemon }), tls.VersionTLS13, false},
+		{"no role", usages(), tls.VersionTLS13, false},
+		{"any role", usages(x509.ExtKeyUsageAny), tls.VersionTLS13, false},
 		{"the authority itself", []tls.Certificate{pairOf(a.Pair())}, tls.VersionTLS13, false},
-		{"TLS 1.2", []tls.Certificate{pairOf(issued(t, a, worker))}, tls.VersionTLS12, false},
+		{"TLS 1.2", itself, tls.VersionTLS12, false},
 	} {
 		client := &tls.Config{RootCAs: poolOf(a), ServerName: "d", MaxVersion: tt.tls, Certificates: tt.show}
 		serverErr, clientErr := shake(t, server, client)
@@ -156,7 +165,7 @@ func TestServersRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	daemon := Request{Names: []Name{"dns:d", "ip:10.0.0.7"}, Role: Daemon, Now: now, Valid: day}
-	with := func(change func(*Request)) Request { r := daemon; change(&r); return r }
+	as := func(change func(*Request)) *Pair { r := daemon; change(&r); return issued(t, a, r) }
 	for _, tt := range []struct {
 		name, server string
 		show         *Pair
@@ -168,8 +177,8 @@ func TestServersRefused(t *testing.T) {
 		{"another name", "e", issued(t, a, daemon), tls.VersionTLS13, false},
 		{"no name", "", issued(t, a, daemon), tls.VersionTLS13, false},
 		{"another authority", "d", issued(t, stranger, daemon), tls.VersionTLS13, false},
-		{"expired", "d", issued(t, a, with(func(r *Request) { r.Now = now.Add(-time.Hour); r.Valid = time.Minute })), tls.VersionTLS13, false},
-		{"a worker", "d", issued(t, a, with(func(r *Request) { r.Role = Worker })), tls.VersionTLS13, false},
+		{"expired", "d", as(func(r *Request) { r.Now, r.Valid = now.Add(-time.Hour), time.Minute }), tls.VersionTLS13, false},
+		{"a worker", "d", as(func(r *Request) { r.Role = Worker }), tls.VersionTLS13, false},
 		{"no role", "d", withUsages(t, a, daemon), tls.VersionTLS13, false},
 		{"TLS 1.2", "d", issued(t, a, daemon), tls.VersionTLS12, false},
 	} {

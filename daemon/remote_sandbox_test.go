@@ -92,13 +92,14 @@ func TestRemoteHello(t *testing.T) {
 	go func() { _ = s.ends()[1].http.Serve(s.Server.remote) }() // it ends when the daemon closes the listener
 	worker := m.open(t, "worker", cert.Worker)
 	far := &served{Server: s.Server, log: s.log, base: "https://10.77.0.1:8443"}
-	far.http = &http.Client{Transport: &http.Transport{DialTLSContext: func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	dial := func(ctx context.Context, network, address string) (conn net.Conn, err error) {
 		err = there.on(func() error {
 			conn, err = (&tls.Dialer{Config: worker.ClientConfig("127.0.0.1")}).DialContext(ctx, network, address)
 			return err
 		})
 		return conn, err
-	}}}
+	}
+	far.http = &http.Client{Transport: &http.Transport{DialTLSContext: dial}}
 	defer far.http.CloseIdleConnections()
 	for _, language := range []struct{ name, source string }{
 		{"python", "print(6*7)"}, {"javascript", "console.log(6*7)"},

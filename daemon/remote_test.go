@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net"
@@ -46,7 +47,8 @@ func newMachines(t testing.TB) *machines {
 // issue writes a certificate for localhost and that name, and returns its files.
 func (m *machines) issue(t testing.TB, name string, role cert.Role, valid time.Duration) cert.Files {
 	t.Helper()
-	p, err := m.authority.Issue(cert.Request{Name: name, Names: []cert.Name{"ip:127.0.0.1", cert.Name("dns:" + name)}, Role: role, Now: m.now, Valid: valid})
+	names := []cert.Name{"ip:127.0.0.1", cert.Name("dns:" + name)}
+	p, err := m.authority.Issue(cert.Request{Name: name, Names: names, Role: role, Now: m.now, Valid: valid})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +101,8 @@ func TestRemoteRun(t *testing.T) {
 			t.Errorf("the log has no %s:\n%s", want, s.log)
 		}
 	}
-	if _, body := s.ask(t, "GET", "/metrics", "", ""); !strings.Contains(body, "ccee_daemon_connections 1\n") || !strings.Contains(body, "ccee_daemon_certificate_expires_seconds") {
+	_, body = s.ask(t, "GET", "/metrics", "", "")
+	if !strings.Contains(body, "ccee_daemon_connections 1\n") || !strings.Contains(body, "ccee_daemon_certificate_expires_seconds") {
 		t.Errorf("metrics:\n%s", body)
 	}
 }
@@ -117,7 +120,7 @@ func TestCapacity(t *testing.T) {
 		len(c.Images) != 1 || c.Images[0] != (job.ImageCapacity{Language: "python", Ready: 3, Warm: 1}) {
 		t.Errorf("%s", body)
 	}
-	for _, member := range []string{"protocol", "version", "tier", "draining", "slots", "memoryBytes", "cpuMillicores", "images", "total", "free", "language", "ready", "warm"} {
+	for member := range strings.FieldsSeq("protocol version tier draining slots memoryBytes cpuMillicores waiting images total free language ready warm") {
 		if !strings.Contains(body, `"`+member+`":`) {
 			t.Errorf("%s is missing in %s", member, body)
 		}
@@ -313,7 +316,7 @@ func TestRemoteExpires(t *testing.T) {
 // TestRemoteNeeds: a listener that would not verify its callers can't be configured.
 func TestRemoteNeeds(t *testing.T) {
 	m := newMachines(t)
-	good := m.remote(t)
+	good, worker := m.remote(t), m.open(t, "worker", cert.Worker)
 	for _, tt := range []struct {
 		name   string
 		remote Remote
@@ -321,8 +324,8 @@ func TestRemoteNeeds(t *testing.T) {
 	}{
 		{"no certificates", Remote{Address: "127.0.0.1:0", Allow: good.Allow}, "needs a certificate"},
 		{"nobody allowed", Remote{Address: "127.0.0.1:0", Certificates: good.Certificates}, "no name is allowed"},
-		{"a worker's certificates", Remote{Address: "127.0.0.1:0", Certificates: m.open(t, "worker", cert.Worker), Allow: good.Allow}, "can't be those of a server"},
-		{"no such address", Remote{Address: "127.0.0.1:99999", Certificates: good.Certificates, Allow: good.Allow}, "listen for other machines"},
+		{"a worker's certificates", Remote{"127.0.0.1:0", worker, good.Allow}, "can't be those of a server"},
+		{"no such address", Remote{"127.0.0.1:99999", good.Certificates, good.Allow}, "listen for other machines"},
 	} {
 		if r, err := newRemote(tt.remote, nil, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, %v, want an error with %q", tt.name, r, err, tt.want)
@@ -351,5 +354,42 @@ func TestRemoteExpiredConnection(t *testing.T) {
 	}
 	if got := ask(); !strings.Contains(got, "Connection: close") {
 		t.Errorf("shortly before the end: %q, want the connection to be closed", got)
+	}
+}
+
+// TestRemoteGuard: the handlers behind the listener look at the certificate again, whatever the handshake let through.
+func TestRemoteGuard(t *testing.T) {
+	m := newMachines(t)
+	s := serveRemote(t, m, prints)
+	chain := func(name string, valid time.Duration) *tls.ConnectionState {
+		certs, err := cert.Read(m.issue(t, name, cert.Worker, valid).Cert)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &tls.ConnectionState{PeerCertificates: certs, VerifiedChains: [][]*x509.Certificate{certs}}
+	}
+	unverified := chain("worker", time.Hour)
+	unverified.VerifiedChains = nil
+	for _, tt := range []struct {
+		name  string
+		state *tls.ConnectionState
+		want  int
+	}{
+		{"the worker", chain("worker", time.Hour), 200},
+		{"no TLS", nil, 403},
+		{"not verified", unverified, 403},
+		{"another", chain("other", time.Hour), 403},
+		{"expired meanwhile", chain("worker", time.Nanosecond), 503},
+	} {
+		w := &recorder{header: http.Header{}}
+		req, err := http.NewRequestWithContext(t.Context(), "GET", "/health", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.TLS = tt.state
+		s.ends()[1].http.Handler.ServeHTTP(w, req)
+		if w.status != tt.want || tt.want == 503 && w.header.Get("Connection") != "close" {
+			t.Errorf("%s: HTTP %d %v, want %d", tt.name, w.status, w.header, tt.want)
+		}
 	}
 }

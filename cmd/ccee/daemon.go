@@ -88,6 +88,11 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := needRoot("daemon", "it builds jails"); err != nil {
 		return err
 	}
+	log := newLogger("daemon", cmd.String("log-level"))
+	remote, err := remoteListener(cmd, log)
+	if err != nil {
+		return err
+	}
 	if err := doctor.CheckImages(cmd.String("images")); err != nil {
 		return err
 	}
@@ -101,11 +106,6 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer stop()
-	log := newLogger("daemon", cmd.String("log-level"))
-	remote, err := remoteListener(cmd, log)
-	if err != nil {
-		return err
-	}
 	if err := supervise.ProtectDaemon(); err != nil {
 		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
 	}
