@@ -29,8 +29,8 @@ type weighed struct {
 	weight  int64
 }
 
-// shareCPU counts sb among its tenant's running jobs, until leave is called, and sets the weights of all of these. If one can't be set nothing
-// counts and leave is nil.
+// shareCPU counts sb among its tenant's running jobs, until leave is called, and sets the weights of all of these. If one can't be set, sb
+// does not count and leave is nil.
 func (r *Runner) shareCPU(tenant string, sb sandbox) (leave func(), err error) {
 	one := &weighed{sb, nsjail.DefaultCPUWeight}
 	leave = func() {

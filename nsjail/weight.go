@@ -24,9 +24,9 @@ type priority struct {
 	ended  bool  // the sandbox was killed
 }
 
-// SetCPUWeight sets how much CPU time sb gets beside other sandboxes of the same parent cgroup while there is not enough for all: cpu.weight
-// of cgroups(7), from 1 to 10000. No limit of sb depends on it. Unlike the other methods it may be called while another one runs. On a
-// sandbox that was killed it does nothing.
+// SetCPUWeight sets how much CPU time sb gets beside other sandboxes of the same parent cgroup while there is not enough for all:
+// cpu.weight of cgroups(7), from 1 to 10000. Unlike the other methods it may be called while another one runs. On a sandbox that was killed
+// it does nothing.
 func (sb *Sandbox) SetCPUWeight(weight int64) error {
 	if weight < 1 || weight > maxCPUWeight {
 		return fmt.Errorf("CPU weight %d: want 1 to %d", weight, maxCPUWeight)

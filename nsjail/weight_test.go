@@ -71,8 +71,8 @@ func TestCPUWeightSet(t *testing.T) {
 	}
 }
 
-// TestCPUWeightShares: of two busy programs on one CPU the one with a quarter of the weight gets a quarter of the other's CPU time; with the
-// same weight, which is the control, as much. The weight is set while they run.
+// TestCPUWeightShares: of two busy programs on one CPU the one with a quarter of the weight gets a quarter of the other's CPU time; with
+// the same weight, which is the control, as much. The weight is set while they run.
 func TestCPUWeightShares(t *testing.T) {
 	b := requireSandbox(t)
 	var all, one unix.CPUSet
@@ -117,6 +117,7 @@ func TestCPUWeightShares(t *testing.T) {
 	}
 	t.Logf("CPU time of one with 100 by that of one with the weight: %v", ratio)
 	if equal, quarter := ratio[DefaultCPUWeight], ratio[DefaultCPUWeight/4]; quarter < 2*equal {
-		t.Errorf("beside a quarter of its weight a program gets %.1f times as much, beside the same weight %.1f times: want twice that or more", quarter, equal)
+		t.Errorf("a program gets %.1f times as much as one with a quarter of its weight, and %.1f times as much as one with the same: "+
+			"want twice that or more", quarter, equal)
 	}
 }
