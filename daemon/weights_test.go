@@ -204,8 +204,8 @@ func TestOneTenantsBurners(t *testing.T) {
 			}
 			control := s.beside(t, tt.tests, "1", "2", "3", "4", "5")
 			if same < 2*control {
-				t.Errorf("the victim gets %.1f times as much CPU time as one of a tenant's five jobs, %.1f times as much as one of five tenants' jobs: "+
-					"want twice that or more", same, control)
+				t.Errorf("the victim gets %.1f times the CPU time of a job of the tenant with five, and %.1f times that of a job "+
+					"of five tenants: want twice that or more", same, control)
 			}
 		})
 	}
