@@ -121,8 +121,15 @@ func TestUnweighedJob(t *testing.T) {
 	}
 }
 
-// burn keeps one CPU busy, the same one for all that run it.
-const burn = "import os\nos.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\nwhile True: pass"
+// burn keeps one CPU busy, the same one for all that run it. With an input it does so for a second, however long the start took, and prints
+// how much of that it had the CPU.
+const burn = `import os, sys, time
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+began, used = time.monotonic(), time.process_time()
+short = sys.stdin.read() != ""
+while not short or time.monotonic() < began + 1: pass
+print((time.process_time() - used) / (time.monotonic() - began))
+`
 
 // cpuRate is the CPU time of a step by its wall time.
 func cpuRate(s *job.Step) float64 { return (s.Usage.CPUUserMs + s.Usage.CPUSystemMs) / s.Usage.WallMs }
@@ -164,11 +171,14 @@ func (s *served) beside(t *testing.T, tests bool, tenants ...string) float64 {
 			t.Fatal(err)
 		}
 	}
-	limits.WallMs = 750 * patience.Slowness()
-	spec := job.Spec{ID: "victim", Tenant: "victim", Language: "python", Source: burn, Run: limits}
+	spec := job.Spec{ID: "victim", Tenant: "victim", Language: "python", Source: burn, Stdin: []byte("short"), Run: limits}
 	victim, err := s.run(t.Context(), spec, func(job.Event) error { return nil })
-	if err != nil || last(t, victim).Verdict != job.WallTime {
-		t.Fatalf("the victim: %v, %+v", err, victim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rate float64
+	if _, err := fmt.Sscan(string(last(t, victim).Stdout.Data), &rate); err != nil {
+		t.Fatalf("the victim: %v, %s", err, describeStep(last(t, victim)))
 	}
 	stop()
 	sum := 0.0
@@ -178,7 +188,7 @@ func (s *served) beside(t *testing.T, tests bool, tenants ...string) float64 {
 		}
 		sum += <-rates
 	}
-	return cpuRate(victim.Last()) * float64(len(tenants)) / sum
+	return rate * float64(len(tenants)) / sum
 }
 
 // TestOneTenantsBurners: five jobs of one tenant that burn CPU time leave another tenant's job about as much as they have together. The
