@@ -32,9 +32,9 @@ const (
 
 // verdictNames are the names of the constants.
 var verdictNames = [...]string{
-	Internal: "Internal", StartFailed: "StartFailed", OOMKilled: "OOMKilled", Cancelled: "Cancelled", WallTime: "WallTime", CPUTime: "CPUTime",
-	OutputLimit: "OutputLimit", BadSyscall: "BadSyscall", FileSize: "FileSize", PidsLimit: "PidsLimit", Signaled: "Signaled", Exited: "Exited",
-	Paused: "Paused",
+	Internal: "Internal", StartFailed: "StartFailed", OOMKilled: "OOMKilled", Cancelled: "Cancelled",
+	WallTime: "WallTime", CPUTime: "CPUTime", OutputLimit: "OutputLimit", BadSyscall: "BadSyscall", FileSize: "FileSize",
+	PidsLimit: "PidsLimit", Signaled: "Signaled", Exited: "Exited", Paused: "Paused",
 }
 
 // String is the name of v's constant.

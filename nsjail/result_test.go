@@ -77,7 +77,7 @@ func TestVerdictString(t *testing.T) {
 		}
 		seen[v.String()] = true
 	}
-	names := map[Verdict]string{Internal: "Internal", OOMKilled: "OOMKilled", Paused: "Paused", Paused + 1: "Verdict(13)", -1: "Verdict(-1)"}
+	names := map[Verdict]string{Internal: "Internal", Paused: "Paused", Paused + 1: "Verdict(13)", -1: "Verdict(-1)"}
 	for v, want := range names {
 		if got := fmt.Sprint(v); got != want {
 			t.Errorf("verdict %d is called %s, want %s", int(v), got, want)

@@ -25,8 +25,8 @@ var redisLine = regexp.MustCompile(`^\d+:(?:[A-Z] \d\d? \w+ \d{4} [\d:.]+ ([-.*#
 
 // ordinary begin the messages of an orderly start and end, which Redis 7.0 logs as warnings.
 var ordinary = []string{
-	"oO0OoO0OoO0Oo Redis is starting", "Redis version=", "Configuration loaded", "Server initialized", "Received SIGTERM scheduling shutdown",
-	"User requested shutdown", "Redis is now ready to exit", "Running mode=",
+	"oO0OoO0OoO0Oo Redis is starting", "Redis version=", "Running mode=", "Configuration loaded", "Server initialized",
+	"Received SIGTERM scheduling shutdown", "User requested shutdown", "Redis is now ready to exit",
 }
 
 // Write takes output of redis-server.

@@ -36,7 +36,7 @@ func TestRedisLog(t *testing.T) {
 		want string
 	}{
 		{[]string{"7:C" + at + "# Redis version=7.0.15, bits=64\n"}, "info Redis version=7.0.15, bits=64"},
-		{[]string{"7:M" + at + "# Error writing to the AOF file: No space left on device\n"}, "warn Error writing to the AOF file: No space left on device"},
+		{[]string{"7:M" + at + "# Error writing to the AOF file: No space left\n"}, "warn Error writing to the AOF file: No space left"},
 		{[]string{"7:M" + at + "* Ready\n7:M" + at + "- Accepted\n7:M" + at + ". x\n"}, "info Ready, debug Accepted, debug x"},
 		{[]string{"7:signal-handler (179) Received SIGTERM scheduling shutdown...\n"}, "info Received SIGTERM scheduling shutdown..."},
 		{[]string{"\n\n*** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***\n"}, "warn *** FATAL CONFIG FILE ERROR (Redis 7.0.15) ***"},
