@@ -16,8 +16,9 @@ import (
 	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
-// TestHangingDaemon stops a daemon by SIGSTOP while it runs a job: its socket still takes connections and nothing answers. The worker claims
-// no more jobs, and gives that one up when all its time is over. Both jobs run when the daemon goes on, the first one for the second time.
+// TestHangingDaemon stops a daemon by SIGSTOP while it runs a job: its socket still takes connections and nothing answers. The worker
+// claims no more jobs, and gives that one up when all its time is over. Both jobs run when the daemon goes on, the first one for the
+// second time.
 func TestHangingDaemon(t *testing.T) {
 	requireHost(t)
 	dir, err := os.MkdirTemp("", "ccee-e2e-hang-")
