@@ -120,7 +120,8 @@ func TestCapacity(t *testing.T) {
 		len(c.Images) != 1 || c.Images[0] != (job.ImageCapacity{Language: "python", Ready: 3, Warm: 1}) {
 		t.Errorf("%s", body)
 	}
-	for member := range strings.FieldsSeq("protocol version tier draining slots memoryBytes cpuMillicores waiting images total free language ready warm") {
+	const members = "protocol version tier draining slots memoryBytes cpuMillicores waiting images total free language ready warm"
+	for member := range strings.FieldsSeq(members) {
 		if !strings.Contains(body, `"`+member+`":`) {
 			t.Errorf("%s is missing in %s", member, body)
 		}
