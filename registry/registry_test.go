@@ -70,7 +70,9 @@ func server(t *testing.T, h http.Handler) (host string) {
 	return strings.TrimPrefix(srv.URL, "http://")
 }
 
-func newRegistry() http.Handler { return registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))) }
+func newRegistry() http.Handler {
+	return registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0)))
+}
 
 // TestPushAndPull: what comes back has the digest and the bytes of what was sent, and what refers to it is there too.
 func TestPushAndPull(t *testing.T) {
