@@ -125,11 +125,15 @@ func TestTableRefuses(t *testing.T) {
 // The tables of this repository fit its sources.
 func TestTables(t *testing.T) {
 	tables, err := filepath.Glob("../*/testdata/mutations.tsv")
-	if err != nil || len(tables) < 2 {
-		t.Fatalf("found %v, %v", tables, err)
+	nested, _ := filepath.Glob("../*/*/testdata/mutations.tsv")
+	if err != nil || len(tables) < 2 || len(nested) == 0 {
+		t.Fatalf("found %v and %v, %v", tables, nested, err)
 	}
-	for _, table := range tables {
-		dir := filepath.Base(filepath.Dir(filepath.Dir(table)))
+	for _, table := range append(tables, nested...) {
+		dir, err := filepath.Rel("..", filepath.Dir(filepath.Dir(table)))
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, err := tableMutations("..", dir); err != nil {
 			t.Error(err)
 		}
