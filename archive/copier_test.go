@@ -22,7 +22,7 @@ func TestSuperseded(t *testing.T) {
 	id := r.submit(t, tenant)
 	r.finish(t)
 	stale := r.waiting(t)
-	redis(t, r.queue, "EVAL", "for _, k in ipairs(redis.call('KEYS', '*:archiver')) do redis.call('DEL', k) end", "0")
+	r.redis.Do(t, "EVAL", "for _, k in ipairs(redis.call('KEYS', '*:archiver')) do redis.call('DEL', k) end", "0")
 	if err := r.queue.Purge(t.Context(), tenant, id); err != nil {
 		t.Fatal(err)
 	}

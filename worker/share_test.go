@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -57,7 +58,7 @@ func TestShare(t *testing.T) {
 
 // TestTenantShare: a tenant with many slow jobs leaves a slot, which another's job gets at once, and goes on when one of its own ends.
 func TestTenantShare(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	started, end := make(chan string, 10), make(chan struct{})
 	startWorker(t, q, fake{run: func(ctx context.Context, s job.Spec) (job.Result, error) {
 		if s.Tenant == tenant {
