@@ -249,11 +249,19 @@ func TestStopLetsRunningJobsFinish(t *testing.T) {
 
 func TestStopHandsBackWhatDoesNotFinish(t *testing.T) {
 	q := open(t, redistest.New(t), queue.Options{})
-	started := make(chan string, 1)
-	stop := startWorker(t, q, blocking(started, job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}, nil), Options{Drain: time.Millisecond})
+	started, stopped := make(chan string, 1), make(chan error, 1)
+	stop := startWorker(t, q, fake{run: func(ctx context.Context, s job.Spec) (job.Result, error) {
+		started <- s.ID
+		<-ctx.Done()
+		stopped <- context.Cause(ctx)
+		return job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}, nil
+	}}, Options{Drain: time.Millisecond})
 	id := enqueue(t, q)
 	patience.Receive(t, started, "the job starts")
 	stop()
+	if why := patience.Receive(t, stopped, "the job is stopped"); why != errDraining { // it is in the log, for operators
+		t.Errorf("the job was stopped because of %v, want %v", why, errDraining)
+	}
 	if r, err := q.Get(t.Context(), tenant, id); err != nil || r.Status != queue.Queued || r.AttemptsMade != 0 {
 		t.Fatalf("record = %+v, %v, want it queued as before", r, err)
 	}
