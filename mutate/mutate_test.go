@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -134,8 +136,36 @@ func TestTables(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tableMutations("..", dir); err != nil {
+		rows, err := tableMutations("..", dir)
+		if err != nil {
 			t.Error(err)
 		}
+		names := testNames(t, filepath.Join("..", dir))
+		for _, m := range rows {
+			for one := range strings.SplitSeq(m.tests, "|") { // a test that was renamed notices nothing
+				if re := regexp.MustCompile(one); !slices.ContainsFunc(names, re.MatchString) {
+					t.Errorf("%s: %s: %s has no test like %q", table, m.from, dir, one)
+				}
+			}
+		}
 	}
+}
+
+// testNames returns the names of the tests in a package's directory.
+func testNames(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+|Fuzz\w+)\(`).FindAllStringSubmatch(string(text), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return names
 }
