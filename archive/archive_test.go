@@ -256,6 +256,9 @@ func TestArchiveAway(t *testing.T) {
 			t.Errorf("%v, want ErrUnreachable", err)
 		}
 	}
+	if r.archive.downUntil.IsZero() || r.copier.archive.downUntil.IsZero() {
+		t.Error("each request tries the database again, and waits for it")
+	}
 	if ttl := r.redis.Do(t, "TTL", "job:"+jobs[0]); len(ttl) != len("604800") {
 		t.Errorf("a job that waits is kept for %s s, want a week", ttl)
 	}
