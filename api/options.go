@@ -50,6 +50,8 @@ type Options struct {
 	ModelName   string           // OPENAI_MODEL
 	ModelBudget int              // ANALYSIS_DAILY_BUDGET: calls of the model for one tenant on a day
 
+	Submitted func() // is called for each job that was admitted, and must not wait; nil: nobody wants to know
+
 	Archive Archive // ARCHIVE_DATABASE_URL; nil: none
 
 	Webhooks webhook.Policy // WEBHOOK_ALLOWED_NETS, WEBHOOK_ALLOW_HTTP: where webhooks may go besides public https

@@ -32,7 +32,8 @@ func (q *Queue) TakeDepth(ctx context.Context, every, least time.Duration) (Dept
 	if err != nil {
 		return DepthRound{}, err
 	}
-	round := DepthRound{Mine: integer(r[0]) == 1 && len(r) >= 8, Next: time.Duration(integer(r[1])) * time.Millisecond, Idle: integer(r[2]) == 0}
+	next := time.Duration(integer(r[1])) * time.Millisecond
+	round := DepthRound{Mine: integer(r[0]) == 1 && len(r) >= 8, Next: next, Idle: integer(r[2]) == 0}
 	if round.Mine {
 		round.Depth = Depth{At: time.UnixMilli(integer(r[7])).UTC(), Pending: integer(r[2]), Waiting: integer(r[3]), Stuck: integer(r[4]),
 			Workers: integer(r[5]), Ready: integer(r[6])}
