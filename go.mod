@@ -34,6 +34,8 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
+require github.com/aws/aws-sdk-go-v2/service/ecs v1.104.1
+
 require (
 	cyphar.com/go-pathrs v0.2.6 // indirect
 	github.com/aws/aws-sdk-go-v2/credentials v1.20.15 // indirect

@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"archive":           {"job", "queue"},
 	"cloud/cloudwatch":  {"queue"},
 	"cloud/agent":       {},
+	"cloud/ecs":         {},
 	"daemon":            {"job", "daemon/plan", "daemon/slots", "daemon/ready", "daemon/judge", "daemon/outputs", "nsjail", "nsjail/escape", "nsjail/shared", "seccomp", "rootfs"},
 	"daemon/slots":      {"job", "share"},
 	"daemon/plan":       {"job", "daemon/javasource", "daemon/slots", "nsjail"},
@@ -92,7 +93,7 @@ var hasHome = map[string][]string{
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee", "cloud/cloudwatch"},
-	"github.com/aws/aws-sdk-go-v2":           {"cloud/cloudwatch"}, // signatures, credentials of roles, retries
+	"github.com/aws/aws-sdk-go-v2":           {"cloud/cloudwatch", "cloud/ecs"}, // signatures, credentials of roles, retries
 	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 	"golang.org/x/sync":                      {"api", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
 	"golang.org/x/term":                      {"cmd/ccee", "doctor"},

@@ -14,10 +14,15 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
+// cloudFlags configure what an api does in AWS.
+func cloudFlags() []cli.Flag {
+	return append(append([]cli.Flag{stringFlag("aws-region", "AWS_REGION", "", "`NAME` of the AWS region")},
+		cloudWatchFlags()...), replayTaskFlags()...)
+}
+
 // cloudWatchFlags configure the metrics of the queue in CloudWatch.
 func cloudWatchFlags() []cli.Flag {
 	return []cli.Flag{
-		stringFlag("aws-region", "AWS_REGION", "", "`NAME` of the AWS region"),
 		stringFlag("metric-namespace", "QUEUE_DEPTH_METRIC_NAMESPACE", "",
 			"`NAMESPACE` in CloudWatch for the length of the queue, as CCEE (default: none is published)"),
 		stringFlag("metric-name", "QUEUE_DEPTH_METRIC_NAME", "PendingJobsCount", "`NAME` of the metric with the number of unfinished jobs"),
