@@ -31,6 +31,9 @@ var mayImport = map[string][]string{
 	"worker":            {"job", "queue", "share", "daemon/client"},
 	"queue":             {"job"},
 	"archive":           {"job", "queue"},
+	"cloud/cloudwatch":  {"queue"},
+	"cloud/agent":       {},
+	"cloud/ecs":         {},
 	"daemon":            {"job", "daemon/plan", "daemon/slots", "daemon/ready", "daemon/judge", "daemon/outputs", "nsjail", "nsjail/escape", "nsjail/shared", "seccomp", "rootfs"},
 	"daemon/slots":      {"job", "share"},
 	"daemon/plan":       {"job", "daemon/javasource", "daemon/slots", "nsjail"},
@@ -82,7 +85,7 @@ var hasHome = map[string][]string{
 	"github.com/redis/go-redis":              {"queue"},
 	"github.com/jackc/pgx":                   {"archive"},
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
-	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "submit", "worker", "archive", "daemon", "daemon/ready", "supervise", "policy"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "submit", "worker", "archive", "daemon", "daemon/ready", "supervise", "policy", "cloud/agent", "cloud/cloudwatch"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
@@ -92,7 +95,8 @@ var hasHome = map[string][]string{
 	"github.com/google/uuid":                 {"submit", "api"},                       // ids in the form of the original
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
-	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee"},
+	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee", "cloud/cloudwatch"},
+	"github.com/aws/aws-sdk-go-v2":           {"cloud/cloudwatch", "cloud/ecs"}, // signatures, credentials of roles, retries
 	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 	"golang.org/x/sync":                      {"api", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
 	"golang.org/x/term":                      {"cmd/ccee", "doctor"},
