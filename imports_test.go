@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "api/decode", "api/view", "api/live", "queue", "share", "submit"},
 	"api/decode":        {"job", "api/webhook", "queue", "submit"},
 	"api/view":          {"job", "api/decode", "queue"},
+	"handoff":           {"job", "queue"},
 	"api/live":          {"job", "api/view", "queue"},
 	"submit":            {"job", "queue"},
 	"share":             {},
