@@ -16,9 +16,10 @@ import (
 // security property: api and worker, which handle tenants' bytes as an unprivileged user, can't reach the code that runs
 // as root. ARCHITECTURE.md draws it.
 var mayImport = map[string][]string{
-	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "api/decode", "api/view", "api/live", "queue", "share", "submit"},
+	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "api/decode", "api/view", "api/live", "api/task", "handoff", "queue", "share", "submit"},
 	"api/decode":        {"job", "api/webhook", "queue", "submit"},
 	"api/view":          {"job", "api/decode", "queue"},
+	"api/task":          {"job", "handoff"},
 	"handoff":           {"job", "queue"},
 	"api/live":          {"job", "api/view", "queue"},
 	"submit":            {"job", "queue"},
@@ -79,7 +80,7 @@ var hasHome = map[string][]string{
 	"github.com/redis/go-redis":              {"queue"},
 	"github.com/jackc/pgx":                   {"archive"},
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
-	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "submit", "worker", "archive", "daemon", "daemon/ready", "supervise", "policy"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "api/task", "submit", "worker", "archive", "daemon", "daemon/ready", "supervise", "policy"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
@@ -91,7 +92,7 @@ var hasHome = map[string][]string{
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee"},
 	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
-	"golang.org/x/sync":                      {"api", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
+	"golang.org/x/sync":                      {"api", "api/task", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
 	"golang.org/x/term":                      {"cmd/ccee", "doctor"},
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ccee-dev/ccee/api/analysis"
 	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/task"
 	"github.com/ccee-dev/ccee/api/webhook"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
@@ -49,6 +50,8 @@ type Options struct {
 	Model       *analysis.OpenAI // nil: AI_PROVIDER is none
 	ModelName   string           // OPENAI_MODEL
 	ModelBudget int              // ANALYSIS_DAILY_BUDGET: calls of the model for one tenant on a day
+
+	Tasks *task.Routes // nil: no job runs in ECS tasks, so their routes are not there
 
 	Archive Archive // ARCHIVE_DATABASE_URL; nil: none
 

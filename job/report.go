@@ -103,3 +103,6 @@ func checkResult(r *Result) error {
 
 // maxSteps is the largest number of Result.Steps: to compile the program and its checker, and to run it.
 const maxSteps = 3
+
+// NonceHeader is the HTTP header with the nonce of a process that asks for a job and reports on it.
+const NonceHeader = "Ccee-Task-Nonce"

@@ -8,7 +8,7 @@ local f = redis.call('HMGET', offer, 'job', 'nonce', 'end', 'cancelled', 'waitin
 if not f[1] then return 'void' end
 if f[2] ~= ARGV[2] then return 'taken' end -- or never taken: no process has this nonce
 if ARGV[3] == '?' then return 'ok' end
-if f[3] then return f[3] == ARGV[5] and 'ok' or 'ended' end
+if f[3] then return f[3] ~= ARGV[5] and 'ended' or f[4] and 'cancelled' or 'ok' end
 local at = redis.call('TIME')
 redis.call('HDEL', offer, 'spec')
 redis.call('HSET', offer, 'called', at[1] * 1000 + math.floor(at[2] / 1000))
