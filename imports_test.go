@@ -22,6 +22,8 @@ var mayImport = map[string][]string{
 	"api/task":          {"job", "handoff"},
 	"handoff":           {"job", "queue"},
 	"task":              {"job"},
+	"cloud/ecs":         {},
+	"cloud/ecs/ecstest": {},
 	"api/live":          {"job", "api/view", "queue"},
 	"submit":            {"job", "queue"},
 	"share":             {},
@@ -63,7 +65,7 @@ var mayImport = map[string][]string{
 }
 
 // forTests are packages of ours that every test may import, and nothing else.
-var forTests = []string{"e2e/patience"}
+var forTests = []string{"e2e/patience", "cloud/ecs/ecstest"}
 
 // barred lists packages of the standard library that a package must not import, although others may.
 var barred = map[string][]string{
@@ -81,7 +83,7 @@ var hasHome = map[string][]string{
 	"github.com/redis/go-redis":              {"queue"},
 	"github.com/jackc/pgx":                   {"archive"},
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
-	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "api/task", "submit", "task", "worker", "archive", "daemon", "daemon/ready", "supervise", "policy"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "api/task", "submit", "task", "worker", "archive", "daemon", "daemon/ready", "supervise", "policy", "cloud/ecs"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
@@ -92,6 +94,8 @@ var hasHome = map[string][]string{
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee"},
+	"github.com/aws/aws-sdk-go-v2":           {"cloud/ecs", "cloud/ecs/ecstest"}, // signatures, credentials of roles, the protocol
+	"github.com/aws/smithy-go":               {"cloud/ecs"},                      // its errors
 	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 	"golang.org/x/sync":                      {"api", "api/task", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
 	"golang.org/x/term":                      {"cmd/ccee", "doctor"},
