@@ -61,11 +61,12 @@ var mayImport = map[string][]string{
 	"examples/client":   {"client"},
 	"mutate":            {},
 	"e2e/patience":      {},
+	"e2e/ecsedge":       {},
 	"e2e/conformance":   {"job", "daemon/client", "rootfs"},
 }
 
 // forTests are packages of ours that every test may import, and nothing else.
-var forTests = []string{"e2e/patience", "cloud/ecs/ecstest"}
+var forTests = []string{"e2e/patience", "e2e/ecsedge", "cloud/ecs/ecstest"}
 
 // barred lists packages of the standard library that a package must not import, although others may.
 var barred = map[string][]string{
