@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"api/analysis":      {"job"},
 	"client":            {},
 	"api/contract":      {},
-	"worker":            {"job", "queue", "daemon/client"},
+	"worker":            {"job", "queue", "daemon/client", "handoff", "cloud/ecs"},
 	"queue":             {"job"},
 	"archive":           {"job", "queue"},
 	"daemon":            {"job", "daemon/plan", "daemon/slots", "daemon/ready", "daemon/judge", "daemon/outputs", "nsjail", "nsjail/escape", "nsjail/shared", "seccomp", "rootfs"},
