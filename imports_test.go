@@ -56,11 +56,12 @@ var mayImport = map[string][]string{
 	"examples/client":   {"client"},
 	"mutate":            {},
 	"e2e/patience":      {},
+	"e2e/fargate":       {"seccomp"},
 	"e2e/conformance":   {"job", "daemon/client", "rootfs"},
 }
 
 // forTests are packages of ours that every test may import, and nothing else.
-var forTests = []string{"e2e/patience"}
+var forTests = []string{"e2e/patience", "e2e/fargate"}
 
 // barred lists packages of the standard library that a package must not import, although others may.
 var barred = map[string][]string{
@@ -89,7 +90,8 @@ var hasHome = map[string][]string{
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee"},
-	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
+	"github.com/moby/profiles":               {"e2e/fargate"}, // Docker's own profile, as it is published: a copy would be ours
+	"golang.org/x/sys":                       {"e2e/fargate", "nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 	"golang.org/x/sync":                      {"api", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
 	"golang.org/x/term":                      {"cmd/ccee", "doctor"},
 }

@@ -562,12 +562,15 @@ static int set_filter(struct op *op)
 }
 
 /* Resets all that a process inherits through fork and execve and EXEC does not set. */
-static int uninherit(void)
+/* With lenient a lower priority, which takes CAP_SYS_NICE to raise, is kept. */
+static int uninherit(int lenient)
 {
 	int priority = 0; /* struct sched_param */
 	if (setsid() < 0) /* no controlling terminal, and no Ctrl-C that is meant for the daemon */
 		return -1;
-	if (syscall(SYS_sched_setscheduler, 0, SCHED_NORMAL, &priority) < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0)
+	if (syscall(SYS_sched_setscheduler, 0, SCHED_NORMAL, &priority) < 0)
+		return -1;
+	if (setpriority(PRIO_PROCESS, 0, 0) < 0 && !(lenient && errno == EACCES))
 		return -1;
 	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0)) < 0)
 		return -1;
@@ -602,7 +605,7 @@ static int obey(struct op *op)
 	case OP_KEYRING:
 		return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 ? -1 : 0;
 	case OP_UNINHERIT:
-		return uninherit();
+		return uninherit(op->arg[0] == 1);
 	case OP_CORE_COOKIE:
 		return prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD, 0);
 	case OP_SUBREAPER:

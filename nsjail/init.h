@@ -45,7 +45,7 @@ enum op_code {
 	OP_DEATH_SIGNAL,  /* signal */
 	OP_NOT_DUMPABLE,  /* */
 	OP_KEYRING,       /* a new session keyring */
-	OP_UNINHERIT,     /* session, priority, scheduler, I/O priority, timer slack, personality: as after boot */
+	OP_UNINHERIT,     /* 1 if a low priority may stay; session, priority, scheduler, I/O priority, timer slack, personality: as after boot */
 	OP_CORE_COOKIE,   /* a core-scheduling cookie of its own */
 	OP_SUBREAPER,     /* descendants whose parent ends become its children */
 	OP_SHARED,        /* keeper uid, program uid, gid: no pid namespace of its own; see struct shared in init.c */

@@ -84,13 +84,6 @@ func (cg *cgroup) unthrottle() error {
 	return nil
 }
 
-// endIdle gives the cgroup CPU time as all others have it.
-func (cg *cgroup) endIdle() error {
-	r := cg.written
-	r.Idle = false
-	return cg.set(r)
-}
-
 func (cg *cgroup) idleWrite(idle bool) write {
 	value := 0
 	if idle {
