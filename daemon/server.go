@@ -25,7 +25,7 @@ import (
 	"github.com/ccee-dev/ccee/seccomp"
 )
 
-// Options configure a Server. Socket, Store and Policy are required; zero stands for the default of the others.
+// Options configure a Server. Socket, Store and Policy are required, Store not in the tier task; zero stands for the default of the others.
 type Options struct {
 	Socket string          // path of the unix socket
 	GID    int             // group that may use it, apart from root and the daemon's own user
@@ -34,6 +34,8 @@ type Options struct {
 	Cgroup string          // name of the parent cgroup; "ccee"
 	Log    zerolog.Logger
 	Trace  trace.TracerProvider // nil: no traces
+	Tier   string               // what isolates jobs: "jail", or TierTask
+	OneJob bool                 // Serve ends after one job; in the tier task alone
 
 	Slots         int           // jobs at once; 16 per core
 	MemoryBytes   int64         // for all jobs together; 80 % of the machine's, or of that of the daemon's cgroup
@@ -62,7 +64,10 @@ type Options struct {
 
 // withDefaults fills in the zero fields.
 func (o Options) withDefaults() (Options, error) {
-	if o.Socket == "" || o.Store == nil || o.Policy == nil {
+	if err := o.checkTier(); err != nil {
+		return o, err
+	}
+	if o.Socket == "" || o.Store == nil && o.Tier == jailTier || o.Policy == nil {
 		return o, errors.New("a daemon needs a socket, an image store and a seccomp policy")
 	}
 	if o.Cgroup == "" {
@@ -150,6 +155,7 @@ type Server struct {
 	socket    *socket
 	run       func(context.Context, job.Spec, func(job.Event) error) (job.Result, error) // Runner.Run
 	wait      func()                                                                     // for teardowns
+	once      *onceOnly                                                                  // of a daemon for one job, else nil
 	checkTree func(context.Context, rootfs.Image) error                                  // Store.CheckTree; nil: nothing is checked
 	closers   []func() error                                                             // in the order of their making
 }
@@ -160,7 +166,7 @@ func New(o Options) (_ *Server, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	filters, err := newFilters(o.Policy, o.Log)
+	filters, err := newFilters(o.Policy, o.Tier, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -168,6 +174,9 @@ func New(o Options) (_ *Server, err error) {
 	socket, err := listen(o.Socket, o.GID)
 	if err != nil {
 		return nil, err
+	}
+	if o.Tier == TierTask {
+		return newTask(o, filters, socket)
 	}
 	first, claim, err := slots.ClaimRange(runDir)
 	if err != nil {
@@ -198,13 +207,13 @@ func New(o Options) (_ *Server, err error) {
 	}
 	s.closers = append(s.closers, sandboxes.close)
 	s.sandboxes = sandboxes.ready
-	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filters})
+	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filters, jailTier})
 	if err != nil {
 		return nil, err
 	}
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
-		slots: s.slots, filters: filters, network: o.Network, degraded: degraded, metrics: s.metrics, log: o.Log,
+		slots: s.slots, filters: filters, network: o.Network, tier: tierName(jailTier, degraded), metrics: s.metrics, log: o.Log,
 		outputs: outputs.NewCollector(), tracer: o.tracer(),
 		ready: ready.New(o.readyOptions(s.slots, slots.NewLoad(slots.Cores(), cgroups.CPUTime), sandboxes.new)),
 	}
@@ -268,19 +277,26 @@ func (s *Server) Serve(ctx context.Context) error {
 	select {
 	case err = <-served: // the socket broke
 		s.finish(0)
+	case <-s.once.done():
+		s.end(srv, served)
 	case <-ctx.Done():
-		s.finish(s.drain)
-		// Every job is answered, but the last bytes of an answer may still have to be written.
-		last, cancel := context.WithTimeout(context.Background(), writeWait)
-		if srv.Shutdown(last) != nil {
-			srv.Close()
-		}
-		cancel()
-		<-served
+		s.end(srv, served)
 	}
 	stopChecking()
 	checks.Wait()
 	return errors.Join(err, s.Close())
+}
+
+// end drains, and stops srv when every answer is written.
+func (s *Server) end(srv *http.Server, served <-chan error) {
+	s.finish(s.drain)
+	// Every job is answered, but the last bytes of an answer may still have to be written.
+	last, cancel := context.WithTimeout(context.Background(), writeWait)
+	defer cancel()
+	if srv.Shutdown(last) != nil {
+		srv.Close()
+	}
+	<-served
 }
 
 // finish ends the jobs: waiting ones at once, running ones when they are done or the time is over.

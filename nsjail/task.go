@@ -28,6 +28,7 @@ import (
 // namespace are shared with the daemon: see SECURITY.md for what this can't hold.
 type Task struct {
 	spawner *Spawner
+	lock    *os.File // of the first place, held: one Task has them
 	places  []*place
 	stray   []string // directories elsewhere that anybody may write to, where no Landlock forbids it
 
@@ -41,11 +42,16 @@ var TaskPlaces = []string{"/workspace", "/tmp", "/dev/shm"}
 // OpenTask starts the process that sandboxes are cloned from, and kills all that an earlier Task left under the ids of mappings. It needs
 // CAP_SETUID and CAP_SETGID. Each of places must be a directory that anybody may write to, on a tmpfs: what is in there is memory, which
 // this package watches.
-func OpenTask(places []string, mappings []IDMap) (*Task, error) {
+func OpenTask(places []string, mappings []IDMap) (_ *Task, err error) {
 	if _, err := sharedPoller(); err != nil { // now and not at the first program
 		return nil, err
 	}
 	t := &Task{}
+	defer func() {
+		if err != nil && t.lock != nil {
+			t.lock.Close()
+		}
+	}()
 	for _, dir := range places {
 		p, err := newPlace(dir)
 		if err != nil {
@@ -55,6 +61,9 @@ func OpenTask(places []string, mappings []IDMap) (*Task, error) {
 	}
 	if err := checkApart(t.places); err != nil {
 		return nil, err
+	}
+	if t.lock, err = lockDir(places[0]); err != nil {
+		return nil, fmt.Errorf("%s: %w", places[0], err)
 	}
 	h, err := findKernel()
 	if err != nil {
@@ -180,7 +189,7 @@ func (t *Task) Done() <-chan struct{} { return t.spawner.done }
 func (t *Task) Close() error {
 	err := t.spawner.ctl.Close()
 	<-t.spawner.done
-	return err
+	return errors.Join(err, t.lock.Close())
 }
 
 // clone asks the spawner to clone a child that stays in its namespaces.

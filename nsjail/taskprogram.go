@@ -58,7 +58,7 @@ func (h host) taskLandlock(u *user) []op {
 	const readFile, writeFile, execute = unix.LANDLOCK_ACCESS_FS_READ_FILE, unix.LANDLOCK_ACCESS_FS_WRITE_FILE, unix.LANDLOCK_ACCESS_FS_EXECUTE
 	ruleset := h.landlockRuleset(false)
 	control := ruleset.all & unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
-	ops := []op{ruleset.op(), permit("proc", landlockRead|writeFile), {code: opPermitSelf, arg: [4]uint64{execute | readFile}}}
+	ops := []op{ruleset.op(), permit("proc", landlockRead), {code: opPermitSelf, arg: [4]uint64{execute | readFile}}}
 	for _, dir := range taskReadable {
 		if st, err := os.Lstat("/" + dir); err == nil && st.IsDir() {
 			ops = append(ops, permit(dir, landlockRead|execute))

@@ -29,6 +29,7 @@ func imageCommand() *cli.Command {
 		Commands: []*cli.Command{
 			imageBuildCommand(),
 			imageImportCommand(),
+			imageStackCommand(),
 			{
 				Name: "list", Aliases: []string{"ls"}, Usage: "list the images",
 				Flags:  []cli.Flag{imagesFlag(), &cli.BoolFlag{Name: "json", Usage: "print everything as JSON"}},

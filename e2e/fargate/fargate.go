@@ -9,6 +9,7 @@ package fargate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -145,6 +146,16 @@ func (s Shape) mount() error {
 	if err := unix.Mount("proc", proc, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return os.NewSyscallError("mount "+proc, err)
 	}
+	for _, dir := range []string{"sys", "bus", "fs", "irq"} { // as Docker has them
+		to := filepath.Join(proc, dir)
+		err := unix.Mount(to, to, "", bind, "")
+		if err == nil {
+			err = unix.Mount("", to, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+		}
+		if err != nil {
+			return os.NewSyscallError("mount "+to, err)
+		}
+	}
 	if s.Root == "" {
 		return nil
 	}
@@ -196,7 +207,17 @@ func dockerFilter() ([]byte, error) {
 		return nil, err
 	}
 	program, err := policy.Compile()
-	return program.BPF, err
+	if err != nil {
+		return nil, err
+	}
+	// Before the rules of every policy stand 21 instructions that keep a limit on core files, and end in two returns. They are ours and not
+	// Docker's, and would keep sandbox-init from setting that limit.
+	const size, ours = 8, 21
+	b := program.BPF
+	if len(b) < (ours+1)*size || b[(ours-1)*size] != 0x06 || b[(ours-2)*size] != 0x06 || b[ours*size] == 0x06 {
+		return nil, errors.New("what stands before the rules of a policy has changed")
+	}
+	return b[ours*size:], nil
 }
 
 // kept are the capabilities that a task definition leaves.
