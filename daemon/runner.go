@@ -47,6 +47,7 @@ type Runner struct {
 	filters    filters
 	network    string // of jobs that don't ask for one; "" is none
 	tier       string // of every result
+	weights    weights
 	metrics    *metrics
 	tracer     trace.Tracer
 	log        zerolog.Logger

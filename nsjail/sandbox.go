@@ -107,7 +107,7 @@ func (sb *Sandbox) kill() {
 		_ = sb.user.kill() // sandbox-init reaps what is dead, and reports it; Retire does not go by this alone
 		return
 	}
-	_ = sb.cg.unthrottle() // dying takes CPU time too: at a tiny rate it would take minutes
+	_ = errors.Join(sb.cg.unthrottle(), sb.cg.endPriority()) // dying takes CPU time too: at a tiny rate it would take minutes
 	sb.killInit()
 	_ = sb.cg.kill() // once more by the cgroup, should a process be outside of the pid namespace
 }

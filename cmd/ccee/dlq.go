@@ -145,7 +145,7 @@ func withDead(ctx context.Context, cmd *cli.Command, do func(*queue.Queue, []que
 	defer q.Close()
 	dead, err := q.DeadLetters(ctx, int(cmd.Int64("limit")))
 	if err != nil {
-		return err
+		return hinted(err)
 	}
 	if !cmd.Args().Present() {
 		return do(q, dead)
