@@ -101,7 +101,8 @@ func (o Options) isDegraded(t selfTest) (bool, error) {
 	case err == nil:
 		line := o.Log.Info().Dur("took", time.Since(began)).Int("attempts", len(tried)).Strs("controls", groups(tried))
 		if given := escape.Given(tried); given != nil {
-			line.Strs("notHeld", given).Msg("self-test: all attempts were refused but those that the tier " + o.Tier + " can't; ccee doctor --escape --tier tries more")
+			line.Strs("notHeld", given).Str("tier", o.Tier).
+				Msg("self-test: all attempts to escape were refused but those that this tier can't; ccee doctor --escape --tier tries more")
 		} else {
 			line.Msg("self-test: all attempts to escape were refused; ccee doctor --escape tries more")
 		}

@@ -86,7 +86,10 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, need *sl
 	if p.Outputs != nil {
 		release := func() {}
 		defer func() { release() }()
-		if err := asOwner(sb, func() { res.OutputFiles, release = r.outputs.Collect(ctx, sb.Dir(), p.Outputs, res.Last().Limits) }); err != nil {
+		err := asOwner(sb, func() {
+			res.OutputFiles, release = r.outputs.Collect(ctx, sb.Dir(), p.Outputs, res.Last().Limits)
+		})
+		if err != nil {
 			return job.Result{}, fmt.Errorf("read the output files: %w", err)
 		}
 	}

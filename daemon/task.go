@@ -32,7 +32,7 @@ func (o *Options) checkTier() error {
 		return nil
 	}
 	if o.Slots > 1 || o.Ready > 0 || o.Warm {
-		return fmt.Errorf("in the tier %s there is one job at a time, and nothing is prewarmed: leave slots, ready and warm alone", TierTask)
+		return fmt.Errorf("the tier %s has one job at a time and prewarms nothing: leave slots, ready and warm alone", TierTask)
 	}
 	o.Slots, o.Network = 1, job.NetworkNone
 	return nil
@@ -135,9 +135,9 @@ func (r *Runner) refuse(spec *job.Spec) error {
 	case r.tier == jailTier || r.tier == degradedTier:
 		return nil
 	case spec.Network == job.NetworkLoopback:
-		return job.Invalid("network", "is %s, which takes a network namespace: a daemon of the tier %s has none, so jobs there have no network", spec.Network, r.tier)
+		return job.Invalid("network", "is %s, which takes a network namespace: a daemon of the tier %s has none", spec.Network, r.tier)
 	case spec.Tests != nil:
-		return job.Invalid("tests", "take a sandbox for each, beside the one that built the program: a daemon of the tier %s has one", r.tier)
+		return job.Invalid("tests", "take a sandbox each, beside that of the built program: a daemon of the tier %s has one", r.tier)
 	}
 	return nil
 }

@@ -34,9 +34,9 @@ func newPlace(dir string) (*place, error) {
 	case !st.IsDir():
 		return nil, fmt.Errorf("%s is no directory", dir)
 	case st.Mode().Perm()&0o007 != 0o007 || st.Mode()&os.ModeSticky == 0:
-		return nil, fmt.Errorf("%s has the mode %v: programs must be able to write there and not remove what is others' (mode 1777)", dir, st.Mode())
+		return nil, fmt.Errorf("%s has the mode %v, want 1777: all may write there, and none remove what is others'", dir, st.Mode())
 	case on.Type != unix.TMPFS_MAGIC:
-		return nil, fmt.Errorf("%s is not on a tmpfs: mount one there (on ECS linuxParameters.tmpfs), as its size is watched as memory", dir)
+		return nil, fmt.Errorf("%s is not on a tmpfs: mount one there (on ECS linuxParameters.tmpfs)", dir)
 	}
 	return &place{dir: dir}, nil
 }

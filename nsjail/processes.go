@@ -5,6 +5,7 @@ package nsjail
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -128,20 +129,25 @@ func cpuOf(pid int) (user, system, reapedUser, reapedSystem time.Duration, err e
 	if err != nil {
 		return 0, 0, 0, 0, err
 	}
-	text := string(b)
-	words := strings.Fields(text[strings.LastIndexByte(text, ')')+1:]) // a name may have blanks and parentheses
+	t, err := parseStat(string(b))
+	return t[0], t[1], t[2], t[3], err
+}
+
+// parseStat returns utime, stime, cutime and cstime of a process, which are the fields 14 to 17. The second one is a name in parentheses,
+// which the process chooses: it may have blanks and parentheses, but no field after it has.
+func parseStat(text string) (times [4]time.Duration, err error) {
+	words := strings.Fields(text[strings.LastIndexByte(text, ')')+1:]) // from the third on
 	if len(words) < 15 {
-		return 0, 0, 0, 0, errors.New("stat: too few fields")
+		return times, errors.New("stat: too few fields")
 	}
-	var times [4]time.Duration
-	for i := range times { // utime, stime, cutime, cstime are the fields 14 to 17; words begins with the third
+	for i := range times {
 		n, err := strconv.ParseInt(words[11+i], 10, 64)
-		if err != nil {
-			return 0, 0, 0, 0, err
+		if err != nil || n < 0 || n > int64(math.MaxInt64/tick) {
+			return times, fmt.Errorf("stat: a time is %q", words[11+i])
 		}
 		times[i] = time.Duration(n) * tick
 	}
-	return times[0], times[1], times[2], times[3], nil
+	return times, nil
 }
 
 // reapedBy is the CPU time of the children that a process has waited for.

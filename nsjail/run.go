@@ -66,8 +66,8 @@ func (r *run) setLimits() error {
 	return r.sb.account.set(r.p.Resources)
 }
 
-// countFrom takes the CPU time that sandbox-init had used itself when the program was executed, for the first step. Where there is a user, it
-// is not counted.
+// countFrom takes the CPU time that sandbox-init had used itself when the program was executed, for the first step. A user does not count
+// it.
 func (r *run) countFrom(user, system time.Duration) {
 	if r.sb.steps == 1 && r.sb.user == nil {
 		r.before.user, r.before.system = user, system

@@ -127,12 +127,14 @@ func TestTask(t *testing.T) {
 	if b == nil {
 		return
 	}
-	p := b.shell(`id -u; id -G; grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status; cat; cat dir/file; ls -A; umask; echo to stderr >&2; exit 7`)
+	p := b.shell(`id -u; id -G; grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status
+		cat; cat dir/file; ls -A; umask; echo to stderr >&2; exit 7`)
 	p.Stdin = []byte("input\n")
 	p.Files = []File{{Name: "dir/file", Data: []byte("a file\n"), Mode: 0o644}}
 	p.Rlimits = append(p.Rlimits, Rlimit{Type: unix.RLIMIT_NPROC, Soft: 1000, Hard: 1000})
 	r := b.run(t, p)
-	want := fmt.Sprintf("%d\n%d\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t00000000000000e0\n"+
+	want := fmt.Sprintf("%d\n%d\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n"+
+		"CapBnd:\t00000000000000e0\n"+
 		"CapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\ninput\na file\ndir\nprog\n0022\n", taskProgramID, taskProgramID)
 	if got := string(r.Stdout.Data); got != want || r.Verdict != Exited || r.ExitCode != 7 || string(r.Stderr.Data) != "to stderr\n" {
 		t.Errorf("%v, exit code %d, %q, want 7:\n%s\nwant\n%s", r.Verdict, r.ExitCode, r.Stderr.Data, got, want)
@@ -153,6 +155,16 @@ func TestTaskLimits(t *testing.T) {
 		p.Args = append([]string{b.dir + "/workspace/prog"}, args...)
 		return p
 	}
+	const memory = "RssAnon + RssShmem + tmpfs"
+	workspace := "statfs " + b.dir + "/workspace"
+	wall := func(d time.Duration) func(*Process) {
+		return func(p *Process) { p.WallTime = slow(d * time.Millisecond) }
+	}
+	cpu := func(d time.Duration) func(*Process) {
+		return func(p *Process) { p.CPUTime = slow(d * time.Millisecond) }
+	}
+	anySize := func(p *Process) { p.Rlimits = nil }
+	forks := `exec perl -e 'for (1 .. 100) { $p = fork; if (!defined $p) { sleep 1; exit 1 } if (!$p) { sleep 1000 } }'`
 	tests := []struct {
 		name    string
 		p       Process
@@ -160,21 +172,19 @@ func TestTaskLimits(t *testing.T) {
 		verdict Verdict
 		source  string
 	}{
-		{"wall time", b.shell("sleep 1000"), func(p *Process) { p.WallTime = slow(300 * time.Millisecond) }, WallTime, "timer wall"},
-		{"CPU time", b.shell("while :; do :; done"), func(p *Process) { p.CPUTime = slow(200 * time.Millisecond) }, CPUTime, userSources.cpu},
-		{"CPU time of many", b.shell("for i in 1 2 3 4; do while :; do :; done & done; wait"), func(p *Process) { p.CPUTime = slow(300 * time.Millisecond) },
-			CPUTime, userSources.cpu},
-		{"memory", prog("take", "anon", "1000000000"), nil, OOMKilled, "RssAnon + RssShmem + tmpfs"},
-		{"memory of many", b.shell("for i in 1 2 3 4 5 6 7 8; do tail -c 20000000 /dev/zero >/dev/null & done; wait"), nil, OOMKilled, "RssAnon + RssShmem + tmpfs"},
-		{"files", b.shell("while :; do head -c 1000000 /dev/zero >f$((i=i+1)) || exit 9; done"), nil, OOMKilled, "statfs " + b.dir + "/workspace"},
-		{"files elsewhere", b.shell("while :; do head -c 1000000 /dev/zero >../shm/f$((i=i+1)) || exit 9; done"), nil, OOMKilled, "statfs " + b.dir + "/shm"},
-		{"a file that has no name", b.shell("exec 3>f; rm f; while :; do head -c 900000 /dev/zero >&3 || exit 9; done"), func(p *Process) { p.Rlimits = nil },
-			OOMKilled, "statfs " + b.dir + "/workspace"},
-		{"many files", b.shell("while :; do mkdir d$((i=i+1)); done"), nil, OOMKilled, "statfs " + b.dir + "/workspace"},
+		{"wall time", b.shell("sleep 1000"), wall(300), WallTime, "timer wall"},
+		{"CPU time", b.shell("while :; do :; done"), cpu(200), CPUTime, userSources.cpu},
+		{"CPU time of many", b.shell("for i in 1 2 3 4; do while :; do :; done & done; wait"), cpu(300), CPUTime, userSources.cpu},
+		{"memory", prog("take", "anon", "1000000000"), nil, OOMKilled, memory},
+		{"memory of many", b.shell("for i in 1 2 3 4 5 6; do tail -c 20000000 /dev/zero >/dev/null & done; wait"), nil, OOMKilled, memory},
+		{"files", b.shell("while :; do head -c 1000000 /dev/zero >f$((i=i+1)) || exit 9; done"), nil, OOMKilled, workspace},
+		{"files elsewhere", b.shell("while :; do head -c 1000000 /dev/zero >../shm/f$((i=i+1)); done"), nil, OOMKilled, "statfs " + b.dir + "/shm"},
+		{"a file that has no name", b.shell("exec 3>f; rm f; while :; do head -c 900000 /dev/zero >&3; done"), anySize, OOMKilled, workspace},
+		{"many files", b.shell("while :; do mkdir d$((i=i+1)); done"), nil, OOMKilled, workspace},
 		{"size of a file", prog("fill", "f", "1048577"), nil, FileSize, ""},
 		{"flood", b.shell("yes"), nil, OutputLimit, "bytes counted"},
-		{"processes", b.shell(`exec perl -e 'for (1 .. 100) { $p = fork; if (!defined $p) { sleep 1; exit 1 } if (!$p) { sleep 1000 } }'`), nil, PidsLimit, "RLIMIT_NPROC"},
-		{"fork bomb", b.shell("f() { f | f & }; f; sleep 1000"), func(p *Process) { p.WallTime = slow(500 * time.Millisecond) }, WallTime, "timer wall"},
+		{"processes", b.shell(forks), nil, PidsLimit, "RLIMIT_NPROC"},
+		{"fork bomb", b.shell("f() { f | f & }; f; sleep 1000"), wall(500), WallTime, "timer wall"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -187,7 +197,8 @@ func TestTaskLimits(t *testing.T) {
 				sources = append(sources, e.Source)
 			}
 			if r.Verdict != tt.verdict || !strings.Contains(strings.Join(sources, "\n"), tt.source) {
-				t.Errorf("verdict %v, evidence %v, %v, exit code %d, stderr %.200q; want %v by %q", r.Verdict, r.Evidence, r.Err, r.ExitCode, r.Stderr.Data, tt.verdict, tt.source)
+				t.Errorf("verdict %v, evidence %v, %v, exit code %d, stderr %.200q; want %v by %q",
+					r.Verdict, r.Evidence, r.Err, r.ExitCode, r.Stderr.Data, tt.verdict, tt.source)
 			}
 		})
 	}
@@ -223,7 +234,8 @@ func TestTaskNothingIsLeft(t *testing.T) {
 
 	sb := b.sandbox(t)
 	for i, script := range []string{
-		`(setsid sh -c 'trap "" TERM; (sleep 1000 & sleep 1000) & sleep 1000' >/dev/null 2>&1 &); echo kept >kept; mkdir -p a/b; echo x >a/b/c; chmod 0 a/b a
+		`(setsid sh -c 'trap "" TERM; (sleep 1000 & sleep 1000) & sleep 1000' >/dev/null 2>&1 &)
+		 echo kept >kept; mkdir -p a/b; echo x >a/b/c; chmod 0 a/b a
 		 mkdir ../tmp/t; chmod 0 ../tmp/t; echo x >../shm/s; ln -s / link; mkfifo fifo; exec 1>&- 2>&-`,
 		`cat kept; chmod 700 a; pgrep -u $(id -u) sleep`,
 	} {
@@ -279,15 +291,19 @@ func TestTaskSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, script := range []string{
-		"cat /proc/1/environ", "cat /proc/[0-9]*/environ | grep -a xyzzy", "head -c 1 /proc/1/mem", "ls /proc/1/fd /proc/1/task/1/fd", "cat /proc/1/maps", "readlink /proc/1/exe",
+		"cat /proc/1/environ", "cat /proc/[0-9]*/environ | grep -a xyzzy", "head -c 1 /proc/1/mem",
+		"ls /proc/1/fd /proc/1/task/1/fd", "cat /proc/1/maps", "readlink /proc/1/exe",
 		"ls /proc/1/cwd/", "ls /proc/1/root/", "cat " + secret, "rm -f " + secret + " && ! test -e " + secret, "kill -9 1", "kill -STOP 1",
-		"echo 0 >/proc/1/oom_score_adj", "ls /root /home", "ls /run", "ls /var", "ls /sys/fs/cgroup", "cat /etc/shadow", "touch /var/tmp/x", "touch /run/lock/x",
-		"touch /usr/x", "mkdir /dev/mqueue/x", "unshare -U true", "unshare -p true", "mount -t tmpfs none ../tmp", "chroot / true", "setpriv --reuid 0 true",
+		"echo 0 >/proc/1/oom_score_adj", "ls /root /home", "ls /run", "ls /var", "ls /sys/fs/cgroup",
+		"cat /etc/shadow", "touch /var/tmp/x", "touch /run/lock/x",
+		"touch /usr/x", "mkdir /dev/mqueue/x", "unshare -U true", "unshare -p true", "mount -t tmpfs none ../tmp", "chroot / true",
+		"setpriv --reuid 0 true",
 		"setpriv --reuid 1879000100 true", "nsenter -t 1 -p true", "dmesg", "chown 0 ../tmp", "su -c true", "mknod n c 1 3",
 	} {
 		t.Run(strings.ReplaceAll(script, "/", "_"), func(t *testing.T) {
 			r := b.run(t, b.shell(script+" && echo GOT IN"))
-			if strings.Contains(string(r.Stdout.Data), "GOT IN") || strings.Contains(string(r.Stdout.Data)+string(r.Stderr.Data), "xyzzy") || r.Verdict != Exited {
+			all := string(r.Stdout.Data) + string(r.Stderr.Data)
+			if strings.Contains(all, "GOT IN") || strings.Contains(all, "xyzzy") || r.Verdict != Exited {
 				t.Errorf("%v: %q %q", r.Verdict, r.Stdout.Data, r.Stderr.Data)
 			}
 		})

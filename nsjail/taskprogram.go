@@ -55,7 +55,7 @@ func (h host) taskLandlock(u *user) []op {
 	if h.landlock == 0 {
 		return nil
 	}
-	const readFile, writeFile, execute = unix.LANDLOCK_ACCESS_FS_READ_FILE, unix.LANDLOCK_ACCESS_FS_WRITE_FILE, unix.LANDLOCK_ACCESS_FS_EXECUTE
+	const readFile, execute = unix.LANDLOCK_ACCESS_FS_READ_FILE, unix.LANDLOCK_ACCESS_FS_EXECUTE
 	ruleset := h.landlockRuleset(false)
 	control := ruleset.all & unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
 	ops := []op{ruleset.op(), permit("proc", landlockRead), {code: opPermitSelf, arg: [4]uint64{execute | readFile}}}
@@ -67,7 +67,7 @@ func (h host) taskLandlock(u *user) []op {
 	for _, device := range taskDevices {
 		access := readFile | control
 		if device == "dev/null" {
-			access |= writeFile | ruleset.all&unix.LANDLOCK_ACCESS_FS_TRUNCATE
+			access |= unix.LANDLOCK_ACCESS_FS_WRITE_FILE | ruleset.all&unix.LANDLOCK_ACCESS_FS_TRUNCATE
 		}
 		if st, err := os.Lstat("/" + device); err == nil && st.Mode()&os.ModeCharDevice != 0 {
 			ops = append(ops, permit(device, access))

@@ -69,7 +69,8 @@ func (u *user) process(p Process) Process {
 	// The kernel counts processes and threads by real uid: this is the limit proper here. That of a process's memory is none: it only
 	// bounds how far one can get before it is noticed, and runtimes reserve more than they use.
 	threads, data := uint64(p.Resources.PidsMax), uint64(p.Resources.MemoryMax+dataSlack)
-	p.Rlimits = append(limits, Rlimit{Type: unix.RLIMIT_NPROC, Soft: threads, Hard: threads}, Rlimit{Type: unix.RLIMIT_DATA, Soft: data, Hard: data})
+	p.Rlimits = append(limits,
+		Rlimit{Type: unix.RLIMIT_NPROC, Soft: threads, Hard: threads}, Rlimit{Type: unix.RLIMIT_DATA, Soft: data, Hard: data})
 	return p
 }
 

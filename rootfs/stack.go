@@ -91,7 +91,7 @@ func stackTree(ctx context.Context, tree, dir string) error {
 		to := filepath.Join(dir, name)
 		switch {
 		case d.IsDir():
-			return ignoreExist(os.Mkdir(to, 0o755))
+			return stackDir(to)
 		case d.Type() == fs.ModeSymlink:
 			return stackLink(path, to)
 		}
@@ -99,12 +99,16 @@ func stackTree(ctx context.Context, tree, dir string) error {
 	})
 }
 
-// ignoreExist is err, unless that is about something that was there.
-func ignoreExist(err error) error {
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+// stackDir makes a directory, or takes one that is there. A link is none: what is copied below it would be elsewhere.
+func stackDir(to string) error {
+	err := os.Mkdir(to, 0o755)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	return err
+	if st, err := os.Lstat(to); err != nil || !st.IsDir() {
+		return fmt.Errorf("%s is a directory, which another image has otherwise", to)
+	}
+	return nil
 }
 
 func stackLink(from, to string) error {
@@ -130,13 +134,19 @@ func stackFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if there, err := os.ReadFile(to); err == nil {
-		if !bytes.Equal(there, data) {
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, st.Mode().Perm()) // not through a link
+	if errors.Is(err, fs.ErrExist) {
+		there, err := os.ReadFile(to)
+		if other, statErr := os.Lstat(to); err != nil || statErr != nil || !other.Mode().IsRegular() || !bytes.Equal(there, data) {
 			return fmt.Errorf("%s differs from that of another image", to)
 		}
 		return nil
 	}
-	if err := os.WriteFile(to, data, st.Mode().Perm()); err != nil {
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Chtimes(to, st.ModTime(), st.ModTime())

@@ -18,7 +18,7 @@ import (
 type NotifyProgram struct {
 	Program
 	rules   *ruleset
-	refuses func(Call) syscall.Errno // what stands before the rules refuses with; see WithoutNetwork and Unshared. 0: nothing, nil: there is none
+	refuses func(Call) syscall.Errno // by what stands before the rules, see WithoutNetwork and Unshared; 0: it is allowed
 }
 
 // Values of linux/seccomp.h, and the marker: a trace message that stands for a notification in what libseccomp gets, which has no

@@ -35,8 +35,8 @@ const bpfAnd, bpfAnySet = 0x54, 0x45 // BPF_ALU|BPF_AND|BPF_K, BPF_JMP|BPF_JSET|
 
 // Unshared returns n for a program that has no namespaces of its own, whatever the policy says. Two kinds of calls are refused:
 //
-//   - all that could reach a socket which somebody else has: socket(2) whatever the family, as an AF_UNIX socket connects to whoever listens
-//     in the same file tree or network namespace; and socketpair(2) but for the types of AF_UNIX that can't be connected a second time.
+//   - all that could reach a socket which somebody else has: socket(2) whatever the family, as an AF_UNIX socket connects to whoever
+//     listens in the same file tree or network namespace; and socketpair(2) but for the types of AF_UNIX that can't be connected again.
 //   - memory that stays when nothing maps it, and what the one IPC namespace keeps: System V IPC, POSIX message queues, memfds, shared
 //     anonymous mappings, huge pages. No cgroup counts it, and it is not in what is read of the processes.
 func (n NotifyProgram) Unshared() NotifyProgram {

@@ -13,9 +13,11 @@ import (
 func TestUnshared(t *testing.T) {
 	// The flags and types are those of mmap(2) and socketpair(2), not the constants of the code.
 	values := [][6]uint64{
-		{}, {1, 1}, {1, 5}, {1, 2}, {1, 3}, {1, 0}, {1, syscall.SOCK_STREAM | syscall.SOCK_CLOEXEC}, {1, syscall.SOCK_DGRAM | syscall.SOCK_NONBLOCK},
+		{}, {1, 1}, {1, 5}, {1, 2}, {1, 3}, {1, 0},
+		{1, syscall.SOCK_STREAM | syscall.SOCK_CLOEXEC}, {1, syscall.SOCK_DGRAM | syscall.SOCK_NONBLOCK},
 		{2, 1}, {10, 1}, {16, 3}, {17, 3}, {38, 5}, {40, 1}, {44, 3}, {upper | 1, upper | 1}, {upper | 2, 1},
-		{0, 4096, 3, 0x22}, {0, 4096, 3, 0x21}, {0, 4096, 3, 0x23}, {0, 4096, 3, 0x01}, {0, 4096, 3, 0x02}, {0, 4096, 3, 0x40022}, {0, 4096, 3, upper | 0x21},
+		{0, 4096, 3, 0x22}, {0, 4096, 3, 0x21}, {0, 4096, 3, 0x23}, {0, 4096, 3, 0x01}, {0, 4096, 3, 0x02},
+		{0, 4096, 3, 0x40022}, {0, 4096, 3, upper | 0x21},
 	}
 	denied := func(name string, a [6]uint64) bool {
 		flags, kind := uint32(a[3]), uint32(a[1])&0xf

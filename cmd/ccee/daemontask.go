@@ -16,7 +16,15 @@ import (
 func tierFlag() cli.Flag {
 	return &cli.StringFlag{
 		Name: "tier", Sources: cli.EnvVars("CCEE_TIER"), Value: "jail", Validator: checkTier,
-		Usage: "what isolates jobs, `WORD`: jail (namespaces, cgroups) or task (a container that may make neither, as on AWS Fargate: a uid, seccomp, watched limits; see SECURITY.md)",
+		Usage: "what isolates jobs, `WORD`: jail (namespaces, cgroups) or task (a uid, seccomp and watched limits, in a container that " +
+			"may make no namespaces, as on AWS Fargate)",
+	}
+}
+
+func oneJobFlag() cli.Flag {
+	return &cli.BoolFlag{
+		Name: "one-job", Sources: cli.EnvVars("CCEE_ONE_JOB"), Value: true,
+		Usage: "in the tier task, end after one job: no two share a container; --one-job=false: go on, one at a time (default: true)",
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 func imageStackCommand() *cli.Command {
 	return &cli.Command{
-		Name: "stack", Usage: "put the trees of images (all, if none is named) into one directory, the root of a container for ccee daemon --tier task",
+		Name: "stack", Usage: "put the trees of images (all, if none is named) into one root for ccee daemon --tier task",
 		ArgsUsage: "DIR [NAME...]", Flags: []cli.Flag{imagesFlag()}, Action: withStore(imageStack),
 	}
 }

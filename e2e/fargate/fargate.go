@@ -133,7 +133,8 @@ func (s Shape) mount() error {
 		}
 	}
 	for _, dir := range s.Writable {
-		if err := unix.Mount("tmpfs", filepath.Join(s.Root, dir), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777,size=512m"); err != nil {
+		to := filepath.Join(s.Root, dir)
+		if err := unix.Mount("tmpfs", to, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777,size=512m"); err != nil {
 			return os.NewSyscallError("mount "+dir, err)
 		}
 	}
