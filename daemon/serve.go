@@ -34,6 +34,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	case err = <-served: // it broke
 		left--
 		s.finish(0)
+	case <-s.once.done():
+		s.finish(s.drain)
 	case <-ctx.Done():
 		s.finish(s.drain)
 	}
