@@ -18,6 +18,7 @@ import (
 	"github.com/ccee-dev/ccee/api/auth"
 	"github.com/ccee-dev/ccee/api/live"
 	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/queue"
 	"github.com/ccee-dev/ccee/submit"
 )
 
@@ -166,7 +167,7 @@ func New(opts Options) (*Server, error) {
 		Queue: opts.Queue, Log: opts.Log, Languages: opts.Languages,
 		RateLimit: opts.RateLimit, SubmitLimit: opts.SubmitLimit, RateWindow: opts.RateWindow,
 		MaxSourceBytes: opts.MaxSourceBytes, MaxStdinBytes: opts.MaxStdinBytes, MaxAttempts: opts.MaxAttempts, MaxStoredBytes: opts.MaxStoredBytes,
-		Timeout: redisTimeout, Draining: s.draining, Observe: s.metrics.submitted,
+		Timeout: redisTimeout, Draining: s.draining, Observe: s.observe,
 	})
 	for _, rt := range s.routes() {
 		s.router.Handle(rt.method, rt.path, s.serve(rt))
@@ -182,6 +183,14 @@ func New(opts Options) (*Server, error) {
 		}
 	})
 	return s, nil
+}
+
+// observe counts a submission, and passes on that a job was admitted.
+func (s *Server) observe(tenant, language string, a queue.Admission, err error) {
+	s.metrics.submitted(tenant, language, a, err)
+	if err == nil && !a.Replayed && s.opts.Submitted != nil {
+		s.opts.Submitted()
+	}
 }
 
 // ServeHTTP answers one request.

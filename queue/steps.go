@@ -27,7 +27,7 @@ type steps struct {
 	webhookClaim, webhookDone, redeliver                        *redis.Script
 	counts, activity, publishRuntimes, fleet, forget, sweep     *redis.Script // the queue and its workers
 	rate, usage, costs, spendModelCall, audit                   *redis.Script // a tenant
-	holdArchive, archived                                       *redis.Script
+	holdArchive, archived, takeDepth                            *redis.Script
 }
 
 // library returns the definitions that a script may use: the names of keys, the constants, lib.lua and lib_jobs.lua.
@@ -62,7 +62,7 @@ func newSteps(k keys, o Options) steps {
 		counts: step("counts"), activity: step("activity"), publishRuntimes: step("publish_runtimes"), fleet: step("fleet"),
 		forget: step("forget"), sweep: step("sweep"),
 		rate: step("rate"), usage: step("usage"), costs: step("costs"), spendModelCall: step("spend_model_call"), audit: step("audit"),
-		holdArchive: step("hold_archive"), archived: step("archived"),
+		holdArchive: step("hold_archive"), archived: step("archived"), takeDepth: step("take_depth"),
 	}
 }
 

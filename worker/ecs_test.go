@@ -16,6 +16,7 @@ import (
 	"github.com/ccee-dev/ccee/cloud/ecs"
 	"github.com/ccee-dev/ccee/cloud/ecs/ecstest"
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/handoff"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
@@ -34,7 +35,7 @@ type cloud struct {
 
 func newCloud(t *testing.T, limits ECSLimits, run func(c *cloud, me inTask) int) *cloud {
 	t.Helper()
-	q := open(t, newRedis(t), queue.Options{RetryBackoff: time.Millisecond, RetryMaxDelay: time.Millisecond})
+	q := open(t, redistest.New(t), queue.Options{RetryBackoff: time.Millisecond, RetryMaxDelay: time.Millisecond})
 	store, err := handoff.New(q)
 	if err != nil {
 		t.Fatal(err)

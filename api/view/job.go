@@ -43,8 +43,16 @@ type Job struct {
 	Priority          string `json:"priority"`
 	CancelRequestedAt *Stamp `json:"cancelRequestedAt"`
 
+	WaitingFor string `json:"waitingFor,omitempty"` // ForWorker or ForLanguage, of a single job that no worker can run now
+
 	Ignored []string `json:"ignored,omitempty"` // members of the submission that have no meaning; only in the answer to it
 }
+
+// Values of Job.WaitingFor.
+const (
+	ForWorker   = "worker"   // no worker can run any job
+	ForLanguage = "language" // workers can, but none in the job's language
+)
 
 // Request has the limits that a job was submitted with.
 type Request struct {

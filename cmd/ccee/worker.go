@@ -42,6 +42,7 @@ running ones finish within --drain-ms, the rest goes back to the queue.
 func workerSecrets() []string { return []string{"REDIS_URL"} }
 
 func runWorker(ctx context.Context, cmd *cli.Command) error {
+	log := newLogger("worker", cmd.String("log-level"))
 	q, err := openQueue(cmd)
 	if err != nil {
 		return err
@@ -57,15 +58,19 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 	if err := serveMetrics(ctx, cmd.String("metrics-listen"), promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})); err != nil {
 		return err
 	}
-	log := newLogger("worker", cmd.String("log-level"))
 	backend, endBackend, err := newBackend(ctx, cmd, q, log)
 	if err != nil {
 		return err
 	}
 	defer endBackend()
+	hold, stopGuard, err := newGuard(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer stopGuard()
 	w, err := worker.New(q, backend, worker.Options{
 		Concurrency: int(cmd.Int64("concurrency")), TenantShare: int(cmd.Int64("tenant-share")), Drain: milliseconds(cmd, "drain-ms"),
-		Log: log, Metrics: metrics, Trace: tracing, OutputBytes: outputBytes(cmd),
+		Log: log, Hold: hold, Metrics: metrics, Trace: tracing, OutputBytes: outputBytes(cmd),
 	})
 	if err != nil {
 		return err
