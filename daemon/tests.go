@@ -28,7 +28,7 @@ func (r *Runner) runTests(ctx context.Context, spec *job.Spec, p plan.Plan, root
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &testSlot{runner: r, slot: slot, need: need, built: tests.NeedBuilt(), ev: newEvents(cancel, emit)}
+	s := &testSlot{runner: r, slot: slot, tenant: p.Tenant, need: need, built: tests.NeedBuilt(), ev: newEvents(cancel, emit)}
 	defer func() {
 		if !s.lost {
 			r.slots.Release(slot, s.need)
@@ -70,6 +70,7 @@ func (r *Runner) planTests(ctx context.Context, spec *job.Spec, p plan.Plan, roo
 type testSlot struct {
 	runner *Runner
 	slot   int
+	tenant string
 	need   slots.Need // that is reserved
 	built  slots.Need // that is left of it once the programs are built
 	lost   bool       // a sandbox could not be torn down
@@ -104,6 +105,11 @@ func (s *testSlot) runFresh(ctx context.Context, p plan.Plan, root string, hidde
 	if err != nil {
 		return nil, job.Step{}, err
 	}
+	leave, err := s.runner.shareCPU(s.tenant, sb)
+	if err != nil {
+		return sb, job.Step{}, err
+	}
+	defer leave()
 	ev := s.ev
 	if hidden {
 		ev = nil

@@ -81,6 +81,7 @@ func TestRedisIsFull(t *testing.T) {
 		{"fleet", func() error { _, err := q.Fleet(ctx); return err }},
 		{"sweep", func() error { _, err := q.Sweep(ctx); return err }},
 		{"archive", func() error { _, err := q.HoldArchive(ctx, "holder", time.Minute); return err }},
+		{"take the depth", func() error { _, err := q.TakeDepth(ctx, time.Minute, time.Second); return err }},
 		{"note delivery", func() error { return q.Delivered(ctx, sent, DeliveryAttempt{Attempt: 1}, 0) }},
 		{"audit", func() error { return q.Audit(ctx, tenant, "a", "", struct{}{}) }},
 	} {

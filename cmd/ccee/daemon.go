@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,9 +12,11 @@ import (
 	"github.com/ccee-dev/ccee/doctor"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/policy"
+	"github.com/ccee-dev/ccee/registry"
 	"github.com/ccee-dev/ccee/rootfs"
 	"github.com/ccee-dev/ccee/supervise"
 
+	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 )
 
@@ -29,7 +32,8 @@ func daemonCommand() *cli.Command {
 Only root and the group ccee can use the socket. SIGTERM: new jobs are refused, running ones finish within --drain-ms, what is left is killed.`,
 		Flags: append(tracingFlags("ccee-daemon"),
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
-			seccompFlag(), networkFlag(),
+			seccompFlag(), networkFlag(), tierFlag(),
+			oneJobFlag(),
 			stringFlag("seccomp-kept", "CCEE_SECCOMP_KEPT", "", "`FILE` for a copy of the last policy that worked, used when that of --seccomp does not work any more (default: none; ccee up has one)"),
 			intFlag("ready", "CCEE_READY", 8, 0, 1024, "prewarmed sandboxes, each for one job, for the kinds of jobs of the last minute"),
 			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in prewarmed sandboxes, where it waits for its program and takes memory; --warm=false: don't (default: true)"},
@@ -44,6 +48,10 @@ Only root and the group ccee can use the socket. SIGTERM: new jobs are refused, 
 			intFlag("queue", "CCEE_QUEUE", 256, 1, 100_000, "jobs that may wait for a slot"),
 			intFlag("queue-wait-ms", "CCEE_QUEUE_WAIT_MS", 10_000, 1, 600_000, "milliseconds that a job may wait"),
 			drainFlag(), allowDegradedFlag(),
+			&cli.StringSliceFlag{
+				Name: "pull", Sources: cli.EnvVars("CCEE_PULL"),
+				Usage: "languages to fetch into the store before it serves, `IMAGE@sha256:DIGEST,...`: see ccee image pull",
+			},
 		),
 		Action: noArgs(runDaemon),
 	}
@@ -87,10 +95,11 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := needRoot("daemon", "it builds jails"); err != nil {
 		return err
 	}
-	if err := doctor.CheckImages(cmd.String("images")); err != nil {
-		return err
+	if cmd.String("tier") == daemon.TierTask {
+		return runTaskDaemon(ctx, cmd)
 	}
-	store, err := rootfs.Open(cmd.String("images"))
+	log := newLogger("daemon", cmd.String("log-level"))
+	store, err := openImages(ctx, cmd, log)
 	if err != nil {
 		return err
 	}
@@ -100,7 +109,6 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer stop()
-	log := newLogger("daemon", cmd.String("log-level"))
 	if err := supervise.ProtectDaemon(); err != nil {
 		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
 	}
@@ -126,4 +134,25 @@ func drainTime(cmd *cli.Command) time.Duration {
 
 func milliseconds(cmd *cli.Command, flag string) time.Duration {
 	return time.Duration(cmd.Int64(flag)) * time.Millisecond
+}
+
+// openImages opens the image store, with what --pull names.
+func openImages(ctx context.Context, cmd *cli.Command, log zerolog.Logger) (*rootfs.Store, error) {
+	pull := cmd.StringSlice("pull")
+	if len(pull) == 0 {
+		if err := doctor.CheckImages(cmd.String("images")); err != nil {
+			return nil, err
+		}
+	}
+	store, err := rootfs.Open(cmd.String("images"))
+	if err != nil {
+		return nil, err
+	}
+	for _, image := range pull {
+		o := registry.Options{Progress: func(line string) { log.Info().Msg(line) }}
+		if err := pullInto(ctx, store, image, o); err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+	}
+	return store, nil
 }
