@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -138,9 +139,9 @@ func (l *lines) count(what string) int {
 
 // An api ends what waits for a language that nobody has, with no worker there to do so.
 func TestApiEndsWhatNobodyRuns(t *testing.T) {
-	requireRedis(t)
+	redistest.Require(t)
 	name := unique("queue")
-	q, err := queue.Open(redisURL, queue.Options{Name: name, DeadLetterName: name + "-dlq", MaxWait: 10 * time.Millisecond})
+	q, err := queue.Open(shared.URL(), queue.Options{Name: name, DeadLetterName: name + "-dlq", MaxWait: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

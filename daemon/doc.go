@@ -10,6 +10,7 @@
 //	plan          translates it into kernel words
 //	slots         admits it
 //	ready         has a prewarmed sandbox for it, or spawner.go builds one
+//	weights.go    weighs it by how many jobs of its tenant run
 //	steps.go      runs its steps in the sandbox, under the seccomp policy (filter.go)
 //	plan          translates how they ended
 //	outputs       reads the files that it wrote

@@ -47,6 +47,7 @@ type Runner struct {
 	filters    filters
 	network    string // of jobs that don't ask for one; "" is none
 	degraded   bool   // the self-test failed: every result has another tier
+	weights    weights
 	metrics    *metrics
 	tracer     trace.Tracer
 	log        zerolog.Logger

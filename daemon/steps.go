@@ -53,6 +53,11 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, need *sl
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ev := newEvents(cancel, emit)
+	leave, err := r.shareCPU(p.Tenant, sb)
+	if err != nil {
+		return job.Result{}, err
+	}
+	defer leave()
 
 	var done []job.Step
 	cut := false // by the end of ctx

@@ -120,6 +120,7 @@ type cgroup struct {
 	disk    []write // limits of the disks, for a cgroup of any name
 	fd      int     // of the v2 directory, or -1
 	written Resources
+	cpu     priority
 	peak    *os.File // v2's memory.peak since resetPeak, or nil
 	oom     *os.File // v1's eventfd; see oom.go
 	dying   *dying   // of its parent

@@ -112,7 +112,7 @@ func TestMemoryLimit(t *testing.T) {
 				cfg, p := roomy(b.config(), limit, "take", form, fmt.Sprint(tt.bytes))
 				r := b.runIn(t, cfg, p)
 				if r.Verdict != tt.want || r.Usage.MemoryPeak > limit || r.Usage.MemoryPeak < min(tt.bytes, limit)-batch() {
-					t.Errorf("%d bytes of %d: verdict %d, peak %d, %+v, want %d", tt.bytes, limit, r.Verdict, r.Usage.MemoryPeak, r, tt.want)
+					t.Errorf("%d bytes of %d: verdict %v, peak %d, %+v, want %d", tt.bytes, limit, r.Verdict, r.Usage.MemoryPeak, r, tt.want)
 				}
 			})
 		}

@@ -4,6 +4,7 @@ package nsjail
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,21 @@ const (
 	Exited                     // wait status
 	Paused                     // wait status: it has stopped itself, and the sandbox's next Run continues it
 )
+
+// verdictNames are the names of the constants.
+var verdictNames = [...]string{
+	Internal: "Internal", StartFailed: "StartFailed", OOMKilled: "OOMKilled", Cancelled: "Cancelled",
+	WallTime: "WallTime", CPUTime: "CPUTime", OutputLimit: "OutputLimit", BadSyscall: "BadSyscall", FileSize: "FileSize",
+	PidsLimit: "PidsLimit", Signaled: "Signaled", Exited: "Exited", Paused: "Paused",
+}
+
+// String is the name of v's constant.
+func (v Verdict) String() string {
+	if v < 0 || int(v) >= len(verdictNames) {
+		return fmt.Sprintf("Verdict(%d)", int(v))
+	}
+	return verdictNames[v]
+}
 
 // Evidence is one fact that a verdict rests on.
 type Evidence struct {

@@ -91,7 +91,7 @@ func (sb *Sandbox) Dir() int { return sb.dir }
 // kill ends everything in the sandbox, sandbox-init included: the kernel kills a pid namespace with its first process.
 func (sb *Sandbox) kill() {
 	sb.dead = true
-	_ = sb.cg.unthrottle() // dying takes CPU time too: at a tiny rate it would take minutes
+	_ = errors.Join(sb.cg.unthrottle(), sb.cg.endPriority()) // dying takes CPU time too: at a tiny rate it would take minutes
 	if sb.pidfd >= 0 {
 		_ = unix.PidfdSendSignal(sb.pidfd, unix.SIGKILL, nil, 0) // ESRCH: gone already
 	}

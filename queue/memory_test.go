@@ -5,27 +5,17 @@ package queue
 import (
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 )
 
 // newServer starts a redis-server of the test's own and returns a queue on it.
 func newServer(t *testing.T) *Queue {
 	t.Helper()
-	requireRedis(t)
-	dir, err := os.MkdirTemp("", "queue-own")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{dir: dir}
-	if err := s.start("--save", "", "--appendonly", "no"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.kill(); os.RemoveAll(dir) })
-	return openQueue(t, s.url(), Options{})
+	return openQueue(t, redistest.New(t).URL(), Options{})
 }
 
 // bound gives Redis that much memory, and has the queue look at it at once.

@@ -157,5 +157,5 @@ func (w *Worker) claim(ctx context.Context, now state) (*queue.Lease, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(now.replaced, cancel)()
-	return w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Languages: now.names, Full: w.places.full, Changed: w.places.share.changed})
+	return w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Languages: now.names, Full: w.places.full, Changed: w.places.changed})
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,9 +12,11 @@ import (
 	"github.com/ccee-dev/ccee/doctor"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/policy"
+	"github.com/ccee-dev/ccee/registry"
 	"github.com/ccee-dev/ccee/rootfs"
 	"github.com/ccee-dev/ccee/supervise"
 
+	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 )
 
@@ -44,6 +47,10 @@ Only root and the group ccee can use the socket. SIGTERM: new jobs are refused, 
 			intFlag("queue", "CCEE_QUEUE", 256, 1, 100_000, "jobs that may wait for a slot"),
 			intFlag("queue-wait-ms", "CCEE_QUEUE_WAIT_MS", 10_000, 1, 600_000, "milliseconds that a job may wait"),
 			drainFlag(), allowDegradedFlag(),
+			&cli.StringSliceFlag{
+				Name: "pull", Sources: cli.EnvVars("CCEE_PULL"),
+				Usage: "languages to fetch into the store before it serves, `IMAGE@sha256:DIGEST,...`: see ccee image pull",
+			},
 		),
 		Action: noArgs(runDaemon),
 	}
@@ -87,10 +94,8 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := needRoot("daemon", "it builds jails"); err != nil {
 		return err
 	}
-	if err := doctor.CheckImages(cmd.String("images")); err != nil {
-		return err
-	}
-	store, err := rootfs.Open(cmd.String("images"))
+	log := newLogger("daemon", cmd.String("log-level"))
+	store, err := openImages(ctx, cmd, log)
 	if err != nil {
 		return err
 	}
@@ -100,7 +105,6 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer stop()
-	log := newLogger("daemon", cmd.String("log-level"))
 	if err := supervise.ProtectDaemon(); err != nil {
 		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
 	}
@@ -126,4 +130,25 @@ func drainTime(cmd *cli.Command) time.Duration {
 
 func milliseconds(cmd *cli.Command, flag string) time.Duration {
 	return time.Duration(cmd.Int64(flag)) * time.Millisecond
+}
+
+// openImages opens the image store, with what --pull names.
+func openImages(ctx context.Context, cmd *cli.Command, log zerolog.Logger) (*rootfs.Store, error) {
+	pull := cmd.StringSlice("pull")
+	if len(pull) == 0 {
+		if err := doctor.CheckImages(cmd.String("images")); err != nil {
+			return nil, err
+		}
+	}
+	store, err := rootfs.Open(cmd.String("images"))
+	if err != nil {
+		return nil, err
+	}
+	for _, image := range pull {
+		o := registry.Options{Progress: func(line string) { log.Info().Msg(line) }}
+		if err := pullInto(ctx, store, image, o); err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+	}
+	return store, nil
 }

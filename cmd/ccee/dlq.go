@@ -106,7 +106,7 @@ func withDead(ctx context.Context, cmd *cli.Command, do func(*queue.Queue, []que
 		dead, err = named(cmd, dead)
 	}
 	if err != nil {
-		return err
+		return hinted(err)
 	}
 	return do(q, dead)
 }
