@@ -16,9 +16,13 @@ import (
 // security property: api and worker, which handle tenants' bytes as an unprivileged user, can't reach the code that runs
 // as root. ARCHITECTURE.md draws it.
 var mayImport = map[string][]string{
-	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "api/decode", "api/view", "api/live", "queue", "share", "submit"},
+	"api":               {"job", "api/auth", "api/webhook", "api/analysis", "api/contract", "api/decode", "api/view", "api/live", "api/task", "handoff", "queue", "share", "submit"},
 	"api/decode":        {"job", "api/webhook", "queue", "submit"},
 	"api/view":          {"job", "api/decode", "queue"},
+	"api/task":          {"job", "handoff"},
+	"handoff":           {"job", "queue"},
+	"task":              {"job"},
+	"cloud/ecs/ecstest": {},
 	"api/live":          {"job", "api/view", "queue"},
 	"submit":            {"job", "queue"},
 	"share":             {},
@@ -28,7 +32,7 @@ var mayImport = map[string][]string{
 	"api/analysis":      {"job"},
 	"client":            {},
 	"api/contract":      {},
-	"worker":            {"job", "queue", "share", "daemon/client"},
+	"worker":            {"job", "queue", "share", "daemon/client", "handoff", "cloud/ecs"},
 	"queue":             {"job"},
 	"archive":           {"job", "queue"},
 	"cloud/cloudwatch":  {"queue"},
@@ -67,7 +71,7 @@ var mayImport = map[string][]string{
 }
 
 // forTests are packages of ours that every test may import, and each other; nothing else may.
-var forTests = []string{"e2e/patience", "e2e/ecsedge", "e2e/redistest"}
+var forTests = []string{"e2e/patience", "e2e/ecsedge", "e2e/redistest", "cloud/ecs/ecstest"}
 
 // barred lists packages of the standard library that a package must not import, although others may.
 var barred = map[string][]string{
@@ -85,7 +89,7 @@ var hasHome = map[string][]string{
 	"github.com/redis/go-redis":              {"queue"},
 	"github.com/jackc/pgx":                   {"archive"},
 	"github.com/julienschmidt/httprouter":    {"api", "daemon"},
-	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "submit", "worker", "archive", "daemon", "daemon/ready", "supervise", "policy", "cloud/agent", "cloud/cloudwatch"},
+	"github.com/rs/zerolog":                  {"cmd/ccee", "api", "api/live", "api/task", "submit", "task", "worker", "archive", "daemon", "daemon/ready", "supervise", "policy", "cloud/agent", "cloud/cloudwatch", "cloud/ecs"},
 	"github.com/urfave/cli":                  {"cmd/ccee"},
 	"go.opentelemetry.io/otel":               {"api", "worker", "daemon", "cmd/ccee", "e2e"},
 	"github.com/go-jose/go-jose":             {"api/auth"},
@@ -96,9 +100,10 @@ var hasHome = map[string][]string{
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells
 	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee", "cloud/cloudwatch"},
-	"github.com/aws/aws-sdk-go-v2":           {"cloud/cloudwatch", "cloud/ecs"}, // signatures, credentials of roles, retries
+	"github.com/aws/aws-sdk-go-v2":           {"cloud/cloudwatch", "cloud/ecs", "cloud/ecs/ecstest"}, // signatures, credentials of roles, retries, the protocol
+	"github.com/aws/smithy-go":               {"cloud/ecs"},                                          // its errors
 	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
-	"golang.org/x/sync":                      {"api", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
+	"golang.org/x/sync":                      {"api", "api/task", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
 	"golang.org/x/term":                      {"cmd/ccee", "doctor"},
 }
 

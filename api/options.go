@@ -14,6 +14,7 @@ import (
 
 	"github.com/ccee-dev/ccee/api/analysis"
 	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/task"
 	"github.com/ccee-dev/ccee/api/webhook"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
@@ -51,7 +52,8 @@ type Options struct {
 	ModelName   string           // OPENAI_MODEL
 	ModelBudget int              // ANALYSIS_DAILY_BUDGET: calls of the model for one tenant on a day
 
-	Submitted func() // is called for each job that was admitted, and must not wait; nil: nobody wants to know
+	Submitted func()       // is called for each job that was admitted, and must not wait; nil: nobody wants to know
+	Tasks     *task.Routes // nil: no job runs in ECS tasks, so their routes are not there
 
 	Archive Archive // ARCHIVE_DATABASE_URL; nil: none
 

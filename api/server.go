@@ -61,6 +61,7 @@ const (
 	countsItself               // as tenants; the handler counts the request in the same round trip as its own step
 	admins                     // operators; not counted
 	anyone
+	tasks // the holder of an ECS task's token, which the handler checks; no other credential is looked at
 )
 
 // scopes returns the scopes that a credential needs for a route. Analyzing is reading, too: it quotes output.
@@ -122,6 +123,10 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/quotas", tenants, s.getQuotas},
 		{"GET", "/v1/costs", tenants, s.getCosts},
 		{"GET", "/v1/audit", tenants, s.getAudit},
+
+		{"POST", "/v1/task/payload", tasks, s.taskPayload},
+		{"POST", "/v1/task/events", tasks, s.taskEvents},
+		{"POST", "/v1/task/result", tasks, s.taskResult},
 
 		{"GET", "/v1/admin/metrics", admins, s.getAdminMetrics},
 		{"POST", "/v1/admin/runbook/dlq", admins, s.replayDead},
@@ -199,6 +204,10 @@ func (s *Server) serve(rt route) httprouter.Handle {
 		c := s.begin(w, r, elements(r, params), rt.path)
 		c.scopes = rt.scopes()
 		defer c.end()
+		if rt.access == tasks {
+			rt.handle(c)
+			return
+		}
 		s.cors(c)
 		defer c.releaseBody()
 		s.authenticate(c, rt)

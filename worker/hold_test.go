@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
 
 // The worker holds its task from before a job runs until its end is stored, each job once, also when it hands jobs back.
 func TestHold(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	var held, most atomic.Int64
 	hold := func() func() {
 		most.Store(max(most.Load(), held.Add(1)))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ccee-dev/ccee/api/decode"
+	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -109,7 +110,9 @@ func NewJob(rec queue.Record, coded bool) Job {
 		Category:    Text(rec.FailureCategory),
 		Error:       Text(rec.Error),
 		Timestamp:   Time(firstTime(rec.CompletedAt, rec.StartedAt, rec.CreatedAt, rec.UpdatedAt)),
-		Environment: "local-runner",
+		Tier:        Text(rec.Dispatch.ComputeTier),
+		Purchase:    Text(rec.Dispatch.PurchaseOption),
+		Environment: environment(rec.Dispatch),
 		Priority:    decode.PriorityWord(rec.Priority), CancelRequestedAt: Time(rec.CancelRequestedAt),
 	}
 	if a := rec.Analysis; a.Report != nil {
@@ -120,6 +123,14 @@ func NewJob(rec queue.Record, coded bool) Job {
 		v.RuntimeMs, v.ExitCode = &v.Result.DurationMs, v.Result.ExitCode
 	}
 	return v
+}
+
+// environment names where the job's latest attempt runs or ran, in the contract's words.
+func environment(d job.Dispatch) string {
+	if d.TaskARN != "" {
+		return "ecs-fargate-runner"
+	}
+	return "local-runner"
 }
 
 // NewSingle is NewJob for a job that is shown alone: it has a second name there.
