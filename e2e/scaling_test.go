@@ -16,6 +16,7 @@ import (
 
 	"github.com/ccee-dev/ccee/e2e/ecsedge"
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -72,8 +73,7 @@ func newCloud(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := &cloud{stack: &stack{url: "http://" + freePort(t), name: cgroupName("cloud")}, dir: dir, tasks: new(bytes.Buffer),
-		redis: "unix://" + filepath.Join(dir, "redis.sock")}
+	c := &cloud{stack: &stack{url: "http://" + freePort(t), name: cgroupName("cloud")}, dir: dir, redis: redistest.New(t).URL(), tasks: new(bytes.Buffer)}
 	var definitions map[string]ecsedge.Definition
 	if err := json.Unmarshal(fmt.Appendf(nil, taskDefinitions, c.redis, c.socket()), &definitions); err != nil {
 		t.Fatal(err)
@@ -97,8 +97,6 @@ func newCloud(t *testing.T) *cloud {
 	c.aws = []string{"AWS_ENDPOINT_URL=" + url, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1",
 		"AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
-	startPart(t, nil, "redis-server", "--port", "0", "--unixsocket", filepath.Join(dir, "redis.sock"), "--dir", dir,
-		"--save", "", "--appendonly", "no")
 	startPart(t, append([]string{"REDIS_URL=" + c.redis, "QUEUE_DEPTH_METRIC_NAMESPACE=CCEE", "QUEUE_DEPTH_PUBLISH_INTERVAL_MS=300000",
 		"ECS_CLUSTER_ARN=main", "DLQ_REPLAY_TASK_DEFINITION_ARN=ccee-dlq-replay", "DLQ_REPLAY_SUBNET_IDS=subnet-1",
 		"DLQ_REPLAY_SECURITY_GROUP_IDS=sg-1"}, c.aws...), binary, "api", "--dev", "--listen", strings.TrimPrefix(c.url, "http://"))
@@ -206,9 +204,6 @@ func TestScaleFromZero(t *testing.T) {
 
 // TestReplayAsTask: the admin route starts a task that moves dead-lettered jobs back, and whose exit code says whether it could.
 func TestReplayAsTask(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		requireHost(t)
-	}
 	c := newCloud(t)
 	q, err := queue.Open(c.redis, queue.Options{})
 	if err != nil {
