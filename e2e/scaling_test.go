@@ -34,7 +34,8 @@ type cloud struct {
 const taskDefinitions = `{
 	"ccee-worker": {"networkMode": "awsvpc", "cpu": "512", "memory": "1024", "requiresCompatibilities": ["FARGATE"],
 		"containerDefinitions": [{"name": "worker", "image": "ccee:1", "command": ["worker"], "stopTimeout": 120, "environment": [
-			{"name": "REDIS_URL", "value": %[1]q}, {"name": "CCEE_SOCKET", "value": %[2]q}, {"name": "CCEE_DRAIN_MS", "value": "110000"}]}]},
+			{"name": "REDIS_URL", "value": %[1]q}, {"name": "CCEE_SOCKET", "value": %[2]q},
+			{"name": "CCEE_DRAIN_MS", "value": "110000"}]}]},
 	"ccee-dlq-replay": {"networkMode": "awsvpc", "cpu": "256", "memory": "512", "requiresCompatibilities": ["FARGATE"],
 		"containerDefinitions": [{"name": "dlq-replay", "image": "ccee:1", "command": ["dlq", "replay", "--json"], "environment": [
 			{"name": "REDIS_URL", "value": %[1]q}]}]}
@@ -73,7 +74,8 @@ func newCloud(t *testing.T) *cloud {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	c := &cloud{stack: &stack{url: "http://" + freePort(t), name: cgroupName("cloud")}, dir: dir, redis: redistest.New(t).URL(), tasks: new(bytes.Buffer)}
+	c := &cloud{stack: &stack{url: "http://" + freePort(t), name: cgroupName("cloud")}, dir: dir,
+		redis: redistest.New(t).URL(), tasks: new(bytes.Buffer)}
 	var definitions map[string]ecsedge.Definition
 	if err := json.Unmarshal(fmt.Appendf(nil, taskDefinitions, c.redis, c.socket()), &definitions); err != nil {
 		t.Fatal(err)
@@ -147,8 +149,9 @@ func (c *cloud) ask(t *testing.T, method, path string, payload, into any, want i
 	}
 }
 
-// TestScaleFromZero: with no worker anywhere a job is accepted and shows what it waits for, and the length of the queue is published at once.
-// The worker that is then started as a task of ECS is protected while the job runs, finishes it when the task is stopped, and ends in order.
+// TestScaleFromZero: with no worker anywhere a job is accepted and shows what it waits for, and the length of the queue is published at
+// once. The worker that is then started as a task of ECS is protected while the job runs, finishes it when the task is stopped, and ends
+// in order.
 func TestScaleFromZero(t *testing.T) {
 	requireHost(t)
 	c := newCloud(t)
