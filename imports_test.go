@@ -67,11 +67,12 @@ var mayImport = map[string][]string{
 	"e2e/patience":      {},
 	"e2e/ecsedge":       {},
 	"e2e/redistest":     {},
+	"e2e/fargate":       {"seccomp"},
 	"e2e/conformance":   {"job", "daemon/client", "rootfs"},
 }
 
 // forTests are packages of ours that every test may import, and each other; nothing else may.
-var forTests = []string{"e2e/patience", "e2e/ecsedge", "e2e/redistest", "cloud/ecs/ecstest"}
+var forTests = []string{"e2e/patience", "e2e/ecsedge", "e2e/redistest", "e2e/fargate", "cloud/ecs/ecstest"}
 
 // barred lists packages of the standard library that a package must not import, although others may.
 var barred = map[string][]string{
@@ -102,7 +103,8 @@ var hasHome = map[string][]string{
 	"github.com/prometheus/client_golang":    {"api", "worker", "archive", "daemon", "cmd/ccee", "cloud/cloudwatch"},
 	"github.com/aws/aws-sdk-go-v2":           {"cloud/cloudwatch", "cloud/ecs", "cloud/ecs/ecstest"}, // signatures, credentials of roles, retries, the protocol
 	"github.com/aws/smithy-go":               {"cloud/ecs"},                                          // its errors
-	"golang.org/x/sys":                       {"nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
+	"github.com/moby/profiles":               {"e2e/fargate"},                                        // Docker's own profile, as it is published: a copy would be ours
+	"golang.org/x/sys":                       {"e2e/fargate", "nsjail", "nsjail/shared", "rootfs", "daemon", "daemon/slots", "daemon/plan", "daemon/outputs", "doctor", "policy", "cmd/ccee", "bench", "e2e", "e2e/conformance"},
 	"golang.org/x/sync":                      {"api", "api/task", "daemon", "daemon/outputs", "rootfs"}, // semaphores with weights, groups, one flight at a time
 	"golang.org/x/term":                      {"cmd/ccee", "doctor"},
 }

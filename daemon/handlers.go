@@ -78,6 +78,7 @@ func (s *Server) runJob(ctx context.Context, spec job.Spec, a *answer) (job.Resu
 	if err != nil {
 		return job.Result{}, err
 	}
+	defer s.once.end()
 	defer end()
 	return s.run(ctx, spec, func(ev job.Event) error {
 		if ev.Type == job.EventResult {

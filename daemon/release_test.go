@@ -167,7 +167,8 @@ func TestFilterAndTier(t *testing.T) {
 			bpf = string(p.Seccomp)
 			return nsjail.Result{Verdict: nsjail.Exited, Exited: true}, nil
 		})
-		r.filters, r.degraded = filters{loopback: filter{bpf: []byte("loopback")}, none: filter{bpf: []byte("none")}}, tt.degraded
+		r.filters = filters{loopback: filter{bpf: []byte("loopback")}, none: filter{bpf: []byte("none")}}
+		r.tier = tierName(jailTier, tt.degraded)
 		res, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "python", Source: "x", Network: tt.network}, r.emit)
 		if err != nil || bpf != tt.bpf || res.Tier != tt.tier {
 			t.Errorf("network %q: the filter %q and the tier %q, %v, want %q and %q", tt.network, bpf, res.Tier, err, tt.bpf, tt.tier)

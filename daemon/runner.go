@@ -46,7 +46,7 @@ type Runner struct {
 	outputs    *outputs.Collector
 	filters    filters
 	network    string // of jobs that don't ask for one; "" is none
-	degraded   bool   // the self-test failed: every result has another tier
+	tier       string // of every result
 	weights    weights
 	metrics    *metrics
 	tracer     trace.Tracer
@@ -60,6 +60,9 @@ type Runner struct {
 // An error is an *job.Error where the caller can do something about it, else a fault of ours. A job that is cancelled once
 // it runs has a Result. If emit fails nobody listens any more, and the job is cancelled.
 func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) error) (job.Result, error) {
+	if err := r.refuse(&spec); err != nil {
+		return job.Result{}, err
+	}
 	ctx, span := r.startSpan(ctx, &spec)
 	defer span.End()
 	p, root, err := r.plan(ctx, spec)

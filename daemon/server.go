@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/prometheus/common/version"
 	"github.com/rs/zerolog"
-	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/ccee-dev/ccee/daemon/outputs"
@@ -22,111 +20,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/rootfs"
-	"github.com/ccee-dev/ccee/seccomp"
 )
-
-// Options configure a Server. Socket, Store and Policy are required; zero stands for the default of the others.
-type Options struct {
-	Socket string          // path of the unix socket
-	GID    int             // group that may use it, apart from root and the daemon's own user
-	Store  *rootfs.Store   // the language images
-	Policy *seccomp.Policy // of every sandbox
-	Cgroup string          // name of the parent cgroup; "ccee"
-	Log    zerolog.Logger
-	Trace  trace.TracerProvider // nil: no traces
-
-	Slots         int           // jobs at once; 16 per core
-	MemoryBytes   int64         // for all jobs together; 80 % of the machine's, or of that of the daemon's cgroup
-	CPUMillicores int64         // for all jobs together, as a sum of rates; four times the cores
-	Pids          int64         // processes and threads of all jobs together; half of the machine's maximum, or less by the limit of the daemon's cgroup
-	TenantShare   int           // percent of each of these, of what the other tenants leave, that one tenant's jobs may reserve; 75
-	Queue         int           // jobs that may wait for a slot; 256
-	QueueWait     time.Duration // how long each may wait; 10 s
-	Drain         time.Duration // how long running jobs may take to finish when the server ends; 30 s
-	Network       string        // of jobs that don't ask for one, see job.Spec; job.NetworkLoopback
-	Ready         int           // prewarmed sandboxes, for the kinds of jobs of the last minute; none
-	Warm          bool          // start the runtime in prewarmed sandboxes, for languages whose runtime can wait for its program
-
-	CPUWeight      int64 // of all jobs together, compared with 100 for any other process or cgroup; 100 a core, up to 1000
-	DiskBytes      int64 // that all jobs together may read in a second from the disk of the images, one job half of it; 512 MiB
-	DiskOperations int64 // the same for the number of reads; 2048
-
-	// New tries in a sandbox whether the controls hold, and returns an error if one does not. With AllowDegraded the Server
-	// serves all the same, and the tier of every result is "jail-degraded".
-	AllowDegraded bool
-	SkipSelfTest  bool // for tests: their binaries are linked dynamically
-
-	Warnings       []string // problems in spite of which it serves, for GET /ready
-	PolicyFallback bool     // Policy is not the one that the operator chose, for the metrics
-}
-
-// withDefaults fills in the zero fields.
-func (o Options) withDefaults() (Options, error) {
-	if o.Socket == "" || o.Store == nil || o.Policy == nil {
-		return o, errors.New("a daemon needs a socket, an image store and a seccomp policy")
-	}
-	if o.Cgroup == "" {
-		o.Cgroup = "ccee"
-	}
-	if o.MemoryBytes == 0 {
-		memory, err := slots.MachineMemory()
-		if err != nil {
-			return o, fmt.Errorf("find out how much memory the machine has: %w", err)
-		}
-		o.MemoryBytes = memory / 10 * 8
-	}
-	if o.Pids == 0 {
-		pids, err := slots.MachinePids()
-		if err != nil {
-			return o, fmt.Errorf("find out how many processes the machine can have: %w", err)
-		}
-		o.Pids = pids
-	}
-	or := func(p *int, n int) {
-		if *p == 0 {
-			*p = n
-		}
-	}
-	or(&o.Slots, 16*slots.Cores())
-	if o.Slots+o.Ready > slots.MaxSlots || o.Ready < 0 {
-		return o, fmt.Errorf("%d slots and %d prewarmed sandboxes: a daemon has at most %d together", o.Slots, o.Ready, slots.MaxSlots)
-	}
-	or(&o.Queue, 256)
-	or(&o.TenantShare, 75)
-	o.Network = cmp.Or(o.Network, job.NetworkLoopback)
-	if o.CPUMillicores == 0 {
-		o.CPUMillicores = 4 * 1000 * int64(slots.Cores())
-	}
-	if o.CPUWeight == 0 {
-		o.CPUWeight = min(1000, 100*int64(slots.Cores()))
-	}
-	if o.QueueWait == 0 {
-		o.QueueWait = 10 * time.Second
-	}
-	if o.Drain == 0 {
-		o.Drain = 30 * time.Second
-	}
-	return o, nil
-}
-
-func (o *Options) budget(firstSlot int) slots.Budget {
-	return slots.Budget{
-		First: firstSlot, Slots: o.Slots, Memory: o.MemoryBytes, Millicores: o.CPUMillicores, Machine: 1000 * int64(slots.Cores()),
-		Pids: o.Pids - o.reservedPids(), Share: int64(o.TenantShare), Queue: o.Queue, Wait: o.QueueWait,
-	}
-}
-
-// readyOptions are those of the pool of prewarmed sandboxes. Its slots come after those of jobs.
-func (o *Options) readyOptions(s *slots.Pool, load *slots.Load, build func(context.Context, nsjail.Config) (sandbox, error)) ready.Options {
-	r := ready.Options{
-		Build: build, Busy: func() bool { return s.Busy() && load.Busy() }, Capacity: o.Ready, Log: o.Log,
-		FirstSlot: s.Budget().First + o.Slots, Slots: min(o.Ready+o.Slots, slots.MaxSlots-o.Slots),
-	}
-	if o.Warm {
-		r.WarmBytes = o.MemoryBytes / warmShare
-	}
-	return r
-}
 
 // runDir is where the daemons of a host keep shared files: the claims of slot numbers and an empty root.
 const runDir = "/run/ccee"
@@ -150,6 +44,7 @@ type Server struct {
 	socket    *socket
 	run       func(context.Context, job.Spec, func(job.Event) error) (job.Result, error) // Runner.Run
 	wait      func()                                                                     // for teardowns
+	once      *onceOnly                                                                  // of a daemon for one job, else nil
 	checkTree func(context.Context, rootfs.Image) error                                  // Store.CheckTree; nil: nothing is checked
 	closers   []func() error                                                             // in the order of their making
 }
@@ -160,7 +55,7 @@ func New(o Options) (_ *Server, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	filters, err := newFilters(o.Policy, o.Log)
+	filters, err := newFilters(o.Policy, o.Tier, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -168,6 +63,9 @@ func New(o Options) (_ *Server, err error) {
 	socket, err := listen(o.Socket, o.GID)
 	if err != nil {
 		return nil, err
+	}
+	if o.Tier == TierTask {
+		return newTask(o, filters, socket)
 	}
 	first, claim, err := slots.ClaimRange(runDir)
 	if err != nil {
@@ -198,13 +96,13 @@ func New(o Options) (_ *Server, err error) {
 	}
 	s.closers = append(s.closers, sandboxes.close)
 	s.sandboxes = sandboxes.ready
-	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filters})
+	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filters, jailTier})
 	if err != nil {
 		return nil, err
 	}
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
-		slots: s.slots, filters: filters, network: o.Network, degraded: degraded, metrics: s.metrics, log: o.Log,
+		slots: s.slots, filters: filters, network: o.Network, tier: tierName(jailTier, degraded), metrics: s.metrics, log: o.Log,
 		outputs: outputs.NewCollector(), tracer: o.tracer(),
 		ready: ready.New(o.readyOptions(s.slots, slots.NewLoad(slots.Cores(), cgroups.CPUTime), sandboxes.new)),
 	}
@@ -268,19 +166,26 @@ func (s *Server) Serve(ctx context.Context) error {
 	select {
 	case err = <-served: // the socket broke
 		s.finish(0)
+	case <-s.once.done():
+		s.end(srv, served)
 	case <-ctx.Done():
-		s.finish(s.drain)
-		// Every job is answered, but the last bytes of an answer may still have to be written.
-		last, cancel := context.WithTimeout(context.Background(), writeWait)
-		if srv.Shutdown(last) != nil {
-			srv.Close()
-		}
-		cancel()
-		<-served
+		s.end(srv, served)
 	}
 	stopChecking()
 	checks.Wait()
 	return errors.Join(err, s.Close())
+}
+
+// end drains, and stops srv when every answer is written.
+func (s *Server) end(srv *http.Server, served <-chan error) {
+	s.finish(s.drain)
+	// Every job is answered, but the last bytes of an answer may still have to be written.
+	last, cancel := context.WithTimeout(context.Background(), writeWait)
+	defer cancel()
+	if srv.Shutdown(last) != nil {
+		srv.Close()
+	}
+	<-served
 }
 
 // finish ends the jobs: waiting ones at once, running ones when they are done or the time is over.

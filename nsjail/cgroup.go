@@ -73,7 +73,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, errors.New("another daemon is using it: stop that one, or give this one a cgroup of another name")
+			return nil, errors.New("another daemon is using it: stop that one, or give this one another")
 		}
 		return nil, err
 	}

@@ -79,13 +79,6 @@ func (cg *cgroup) unthrottle() error {
 	return nil
 }
 
-// endIdle ends the low priority of CPU time.
-func (cg *cgroup) endIdle() error {
-	r := cg.written
-	r.Idle = false
-	return cg.set(r)
-}
-
 // write is a value for a file of a cgroup.
 type write struct {
 	dir, file string

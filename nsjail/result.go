@@ -115,10 +115,10 @@ func classify(p Process, end ending, before, after counters) Result {
 		end.cause, end.killed = passed(p, end, r.Usage)
 	}
 	if end.killed {
-		r.Evidence = append(r.Evidence, killEvidence(p, end, r.Usage, oom > 0)...)
+		r.Evidence = append(r.Evidence, killEvidence(p, end, r.Usage, oom > 0, after.sources)...)
 	}
 	if refused > 0 {
-		add("pids.events max", refused, p.Resources.PidsMax, "")
+		add(after.sources.pids, refused, p.Resources.PidsMax, "")
 	}
 	if end.exited {
 		add("wait status", int64(end.status), 0, "")
@@ -153,7 +153,7 @@ func (r *Result) addOutput(k *kept) {
 }
 
 // killEvidence is the evidence for a kill; counted: the kernel's own counter is in the evidence already.
-func killEvidence(p Process, end ending, u Usage, counted bool) []Evidence {
+func killEvidence(p Process, end ending, u Usage, counted bool, from sources) []Evidence {
 	switch end.cause {
 	case OOMKilled:
 		if end.excess != (Evidence{}) {
@@ -165,7 +165,7 @@ func killEvidence(p Process, end ending, u Usage, counted bool) []Evidence {
 	case WallTime:
 		return []Evidence{{"timer wall", end.wall.Milliseconds(), p.WallTime.Milliseconds(), "ms"}}
 	case CPUTime:
-		return []Evidence{{"cpu.stat usage", (u.User + u.System).Milliseconds(), p.CPUTime.Milliseconds(), "ms"}}
+		return []Evidence{{from.cpu, (u.User + u.System).Milliseconds(), p.CPUTime.Milliseconds(), "ms"}}
 	case OutputLimit:
 		return []Evidence{{"bytes counted", end.output, p.FloodMax, "bytes"}}
 	case BadSyscall:

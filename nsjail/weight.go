@@ -26,12 +26,15 @@ type priority struct {
 
 // SetCPUWeight sets how much CPU time sb gets beside other sandboxes of the same parent cgroup while there is not enough for all:
 // cpu.weight of cgroups(7), from 1 to 10000. Unlike the other methods it may be called while another one runs. On a sandbox that was killed
-// it does nothing.
+// it does nothing, nor where there is no cgroup: there it is alone.
 func (sb *Sandbox) SetCPUWeight(weight int64) error {
 	if weight < 1 || weight > maxCPUWeight {
 		return fmt.Errorf("CPU weight %d: want 1 to %d", weight, maxCPUWeight)
 	}
 	cg := sb.cg
+	if cg == nil {
+		return nil
+	}
 	cg.cpu.mu.Lock()
 	defer cg.cpu.mu.Unlock()
 	old := cg.cpu.weight

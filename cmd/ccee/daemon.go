@@ -32,7 +32,8 @@ func daemonCommand() *cli.Command {
 Only root and the group ccee can use the socket. SIGTERM: new jobs are refused, running ones finish within --drain-ms, what is left is killed.`,
 		Flags: append(tracingFlags("ccee-daemon"),
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
-			seccompFlag(), networkFlag(),
+			seccompFlag(), networkFlag(), tierFlag(),
+			oneJobFlag(),
 			stringFlag("seccomp-kept", "CCEE_SECCOMP_KEPT", "", "`FILE` for a copy of the last policy that worked, used when that of --seccomp does not work any more (default: none; ccee up has one)"),
 			intFlag("ready", "CCEE_READY", 8, 0, 1024, "prewarmed sandboxes, each for one job, for the kinds of jobs of the last minute"),
 			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in prewarmed sandboxes, where it waits for its program and takes memory; --warm=false: don't (default: true)"},
@@ -93,6 +94,9 @@ func allowDegradedFlag() cli.Flag {
 func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := needRoot("daemon", "it builds jails"); err != nil {
 		return err
+	}
+	if cmd.String("tier") == daemon.TierTask {
+		return runTaskDaemon(ctx, cmd)
 	}
 	log := newLogger("daemon", cmd.String("log-level"))
 	store, err := openImages(ctx, cmd, log)

@@ -31,6 +31,7 @@ func imageCommand() *cli.Command {
 			imageImportCommand(),
 			imagePushCommand(),
 			imagePullCommand(),
+			imageStackCommand(),
 			{
 				Name: "list", Aliases: []string{"ls"}, Usage: "list the images",
 				Flags:  []cli.Flag{imagesFlag(), &cli.BoolFlag{Name: "json", Usage: "print everything as JSON"}},
