@@ -36,7 +36,8 @@ and the job runs elsewhere.
 It needs what the daemon needs, unless --socket names a daemon that runs.`,
 		Flags: []cli.Flag{
 			taskURLFlag(), logLevelFlag(), imagesFlag(),
-			stringFlag("ca", "CCEE_TASK_CA", "", "`FILE` with the certificate authorities (PEM) that may vouch for the api (default: the system's)"),
+			stringFlag("ca", "CCEE_TASK_CA", "",
+				"`FILE` with the certificate authorities (PEM) that may vouch for the api (default: the system's)"),
 			stringFlag("socket", "CCEE_TASK_SOCKET", "", "`PATH` of the socket of a daemon that runs (default: start one)"),
 			&cli.StringSliceFlag{Name: "daemon-flag", Usage: "`FLAG` for the daemon that is started; may be there more than once"},
 		},
