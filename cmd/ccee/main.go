@@ -69,7 +69,7 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		Commands: slices.Concat([]*cli.Command{
 			upCommand(), daemonCommand(), workerCommand(), taskCommand(), apiCommand(), runCommand(), submitCommand(),
 		}, jobCommands(), accountCommands(), []*cli.Command{
-			auditCommand(), keyCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(),
+			auditCommand(), keyCommand(), certCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(),
 			doctorCommand(), healthCommand(), versionCommand(), manualCommand(),
 		}),
 		Before: checkEnvironment,

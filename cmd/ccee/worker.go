@@ -22,14 +22,16 @@ func workerCommand() *cli.Command {
 		Name:  "worker",
 		Usage: "take jobs from the queue and run them on a daemon",
 		Description: `Needs Redis and the daemon's socket, and no privilege but membership in the group ccee; with EXECUTION_BACKEND=ecs
-instead of a daemon the ECS_... settings, CCEE_TASK_URL, and credentials that may run, describe, list and stop tasks. SIGTERM: no further job is taken,
+instead of a daemon the ECS_... settings, CCEE_TASK_URL, and credentials that may run, describe, list and stop tasks.
+SIGTERM: no further job is taken,
 running ones finish within --drain-ms, the rest goes back to the queue.
 
    ccee worker
    WORKER_CONCURRENCY=8 REDIS_URL=redis://queue.internal:6379 ccee worker
 
 ` + redisHelp,
-		Flags: append(slices.Concat(queueFlags(), tracingFlags("ccee-worker"), ecsFlags()), backendFlag(), languagesFlag(), socketFlag(), logLevelFlag(), drainFlag(),
+		Flags: append(slices.Concat(queueFlags(), tracingFlags("ccee-worker"), ecsFlags()),
+			backendFlag(), languagesFlag(), socketFlag(), logLevelFlag(), drainFlag(),
 			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` for Prometheus (default: none)"),
 			intFlag("max-stdio-bytes", "MAX_STDIO_BYTES", 65_536, 1, 1_000_000, "bytes kept of each stream of a step, unless the job sets another limit"),
 			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 0, worker.MaxConcurrency, "jobs at once, 0 for as many as the daemon has slots"),
@@ -82,8 +84,9 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 const backendLocal = "local"
 
 func backendFlag() cli.Flag {
-	return &cli.StringFlag{Name: "backend", Sources: cli.EnvVars("EXECUTION_BACKEND"), Value: backendLocal, Validator: oneOf(backendLocal, backendECS),
-		Usage: "where jobs run, `WORD`: local (the daemon on --socket) or ecs (each in an ECS task of its own)"}
+	return &cli.StringFlag{Name: "backend", Sources: cli.EnvVars("EXECUTION_BACKEND"), Value: backendLocal,
+		Validator: oneOf(backendLocal, backendECS),
+		Usage:     "where jobs run, `WORD`: local (the daemon on --socket) or ecs (each in an ECS task of its own)"}
 }
 
 // newBackend returns the backend of EXECUTION_BACKEND. The caller calls stop when its jobs have ended.
