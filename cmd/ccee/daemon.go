@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/ccee-dev/ccee/doctor"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/policy"
-	"github.com/ccee-dev/ccee/registry"
 	"github.com/ccee-dev/ccee/rootfs"
 	"github.com/ccee-dev/ccee/supervise"
 
@@ -49,10 +47,6 @@ shows how. SIGTERM: new jobs are refused, running ones finish within --drain-ms,
 			intFlag("queue", "CCEE_QUEUE", 256, 1, 100_000, "jobs that may wait for a slot"),
 			intFlag("queue-wait-ms", "CCEE_QUEUE_WAIT_MS", 10_000, 1, 600_000, "milliseconds that a job may wait"),
 			drainFlag(), allowDegradedFlag(),
-			&cli.StringSliceFlag{
-				Name: "pull", Sources: cli.EnvVars("CCEE_PULL"),
-				Usage: "languages to fetch into the store before it serves, `IMAGE@sha256:DIGEST,...`: see ccee image pull",
-			},
 		),
 		Action: noArgs(runDaemon),
 	}
@@ -104,7 +98,10 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	store, err := openImages(ctx, cmd, log)
+	if err := doctor.CheckImages(cmd.String("images")); err != nil {
+		return err
+	}
+	store, err := rootfs.Open(cmd.String("images"))
 	if err != nil {
 		return err
 	}
@@ -139,25 +136,4 @@ func drainTime(cmd *cli.Command) time.Duration {
 
 func milliseconds(cmd *cli.Command, flag string) time.Duration {
 	return time.Duration(cmd.Int64(flag)) * time.Millisecond
-}
-
-// openImages opens the image store, with what --pull names.
-func openImages(ctx context.Context, cmd *cli.Command, log zerolog.Logger) (*rootfs.Store, error) {
-	pull := cmd.StringSlice("pull")
-	if len(pull) == 0 {
-		if err := doctor.CheckImages(cmd.String("images")); err != nil {
-			return nil, err
-		}
-	}
-	store, err := rootfs.Open(cmd.String("images"))
-	if err != nil {
-		return nil, err
-	}
-	for _, image := range pull {
-		o := registry.Options{Progress: func(line string) { log.Info().Msg(line) }}
-		if err := pullInto(ctx, store, image, o); err != nil {
-			return nil, errors.Join(err, store.Close())
-		}
-	}
-	return store, nil
 }
