@@ -69,7 +69,7 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		Commands: slices.Concat([]*cli.Command{
 			upCommand(), daemonCommand(), workerCommand(), apiCommand(), runCommand(), submitCommand(),
 		}, jobCommands(), accountCommands(), []*cli.Command{
-			auditCommand(), keyCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(), doctorCommand(), versionCommand(), manualCommand(),
+			auditCommand(), keyCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(), doctorCommand(), healthCommand(), versionCommand(), manualCommand(),
 		}),
 		Before: checkEnvironment,
 		// Errors come back to run, which prints them once and chooses the exit code.
