@@ -4,7 +4,6 @@ package registry
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -161,7 +160,8 @@ func TestCredentials(t *testing.T) {
 		t.Error("a push without credentials succeeded")
 	}
 	auth := base64.StdEncoding.EncodeToString([]byte("me:secret"))
-	if err := os.WriteFile(filepath.Join(config, "config.json"), fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, addr, auth), 0o600); err != nil {
+	login := fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, addr, auth)
+	if err := os.WriteFile(filepath.Join(config, "config.json"), login, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Push(t.Context(), dir, "", addr+"/x:1", o); err != nil {
@@ -179,7 +179,8 @@ func TestPushDamaged(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Push(t.Context(), dir, "", "127.0.0.1:1/x:1", Options{Insecure: true}); err == nil || !strings.Contains(err.Error(), "is damaged") {
+	_, err := Push(t.Context(), dir, "", "127.0.0.1:1/x:1", Options{Insecure: true})
+	if err == nil || !strings.Contains(err.Error(), "is damaged") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -285,18 +286,21 @@ func TestSources(t *testing.T) {
 		{"file:///etc@sha256:" + hex, true, "https://"},
 		{"https://b.example.com/x?y@sha256:" + hex, false, "without user, query"},
 	} {
-		if _, err := parseSource(tt.text, tt.insecure); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+		_, err := parseSource(tt.text, tt.insecure)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s, insecure %t: got %v, want %q", tt.text, tt.insecure, err, tt.want)
 		}
 	}
-	if _, err := Push(context.Background(), t.TempDir(), "", "registry.example.com/x", Options{}); err == nil || !strings.Contains(err.Error(), "REPOSITORY:TAG") {
+	_, err := Push(t.Context(), t.TempDir(), "", "registry.example.com/x", Options{})
+	if err == nil || !strings.Contains(err.Error(), "REPOSITORY:TAG") {
 		t.Errorf("a push without a tag: %v", err)
 	}
 }
 
 // FuzzSource: a source is refused, or names a digest and goes over TLS or to the loopback.
 func FuzzSource(f *testing.F) {
-	for _, s := range []string{"r.example.com/x@sha256:" + strings.Repeat("a", 64), "https://h/p@sha256:" + strings.Repeat("0", 64), "http://[::1]/@", "@"} {
+	a := strings.Repeat("a", 64)
+	for _, s := range []string{"r.example.com/x@sha256:" + a, "https://h/p@sha256:" + a, "http://[::1]/@", "@"} {
 		f.Add(s, true)
 		f.Add(s, false)
 	}

@@ -34,9 +34,9 @@ func newOptions(t *testing.T) (o options, dir string) {
 	for name, text := range map[string]string{
 		"go.mod": "module example.com/hello\n\ngo 1.21\n", "main.go": "package main\n\nfunc main() { println(6 * 7) }\n",
 		"certs/b.crt": "B\n", "certs/a.crt": "\nA\n\n",
-		"status": "Package: libc6-dev\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.41-12\nDescription: x\n Package: ca-certificates\n\n" +
-			"Package: libseccomp-dev\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: ca-certificates\nStatus: install ok installed\n" +
-			"Architecture: all\nVersion: 20250419\n",
+		"status": "Package: libc6-dev\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.41-12\n" +
+			"Description: x\n Package: ca-certificates\n\nPackage: libseccomp-dev\nStatus: deinstall ok config-files\nVersion: 1\n\n" +
+			"Package: ca-certificates\nStatus: install ok installed\nArchitecture: all\nVersion: 20250419\n",
 	} {
 		write(t, filepath.Join(dir, name), text)
 	}
@@ -49,7 +49,8 @@ func newOptions(t *testing.T) (o options, dir string) {
 	}
 	compile(t, dir, "0")
 	return options{
-		binary: filepath.Join(dir, "bin/ccee"), store: newStore(t), recipes: filepath.Join(dir, "recipes"), files: filepath.Join(dir, "infra/images"),
+		binary: filepath.Join(dir, "bin/ccee"), store: newStore(t),
+		recipes: filepath.Join(dir, "recipes"), files: filepath.Join(dir, "infra/images"),
 		certs: filepath.Join(dir, "certs"), status: filepath.Join(dir, "status"), out: filepath.Join(dir, "dist/images"),
 		version: "1.2.3", revision: "abc", epoch: time.Unix(1_700_000_000, 0).UTC(),
 	}, dir
@@ -177,7 +178,8 @@ func TestBill(t *testing.T) {
 	}
 	// By https://github.com/package-url/purl-spec; the version of an epoch keeps its colon, a plus is quoted.
 	for _, want := range []string{
-		"pkg:golang/example.com/hello@1.2.3", "pkg:deb/debian/libc6-dev@2.41-12?arch=amd64", "pkg:deb/debian/ca-certificates@20250419?arch=all",
+		"pkg:golang/example.com/hello@1.2.3", "pkg:deb/debian/libc6-dev@2.41-12?arch=amd64",
+		"pkg:deb/debian/ca-certificates@20250419?arch=all",
 		"pkg:deb/debian/libattr1@1:2.5.2-3?arch=amd64", "pkg:deb/debian/tzdata@2025b-4%2Bdeb13u1?arch=all",
 	} {
 		if !strings.Contains(strings.Join(got, "\n")+"\n", want+"\n") {
@@ -195,7 +197,8 @@ func TestRefuses(t *testing.T) {
 		want  string
 	}{
 		"dynamic binary": {func(t *testing.T, o *options, dir string) {
-			write(t, filepath.Join(dir, "main.go"), "package main\n\n// int six() { return 6; }\nimport \"C\"\n\nfunc main() { println(C.six()) }\n")
+			write(t, filepath.Join(dir, "main.go"),
+				"package main\n\n// int six() { return 6; }\nimport \"C\"\n\nfunc main() { println(C.six()) }\n")
 			compile(t, dir, "1")
 		}, "linked dynamically"},
 		"damaged language": {func(t *testing.T, o *options, _ string) {
@@ -204,7 +207,9 @@ func TestRefuses(t *testing.T) {
 		}, "is damaged"},
 		"no language":     {func(t *testing.T, o *options, _ string) { o.store = t.TempDir() }, "make images"},
 		"no certificates": {func(t *testing.T, o *options, _ string) { o.certs = t.TempDir() }, "ca-certificates"},
-		"other files":     {func(t *testing.T, o *options, _ string) { write(t, filepath.Join(o.out, "api/precious"), "x") }, "not an OCI image layout"},
+		"other files": {func(t *testing.T, o *options, _ string) {
+			write(t, filepath.Join(o.out, "api/precious"), "x")
+		}, "not an OCI image layout"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, dir := newOptions(t)
@@ -234,8 +239,8 @@ func TestDockerfiles(t *testing.T) {
 			}
 			work := t.TempDir()
 			podman := func(args ...string) {
-				cmd := exec.Command("podman", append([]string{"--root", filepath.Join(work, "root"), "--runroot", filepath.Join(work, "run"),
-					"--storage-driver", "vfs"}, args...)...)
+				cmd := exec.Command("podman", append([]string{"--storage-driver", "vfs",
+					"--root", filepath.Join(work, "root"), "--runroot", filepath.Join(work, "run")}, args...)...)
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("%v: %v\n%s", args, err, out)
 				}
@@ -244,8 +249,8 @@ func TestDockerfiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			podman("build", "--format", "docker", "--layers=false", "--network", "none", "-t", "x", "-f", file, "--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=abc",
-				"--build-arg", "CREATED=2023-11-14T22:13:20Z", dir)
+			podman("build", "--format", "docker", "--layers=false", "--network", "none", "-t", "x", "-f", file,
+				"--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=abc", "--build-arg", "CREATED=2023-11-14T22:13:20Z", dir)
 			podman("push", "-q", "--format", "oci", "x", "oci:"+filepath.Join(work, "layout")+":x")
 			podman("rmi", "-af")
 			got, err := layout.ImageIndexFromPath(filepath.Join(work, "layout"))
@@ -256,6 +261,26 @@ func TestDockerfiles(t *testing.T) {
 				t.Errorf("make dist-images (-) and the Dockerfile (+) differ:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestHealthchecks: podman drops the health check when it pushes an OCI image, so the text of the Dockerfiles is compared.
+func TestHealthchecks(t *testing.T) {
+	for _, r := range roles {
+		text, err := os.ReadFile(r.name + ".Dockerfile")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := r.config(options{}).Healthcheck
+		test, err := json.Marshal(h.Test[1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("HEALTHCHECK --interval=%.0fs --timeout=%.0fs --start-period=%.0fm --retries=%d CMD %s\n",
+			h.Interval.Seconds(), h.Timeout.Seconds(), h.StartPeriod.Minutes(), h.Retries, strings.ReplaceAll(string(test), ",", ", "))
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s.Dockerfile has not the line %q", r.name, want)
+		}
 	}
 }
 
@@ -277,8 +302,9 @@ func content(t *testing.T, index v1.ImageIndex) map[string]string {
 	c := config.Config
 	delete(c.Labels, "io.buildah.version")
 	all := map[string]string{
-		"platform": config.OS + "/" + config.Architecture, "user": c.User, "workdir": c.WorkingDir, "command": fmt.Sprint(c.Entrypoint, c.Cmd),
-		"env": fmt.Sprint(c.Env), "labels": fmt.Sprint(c.Labels), "ports": fmt.Sprint(c.ExposedPorts),
+		"platform": config.OS + "/" + config.Architecture, "user": c.User, "workdir": c.WorkingDir,
+		"command": fmt.Sprint(c.Entrypoint, c.Cmd), "env": fmt.Sprint(c.Env),
+		"labels": fmt.Sprint(c.Labels), "ports": fmt.Sprint(c.ExposedPorts),
 	}
 	r := mutate.Extract(image)
 	defer r.Close()
