@@ -67,6 +67,8 @@ var mayImport = map[string][]string{
 	"e2e/ecsedge":       {},
 	"e2e/redistest":     {},
 	"e2e/fargate":       {"seccomp"},
+	"infra/images":      {"rootfs"},
+	"registry":          {"rootfs"},
 	"e2e/conformance":   {"job", "daemon/client", "rootfs"},
 }
 
@@ -95,7 +97,7 @@ var hasHome = map[string][]string{
 	"github.com/go-jose/go-jose":             {"api/auth"},
 	"github.com/getkin/kin-openapi":          {"api", "api/contract"}, // for tests alone: holds the server to openapi.yaml
 	"go.yaml.in/yaml":                        {"api"},                 // /openapi.json is made of openapi.yaml; the standard library reads no YAML
-	"github.com/google/go-containerregistry": {"rootfs"},
+	"github.com/google/go-containerregistry": {"rootfs", "registry", "infra/images"},
 	"github.com/google/uuid":                 {"submit", "api"},                       // ids in the form of the original
 	"github.com/klauspost/compress":          {"rootfs", "queue"},                     // zstd, which the standard library has not
 	"github.com/prometheus/common":           {"api", "worker", "daemon", "cmd/ccee"}, // its version package is what client_golang's ccee_build_info tells

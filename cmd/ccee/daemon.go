@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/ccee-dev/ccee/rootfs"
 	"github.com/ccee-dev/ccee/supervise"
 
-	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 )
 
@@ -33,6 +33,8 @@ shows how. SIGTERM: new jobs are refused, running ones finish within --drain-ms,
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
 			seccompFlag(), networkFlag(), tierFlag(),
 			oneJobFlag(),
+			stringFlag("pull", "CCEE_PULL", "",
+				"language images to pull before anything else, `LIST` with commas: see ccee image pull (default: none)"),
 			stringFlag("seccomp-kept", "CCEE_SECCOMP_KEPT", "", "`FILE` for a copy of the last policy that worked, used when that of --seccomp does not work any more (default: none; ccee up has one)"),
 			intFlag("ready", "CCEE_READY", 8, 0, 1024, "prewarmed sandboxes, each for one job, for the kinds of jobs of the last minute"),
 			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in prewarmed sandboxes, where it waits for its program and takes memory; --warm=false: don't (default: true)"},
@@ -98,10 +100,7 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := doctor.CheckImages(cmd.String("images")); err != nil {
-		return err
-	}
-	store, err := rootfs.Open(cmd.String("images"))
+	store, err := openImages(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -127,6 +126,25 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	return srv.Serve(ctx)
+}
+
+// openImages opens the store of --images, after the images of --pull were added to it.
+func openImages(ctx context.Context, cmd *cli.Command) (*rootfs.Store, error) {
+	sources := splitList(cmd.String("pull"))
+	if len(sources) == 0 {
+		// Before the store is opened, which would make an empty one.
+		if err := doctor.CheckImages(cmd.String("images")); err != nil {
+			return nil, err
+		}
+	}
+	store, err := rootfs.Open(cmd.String("images"))
+	if err != nil || len(sources) == 0 {
+		return store, err
+	}
+	if err := pullImages(ctx, cmd, store, sources, false); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
 }
 
 // drainTime returns --drain-ms. Package daemon takes 0 for its own default, so 0 is the shortest time there is.

@@ -18,7 +18,7 @@ import (
 func imageCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "image",
-		Usage: "build, import and manage language images",
+		Usage: "build, import, pull and manage language images; push images",
 		Description: `Images live in a store, a directory; a daemon uses a change from the next job on.
 
    ccee image build                                     # every recipe below ./images that isn't current
@@ -30,6 +30,8 @@ func imageCommand() *cli.Command {
 			imageBuildCommand(),
 			imageImportCommand(),
 			imageStackCommand(),
+			imagePullCommand(),
+			imagePushCommand(),
 			{
 				Name: "list", Aliases: []string{"ls"}, Usage: "list the images",
 				Flags:  []cli.Flag{imagesFlag(), &cli.BoolFlag{Name: "json", Usage: "print everything as JSON"}},

@@ -70,7 +70,7 @@ func app(stdout, stderr io.Writer) *cli.Command {
 			upCommand(), daemonCommand(), workerCommand(), taskCommand(), apiCommand(), runCommand(), submitCommand(),
 		}, jobCommands(), accountCommands(), []*cli.Command{
 			auditCommand(), keyCommand(), certCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(),
-			doctorCommand(), versionCommand(), manualCommand(),
+			doctorCommand(), healthCommand(), versionCommand(), manualCommand(),
 		}),
 		Before: checkEnvironment,
 		// Errors come back to run, which prints them once and chooses the exit code.
