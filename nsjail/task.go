@@ -46,6 +46,9 @@ func OpenTask(places []string, mappings []IDMap) (_ *Task, err error) {
 	if _, err := sharedPoller(); err != nil { // now and not at the first program
 		return nil, err
 	}
+	if err := missing(ProbeTask(places)); err != nil {
+		return nil, err
+	}
 	t := &Task{}
 	defer func() {
 		if err != nil && t.lock != nil {

@@ -197,9 +197,12 @@ func copyFile(from, to string) error {
 	return os.Chmod(to, 0o755)
 }
 
+// Profile is Docker's profile as a container engine reads it.
+func Profile() ([]byte, error) { return json.Marshal(docker.DefaultProfile()) }
+
 // dockerFilter compiles Docker's profile for a container that has none of the capabilities which allow more.
 func dockerFilter() ([]byte, error) {
-	text, err := json.Marshal(docker.DefaultProfile())
+	text, err := Profile()
 	if err != nil {
 		return nil, err
 	}
