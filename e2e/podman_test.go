@@ -3,10 +3,13 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ccee-dev/ccee/daemon/client"
 	"github.com/ccee-dev/ccee/e2e/fargate"
@@ -48,7 +51,8 @@ func inPodman(t *testing.T, shared string, args ...string) *exec.Cmd {
 		"--cgroup-manager", "cgroupfs", "--runtime", "runc", "--events-backend", "none",
 	}
 	flags := []string{
-		"run", "--rm", "--network", "none", "--read-only", "--read-only-tmpfs=false", "--ulimit", "nofile=20000:20000",
+		"run", "--rm", "--network", "none", "--read-only", "--read-only-tmpfs=false",
+		"--ulimit", hardLimit(t, "nofile", unix.RLIMIT_NOFILE), "--ulimit", hardLimit(t, "nproc", unix.RLIMIT_NPROC),
 		"--cap-drop", "ALL", "--cap-add", "SETUID,SETGID,KILL", "--security-opt", "seccomp=" + filepath.Join(dir, "seccomp.json"),
 		"--tmpfs", "/workspace:rw,nosuid,nodev,mode=1777,size=512m", "--tmpfs", "/tmp:rw,nosuid,nodev,mode=1777,size=512m",
 		"--shm-size", "256m", "--env", "TASK_TOKEN=xyzzy-secret", "--volume", shared + ":/run/ccee",
@@ -59,6 +63,17 @@ func inPodman(t *testing.T, shared string, args ...string) *exec.Cmd {
 		_ = exec.Command("podman", append(engine, "rm", "--all", "--force", "--time", "0")...).Run()
 	})
 	return cmd
+}
+
+// hardLimit is a limit as podman takes it, no higher than it may be here: podman's own may be.
+func hardLimit(t *testing.T, name string, resource int) string {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(resource, &l); err != nil {
+		t.Fatal(err)
+	}
+	const most = 20_000
+	n := min(l.Max, most)
+	return fmt.Sprintf("%s=%d:%d", name, n, n)
 }
 
 // TestTaskInPodman: the tier task in a container that a real engine has made, and not only in our idea of one.
