@@ -53,6 +53,8 @@ type Options struct {
 	AllowDegraded bool
 	SkipSelfTest  bool // for tests: their binaries are linked dynamically
 
+	Remote Remote // a listener for callers on other machines; the zero value: none
+
 	Warnings       []string // problems in spite of which it serves, for GET /ready
 	PolicyFallback bool     // Policy is not the one that the operator chose, for the metrics
 }

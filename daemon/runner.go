@@ -173,7 +173,7 @@ func (r *Runner) request(p plan.Plan, root string) ready.Request {
 		filtered := r.filters.of(p).on(*program)
 		program = &filtered
 	}
-	return ready.Request{Config: p.PrewarmConfig(root), Program: program, Tenant: p.Tenant}
+	return ready.Request{Config: p.PrewarmConfig(root), Program: program, Tenant: p.Tenant, Language: p.Lang.Name}
 }
 
 // tearDown destroys sb and reports whether its slot can be used again. A sandbox that can't be destroyed may still have processes under

@@ -6,11 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"sync"
 	"time"
 
-	"github.com/prometheus/common/version"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/semaphore"
 
@@ -29,7 +26,7 @@ const runDir = "/run/ccee"
 // daemon has a limit.
 func MachineMemory() (int64, error) { return slots.MachineMemory() }
 
-// Server is the daemon: one unix socket, one parent cgroup, one spawner.
+// Server is the daemon: one unix socket, perhaps a listener for other machines, one parent cgroup, one spawner.
 type Server struct {
 	gid       int
 	drain     time.Duration
@@ -42,6 +39,9 @@ type Server struct {
 	metrics   *metrics
 	jobs      *jobs
 	socket    *socket
+	remote    *remote // nil: there is none
+	tier      string
+	prewarmed func(root string) (cold, warm int)                                         // sandboxes that wait for jobs of that image
 	run       func(context.Context, job.Spec, func(job.Event) error) (job.Result, error) // Runner.Run
 	wait      func()                                                                     // for teardowns
 	once      *onceOnly                                                                  // of a daemon for one job, else nil
@@ -78,6 +78,9 @@ func New(o Options) (_ *Server, err error) {
 			s.close()
 		}
 	}()
+	if err := s.listenRemote(o.Remote); err != nil {
+		return nil, err
+	}
 	cgroups, err := nsjail.OpenCgroups(o.Cgroup)
 	if err != nil {
 		return nil, fmt.Errorf("open the cgroups: %w", err)
@@ -107,6 +110,8 @@ func New(o Options) (_ *Server, err error) {
 		ready: ready.New(o.readyOptions(s.slots, slots.NewLoad(slots.Cores(), cgroups.CPUTime), sandboxes.new)),
 	}
 	s.metrics.watchReady(runner.ready)
+	s.prewarmed = runner.ready.CountOf
+	s.tier = runner.tier
 	s.run, s.wait, s.checkTree = runner.Run, runner.wait, o.Store.CheckTree
 	return s, nil
 }
@@ -126,6 +131,8 @@ func newServer(o Options, firstSlot int, l *socket, list func(context.Context) (
 		metrics:   newMetrics(pool),
 		jobs:      newJobs(),
 		socket:    l,
+		tier:      jailTier,
+		prewarmed: func(string) (int, int) { return 0, 0 },
 		wait:      func() {},
 		closers:   []func() error{l.Close}, // the lock last: then nothing is left that a successor could believe stale
 	}
@@ -141,66 +148,4 @@ func (s *Server) close() error {
 		errs = append(errs, s.closers[i]())
 	}
 	return errors.Join(errs...)
-}
-
-// Serve answers requests until ctx ends, then drains: waiting and new jobs are refused, running ones may finish until
-// Options.Drain is over, and the others are killed then. It returns nil after an orderly end and may be called once.
-func (s *Server) Serve(ctx context.Context) error {
-	srv := &http.Server{
-		Handler:           s.routes(),
-		ConnContext:       withPeer,
-		ReadHeaderTimeout: bodyWait,
-		IdleTimeout:       5 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-	}
-	checking, stopChecking := context.WithCancel(ctx)
-	defer stopChecking()
-	var checks sync.WaitGroup
-	checks.Go(func() { s.keepChecking(checking) })
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(s.socket.listener) }()
-	s.log.Info().Str("version", version.Version).Str("socket", s.socket.listener.Addr().String()).Int("slots", s.slots.Budget().Slots).
-		Int64("memoryBytes", s.slots.Budget().Memory).Int64("cpuMillicores", s.slots.Budget().Millicores).Msg("serving")
-
-	var err error
-	select {
-	case err = <-served: // the socket broke
-		s.finish(0)
-	case <-s.once.done():
-		s.end(srv, served)
-	case <-ctx.Done():
-		s.end(srv, served)
-	}
-	stopChecking()
-	checks.Wait()
-	return errors.Join(err, s.Close())
-}
-
-// end drains, and stops srv when every answer is written.
-func (s *Server) end(srv *http.Server, served <-chan error) {
-	s.finish(s.drain)
-	// Every job is answered, but the last bytes of an answer may still have to be written.
-	last, cancel := context.WithTimeout(context.Background(), writeWait)
-	defer cancel()
-	if srv.Shutdown(last) != nil {
-		srv.Close()
-	}
-	<-served
-}
-
-// finish ends the jobs: waiting ones at once, running ones when they are done or the time is over.
-func (s *Server) finish(within time.Duration) {
-	idle := s.jobs.drain()
-	s.slots.Close(errDraining())
-	running, _, _ := s.slots.InUse()
-	s.log.Info().Int("jobs", running).Dur("within", within).Msg("draining")
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	select {
-	case <-idle:
-	case <-timer.C:
-		s.log.Warn().Msg("the time for draining is over: killing the jobs that still run")
-		s.jobs.shutdown()
-		<-idle
-	}
 }

@@ -49,6 +49,9 @@ func newTask(o Options, filters filters, socket *socket) (_ *Server, err error) 
 	if _, err := rootfs.ReadStack("/"); err != nil {
 		return nil, err
 	}
+	if err := s.listenRemote(o.Remote); err != nil {
+		return nil, err
+	}
 	line := o.Log.Info()
 	for _, c := range nsjail.ProbeTask(nsjail.TaskPlaces) {
 		line = line.Str(c.Name, c.Detail)
@@ -81,7 +84,7 @@ func newTask(o Options, filters filters, socket *socket) (_ *Server, err error) 
 		slots: s.slots, filters: filters, network: o.Network, tier: tierName(o.Tier, degraded), metrics: s.metrics, log: o.Log,
 		outputs: outputs.NewCollector(), tracer: o.tracer(),
 	}
-	s.run, s.wait = runner.Run, runner.wait
+	s.tier, s.run, s.wait = runner.tier, runner.Run, runner.wait
 	return s, nil
 }
 

@@ -43,8 +43,8 @@ type source interface {
 var errRefused = errors.New("refused")
 
 // Pull fetches an image into dir, as an OCI image layout with that image alone; dir must be empty or missing. The image is
-// REGISTRY/REPOSITORY@sha256:DIGEST, or https://HOST/PATH@sha256:DIGEST for an image layout on a web server. Of an index it takes the image for
-// this machine. What breaks off is tried again; what does not have the digest or the size that it should have is an error at once.
+// REGISTRY/REPOSITORY@sha256:DIGEST, or https://HOST/PATH@sha256:DIGEST for an image layout on a web server. Of an index it takes the image
+// for this machine. What breaks off is tried again; what does not have the digest or the size that it should have is an error at once.
 func Pull(ctx context.Context, image, dir string, o Options) error {
 	src, digest, err := o.source(image)
 	if err != nil {

@@ -51,7 +51,8 @@ func madeLayout(t *testing.T) (dir string, a v1.Image) {
 	}
 	digest, err1 := a.Digest()
 	size, err2 := a.Size()
-	bom, err3 := mutate.Append(mutate.MediaType(empty.Image, types.OCIManifestSchema1), mutate.Addendum{Layer: static.NewLayer([]byte("{}"), "application/spdx+json")})
+	artifact := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
+	bom, err3 := mutate.Append(artifact, mutate.Addendum{Layer: static.NewLayer([]byte("{}"), "application/spdx+json")})
 	if err1 != nil || err2 != nil || err3 != nil {
 		t.Fatal(err1, err2, err3)
 	}
@@ -69,7 +70,9 @@ func server(t *testing.T, h http.Handler) (host string) {
 	return strings.TrimPrefix(srv.URL, "http://")
 }
 
-func newRegistry() http.Handler { return registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))) }
+func newRegistry() http.Handler {
+	return registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0)))
+}
 
 // TestPushAndPull: what comes back has the digest and the bytes of what was sent, and what refers to it is there too.
 func TestPushAndPull(t *testing.T) {
@@ -239,14 +242,16 @@ func TestNames(t *testing.T) {
 			t.Errorf("push to %s: %v, want %q", to, err, says)
 		}
 	}
-	if _, err := Push(t.Context(), dir, "c", "127.0.0.1:1/a:1", Options{Insecure: true}); err == nil || !strings.Contains(err.Error(), "a, b") {
+	_, err := Push(t.Context(), dir, "c", "127.0.0.1:1/a:1", Options{Insecure: true})
+	if err == nil || !strings.Contains(err.Error(), "a, b") {
 		t.Errorf("an unknown image: %v, want the names that there are", err)
 	}
 }
 
 // FuzzManifest: a manifest is a stranger's bytes.
 func FuzzManifest(f *testing.F) {
-	f.Add([]byte(`{"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"platform":{"os":"linux","architecture":"amd64"}}]}`))
+	const index = "application/vnd.oci.image.index.v1+json"
+	f.Add([]byte(`{"mediaType":"` + index + `","manifests":[{"platform":{"os":"linux","architecture":"amd64"}}]}`))
 	f.Add([]byte(`{"layers":[{"digest":"sha256:00","size":-1}],"config":{}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		digest := v1.Hash{Algorithm: "sha256", Hex: sum(raw)}

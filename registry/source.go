@@ -57,7 +57,8 @@ type web struct{ base string }
 
 // webClient bounds what a silent server can cost; how long a layer takes is bounded by the caller.
 var webClient = &http.Client{Transport: &http.Transport{
-	Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second, ForceAttemptHTTP2: true,
+	Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second,
+	ForceAttemptHTTP2: true,
 }}
 
 func (s web) manifest(ctx context.Context, digest v1.Hash) (io.ReadCloser, error) {

@@ -36,7 +36,8 @@ func imagePullCommand() *cli.Command {
 		Name:      "pull",
 		Usage:     "fetch languages from a registry, or from an image layout on a web server, into the store",
 		ArgsUsage: "IMAGE@sha256:DIGEST...",
-		Description: `Each byte is checked against the digest, so the server need not be trusted. An image that the store has is not fetched again.
+		Description: `Each byte is checked against the digest, so the server need not be trusted. An image that the store has
+is not fetched again.
 
    ccee image pull registry.example.com/ccee/python@sha256:1f2e...
    ccee image pull https://my-bucket.s3.eu-central-1.amazonaws.com/images@sha256:1f2e...`,

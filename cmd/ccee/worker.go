@@ -38,6 +38,7 @@ running ones finish within --drain-ms, the rest goes back to the queue.
 func workerSecrets() []string { return []string{"REDIS_URL"} }
 
 func runWorker(ctx context.Context, cmd *cli.Command) error {
+	log := newLogger("worker", cmd.String("log-level"))
 	q, err := openQueue(cmd)
 	if err != nil {
 		return err
@@ -53,9 +54,14 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 	if err := serveMetrics(ctx, cmd.String("metrics-listen"), promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})); err != nil {
 		return err
 	}
+	hold, stopGuard, err := newGuard(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer stopGuard()
 	w, err := worker.New(q, worker.NewLocal(cmd.String("socket")), worker.Options{
 		Concurrency: int(cmd.Int64("concurrency")), TenantShare: int(cmd.Int64("tenant-share")), Drain: milliseconds(cmd, "drain-ms"),
-		Log: newLogger("worker", cmd.String("log-level")), Metrics: metrics, Trace: tracing, OutputBytes: outputBytes(cmd),
+		Log: log, Hold: hold, Metrics: metrics, Trace: tracing, OutputBytes: outputBytes(cmd),
 	})
 	if err != nil {
 		return err

@@ -68,7 +68,8 @@ func languages(dir string) (out []language, err error) {
 	return out, nil
 }
 
-// carried puts the languages into an image as the store that the daemon reads: a layer a language, so that a change of one leaves the others.
+// carried puts the languages into an image as the store that the daemon reads: a layer a language, so that a change of one leaves
+// the others.
 func carried(langs []language) (layers []v1.Layer, err error) {
 	index := v1.IndexManifest{SchemaVersion: 2, MediaType: "application/vnd.oci.image.index.v1+json"}
 	var newest time.Time

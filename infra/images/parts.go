@@ -92,7 +92,8 @@ func (p part) config(in input) v1.Config {
 			"org.opencontainers.image.source":   "https://github.com/ccee-dev/ccee",
 		},
 		Healthcheck: &v1.HealthConfig{
-			Test: append([]string{"CMD", binaryPath}, p.health...), Interval: 10 * time.Second, Timeout: 5 * time.Second, StartPeriod: 30 * time.Second, Retries: 3,
+			Test: append([]string{"CMD", binaryPath}, p.health...), Retries: 3,
+			Interval: 10 * time.Second, Timeout: 5 * time.Second, StartPeriod: 30 * time.Second,
 		},
 	}
 	if in.revision != "" {

@@ -77,14 +77,14 @@ func sbom(p part, in input, langs []language, digest v1.Hash) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	binary := d.add(component{Name: info.Main.Path, Version: in.version, Declared: "Apache-2.0"}, "golang", "pkg:golang/"+info.Main.Path+"@"+in.version)
+	binary := d.module(info.Main.Path, in.version, "Apache-2.0")
 	d.relate(image, "CONTAINS", binary)
-	d.relate(binary, "DEPENDS_ON", d.add(component{Name: "go", Version: info.GoVersion}, "golang", "pkg:golang/stdlib@"+strings.TrimPrefix(info.GoVersion, "go")))
+	d.relate(binary, "DEPENDS_ON", d.module("stdlib", strings.TrimPrefix(info.GoVersion, "go"), "BSD-3-Clause"))
 	for _, m := range info.Deps {
 		if m.Replace != nil {
 			m = m.Replace
 		}
-		d.relate(binary, "DEPENDS_ON", d.add(component{Name: m.Path, Version: m.Version}, "golang", "pkg:golang/"+m.Path+"@"+m.Version))
+		d.relate(binary, "DEPENDS_ON", d.module(m.Path, m.Version, ""))
 	}
 	if p.languages != nil {
 		for _, l := range langs {
@@ -92,6 +92,10 @@ func sbom(p part, in input, langs []language, digest v1.Hash) ([]byte, error) {
 		}
 	}
 	return json.MarshalIndent(d, "", " ")
+}
+
+func (d *document) module(path, version, licence string) (id string) {
+	return d.add(component{Name: path, Version: version, Declared: licence}, "golang", "pkg:golang/"+path+"@"+version)
 }
 
 func (d *document) language(image string, l language) {
