@@ -16,7 +16,8 @@ import (
 // ProbeTask tries what a Task needs, and what it can use. What is there of namespaces is no matter for it, but says whether this host could
 // have the stronger sandbox.
 func ProbeTask(places []string) []Check {
-	return append([]Check{rootCheck(), taskKernelCheck(), capabilityCheck(), notifyCheck(), landlockCheck(), namespaceCheck()}, placeChecks(places)...)
+	checks := []Check{rootCheck(), taskKernelCheck(), capabilityCheck(), notifyCheck(), landlockCheck(), namespaceCheck()}
+	return append(checks, placeChecks(places)...)
 }
 
 // missing is an error for the first of checks that is needed and not there.
@@ -33,7 +34,8 @@ func taskKernelCheck() Check {
 	c := kernelCheck()
 	var major, minor int
 	_, _ = fmt.Sscanf(strings.TrimPrefix(c.Detail, "Linux "), "%d.%d", &major, &minor)
-	c.OK, c.Fix = major > 5 || major == 5 && minor >= 10, "use Linux 5.10 or newer (seccomp notifications that continue, close_range, openat2)"
+	c.OK = major > 5 || major == 5 && minor >= 10
+	c.Fix = "use Linux 5.10 or newer (seccomp notifications that continue, close_range, openat2)"
 	return c
 }
 
@@ -92,7 +94,7 @@ func namespaceCheck() Check {
 
 func placeChecks(places []string) (checks []Check) {
 	for _, dir := range places {
-		c := Check{Name: dir, Needed: true, OK: true, Detail: "a tmpfs", Fix: "mount a tmpfs of the mode 1777 there (on ECS linuxParameters.tmpfs)"}
+		c := Check{Name: dir, Needed: true, OK: true, Detail: "a tmpfs", Fix: "mount a tmpfs there (on ECS linuxParameters.tmpfs)"}
 		if _, err := newPlace(dir); err != nil {
 			c.OK, c.Detail = false, err.Error()
 		}
