@@ -295,3 +295,36 @@ func TestReap(t *testing.T) {
 		patience.Until(t, "tasks end", func() (bool, string) { return s.Running() == pass.left, fmt.Sprint(s.Running()) })
 	}
 }
+
+// The addresses are those of the running tasks of the service. The fake takes the tasks of a job for those of a service of its name.
+func TestFind(t *testing.T) {
+	c, s := newCluster(t, nil)
+	s.Stuck = func(task *ecstest.Task) bool { return task.Address == "10.0.0.3" }
+	for n := range 3 {
+		l := aLaunch("daemons")
+		l.Number = int64(n)
+		if _, err := c.Start(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Start(t.Context(), aLaunch("others")); err != nil {
+		t.Fatal(err)
+	}
+	f, err := NewFinder(s.Config(), ecstest.Cluster, "daemons", 8443)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patience.Until(t, "two tasks run", func() (bool, string) {
+		got, err := f.Find(t.Context())
+		return err == nil && fmt.Sprint(got) == "[10.0.0.1:8443 10.0.0.2:8443]", fmt.Sprint(got, err)
+	})
+	for _, bad := range []func() (*Finder, error){
+		func() (*Finder, error) { return NewFinder(s.Config(), "", "daemons", 1) },
+		func() (*Finder, error) { return NewFinder(s.Config(), ecstest.Cluster, "", 1) },
+		func() (*Finder, error) { return NewFinder(s.Config(), ecstest.Cluster, "daemons", 0) },
+	} {
+		if _, err := bad(); err == nil {
+			t.Error("a Finder of nothing was made")
+		}
+	}
+}

@@ -32,7 +32,7 @@ func ecsFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		stringFlag("aws-region", "AWS_REGION", "", "`NAME` of the AWS region"),
-		stringFlag("ecs-cluster", "ECS_CLUSTER_ARN", "", "`ARN` of the ECS cluster in which jobs run"),
+		stringFlag("ecs-cluster", "ECS_CLUSTER_ARN", "", "`ARN` of the cluster in ECS"),
 		stringFlag("ecs-task-definition", "ECS_TASK_DEFINITION_ARN", "",
 			"`ARN` of the task definition of tiers that have none of their own"),
 		stringFlag("ecs-task-definition-small", "ECS_TASK_DEFINITION_ARN_SMALL", "", "`ARN` of the one with 0.25 vCPU and 0.5 GB"),

@@ -205,7 +205,8 @@ func (s *Server) listTasks(body []byte) (any, *Refusal) {
 	}
 	arns := []string{}
 	for _, t := range s.tasks {
-		if t.desired == desired && (in.StartedBy == "" || in.StartedBy == t.StartedBy) && t.ARN > in.NextToken {
+		if t.desired == desired && (in.StartedBy == "" || in.StartedBy == t.StartedBy) &&
+			(in.ServiceName == "" || t.StartedBy == "job-"+in.ServiceName) && t.ARN > in.NextToken {
 			arns = append(arns, t.ARN)
 		}
 	}
