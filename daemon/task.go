@@ -52,6 +52,11 @@ func newTask(o Options, filters filters, socket *socket) (_ *Server, err error) 
 	if err := s.listenRemote(o.Remote); err != nil {
 		return nil, err
 	}
+	line := o.Log.Info()
+	for _, c := range nsjail.ProbeTask(nsjail.TaskPlaces) {
+		line = line.Str(c.Name, c.Detail)
+	}
+	line.Msg("tier task: what is there")
 	task, err := openTask()
 	if err != nil {
 		return nil, err

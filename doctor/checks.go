@@ -47,6 +47,15 @@ func Host(ctx context.Context, o Options) Report {
 	return append(checks, imageStore(ctx, o.Images), runningDaemon(ctx, o.Socket))
 }
 
+// HostTask runs the checks of the tier task in the container that it is called in.
+func HostTask() Report {
+	var checks Report
+	for _, c := range nsjail.ProbeTask(nsjail.TaskPlaces) {
+		checks = append(checks, Check{Check: c})
+	}
+	return checks
+}
+
 func redisServer(ctx context.Context, url string) nsjail.Check {
 	if url != "" {
 		c := nsjail.Check{Name: "redis", Needed: true, OK: true, Detail: "the one of REDIS_URL answers", Fix: "start that Redis, or unset REDIS_URL"}

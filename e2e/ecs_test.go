@@ -59,10 +59,13 @@ func newECSStack(t *testing.T) *ecsStack {
 
 	startPart(t, nil, "redis-server", "--port", "0", "--unixsocket", filepath.Join(dir, "redis.sock"), "--dir", dir, "--save", "")
 	env := []string{"REDIS_URL=unix://" + filepath.Join(dir, "redis.sock")}
-	startPart(t, append(env, "CCEE_TASK_ROUTES=true", `TENANT_API_KEYS_JSON={"`+key+`":{"tenantId":"e2e","maxConcurrentJobs":20}}`), binary, "api", "--listen", strings.TrimPrefix(s.url, "http://"))
-	startPart(t, append(env, "EXECUTION_BACKEND=ecs", "AWS_REGION=us-east-1", "AWS_ENDPOINT_URL="+s.aws.URL, "AWS_ACCESS_KEY_ID=AKIDEXAMPLE",
+	startPart(t, append(env, "CCEE_TASK_ROUTES=true", `TENANT_API_KEYS_JSON={"`+key+`":{"tenantId":"e2e","maxConcurrentJobs":20}}`),
+		binary, "api", "--listen", strings.TrimPrefix(s.url, "http://"))
+	startPart(t, append(env, "EXECUTION_BACKEND=ecs", "AWS_REGION=us-east-1", "AWS_ENDPOINT_URL="+s.aws.URL,
+		"AWS_ACCESS_KEY_ID=AKIDEXAMPLE",
 		"AWS_SECRET_ACCESS_KEY=example", "AWS_EC2_METADATA_DISABLED=true", "ECS_CLUSTER_ARN="+ecstest.Cluster, "ECS_SUBNET_IDS=subnet-1",
-		"ECS_TASK_DEFINITION_ARN="+ecstest.Definitions["small"], "ECS_SECURITY_GROUP_IDS=sg-1", "CCEE_TASK_URL="+s.outer.URL), binary, "worker")
+		"ECS_TASK_DEFINITION_ARN="+ecstest.Definitions["small"], "ECS_SECURITY_GROUP_IDS=sg-1", "CCEE_TASK_URL="+s.outer.URL), binary,
+		"worker")
 	eventually(t, "the api is ready", 30*time.Second, s.answers("/ready", 200))
 	return s
 }
@@ -72,7 +75,8 @@ func (s *ecsStack) container(t *testing.T, ctx context.Context, env map[string]s
 	var log bytes.Buffer
 	cmd := exec.Command(binary, "task")
 	cmd.Stdout, cmd.Stderr = &log, &log
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "CCEE_IMAGES=" + images(), "CCEE_TASK_CA=" + s.ca, fmt.Sprintf("CCEE_CGROUP=%s-%d", s.name, s.tasks.Add(1))}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "CCEE_IMAGES=" + images(), "CCEE_TASK_CA=" + s.ca, fmt.Sprintf("CCEE_CGROUP=%s-%d",
+		s.name, s.tasks.Add(1))}
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
@@ -137,7 +141,8 @@ func TestECSJob(t *testing.T) {
 	if err != nil || j.Status != "succeeded" || j.Result.Stdout != "live\n100000\n" {
 		t.Fatalf("%+v, %v", j, err)
 	}
-	if got := s.show(t, id); got.ComputeTier != "small" || got.PurchaseOption != "spot" || got.ExecutionEnvironment != "ecs-fargate-runner" || got.Attempts.Made != 1 {
+	if got := s.show(t, id); got.ComputeTier != "small" || got.PurchaseOption != "spot" ||
+		got.ExecutionEnvironment != "ecs-fargate-runner" || got.Attempts.Made != 1 {
 		t.Errorf("%+v", got)
 	}
 	patience.Receive(t, s.aws.Tasks()[0].Ended(), "the task ends by itself")
@@ -167,7 +172,8 @@ func TestECSInterruption(t *testing.T) {
 // A cancelled job's task ends.
 func TestECSCancelled(t *testing.T) {
 	s := newECSStack(t)
-	id := s.submit(t, body{"language": "python", "sourceCode": "import time\nprint('before', flush=True)\ntime.sleep(9)", "timeoutMs": 10_000})
+	id := s.submit(t, body{"language": "python", "sourceCode": "import time\nprint('before', flush=True)\ntime.sleep(9)",
+		"timeoutMs": 10_000})
 	eventually(t, "the job is dispatched", 30*time.Second, func() (bool, string) {
 		got := s.show(t, id)
 		return got.Status == "dispatched", got.Status

@@ -36,6 +36,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer shared.stop()
+	defer func() { os.RemoveAll(runnerDir) }()
 	code := m.Run()
 	for _, a := range broken.answers {
 		fmt.Fprintln(os.Stderr, "not as the contract says:", a)

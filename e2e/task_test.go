@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,12 +21,16 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
+// runnerDir is the directory of runnerRoot, once it was made; testMain removes it.
+var runnerDir string
+
 // runnerRoot makes the root of a container for the tier task: the languages' trees in one, and the binary. It takes some seconds, once.
 var runnerRoot = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "ccee-runner-") // shared.stop removes it
+	dir, err := os.MkdirTemp("", "ccee-runner-")
 	if err != nil {
 		return "", err
 	}
+	runnerDir = dir
 	root := filepath.Join(dir, "root")
 	if out, err := exec.Command(binary, "image", "stack", "--images", images(), root).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("image stack: %w: %s", err, out)
@@ -59,6 +64,9 @@ func onFargate(t *testing.T, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	s := fargate.Shape{
+		Copies: map[string]string{ // a store, for who looks for one
+			"/run/index.json": filepath.Join(images(), "index.json"), "/run/oci-layout": filepath.Join(images(), "oci-layout"),
+		},
 		Root: root, Writable: []string{"/workspace", "/tmp", "/dev/shm", "/run"}, Args: append([]string{"/usr/bin/ccee"}, args...),
 		Env: []string{"PATH=/usr/bin:/bin", "TASK_TOKEN=xyzzy-secret"},
 	}
@@ -73,43 +81,63 @@ func onFargate(t *testing.T, args ...string) *exec.Cmd {
 func taskDaemon(t *testing.T, args ...string) (*client.Client, chan error) {
 	t.Helper()
 	cmd := onFargate(t, append([]string{"daemon", "--tier", "task", "--socket", "/run/d.sock"}, args...)...)
-	var log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &log, &log
+	ended := startServing(t, cmd)
+	return client.New(fmt.Sprintf("/proc/%d/root/run/d.sock", cmd.Process.Pid)), ended
+}
+
+// startServing starts a daemon and waits until its log says that it serves. What comes from the channel, its end, must be sent back.
+func startServing(t *testing.T, cmd *exec.Cmd) (ended chan error) {
+	t.Helper()
+	log := &servingLog{serving: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1) // what is received must be sent back
+	ended = make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		_ = cmd.Process.Signal(syscall.SIGTERM)
 		<-ended
 		if t.Failed() {
-			t.Logf("%s", log.String())
+			t.Logf("%s", log)
 		}
 	})
-	c := client.New(fmt.Sprintf("/proc/%d/root/run/d.sock", cmd.Process.Pid))
-	awaitReady(t, c, ended)
-	return c, ended
+	late := time.NewTimer(patience.Long())
+	defer late.Stop()
+	select {
+	case <-log.serving:
+	case why := <-ended:
+		ended <- why
+		t.Fatalf("the daemon ended: %v", why)
+	case <-late.C:
+		t.Fatal("the daemon does not serve")
+	}
+	return ended
 }
 
-// awaitReady waits until the daemon serves.
-func awaitReady(t *testing.T, c *client.Client, ended chan error) {
-	t.Helper()
-	for deadline := time.Now().Add(patience.Long()); ; {
-		err := c.Ready(patience.Context(t))
-		if err == nil {
-			return
-		}
-		select {
-		case why := <-ended:
-			ended <- why
-			t.Fatalf("the daemon ended: %v", why)
-		case <-time.After(20 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+// servingLog keeps a daemon's log, and closes serving when that says so.
+type servingLog struct {
+	serving chan struct{}
+
+	mu   sync.Mutex // guards all below
+	text bytes.Buffer
+	said bool
+}
+
+func (l *servingLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.text.Write(b); !l.said && strings.Contains(l.text.String(), `"message":"serving"`) {
+		l.said = true
+		close(l.serving)
 	}
+	return len(b), nil
+}
+
+func (l *servingLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func TestTaskDoctor(t *testing.T) {
@@ -126,9 +154,9 @@ func TestTaskDoctor(t *testing.T) {
 
 // TestTaskAskedFor: a tier that can't be had is an error, never another tier.
 func TestTaskAskedFor(t *testing.T) {
-	out, err := onFargate(t, "daemon", "--socket", "/run/d.sock", "--images", "/usr/share").CombinedOutput()
-	if err == nil {
-		t.Errorf("a daemon of the tier jail served without namespaces:\n%s", out)
+	out, err := onFargate(t, "daemon", "--socket", "/run/d.sock", "--images", "/run").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "cgroup") {
+		t.Errorf("a daemon of the tier jail in a container that may make no jail: %v:\n%s", err, out)
 	}
 	requireHost(t)
 	out, err = exec.Command(binary, "daemon", "--tier", "task", "--socket", filepath.Join(t.TempDir(), "d.sock")).CombinedOutput()
@@ -137,9 +165,14 @@ func TestTaskAskedFor(t *testing.T) {
 	}
 }
 
-// TestTask runs jobs in a daemon of the tier task: each reads its input and its argument, and writes a file.
+// TestTask runs jobs in a daemon of the tier task.
 func TestTask(t *testing.T) {
 	c, _ := taskDaemon(t, "--one-job=false")
+	checkTaskRuns(t, c)
+}
+
+// checkTaskRuns runs programs of which each reads its input and its argument, and writes a file.
+func checkTaskRuns(t *testing.T, c *client.Client) {
 	for _, name := range taskPrograms(t, "runs-*") {
 		t.Run(name, func(t *testing.T) {
 			res := runTaskProgram(t, c, name, job.Limits{})
@@ -186,6 +219,19 @@ func runTaskProgram(t *testing.T, c *client.Client, name string, limits job.Limi
 // TestTaskHostile: what programs do against their limits, and to get at what is not theirs, ends as in a jail.
 func TestTaskHostile(t *testing.T) {
 	c, _ := taskDaemon(t, "--one-job=false")
+	checkTaskHostile(t, c)
+	for field, spec := range map[string]job.Spec{
+		"network": {Network: job.NetworkLoopback}, "tests": {Tests: &job.Tests{List: []job.Test{{}}}},
+	} {
+		spec.ID, spec.Tenant, spec.Language, spec.Source = field, "t", "python", "print(1)"
+		if res, err := c.Run(patience.Context(t), spec); job.ErrorCode(err) != job.EInvalid || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v, %v, want it refused", field, res.Status, err)
+		}
+	}
+}
+
+// checkTaskHostile runs the programs that want more than is theirs.
+func checkTaskHostile(t *testing.T, c *client.Client) {
 	small := job.Limits{WallMs: 2000 * patience.Slowness(), CPUMs: 10_000 * patience.Slowness(), MemoryBytes: 128 * job.MiB}
 	verdicts := map[string]job.Verdict{
 		"allocates.py": job.OOMKilled, "allocates-in-children.py": job.OOMKilled, "fills-the-workspace.py": job.OOMKilled,
@@ -202,14 +248,6 @@ func TestTaskHostile(t *testing.T) {
 				t.Errorf("%s, evidence %v, %.300q, %.300q, want %s", res.Verdict, last.Evidence, last.Stdout.Data, last.Stderr.Data, want)
 			}
 		})
-	}
-	for field, spec := range map[string]job.Spec{
-		"network": {Network: job.NetworkLoopback}, "tests": {Tests: &job.Tests{List: []job.Test{{}}}},
-	} {
-		spec.ID, spec.Tenant, spec.Language, spec.Source = field, "t", "python", "print(1)"
-		if res, err := c.Run(patience.Context(t), spec); job.ErrorCode(err) != job.EInvalid || !strings.Contains(err.Error(), field) {
-			t.Errorf("%s: %v, %v, want it refused", field, res.Status, err)
-		}
 	}
 }
 

@@ -125,7 +125,7 @@ type Result struct {
 	Signal   string  `json:"signal,omitempty"`
 	WallMs   float64 `json:"wallMs"` // from the first file written to the end of the last step
 	Steps    []Step  `json:"steps"`
-	Tier     string  `json:"tier"`            // the isolation: "jail", or "jail-degraded" where the daemon's self-test failed
+	Tier     string  `json:"tier"`            // the isolation: "jail" or "task", with "-degraded" where the self-test of the daemon failed
 	Image    string  `json:"image,omitempty"` // digest of the language image
 
 	// OutputFiles is nil unless the Spec asked for output files.

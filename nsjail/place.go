@@ -20,6 +20,17 @@ type place struct {
 	mostBytes, mostInodes   int64 // 0 until begin
 }
 
+// openPlaces gives tmpfs that are the daemon's own the mode that they need: container engines differ in it.
+func openPlaces(dirs []string) {
+	for _, dir := range dirs {
+		var on unix.Statfs_t
+		if err := unix.Statfs(dir, &on); err != nil || on.Type != unix.TMPFS_MAGIC {
+			continue // newPlace says so
+		}
+		_ = os.Chmod(dir, 0o777|os.ModeSticky)
+	}
+}
+
 // newPlace checks a directory.
 func newPlace(dir string) (*place, error) {
 	st, err := os.Lstat(dir)

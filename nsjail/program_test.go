@@ -24,6 +24,7 @@ func TestProgram(t *testing.T) {
 	p.Files = []File{{Name: "main.py", Data: []byte("print()\n"), Mode: 0o644}, {Name: "pkg/a/b.py", Mode: 0o644}, {Name: "pkg/c.py", Data: make([]byte, 200_000), Mode: 0o755}}
 	copying := process("echo", "hello")
 	copying.Files = []File{{Name: "Main.class", Mode: 0o644, Copy: 1_000_000}, {Name: "empty", Mode: 0o644}, {Name: "pkg/A.class", Mode: 0o755, Copy: 10}}
+	u := &user{keeper: leastID, program: leastID + 1, group: leastID + 1}
 	for _, tt := range []struct {
 		name    string
 		packets [][]op
@@ -37,6 +38,7 @@ func TestProgram(t *testing.T) {
 		{"process", processProgram(p, host{killable: true})},
 		{"copy", processProgram(copying, host{killable: true})},
 		{"continue", continueProgram(p)},
+		{"task", append([][]op{taskStageProgram(), taskProgram(cfg, host{}, u)}, processProgram(u.process(p), host{})...)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got strings.Builder

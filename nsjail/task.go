@@ -40,10 +40,14 @@ type Task struct {
 var TaskPlaces = []string{"/workspace", "/tmp", "/dev/shm"}
 
 // OpenTask starts the process that sandboxes are cloned from, and kills all that an earlier Task left under the ids of mappings. It needs
-// CAP_SETUID and CAP_SETGID. Each of places must be a directory that anybody may write to, on a tmpfs: what is in there is memory, which
-// this package watches.
+// CAP_SETUID and CAP_SETGID. Each of places must be a tmpfs, which gets the mode 1777: what is in there is memory, which this package
+// watches.
 func OpenTask(places []string, mappings []IDMap) (_ *Task, err error) {
 	if _, err := sharedPoller(); err != nil { // now and not at the first program
+		return nil, err
+	}
+	openPlaces(places)
+	if err := missing(ProbeTask(places)); err != nil {
 		return nil, err
 	}
 	t := &Task{}

@@ -30,7 +30,7 @@ var ErrVoid = errors.New("the token is void")
 const (
 	requestTimeout = 20 * time.Second  // for a request with a small answer
 	resultTimeout  = 150 * time.Second // for a result, which may be megabytes
-	maxPayload     = 16 << 20          // bytes of a job as JSON: 1 MB of source, of input and of files, of which JSON escapes nearly every byte
+	maxPayload     = 16 << 20          // bytes of a job as JSON, which escapes nearly every byte of a source of 1 MB
 	maxAnswer      = 64 << 10          // bytes of another answer
 	firstPause     = 200 * time.Millisecond
 	lastPause      = 5 * time.Second

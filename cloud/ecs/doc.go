@@ -11,6 +11,7 @@
 //	spot.go                when Spot capacity is left out, and tried again
 //	watch.go               the states of tasks
 //	reap.go                orphans
+//	find.go                the tasks of a service, for a pool of daemons
 //	replay.go              the task that replays dead-lettered jobs
 //
 // # Exactly one task

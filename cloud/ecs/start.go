@@ -57,7 +57,8 @@ func New(sdk aws.Config, cfg Config, log zerolog.Logger) (*Cluster, error) {
 	}
 	// Retries are ours: the SDK's don't know which refusals say nothing about the job.
 	api := ecs.NewFromConfig(sdk, func(o *ecs.Options) { o.Retryer = aws.NopRetryer{} })
-	return &Cluster{api: api, cfg: cfg, log: log, pause: pauseAtRandom, look: firstLook, watches: map[string]*watch{}, added: make(chan struct{}, 1)}, nil
+	return &Cluster{api: api, cfg: cfg, log: log, pause: pauseAtRandom, look: firstLook, watches: map[string]*watch{},
+		added: make(chan struct{}, 1)}, nil
 }
 
 // Task is a task that was started.

@@ -47,8 +47,13 @@ func runTaskDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	log := newLogger("daemon", cmd.String("log-level"))
+	remote, err := remoteListener(cmd, log)
+	if err != nil {
+		return err
+	}
 	srv, err := daemon.New(daemon.Options{
-		Trace: tracing, Socket: cmd.String("socket"), Policy: rules, Log: newLogger("daemon", cmd.String("log-level")),
+		Trace: tracing, Socket: cmd.String("socket"), Remote: remote, Policy: rules, Log: log,
 		Tier: daemon.TierTask, OneJob: cmd.Bool("one-job"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB,
 		QueueWait: milliseconds(cmd, "queue-wait-ms"), Drain: drainTime(cmd), AllowDegraded: cmd.Bool("allow-degraded"),
 	})

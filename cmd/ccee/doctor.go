@@ -29,6 +29,7 @@ func doctorCommand() *cli.Command {
 needed is missing, when an escape worked, or when an abuse delays others.
 
    ccee doctor
+   ccee doctor --tier task                           # the same for a container that may make no namespaces; with --escape what holds there
    ccee doctor --escape                              # does every control hold? in a real jail, harmless if not
    ccee doctor --shared                              # can one job delay all others? takes some minutes, best on an idle host
    ccee doctor --shared --only fsync,fork --json     # some of these alone
@@ -54,6 +55,8 @@ type report interface {
 
 func runDoctor(ctx context.Context, cmd *cli.Command) error {
 	switch {
+	case cmd.Bool("shared") && cmd.String("tier") == daemon.TierTask:
+		return usageError{errors.New("--shared needs jails: it is not for the tier task, in which there is one job at a time")}
 	case cmd.Bool("escape") && cmd.Bool("shared"):
 		return usageError{errors.New("--escape and --shared are two tests: choose one")}
 	case !cmd.Bool("shared") && (cmd.IsSet("only") || cmd.IsSet("harm-median") || cmd.IsSet("harm-p99")):
@@ -62,6 +65,9 @@ func runDoctor(ctx context.Context, cmd *cli.Command) error {
 		return doctorEscape(ctx, cmd)
 	case cmd.Bool("shared"):
 		return doctorShared(ctx, cmd)
+	case cmd.String("tier") == daemon.TierTask:
+		r := doctor.HostTask()
+		return finish(cmd, r, r.Healthy())
 	}
 	r := doctor.Host(ctx, doctor.Options{RedisURL: os.Getenv("REDIS_URL"), Images: cmd.String("images"), Socket: cmd.String("socket")})
 	return finish(cmd, r, r.Healthy())

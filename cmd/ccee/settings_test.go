@@ -70,6 +70,19 @@ func TestContractSettings(t *testing.T) {
 		{worker, "WORKER_TENANT_SHARE", "75 1-100"},
 		{worker, "MAX_STDIO_BYTES", "65536 1-1000000"},
 		{worker, "OTEL_SERVICE_NAME", "ccee-worker"},
+		{worker, "EXECUTION_BACKEND", "local"},
+		{worker, "AWS_REGION", ""}, // no task is started in a region that nobody chose
+		{worker, "ECS_CLUSTER_ARN", ""},
+		{worker, "ECS_TASK_DEFINITION_ARN", ""},
+		{worker, "ECS_TASK_DEFINITION_ARN_SMALL", ""},
+		{worker, "ECS_TASK_DEFINITION_ARN_MEDIUM", ""},
+		{worker, "ECS_TASK_DEFINITION_ARN_LARGE", ""},
+		{worker, "ECS_SUBNET_IDS", ""},
+		{worker, "ECS_SECURITY_GROUP_IDS", ""},
+		{worker, "ECS_ASSIGN_PUBLIC_IP", "DISABLED"},
+		{worker, "ECS_RUNNER_CONTAINER_NAME", "runner"},
+		{worker, "ECS_RUNNER_SPOT_ENABLED", "true"},
+		{worker, "ECS_RUNNER_ONDEMAND_FALLBACK_ENABLED", "true"},
 	} {
 		if got, found := setting(t, tt.command, tt.env); !found || got != tt.want {
 			t.Errorf("%s of ccee %s: %q, want %q", tt.env, tt.command, got, tt.want)

@@ -22,7 +22,8 @@ func workerCommand() *cli.Command {
 		Name:  "worker",
 		Usage: "take jobs from the queue and run them on a daemon",
 		Description: `Needs Redis and the daemon's socket, and no privilege but membership in the group ccee; with EXECUTION_BACKEND=ecs
-instead of a daemon the ECS_... settings, CCEE_TASK_URL, and credentials that may run, describe, list and stop tasks. SIGTERM: no further job is taken,
+instead of a daemon the ECS_... settings, CCEE_TASK_URL, and credentials that may run, describe, list and stop tasks.
+SIGTERM: no further job is taken,
 running ones finish within --drain-ms, the rest goes back to the queue.
 
 With EXECUTION_BACKEND=pool jobs go to the daemons of CCEE_DAEMONS, by mutual TLS (ccee cert --help).
@@ -31,7 +32,8 @@ With EXECUTION_BACKEND=pool jobs go to the daemons of CCEE_DAEMONS, by mutual TL
    WORKER_CONCURRENCY=8 REDIS_URL=redis://queue.internal:6379 ccee worker
 
 ` + redisHelp,
-		Flags: append(slices.Concat(queueFlags(), tracingFlags("ccee-worker"), ecsFlags(), poolFlags()), backendFlag(), languagesFlag(), socketFlag(), logLevelFlag(), drainFlag(),
+		Flags: append(slices.Concat(queueFlags(), tracingFlags("ccee-worker"), ecsFlags(), poolFlags()),
+			backendFlag(), languagesFlag(), socketFlag(), logLevelFlag(), drainFlag(),
 			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` for Prometheus (default: none)"),
 			intFlag("max-stdio-bytes", "MAX_STDIO_BYTES", 65_536, 1, 1_000_000, "bytes kept of each stream of a step, unless the job sets another limit"),
 			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 0, worker.MaxConcurrency, "jobs at once, 0 for as many as the daemon has slots"),

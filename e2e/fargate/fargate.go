@@ -143,11 +143,25 @@ func (s Shape) mount() error {
 			return err
 		}
 	}
-	proc := filepath.Join(s.Root, "/proc")
+	if err := mountProc(filepath.Join(s.Root, "/proc")); err != nil {
+		return err
+	}
+	if s.Root == "" {
+		return nil
+	}
+	if err := s.devices(); err != nil {
+		return err
+	}
+	return enter(s.Root)
+}
+
+// mountProc mounts /proc as Docker does: some parts are read-only.
+func mountProc(proc string) error {
+	const bind = unix.MS_BIND | unix.MS_REC
 	if err := unix.Mount("proc", proc, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return os.NewSyscallError("mount "+proc, err)
 	}
-	for _, dir := range []string{"sys", "bus", "fs", "irq"} { // as Docker has them
+	for _, dir := range []string{"sys", "bus", "fs", "irq"} {
 		to := filepath.Join(proc, dir)
 		err := unix.Mount(to, to, "", bind, "")
 		if err == nil {
@@ -157,16 +171,15 @@ func (s Shape) mount() error {
 			return os.NewSyscallError("mount "+to, err)
 		}
 	}
-	if s.Root == "" {
-		return nil
+	return nil
+}
+
+// enter makes a directory, which is a mount, the root, read-only.
+func enter(root string) error {
+	if err := unix.Mount("", root, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NODEV, ""); err != nil {
+		return os.NewSyscallError("remount "+root, err)
 	}
-	if err := s.devices(); err != nil {
-		return err
-	}
-	if err := unix.Mount("", s.Root, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NODEV, ""); err != nil {
-		return os.NewSyscallError("remount "+s.Root, err)
-	}
-	if err := unix.Chdir(s.Root); err != nil {
+	if err := unix.Chdir(root); err != nil {
 		return err
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
@@ -197,9 +210,12 @@ func copyFile(from, to string) error {
 	return os.Chmod(to, 0o755)
 }
 
+// Profile is Docker's profile as a container engine reads it.
+func Profile() ([]byte, error) { return json.Marshal(docker.DefaultProfile()) }
+
 // dockerFilter compiles Docker's profile for a container that has none of the capabilities which allow more.
 func dockerFilter() ([]byte, error) {
-	text, err := json.Marshal(docker.DefaultProfile())
+	text, err := Profile()
 	if err != nil {
 		return nil, err
 	}

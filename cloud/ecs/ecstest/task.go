@@ -13,6 +13,7 @@ import (
 type Task struct {
 	ARN, Definition, StartedBy, Provider string
 	Env                                  map[string]string
+	Address                              string // IPv4
 
 	created          time.Time
 	last, desired    string // statuses
@@ -59,6 +60,7 @@ func (s *Server) start(in *runTaskInput, env map[string]string) *Task {
 	if len(in.CapacityProviderStrategy) > 0 {
 		t.Provider = in.CapacityProviderStrategy[0].CapacityProvider
 	}
+	t.Address = fmt.Sprintf("10.0.%d.%d", len(s.tasks)/250, len(s.tasks)%250+1)
 	s.tasks = append(s.tasks, t)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.sigterm = cancel
@@ -119,6 +121,11 @@ func (t *Task) json() map[string]any {
 		"taskArn": t.ARN, "taskDefinitionArn": t.Definition, "clusterArn": Cluster, "startedBy": t.StartedBy, "lastStatus": t.last,
 		"desiredStatus": t.desired, "capacityProviderName": t.Provider, "createdAt": float64(t.created.UnixMilli()) / 1000,
 		"containers": []any{container}, "version": 1,
+	}
+	if t.last == "RUNNING" { // awsvpc: the task has an interface of its own
+		v["attachments"] = []any{map[string]any{"type": "ElasticNetworkInterface", "status": "ATTACHED", "details": []any{
+			map[string]string{"name": "subnetId", "value": "subnet-1"}, map[string]string{"name": "privateIPv4Address",
+				"value": t.Address}}}}
 	}
 	if t.stopCode != "" {
 		v["stopCode"], v["stoppedReason"] = t.stopCode, t.reason
