@@ -47,7 +47,8 @@ func pools(ctx context.Context, dir, binary, images string) error {
 		for range size {
 			port++
 			address := fmt.Sprint("127.0.0.1:", port)
-			p, err := start(binary, filepath.Join(dir, fmt.Sprint("pool", port, ".log")), env, "daemon", "--images", images, "--listen", address,
+			log := filepath.Join(dir, fmt.Sprint("pool", port, ".log"))
+			p, err := start(binary, log, env, "daemon", "--images", images, "--listen", address,
 				"--allow", "dns:worker", "--socket", filepath.Join(dir, fmt.Sprint(port)), "--cgroup", fmt.Sprint("ccee-bench-", port),
 				"--slots", fmt.Sprint(poolSlots/size), "--tenant-share", "100", "--ready", fmt.Sprint(poolSlots/size))
 			if err != nil {

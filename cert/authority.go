@@ -82,7 +82,7 @@ func (a *Authority) Issue(r Request) (*Pair, error) {
 	case !ok:
 		return nil, fmt.Errorf("the role %q: it must be %s or %s", r.Role, Daemon, Worker)
 	case len(r.Names) == 0:
-		return nil, errors.New("a certificate needs a name that its peer looks at: dns:, ip: or uri:")
+		return nil, errors.New("a certificate needs a name that its peer looks at, of the kind dns, ip or uri")
 	case r.Now.Add(r.Valid).After(a.cert.NotAfter):
 		return nil, fmt.Errorf("the certificate would be valid for longer than its authority, which ends at %s", stamp(a.cert.NotAfter))
 	}

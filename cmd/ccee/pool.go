@@ -29,7 +29,7 @@ const backendPool = "pool"
 func poolFlags() []cli.Flag {
 	return append([]cli.Flag{
 		stringFlag("daemons", "CCEE_DAEMONS", "",
-			"daemons of the pool: `HOST:PORT,...`, srv:_SERVICE._tcp.DOMAIN (SRV records in DNS), or ecs:SERVICE:PORT (tasks of an ECS service)"),
+			"daemons of the pool: `HOST:PORT,...`, srv:_SERVICE._tcp.DOMAIN (DNS), or ecs:SERVICE:PORT (tasks of an ECS service)"),
 		tlsNameFlag(),
 	}, tlsFlags()...)
 }
