@@ -117,3 +117,21 @@ func TestDrainDeadlineKills(t *testing.T) {
 		t.Errorf("answer %s, want 503 unavailable: the job is to run elsewhere", got)
 	}
 }
+
+// TestHold: what Options.Hold gives is released when the job is answered, and once.
+func TestHold(t *testing.T) {
+	held, released := 0, 0
+	j := newJobs(func() func() { held++; return func() { released++ } })
+	_, end, err := j.begin(t.Context(), "a")
+	if err != nil || held != 1 || released != 0 {
+		t.Fatalf("a job that begins: %v, held %d times, released %d", err, held, released)
+	}
+	if _, _, err := j.begin(t.Context(), "a"); err == nil || held != 1 {
+		t.Errorf("a job that is refused: %v, held %d times", err, held)
+	}
+	end()
+	end()
+	if released != 1 {
+		t.Errorf("released %d times, want once", released)
+	}
+}

@@ -15,10 +15,15 @@ type jobs struct {
 	cancel   map[string]context.CancelCauseFunc
 	draining bool
 	idle     chan struct{} // closed when draining and empty
+
+	hold func() (release func()) // see Options.Hold
 }
 
-func newJobs() *jobs {
-	return &jobs{cancel: map[string]context.CancelCauseFunc{}, idle: make(chan struct{})}
+func newJobs(hold func() func()) *jobs {
+	if hold == nil {
+		hold = func() func() { return func() {} }
+	}
+	return &jobs{cancel: map[string]context.CancelCauseFunc{}, idle: make(chan struct{}), hold: hold}
 }
 
 // begin adds a job. The context that it returns ends with ctx, by cancelJob, and by shutdown. end removes the job and may be
@@ -34,7 +39,8 @@ func (j *jobs) begin(ctx context.Context, id string) (_ context.Context, end fun
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	j.cancel[id] = cancel
-	return ctx, sync.OnceFunc(func() { j.end(id) }), nil
+	release := j.hold()
+	return ctx, sync.OnceFunc(func() { j.end(id); release() }), nil
 }
 
 func (j *jobs) end(id string) {

@@ -55,6 +55,9 @@ type Options struct {
 
 	Remote Remote // a listener for callers on other machines; the zero value: none
 
+	// Hold, unless nil, is called when a job is accepted, and what it returns when the job is answered. Neither waits.
+	Hold func() (release func())
+
 	Warnings       []string // problems in spite of which it serves, for GET /ready
 	PolicyFallback bool     // Policy is not the one that the operator chose, for the metrics
 }

@@ -129,7 +129,7 @@ func newServer(o Options, firstSlot int, l *socket, list func(context.Context) (
 		slots:     pool,
 		bodies:    semaphore.NewWeighted(maxBodies),
 		metrics:   newMetrics(pool),
-		jobs:      newJobs(),
+		jobs:      newJobs(o.Hold),
 		socket:    l,
 		tier:      jailTier,
 		prewarmed: func(string) (int, int) { return 0, 0 },

@@ -12,8 +12,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// newGuard returns what a worker calls when a job begins, so that ECS does not stop its task to scale in while jobs run; nil outside of
-// ECS. The addresses of the agent are variables that ECS sets in each container, so they are no settings.
+// newGuard returns what a worker or a daemon calls when a job begins, so that ECS does not stop its task to scale in while jobs run; nil
+// outside of ECS. The addresses of the agent are variables that ECS sets in each container, so they are no settings.
 func newGuard(ctx context.Context, log zerolog.Logger) (hold func() (release func()), stop func(), err error) {
 	c, err := agent.New(os.Getenv("ECS_AGENT_URI"), os.Getenv("ECS_CONTAINER_METADATA_URI_V4"))
 	if err != nil || c == nil {

@@ -110,11 +110,16 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer stop()
+	hold, stopGuard, err := newGuard(context.WithoutCancel(ctx), log) // until the last job has ended
+	if err != nil {
+		return err
+	}
+	defer stopGuard()
 	if err := supervise.ProtectDaemon(); err != nil {
 		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
 	}
 	srv, err := policy.NewDaemon(ctx, daemon.Options{
-		Trace: tracing, Remote: remote,
+		Trace: tracing, Remote: remote, Hold: hold,
 		Socket: cmd.String("socket"), GID: supervise.Unprivileged().GID, Store: store, Network: cmd.String("network"),
 		Cgroup: cmd.String("cgroup"), Log: log,
 		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), Warm: cmd.Bool("warm"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),

@@ -26,11 +26,13 @@ instead of a daemon the ECS_... settings, CCEE_TASK_URL, and credentials that ma
 SIGTERM: no further job is taken,
 running ones finish within --drain-ms, the rest goes back to the queue.
 
+With EXECUTION_BACKEND=pool jobs go to the daemons of CCEE_DAEMONS, by mutual TLS (ccee cert --help).
+
    ccee worker
    WORKER_CONCURRENCY=8 REDIS_URL=redis://queue.internal:6379 ccee worker
 
 ` + redisHelp,
-		Flags: append(slices.Concat(queueFlags(), tracingFlags("ccee-worker"), ecsFlags()),
+		Flags: append(slices.Concat(queueFlags(), tracingFlags("ccee-worker"), ecsFlags(), poolFlags()),
 			backendFlag(), languagesFlag(), socketFlag(), logLevelFlag(), drainFlag(),
 			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` for Prometheus (default: none)"),
 			intFlag("max-stdio-bytes", "MAX_STDIO_BYTES", 65_536, 1, 1_000_000, "bytes kept of each stream of a step, unless the job sets another limit"),
@@ -60,7 +62,7 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 	if err := serveMetrics(ctx, cmd.String("metrics-listen"), promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})); err != nil {
 		return err
 	}
-	backend, endBackend, err := newBackend(ctx, cmd, q, log)
+	backend, endBackend, err := newBackend(ctx, cmd, q, metrics, log)
 	if err != nil {
 		return err
 	}
@@ -85,14 +87,18 @@ const backendLocal = "local"
 
 func backendFlag() cli.Flag {
 	return &cli.StringFlag{Name: "backend", Sources: cli.EnvVars("EXECUTION_BACKEND"), Value: backendLocal,
-		Validator: oneOf(backendLocal, backendECS),
-		Usage:     "where jobs run, `WORD`: local (the daemon on --socket) or ecs (each in an ECS task of its own)"}
+		Validator: oneOf(backendLocal, backendPool, backendECS),
+		Usage:     "where jobs run, `WORD`: local (the daemon on --socket), pool (those of --daemons) or ecs (each in an ECS task of its own)"}
 }
 
 // newBackend returns the backend of EXECUTION_BACKEND. The caller calls stop when its jobs have ended.
-func newBackend(ctx context.Context, cmd *cli.Command, q *queue.Queue, log zerolog.Logger) (b worker.Backend, stop func(), err error) {
-	if cmd.String("backend") == backendECS {
+func newBackend(ctx context.Context, cmd *cli.Command, q *queue.Queue, metrics prometheus.Registerer, log zerolog.Logger) (
+	b worker.Backend, stop func(), err error) {
+	switch cmd.String("backend") {
+	case backendECS:
 		return newECS(ctx, cmd, q, log)
+	case backendPool:
+		return newPool(ctx, cmd, metrics, log)
 	}
 	return worker.NewLocal(cmd.String("socket")), func() {}, nil
 }
