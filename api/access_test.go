@@ -171,7 +171,7 @@ func TestRevocationEndsWhatIsOpen(t *testing.T) {
 // scripts is how many scripts the tests' Redis has run.
 func (s *stack) scripts() (n int64) {
 	s.t.Helper()
-	c, err := net.Dial("unix", strings.TrimPrefix(redisURL, "unix://"))
+	c, err := net.Dial("unix", shared.Socket())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ type adminMetrics struct {
 	Queue       queueView   `json:"queue"`
 	DLQ         dlqView     `json:"dlq"`
 	Autoscaling autoscaling `json:"autoscaling"`
-	ECS         any         `json:"ecs"` // null: the api does not run on ECS
+	ECS         any         `json:"ecs"` // null: nothing is asked of ECS
 	UpdatedAt   *view.Stamp `json:"updatedAt"`
 }
 
@@ -56,12 +56,6 @@ func (s *Server) getAdminMetrics(c *call) {
 		Status: "ok", TraceID: c.trace, Queue: viewCounts(counts), DLQ: dlqView{counts.Dead, dlqCounts{Waiting: counts.Dead}},
 		Autoscaling: autoscaling{s.opts.QueueDepthTarget}, UpdatedAt: view.Time(time.Now()),
 	})
-}
-
-// replayDead would start the replay of dead-lettered jobs as a task on ECS: POST /v1/admin/runbook/dlq. Elsewhere ccee dlq replay
-// does it.
-func (s *Server) replayDead(c *call) {
-	c.refuse(http.StatusServiceUnavailable, "dlq_replay_not_configured", "")
 }
 
 // burst is the answer of POST /v1/admin/simulate/burst.

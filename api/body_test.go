@@ -24,7 +24,7 @@ func TestBadBodies(t *testing.T) {
 		return h
 	}
 	for _, rt := range s.server.routes() {
-		if rt.method != "POST" {
+		if rt.method != "POST" || rt.access == tasks { // see TestTaskBodies
 			continue
 		}
 		for name, tt := range map[string]struct {

@@ -74,7 +74,7 @@ func TestAnswersReachThoseWhoStillSend(t *testing.T) {
 			continue // a stream: its answer has no end
 		}
 		r := request{rt.method + " " + strings.ReplaceAll(rt.path, ":jobId", id), good + typed, 0}
-		if rt.method == "POST" {
+		if rt.method == "POST" && rt.access != tasks {
 			r.status = 413
 		}
 		requests = append(requests, r)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ccee-dev/ccee/api/live"
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -234,9 +235,9 @@ func TestEventsOfFinishedJob(t *testing.T) {
 }
 
 func TestEventsOfRetriedJob(t *testing.T) {
-	requireRedis(t)
+	redistest.Require(t)
 	name := unique("queue")
-	q, err := queue.Open(redisURL, queue.Options{Name: name, DeadLetterName: name + "-dlq", RetryBackoff: time.Millisecond, RetryMaxDelay: time.Millisecond})
+	q, err := queue.Open(shared.URL(), queue.Options{Name: name, DeadLetterName: name + "-dlq", RetryBackoff: time.Millisecond, RetryMaxDelay: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

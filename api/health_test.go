@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -106,13 +107,8 @@ func TestRedisAway(t *testing.T) {
 
 // Redis that goes away under a running API is a 503, not a wait.
 func TestRedisGoesAway(t *testing.T) {
-	requireRedis(t)
-	dir := t.TempDir()
-	stop, err := startRedis(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q, err := queue.Open("unix://"+filepath.Join(dir, "redis.sock"), queue.Options{})
+	r := redistest.New(t)
+	q, err := queue.Open(r.URL(), queue.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,6 +116,6 @@ func TestRedisGoesAway(t *testing.T) {
 	announce(t, q, time.Hour, languages)
 	s := newStackOn(t, q, nil)
 	id := s.submit(helloPython)
-	stop()
+	r.Kill()
 	s.get("/v1/jobs/"+id+"?waitMs=30000").want(t, 503, `{"error":"unavailable","reason":"queue_unreachable","traceId":"test-trace"}`)
 }

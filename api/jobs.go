@@ -99,6 +99,23 @@ func (c *call) showJob(rec queue.Record, err error, show func(queue.Record) any)
 	}
 }
 
+// single shows a job alone, and what it waits for if no worker can run it now.
+func (s *Server) single(rec queue.Record, coded bool) view.Job {
+	v := view.NewSingle(rec, coded)
+	if rec.Status != queue.Queued && rec.Status != queue.Retrying {
+		return v
+	}
+	fleet, _, err := s.ready.get(s)
+	switch {
+	case err != nil: // nobody knows
+	case fleet.Ready == 0:
+		v.WaitingFor = view.ForWorker
+	case !submit.Offers(fleet.Now, rec.Language):
+		v.WaitingFor = view.ForLanguage
+	}
+	return v
+}
+
 // getJob shows one job: GET /v1/jobs/:jobId. With ?waitMs=N it answers when the job is finished or the time is over. Without, it is
 // the most frequent request, and one round trip counts it and reads the job.
 func (s *Server) getJob(c *call) {
@@ -120,7 +137,7 @@ func (s *Server) getJob(c *call) {
 		}
 	}
 	rec, err = s.loadOrArchived(c, id, rec, err)
-	c.showJob(rec, err, func(rec queue.Record) any { return view.NewSingle(rec, q.coded) })
+	c.showJob(rec, err, func(rec queue.Record) any { return s.single(rec, q.coded) })
 }
 
 // getJobLater is getJob for a request that is wrong, or waits.
@@ -133,5 +150,5 @@ func (s *Server) getJobLater(c *call, q jobQuery, iss *decode.Issues) {
 		return
 	}
 	rec, err := s.await(c, id, q.wait)
-	c.showJob(rec, err, func(rec queue.Record) any { return view.NewSingle(rec, q.coded) })
+	c.showJob(rec, err, func(rec queue.Record) any { return s.single(rec, q.coded) })
 }

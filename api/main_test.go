@@ -3,84 +3,24 @@
 package api
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// redisURL is that of the tests' own redis-server; "" where it is not installed. TestMain sets it before any test runs.
-var redisURL string
+var shared *redistest.Server // nil where redis-server is not installed
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
-
-func testMain(m *testing.M) int {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		return m.Run()
-	}
-	dir, err := os.MkdirTemp("", "api-test")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	stop, err := startRedis(dir)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer stop()
-	redisURL = "unix://" + filepath.Join(dir, "redis.sock")
-	return m.Run()
-}
-
-// startRedis runs a redis-server in dir and returns when it says that it accepts connections.
-func startRedis(dir string) (stop func(), err error) {
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", filepath.Join(dir, "redis.sock"), "--dir", dir,
-		"--save", "", "--appendonly", "no")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start redis-server: %w", err)
-	}
-	stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
-	var said strings.Builder
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		said.WriteString(lines.Text() + "\n")
-		if strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections at") {
-			go func() { _, _ = io.Copy(io.Discard, out) }()
-			return stop, nil
-		}
-	}
-	stop()
-	return nil, fmt.Errorf("redis-server ended:\n%s", said.String())
-}
-
-func requireRedis(t testing.TB) {
-	t.Helper()
-	if redisURL != "" {
-		return
-	}
-	const why = "redis-server is not installed: apt-get install redis-server"
-	if os.Getenv("SANDBOX_MUST_WORK") == "1" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
+func TestMain(m *testing.M) { os.Exit(redistest.Main(m, &shared)) }
 
 var names atomic.Int64
 
@@ -90,9 +30,9 @@ func unique(s string) string { return fmt.Sprintf("%s-%d", s, names.Add(1)) }
 // newQueue opens a queue of the test's own.
 func newQueue(t testing.TB) *queue.Queue {
 	t.Helper()
-	requireRedis(t)
+	redistest.Require(t)
 	name := unique("queue")
-	q, err := queue.Open(redisURL, queue.Options{Name: name, DeadLetterName: name + "-dlq"})
+	q, err := queue.Open(shared.URL(), queue.Options{Name: name, DeadLetterName: name + "-dlq"})
 	if err != nil {
 		t.Fatal(err)
 	}

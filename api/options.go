@@ -3,6 +3,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/ccee-dev/ccee/api/analysis"
 	"github.com/ccee-dev/ccee/api/auth"
+	"github.com/ccee-dev/ccee/api/task"
 	"github.com/ccee-dev/ccee/api/webhook"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
@@ -50,9 +52,15 @@ type Options struct {
 	ModelName   string           // OPENAI_MODEL
 	ModelBudget int              // ANALYSIS_DAILY_BUDGET: calls of the model for one tenant on a day
 
+	Submitted func()       // is called for each job that was admitted, and must not wait; nil: nobody wants to know
+	Tasks     *task.Routes // nil: no job runs in ECS tasks, so their routes are not there
+
 	Archive Archive // ARCHIVE_DATABASE_URL; nil: none
 
 	Webhooks webhook.Policy // WEBHOOK_ALLOWED_NETS, WEBHOOK_ALLOW_HTTP: where webhooks may go besides public https
+
+	// StartReplay starts the task on ECS that replays dead-lettered jobs; nil: there is none. DLQ_REPLAY_TASK_DEFINITION_ARN
+	StartReplay func(context.Context) (StartedTask, error)
 
 	BurstMax int64 // ADMIN_BURST_MAX: jobs of one simulated burst
 

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -28,6 +29,9 @@ func TestSubmitBeforeAnyWorker(t *testing.T) {
 	}
 	id := s.submit(helloPython)
 	s.post("/v1/jobs", `{"language":"cobol","sourceCode":"x"}`).wantStatus(t, 400)
+	if a := s.get("/v1/jobs/" + id); a.at("status") != "queued" || a.at("waitingFor") != "worker" {
+		t.Errorf("GET the job = %s, want it to wait for a worker", a.raw)
+	}
 	if a := s.get("/health/summary"); a.at("queue", "pending") != 1.0 || a.at("queue", "stuck") != 1.0 || a.at("canRun") != false {
 		t.Errorf("GET /health/summary = %s", a.raw)
 	}
@@ -135,9 +139,9 @@ func (l *lines) count(what string) int {
 
 // An api ends what waits for a language that nobody has, with no worker there to do so.
 func TestApiEndsWhatNobodyRuns(t *testing.T) {
-	requireRedis(t)
+	redistest.Require(t)
 	name := unique("queue")
-	q, err := queue.Open(redisURL, queue.Options{Name: name, DeadLetterName: name + "-dlq", MaxWait: 10 * time.Millisecond})
+	q, err := queue.Open(shared.URL(), queue.Options{Name: name, DeadLetterName: name + "-dlq", MaxWait: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,5 +187,46 @@ func TestAwayIsLoggedOnce(t *testing.T) {
 	}
 	if n := log.count("not ready"); n != 1 {
 		t.Errorf("%d lines that it is not ready, want one", n)
+	}
+}
+
+// A job that can't run now shows what it waits for, wherever it is read alone; what can run, runs or has run shows nothing.
+func TestWaitingFor(t *testing.T) {
+	s := newStackOn(t, newQueue(t), func(o *Options) { o.Languages = languages })
+	read := func(id, query string, want any) {
+		t.Helper()
+		s.server.ready = readyCache{} // what it knows may be a second old
+		if a := s.get("/v1/jobs/" + id + query); a.status != 200 || a.body["waitingFor"] != want {
+			t.Errorf("GET %s: waitingFor is %v, want %v", query, a.body["waitingFor"], want)
+		}
+	}
+	id := s.submit(helloPython)
+	read(id, "", "worker")
+	read(id, "?waitMs=1", "worker")
+	announce(t, s.queue, time.Hour, nil)
+	read(id, "", "worker")
+	announce(t, s.queue, time.Hour, languages[:1])
+	read(id, "", "language")
+	announce(t, s.queue, time.Hour, languages)
+	read(id, "", nil)
+	lease := claim(t, s.queue)
+	announce(t, s.queue, 0, nil)
+	read(id, "", nil)
+	if state, err := lease.Retry(t.Context(), queue.Fault{Message: "x", Cause: "x"}); err != nil || state != queue.Retrying {
+		t.Fatalf("retry: %s, %v", state, err)
+	}
+	read(id, "", "worker")
+}
+
+// Each job that is admitted is reported, so that a queue that was idle can ask for workers at once; what was not, is not.
+func TestSubmittedIsReported(t *testing.T) {
+	n := 0
+	s := newStackOn(t, newQueue(t), func(o *Options) { o.Languages, o.Submitted = languages, func() { n++ } })
+	s.submit(helloPython)
+	s.post("/v1/jobs", `{"language":"cobol","sourceCode":"x"}`).wantStatus(t, 400)
+	s.post("/v1/batch", `{"jobs":[`+helloPython+`,`+helloPython+`]}`).wantStatus(t, 200)
+	s.post("/v1/admin/simulate/burst", `{"count":2}`).wantStatus(t, 200)
+	if n != 5 {
+		t.Errorf("%d submissions were reported, want 5", n)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/ccee-dev/ccee/api/auth"
 	"github.com/ccee-dev/ccee/api/live"
 	"github.com/ccee-dev/ccee/api/webhook"
+	"github.com/ccee-dev/ccee/queue"
 	"github.com/ccee-dev/ccee/submit"
 )
 
@@ -60,6 +61,7 @@ const (
 	countsItself               // as tenants; the handler counts the request in the same round trip as its own step
 	admins                     // operators; not counted
 	anyone
+	tasks // the holder of an ECS task's token, which the handler checks; no other credential is looked at
 )
 
 // scopes returns the scopes that a credential needs for a route. Analyzing is reading, too: it quotes output.
@@ -122,6 +124,10 @@ func (s *Server) routes() []route {
 		{"GET", "/v1/costs", tenants, s.getCosts},
 		{"GET", "/v1/audit", tenants, s.getAudit},
 
+		{"POST", "/v1/task/payload", tasks, s.taskPayload},
+		{"POST", "/v1/task/events", tasks, s.taskEvents},
+		{"POST", "/v1/task/result", tasks, s.taskResult},
+
 		{"GET", "/v1/admin/metrics", admins, s.getAdminMetrics},
 		{"POST", "/v1/admin/runbook/dlq", admins, s.replayDead},
 		{"POST", "/v1/admin/simulate/burst", admins, s.simulateBurst},
@@ -161,7 +167,7 @@ func New(opts Options) (*Server, error) {
 		Queue: opts.Queue, Log: opts.Log, Languages: opts.Languages,
 		RateLimit: opts.RateLimit, SubmitLimit: opts.SubmitLimit, RateWindow: opts.RateWindow,
 		MaxSourceBytes: opts.MaxSourceBytes, MaxStdinBytes: opts.MaxStdinBytes, MaxAttempts: opts.MaxAttempts, MaxStoredBytes: opts.MaxStoredBytes,
-		Timeout: redisTimeout, Draining: s.draining, Observe: s.metrics.submitted,
+		Timeout: redisTimeout, Draining: s.draining, Observe: s.observe,
 	})
 	for _, rt := range s.routes() {
 		s.router.Handle(rt.method, rt.path, s.serve(rt))
@@ -179,6 +185,14 @@ func New(opts Options) (*Server, error) {
 	return s, nil
 }
 
+// observe counts a submission, and passes on that a job was admitted.
+func (s *Server) observe(tenant, language string, a queue.Admission, err error) {
+	s.metrics.submitted(tenant, language, a, err)
+	if err == nil && !a.Replayed && s.opts.Submitted != nil {
+		s.opts.Submitted()
+	}
+}
+
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, forRouter(r))
@@ -190,6 +204,10 @@ func (s *Server) serve(rt route) httprouter.Handle {
 		c := s.begin(w, r, elements(r, params), rt.path)
 		c.scopes = rt.scopes()
 		defer c.end()
+		if rt.access == tasks {
+			rt.handle(c)
+			return
+		}
 		s.cors(c)
 		defer c.releaseBody()
 		s.authenticate(c, rt)

@@ -3,17 +3,14 @@
 package api
 
 import (
-	"bufio"
 	"fmt"
 	"math/rand"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 )
 
@@ -70,41 +67,19 @@ func TestStoredQuota(t *testing.T) {
 	s.submit(helloPython)
 }
 
-// ownRedis gives the test a Redis of its own, and returns a function that has it do one thing.
-func ownRedis(t *testing.T) (tell func(command string)) {
+// ownRedis gives the test a Redis of its own.
+func ownRedis(t *testing.T) *redistest.Server {
 	t.Helper()
-	requireRedis(t)
-	dir, err := os.MkdirTemp("", "api-own")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	stop, err := startRedis(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(stop)
-	before, socket := redisURL, filepath.Join(dir, "redis.sock")
-	redisURL = "unix://" + socket
-	t.Cleanup(func() { redisURL = before })
-	return func(command string) {
-		t.Helper()
-		conn, err := net.Dial("unix", socket)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		fmt.Fprintf(conn, "%s\r\n", command)
-		if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || line != "+OK\r\n" {
-			t.Fatalf("%s: %q, %v", command, line, err)
-		}
-	}
+	before := shared
+	t.Cleanup(func() { shared = before })
+	shared = redistest.New(t)
+	return shared
 }
 
 // With a Redis that has no memory left everything can be read, what runs ends, jobs can be deleted, and further ones are refused with the
 // reason.
 func TestRedisIsFull(t *testing.T) {
-	tell := ownRedis(t)
+	r := ownRedis(t)
 	s := newStack(t, nil)
 	done, running := s.submit(helloPython), ""
 	if err := complete(claim(t, s.queue), exited(0, "hello\n")); err != nil {
@@ -112,7 +87,7 @@ func TestRedisIsFull(t *testing.T) {
 	}
 	running = s.submit(helloPython)
 	l := claim(t, s.queue)
-	tell("CONFIG SET maxmemory 1")
+	r.Do(t, "CONFIG", "SET", "maxmemory", "1")
 	for range 2 { // by what Redis says to the submission, and by what it has said of its memory
 		a := s.post("/v1/jobs", helloPython)
 		a.want(t, 503, `{"error":"submission_unavailable","reason":"storage_full","traceId":"test-trace"}`)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestSuperseded(t *testing.T) {
 	id := r.submit(t, tenant)
 	r.finish(t)
 	stale := r.waiting(t)
-	redis(t, r.queue, "EVAL", "for _, k in ipairs(redis.call('KEYS', '*:archiver')) do redis.call('DEL', k) end", "0")
+	r.redis.Do(t, "EVAL", "for _, k in ipairs(redis.call('KEYS', '*:archiver')) do redis.call('DEL', k) end", "0")
 	if err := r.queue.Purge(t.Context(), tenant, id); err != nil {
 		t.Fatal(err)
 	}
@@ -132,5 +133,46 @@ func TestReadWhileWriting(t *testing.T) {
 	}
 	if _, err := openArchive(t, r.database).Get(t.Context(), tenant, "none"); !errors.Is(err, queue.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+// Events that are copied again, since how far they were copied is lost, are stored once, and hold up none of the later ones.
+func TestEventsAreCopiedAgain(t *testing.T) {
+	r, tenant := newRig(t), unique("tenant")
+	r.submit(t, tenant)
+	r.finish(t)
+	r.copy(t)
+	if _, err := r.archive.pool.Exec(t.Context(), `DELETE FROM ccee_state WHERE name = $1`, auditPosition); err != nil {
+		t.Fatal(err)
+	}
+	r.submit(t, tenant)
+	r.copy(t)
+	if events, err := r.archive.Events(t.Context(), tenant, "", 9); err != nil || len(events) != 4 {
+		t.Errorf("%d events, %v, want the 3 of the first job and the submission of the second", len(events), err)
+	}
+}
+
+// A database that fails while it is given the jobs one by one, since it rejected one of them, has rejected that one alone.
+func TestOutageAfterARejection(t *testing.T) {
+	r := newRig(t)
+	bad, good := unique("tenant")+"\x00", unique("tenant")
+	for _, tenant := range []string{bad, good} {
+		r.submit(t, tenant)
+		r.finish(t)
+	}
+	changes := r.waiting(t)
+	if len(changes) != 2 {
+		t.Fatalf("%d wait, want two", len(changes))
+	}
+	if changes[0].Tenant != bad { // the bad one first
+		slices.Reverse(changes)
+	}
+	if _, err := r.archive.pool.Exec(t.Context(), `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = '53100'; END $$;
+		CREATE TRIGGER fail BEFORE INSERT ON ccee_jobs EXECUTE FUNCTION fail()`); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.copier.write(t.Context(), changes); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("write: %v, want ErrUnreachable: the good one is to be tried again", err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -108,56 +109,29 @@ func openArchive(t testing.TB, d *database) *Archive {
 	return a
 }
 
-// newQueue starts a redis-server for one test and opens a queue on it.
-func newQueue(t testing.TB) *queue.Queue {
+// openQueue opens a queue on a Redis.
+func openQueue(t testing.TB, r *redistest.Server) *queue.Queue {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		cannot(t, "redis-server is not installed: make test-deps")
-	}
-	dir, err := os.MkdirTemp("", "archive-redis")
+	q, err := queue.Open(r.URL(), queue.Options{JobTTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := filepath.Join(dir, "redis.sock")
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "", "--appendonly", "no")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait(); os.RemoveAll(dir) })
-	q, err := queue.Open("unix://"+socket, queue.Options{JobTTL: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sockets[q] = socket
 	t.Cleanup(func() { q.Close() })
-	patience.Until(t, "redis-server answers", func() (bool, string) {
-		err := q.Ping(t.Context())
-		return err == nil, fmt.Sprint(err)
-	})
 	return q
 }
 
-// redis runs one command of redis-cli on the queue's Redis.
-func redis(t testing.TB, q *queue.Queue, args ...string) string {
-	t.Helper()
-	out, err := exec.Command("redis-cli", append([]string{"-s", socketOf(q)}, args...)...).Output()
-	if err != nil {
-		t.Fatalf("redis-cli %q: %v", args, err)
-	}
-	return string(bytes.TrimSpace(out))
-}
-
-// rig is a database, a queue, and a copier between them whose rounds the test takes.
+// rig is a database, a queue on a Redis of its own, and a copier between them whose rounds the test takes.
 type rig struct {
 	*database
 	archive *Archive
+	redis   *redistest.Server
 	queue   *queue.Queue
 	copier  *Copier
 }
 
 func newRig(t testing.TB) *rig {
-	d := newDatabase(t)
-	r := &rig{database: d, archive: openArchive(t, d), queue: newQueue(t)}
+	d, redis := newDatabase(t), redistest.New(t)
+	r := &rig{database: d, archive: openArchive(t, d), redis: redis, queue: openQueue(t, redis)}
 	r.copier = newCopier(t, r)
 	if _, err := r.copier.round(t.Context()); err != nil { // from now on jobs wait for it
 		t.Fatal(err)
@@ -208,8 +182,3 @@ var ids atomic.Int64
 
 // unique makes a name that no other test uses.
 func unique(s string) string { return fmt.Sprintf("%s-%d", s, ids.Add(1)) }
-
-// sockets are those of the tests' Redis servers.
-var sockets = map[*queue.Queue]string{}
-
-func socketOf(q *queue.Queue) string { return sockets[q] }

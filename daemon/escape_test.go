@@ -294,7 +294,7 @@ func TestSelfTestNames(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			filters, err := newFilters(policy, zerolog.Nop())
+			filters, err := newFilters(policy, jailTier, zerolog.Nop())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -365,5 +365,5 @@ func newSelfTest(t *testing.T) selfTest {
 			t.Error(err)
 		}
 	})
-	return selfTest{newSandbox: sandboxes.new, root: root, slot: first}
+	return selfTest{newSandbox: sandboxes.new, root: root, slot: first, tier: jailTier}
 }

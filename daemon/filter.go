@@ -42,7 +42,7 @@ func (f filters) of(p plan.Plan) filter {
 
 // newFilters compiles p. It refuses a policy that sandboxes can't apply as a whole: leaving a part out would allow more than its
 // author meant.
-func newFilters(p *seccomp.Policy, log zerolog.Logger) (filters, error) {
+func newFilters(p *seccomp.Policy, tier string, log zerolog.Logger) (filters, error) {
 	program, err := p.CompileNotify()
 	if err != nil {
 		return filters{}, fmt.Errorf("compile the seccomp policy: %w", err)
@@ -54,6 +54,10 @@ func newFilters(p *seccomp.Policy, log zerolog.Logger) (filters, error) {
 		return filters{}, fmt.Errorf("the seccomp policy has the flags %v: remove them, sandboxes load their filter without any", program.Flags)
 	}
 	log.Info().Str("policy", program.Digest).Strs("unknownSyscalls", program.Unknown).Msg("seccomp policy compiled")
+	if tier == TierTask {
+		unshared := newFilter(program.Unshared())
+		return filters{unshared, unshared}, nil
+	}
 	return filters{newFilter(program), newFilter(program.WithoutNetwork())}, nil
 }
 
@@ -80,7 +84,7 @@ func newFilter(program seccomp.NotifyProgram) filter {
 
 // CheckPolicy reports why a daemon could not serve with that policy.
 func CheckPolicy(p *seccomp.Policy) error {
-	_, err := newFilters(p, zerolog.Nop())
+	_, err := newFilters(p, jailTier, zerolog.Nop())
 	return err
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// routes is the table of all that the socket offers. PROTOCOL.md describes each route.
+// routes is the table of all that both listeners offer. PROTOCOL.md describes each route.
 func (s *Server) routes() http.Handler {
 	r := httprouter.New()
 	r.RedirectTrailingSlash, r.RedirectFixedPath = false, false
@@ -26,6 +26,7 @@ func (s *Server) routes() http.Handler {
 		{"POST", "/v1/run", s.postRun},
 		{"DELETE", "/v1/run/:id", s.deleteRun},
 		{"GET", "/v1/languages", s.getLanguages},
+		{"GET", "/v1/capacity", s.getCapacity},
 		{"GET", "/health", s.getHealth},
 		{"GET", "/ready", s.getReady},
 	} {
@@ -34,20 +35,7 @@ func (s *Server) routes() http.Handler {
 	r.Handler("GET", "/metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
 	r.NotFound = http.HandlerFunc(notFound)
 	r.MethodNotAllowed = http.HandlerFunc(notFound)
-	return s.guard(r)
-}
-
-// guard refuses peers that may not use the socket.
-func (s *Server) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := peerFrom(r.Context())
-		if !p.mayUse(s.gid) {
-			s.log.Warn().Err(p.err).Int32("pid", p.pid).Uint32("uid", p.uid).Uint32("gid", p.gid).Msg("peer refused")
-			writeError(w, job.Errorf(job.EForbidden, "uid %d may not use this socket: join its group, %d", p.uid, s.gid))
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+	return r
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +56,7 @@ func (s *Server) postRun(w http.ResponseWriter, r *http.Request, _ httprouter.Pa
 		s.metrics.refused.WithLabelValues(string(job.ErrorCode(err))).Inc()
 		a.fail(err)
 	}
-	s.logJob(peerFrom(r.Context()), &spec, &res, time.Since(began), err)
+	s.logJob(callerOf(r), &spec, &res, time.Since(began), err)
 }
 
 // runJob runs spec as one of the server's jobs. The job's id is free again before its caller reads the result: so it can be
@@ -78,6 +66,7 @@ func (s *Server) runJob(ctx context.Context, spec job.Spec, a *answer) (job.Resu
 	if err != nil {
 		return job.Result{}, err
 	}
+	defer s.once.end()
 	defer end()
 	return s.run(ctx, spec, func(ev job.Event) error {
 		if ev.Type == job.EventResult {
@@ -87,14 +76,14 @@ func (s *Server) runJob(ctx context.Context, spec job.Spec, a *answer) (job.Resu
 	})
 }
 
-func (s *Server) logJob(p peer, spec *job.Spec, res *job.Result, took time.Duration, err error) {
+func (s *Server) logJob(c caller, spec *job.Spec, res *job.Result, took time.Duration, err error) {
 	line := s.log.Info()
 	if job.ErrorCode(err) == job.EInternal {
 		line = s.log.Error()
 	}
 	line = line.Str("job", spec.ID).Str("tenant", spec.Tenant).Int("attempt", spec.Attempt).
 		Str("language", spec.Language[:min(40, len(spec.Language))]).
-		Int32("peerPid", p.pid).Uint32("peerUid", p.uid).Dur("took", took)
+		EmbedObject(c).Dur("took", took)
 	if err != nil {
 		line.Str("code", string(job.ErrorCode(err))).Err(err).Msg("job not run")
 		return
@@ -130,7 +119,7 @@ func (s *Server) deleteRun(w http.ResponseWriter, r *http.Request, ps httprouter
 		writeError(w, job.Errorf(job.ENotFound, "no job with the id %.128s is running here", id))
 		return
 	}
-	s.log.Info().Str("job", id).Int32("peerPid", peerFrom(r.Context()).pid).Msg("cancelled by request")
+	s.log.Info().Str("job", id).EmbedObject(callerOf(r)).Msg("cancelled by request")
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -166,12 +155,15 @@ func (s *Server) getReady(w http.ResponseWriter, r *http.Request, _ httprouter.P
 	if err := s.sandboxes(); err != nil {
 		state.Reasons = append(state.Reasons, err.Error())
 	}
-	state.Warnings = s.warnings
+	state.Warnings = slices.Clip(s.warnings)
+	if s.remote != nil {
+		state.Warnings = append(state.Warnings, s.remote.certs.Warnings()...)
+	}
 	t, err := s.languages.current(r.Context())
 	if err != nil {
 		state.Reasons = append(state.Reasons, err.Error())
 	} else {
-		state.Warnings = append(slices.Clip(state.Warnings), t.skipped...)
+		state.Warnings = append(state.Warnings, t.skipped...)
 		if len(t.sorted) == 0 {
 			state.Reasons = append(state.Reasons, errNoLanguages().Message)
 		}

@@ -154,7 +154,7 @@ func TestStrangerIsRefused(t *testing.T) {
 	s := serve(t, 0, prints)
 	w := &recorder{header: http.Header{}}
 	req, _ := http.NewRequestWithContext(context.WithValue(t.Context(), peerKey{}, peer{uid: 77, gid: 9}), "GET", "/health", nil)
-	s.routes().ServeHTTP(w, req)
+	s.ends()[0].http.Handler.ServeHTTP(w, req)
 	if w.status != 403 || !strings.Contains(w.body.String(), `"forbidden"`) || !strings.Contains(s.log.String(), "peer refused") {
 		t.Errorf("a stranger: HTTP %d %s, log %s, want 403 and a line in the log", w.status, w.body.String(), s.log.String())
 	}

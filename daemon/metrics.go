@@ -29,6 +29,8 @@ type metrics struct {
 	sandboxes       *prometheus.CounterVec // from: ready, warm or cold
 	denied          *prometheus.CounterVec // syscall
 	starved         *prometheus.CounterVec // language
+
+	connectionsRefused *prometheus.CounterVec // reason, of the listener for other machines
 }
 
 // fromHalfMs are the buckets of a histogram of durations, from half a millisecond to half a minute.
@@ -65,6 +67,10 @@ func newMetrics(s *slots.Pool) *metrics {
 	m.sandboxes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "ccee_daemon_sandboxes_total", Help: "Sandboxes given to jobs: prewarmed (ready), prewarmed with the runtime started (warm), or built on demand (cold).",
 	}, []string{"from"})
+	m.connectionsRefused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ccee_daemon_connections_refused_total",
+		Help: "Connections from other machines that were closed before a request was read, by reason.",
+	}, []string{"reason"})
 	m.registry.MustRegister(m.sandboxes, m.denied, m.starved, m.jobs, m.refused, m.stepSeconds, m.waitSeconds, m.setUpSeconds, m.tearDownSeconds, m.lostSlots,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(slotGauges(s)...)
@@ -76,6 +82,21 @@ func newMetrics(s *slots.Pool) *metrics {
 func (m *metrics) watchReady(p *ready.Pool) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ccee_daemon_ready_sandboxes", Help: "Prewarmed sandboxes that wait for a job."},
 		func() float64 { return float64(p.Count()) }))
+}
+
+// watchRemote adds what there is to know of the listener for other machines.
+func (m *metrics) watchRemote(r *remote) {
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	m.registry.MustRegister(m.connectionsRefused,
+		gauge("ccee_daemon_connections", "Open connections from other machines.", func() float64 { return float64(r.connections()) }),
+		gauge("ccee_daemon_certificate_expires_seconds",
+			"When the daemon's certificate, or the last of the authorities of its callers, ends, in seconds since 1970.",
+			func() float64 { return float64(r.certs.Expires().Unix()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "ccee_daemon_certificate_failures_total", Help: "Changes of the certificate's files that could not be used.",
+		}, func() float64 { return float64(r.certs.Failures()) }))
 }
 
 // notePolicy adds whether the daemon serves under another policy than the chosen one.

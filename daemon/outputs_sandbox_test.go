@@ -99,7 +99,7 @@ func twoSteps(t *testing.T) *Runner {
 	if err != nil {
 		cannot(t, "needs the image of Python: %v", err)
 	}
-	filters, err := newFilters(seccomp.Default(), zerolog.Nop())
+	filters, err := newFilters(seccomp.Default(), jailTier, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,11 +22,11 @@ func TestPoliciesThatCantBeHonoured(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newFilters(p, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := newFilters(p, jailTier, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want an error with %q", tt.policy, err, tt.want)
 		}
 	}
-	if _, err := newFilters(seccomp.Default(), zerolog.Nop()); err != nil {
+	if _, err := newFilters(seccomp.Default(), jailTier, zerolog.Nop()); err != nil {
 		t.Error(err)
 	}
 }

@@ -88,7 +88,7 @@ func realDaemon(t testing.TB, adjust func(*Options)) *served {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()
-	out := &served{Server: s, log: log, path: o.Socket, cgroup: o.Cgroup}
+	out := &served{Server: s, log: log, path: o.Socket, base: "http://daemon", cgroup: o.Cgroup}
 	out.stop = sync.OnceValue(func() error {
 		cancel()
 		err, late := patience.Wait(done, "Serve returns")

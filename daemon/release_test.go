@@ -101,6 +101,34 @@ func TestTestsReserveFirst(t *testing.T) {
 	}
 }
 
+// A job with tests gives back what only its compile step needed, before its first test runs.
+func TestTestsGiveBackAfterTheBuild(t *testing.T) {
+	spec := job.Spec{ID: "1", Language: "java", Source: "x", Compile: job.Limits{MemoryBytes: 1024 * job.MiB, PidsMax: 90}, Run: job.Limits{MemoryBytes: 256 * job.MiB, PidsMax: 30},
+		Tests: &job.Tests{List: make([]job.Test, 2)}}
+	var r *rig
+	var used []slots.Need
+	noted := func(ctx context.Context, p nsjail.Process) (nsjail.Result, error) {
+		_, _, now := r.slots.InUse()
+		used = append(used, now)
+		return exits(0)(ctx, p)
+	}
+	r = newRig(noted, noted, noted)
+	if _, err := r.Run(t.Context(), spec, r.emit); err != nil || len(used) != 3 {
+		t.Fatalf("%d steps, %v, want a compile step and two tests", len(used), err)
+	}
+	if used[0].Memory < 1024*job.MiB || used[0].Pids != 91 {
+		t.Errorf("%+v is reserved in the compile step, want what it may take", used[0])
+	}
+	for _, test := range used[1:] {
+		if test.Memory >= 512*job.MiB || test.Memory < (256+64)*job.MiB || test.Pids != 31 {
+			t.Errorf("%+v is reserved in a test, want what the test may take beside the built program", test)
+		}
+	}
+	if running, _, left := r.slots.InUse(); running != 0 || left != (slots.Need{}) {
+		t.Errorf("%d slots and %+v are in use at the end", running, left)
+	}
+}
+
 // A sandbox that can't be made for a test, or a checker that can't be planned, gives the slot back too.
 func TestTestsFailEarly(t *testing.T) {
 	for _, tt := range []struct {
@@ -139,7 +167,8 @@ func TestFilterAndTier(t *testing.T) {
 			bpf = string(p.Seccomp)
 			return nsjail.Result{Verdict: nsjail.Exited, Exited: true}, nil
 		})
-		r.filters, r.degraded = filters{loopback: filter{bpf: []byte("loopback")}, none: filter{bpf: []byte("none")}}, tt.degraded
+		r.filters = filters{loopback: filter{bpf: []byte("loopback")}, none: filter{bpf: []byte("none")}}
+		r.tier = tierName(jailTier, tt.degraded)
 		res, err := r.Run(t.Context(), job.Spec{ID: "1", Language: "python", Source: "x", Network: tt.network}, r.emit)
 		if err != nil || bpf != tt.bpf || res.Tier != tt.tier {
 			t.Errorf("network %q: the filter %q and the tier %q, %v, want %q and %q", tt.network, bpf, res.Tier, err, tt.bpf, tt.tier)

@@ -46,7 +46,8 @@ type Runner struct {
 	outputs    *outputs.Collector
 	filters    filters
 	network    string // of jobs that don't ask for one; "" is none
-	degraded   bool   // the self-test failed: every result has another tier
+	tier       string // of every result
+	weights    weights
 	metrics    *metrics
 	tracer     trace.Tracer
 	log        zerolog.Logger
@@ -59,6 +60,9 @@ type Runner struct {
 // An error is an *job.Error where the caller can do something about it, else a fault of ours. A job that is cancelled once
 // it runs has a Result. If emit fails nobody listens any more, and the job is cancelled.
 func (r *Runner) Run(ctx context.Context, spec job.Spec, emit func(job.Event) error) (job.Result, error) {
+	if err := r.refuse(&spec); err != nil {
+		return job.Result{}, err
+	}
 	ctx, span := r.startSpan(ctx, &spec)
 	defer span.End()
 	p, root, err := r.plan(ctx, spec)
@@ -169,7 +173,7 @@ func (r *Runner) request(p plan.Plan, root string) ready.Request {
 		filtered := r.filters.of(p).on(*program)
 		program = &filtered
 	}
-	return ready.Request{Config: p.PrewarmConfig(root), Program: program, Tenant: p.Tenant}
+	return ready.Request{Config: p.PrewarmConfig(root), Program: program, Tenant: p.Tenant, Language: p.Lang.Name}
 }
 
 // tearDown destroys sb and reports whether its slot can be used again. A sandbox that can't be destroyed may still have processes under

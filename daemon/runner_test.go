@@ -28,6 +28,8 @@ type scripted struct {
 	steps  []func(context.Context, nsjail.Process) (nsjail.Result, error)
 	calls  *[]string
 	closed error
+
+	unweighed error // what SetCPUWeight returns
 }
 
 func (s *scripted) Run(ctx context.Context, p nsjail.Process) (nsjail.Result, error) {
@@ -40,6 +42,11 @@ func (s *scripted) Run(ctx context.Context, p nsjail.Process) (nsjail.Result, er
 func (s *scripted) Ready() error { return nil }
 func (s *scripted) Alive() bool  { return true }
 func (s *scripted) Dir() int     { return -1 }
+
+func (s *scripted) SetCPUWeight(weight int64) error {
+	*s.calls = append(*s.calls, fmt.Sprint("weight ", weight))
+	return s.unweighed
+}
 
 func (s *scripted) Retire() {
 	*s.calls = append(*s.calls, "retire")

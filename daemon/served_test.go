@@ -31,6 +31,7 @@ type served struct {
 	http   *http.Client
 	log    *syncBuffer
 	path   string
+	base   string       // of URLs
 	cgroup string       // of a real daemon
 	stop   func() error // ends Serve and returns what it did
 }
@@ -54,13 +55,23 @@ func (b *syncBuffer) String() string {
 
 func serve(t *testing.T, drain time.Duration, run runFunc) *served {
 	t.Helper()
+	return serveWith(t, Options{Drain: drain}, run)
+}
+
+// serveWith is serve with further options.
+func serveWith(t *testing.T, o Options, run runFunc) *served {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := listen(path, os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := &syncBuffer{}
-	s := newServer(Options{GID: os.Getegid(), Slots: 1, Drain: drain, Log: zerolog.New(log)}, 0, l, offering(profiled("p", pythonProfile, 1)).list)
+	o.GID, o.Slots, o.Log = os.Getegid(), 1, zerolog.New(log)
+	s := newServer(o, 0, l, offering(profiled("p", pythonProfile, 1)).list)
+	if err := s.listenRemote(o.Remote); err != nil {
+		t.Fatal(err)
+	}
 	s.run = run
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -79,13 +90,13 @@ func serve(t *testing.T, drain time.Duration, run runFunc) *served {
 			t.Errorf("Serve = %v", err)
 		}
 	})
-	return &served{Server: s, http: client, log: log, path: path, stop: stop}
+	return &served{Server: s, http: client, log: log, path: path, base: "http://daemon", stop: stop}
 }
 
 // ask makes a request and returns status, header and body.
 func (s *served) ask(t testing.TB, method, path, body, accept string) (*http.Response, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(patience.Context(t), method, "http://daemon"+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(patience.Context(t), method, s.base+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,17 +3,12 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"sync"
 	"time"
 
-	"github.com/prometheus/common/version"
 	"github.com/rs/zerolog"
-	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/ccee-dev/ccee/daemon/outputs"
@@ -22,111 +17,7 @@ import (
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 	"github.com/ccee-dev/ccee/rootfs"
-	"github.com/ccee-dev/ccee/seccomp"
 )
-
-// Options configure a Server. Socket, Store and Policy are required; zero stands for the default of the others.
-type Options struct {
-	Socket string          // path of the unix socket
-	GID    int             // group that may use it, apart from root and the daemon's own user
-	Store  *rootfs.Store   // the language images
-	Policy *seccomp.Policy // of every sandbox
-	Cgroup string          // name of the parent cgroup; "ccee"
-	Log    zerolog.Logger
-	Trace  trace.TracerProvider // nil: no traces
-
-	Slots         int           // jobs at once; 16 per core
-	MemoryBytes   int64         // for all jobs together; 80 % of the machine's, or of that of the daemon's cgroup
-	CPUMillicores int64         // for all jobs together, as a sum of rates; four times the cores
-	Pids          int64         // processes and threads of all jobs together; half of the machine's maximum, or less by the limit of the daemon's cgroup
-	TenantShare   int           // percent of each of these, of what the other tenants leave, that one tenant's jobs may reserve; 75
-	Queue         int           // jobs that may wait for a slot; 256
-	QueueWait     time.Duration // how long each may wait; 10 s
-	Drain         time.Duration // how long running jobs may take to finish when the server ends; 30 s
-	Network       string        // of jobs that don't ask for one, see job.Spec; job.NetworkLoopback
-	Ready         int           // prewarmed sandboxes, for the kinds of jobs of the last minute; none
-	Warm          bool          // start the runtime in prewarmed sandboxes, for languages whose runtime can wait for its program
-
-	CPUWeight      int64 // of all jobs together, compared with 100 for any other process or cgroup; 100 a core, up to 1000
-	DiskBytes      int64 // that all jobs together may read in a second from the disk of the images, one job half of it; 512 MiB
-	DiskOperations int64 // the same for the number of reads; 2048
-
-	// New tries in a sandbox whether the controls hold, and returns an error if one does not. With AllowDegraded the Server
-	// serves all the same, and the tier of every result is "jail-degraded".
-	AllowDegraded bool
-	SkipSelfTest  bool // for tests: their binaries are linked dynamically
-
-	Warnings       []string // problems in spite of which it serves, for GET /ready
-	PolicyFallback bool     // Policy is not the one that the operator chose, for the metrics
-}
-
-// withDefaults fills in the zero fields.
-func (o Options) withDefaults() (Options, error) {
-	if o.Socket == "" || o.Store == nil || o.Policy == nil {
-		return o, errors.New("a daemon needs a socket, an image store and a seccomp policy")
-	}
-	if o.Cgroup == "" {
-		o.Cgroup = "ccee"
-	}
-	if o.MemoryBytes == 0 {
-		memory, err := slots.MachineMemory()
-		if err != nil {
-			return o, fmt.Errorf("find out how much memory the machine has: %w", err)
-		}
-		o.MemoryBytes = memory / 10 * 8
-	}
-	if o.Pids == 0 {
-		pids, err := slots.MachinePids()
-		if err != nil {
-			return o, fmt.Errorf("find out how many processes the machine can have: %w", err)
-		}
-		o.Pids = pids
-	}
-	or := func(p *int, n int) {
-		if *p == 0 {
-			*p = n
-		}
-	}
-	or(&o.Slots, 16*slots.Cores())
-	if o.Slots+o.Ready > slots.MaxSlots || o.Ready < 0 {
-		return o, fmt.Errorf("%d slots and %d prewarmed sandboxes: a daemon has at most %d together", o.Slots, o.Ready, slots.MaxSlots)
-	}
-	or(&o.Queue, 256)
-	or(&o.TenantShare, 75)
-	o.Network = cmp.Or(o.Network, job.NetworkLoopback)
-	if o.CPUMillicores == 0 {
-		o.CPUMillicores = 4 * 1000 * int64(slots.Cores())
-	}
-	if o.CPUWeight == 0 {
-		o.CPUWeight = min(1000, 100*int64(slots.Cores()))
-	}
-	if o.QueueWait == 0 {
-		o.QueueWait = 10 * time.Second
-	}
-	if o.Drain == 0 {
-		o.Drain = 30 * time.Second
-	}
-	return o, nil
-}
-
-func (o *Options) budget(firstSlot int) slots.Budget {
-	return slots.Budget{
-		First: firstSlot, Slots: o.Slots, Memory: o.MemoryBytes, Millicores: o.CPUMillicores, Machine: 1000 * int64(slots.Cores()),
-		Pids: o.Pids - o.reservedPids(), Share: int64(o.TenantShare), Queue: o.Queue, Wait: o.QueueWait,
-	}
-}
-
-// readyOptions are those of the pool of prewarmed sandboxes. Its slots come after those of jobs.
-func (o *Options) readyOptions(s *slots.Pool, load *slots.Load, build func(context.Context, nsjail.Config) (sandbox, error)) ready.Options {
-	r := ready.Options{
-		Build: build, Busy: func() bool { return s.Busy() && load.Busy() }, Capacity: o.Ready, Log: o.Log,
-		FirstSlot: s.Budget().First + o.Slots, Slots: min(o.Ready+o.Slots, slots.MaxSlots-o.Slots),
-	}
-	if o.Warm {
-		r.WarmBytes = o.MemoryBytes / warmShare
-	}
-	return r
-}
 
 // runDir is where the daemons of a host keep shared files: the claims of slot numbers and an empty root.
 const runDir = "/run/ccee"
@@ -135,7 +26,7 @@ const runDir = "/run/ccee"
 // daemon has a limit.
 func MachineMemory() (int64, error) { return slots.MachineMemory() }
 
-// Server is the daemon: one unix socket, one parent cgroup, one spawner.
+// Server is the daemon: one unix socket, perhaps a listener for other machines, one parent cgroup, one spawner.
 type Server struct {
 	gid       int
 	drain     time.Duration
@@ -148,8 +39,12 @@ type Server struct {
 	metrics   *metrics
 	jobs      *jobs
 	socket    *socket
+	remote    *remote // nil: there is none
+	tier      string
+	prewarmed func(root string) (cold, warm int)                                         // sandboxes that wait for jobs of that image
 	run       func(context.Context, job.Spec, func(job.Event) error) (job.Result, error) // Runner.Run
 	wait      func()                                                                     // for teardowns
+	once      *onceOnly                                                                  // of a daemon for one job, else nil
 	checkTree func(context.Context, rootfs.Image) error                                  // Store.CheckTree; nil: nothing is checked
 	closers   []func() error                                                             // in the order of their making
 }
@@ -160,7 +55,7 @@ func New(o Options) (_ *Server, err error) {
 	if o, err = o.withDefaults(); err != nil {
 		return nil, err
 	}
-	filters, err := newFilters(o.Policy, o.Log)
+	filters, err := newFilters(o.Policy, o.Tier, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -168,6 +63,9 @@ func New(o Options) (_ *Server, err error) {
 	socket, err := listen(o.Socket, o.GID)
 	if err != nil {
 		return nil, err
+	}
+	if o.Tier == TierTask {
+		return newTask(o, filters, socket)
 	}
 	first, claim, err := slots.ClaimRange(runDir)
 	if err != nil {
@@ -180,6 +78,9 @@ func New(o Options) (_ *Server, err error) {
 			s.close()
 		}
 	}()
+	if err := s.listenRemote(o.Remote); err != nil {
+		return nil, err
+	}
 	cgroups, err := nsjail.OpenCgroups(o.Cgroup)
 	if err != nil {
 		return nil, fmt.Errorf("open the cgroups: %w", err)
@@ -198,17 +99,19 @@ func New(o Options) (_ *Server, err error) {
 	}
 	s.closers = append(s.closers, sandboxes.close)
 	s.sandboxes = sandboxes.ready
-	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filters})
+	degraded, err := o.isDegraded(selfTest{sandboxes.new, empty, first, filters, jailTier})
 	if err != nil {
 		return nil, err
 	}
 	runner := &Runner{
 		languages: s.languages, unpack: o.Store.Unpack, newSandbox: sandboxes.new,
-		slots: s.slots, filters: filters, network: o.Network, degraded: degraded, metrics: s.metrics, log: o.Log,
+		slots: s.slots, filters: filters, network: o.Network, tier: tierName(jailTier, degraded), metrics: s.metrics, log: o.Log,
 		outputs: outputs.NewCollector(), tracer: o.tracer(),
 		ready: ready.New(o.readyOptions(s.slots, slots.NewLoad(slots.Cores(), cgroups.CPUTime), sandboxes.new)),
 	}
 	s.metrics.watchReady(runner.ready)
+	s.prewarmed = runner.ready.CountOf
+	s.tier = runner.tier
 	s.run, s.wait, s.checkTree = runner.Run, runner.wait, o.Store.CheckTree
 	return s, nil
 }
@@ -228,6 +131,8 @@ func newServer(o Options, firstSlot int, l *socket, list func(context.Context) (
 		metrics:   newMetrics(pool),
 		jobs:      newJobs(),
 		socket:    l,
+		tier:      jailTier,
+		prewarmed: func(string) (int, int) { return 0, 0 },
 		wait:      func() {},
 		closers:   []func() error{l.Close}, // the lock last: then nothing is left that a successor could believe stale
 	}
@@ -243,59 +148,4 @@ func (s *Server) close() error {
 		errs = append(errs, s.closers[i]())
 	}
 	return errors.Join(errs...)
-}
-
-// Serve answers requests until ctx ends, then drains: waiting and new jobs are refused, running ones may finish until
-// Options.Drain is over, and the others are killed then. It returns nil after an orderly end and may be called once.
-func (s *Server) Serve(ctx context.Context) error {
-	srv := &http.Server{
-		Handler:           s.routes(),
-		ConnContext:       withPeer,
-		ReadHeaderTimeout: bodyWait,
-		IdleTimeout:       5 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-	}
-	checking, stopChecking := context.WithCancel(ctx)
-	defer stopChecking()
-	var checks sync.WaitGroup
-	checks.Go(func() { s.keepChecking(checking) })
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(s.socket.listener) }()
-	s.log.Info().Str("version", version.Version).Str("socket", s.socket.listener.Addr().String()).Int("slots", s.slots.Budget().Slots).
-		Int64("memoryBytes", s.slots.Budget().Memory).Int64("cpuMillicores", s.slots.Budget().Millicores).Msg("serving")
-
-	var err error
-	select {
-	case err = <-served: // the socket broke
-		s.finish(0)
-	case <-ctx.Done():
-		s.finish(s.drain)
-		// Every job is answered, but the last bytes of an answer may still have to be written.
-		last, cancel := context.WithTimeout(context.Background(), writeWait)
-		if srv.Shutdown(last) != nil {
-			srv.Close()
-		}
-		cancel()
-		<-served
-	}
-	stopChecking()
-	checks.Wait()
-	return errors.Join(err, s.Close())
-}
-
-// finish ends the jobs: waiting ones at once, running ones when they are done or the time is over.
-func (s *Server) finish(within time.Duration) {
-	idle := s.jobs.drain()
-	s.slots.Close(errDraining())
-	running, _, _ := s.slots.InUse()
-	s.log.Info().Int("jobs", running).Dur("within", within).Msg("draining")
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	select {
-	case <-idle:
-	case <-timer.C:
-		s.log.Warn().Msg("the time for draining is over: killing the jobs that still run")
-		s.jobs.shutdown()
-		<-idle
-	}
 }

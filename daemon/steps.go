@@ -53,6 +53,11 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, need *sl
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ev := newEvents(cancel, emit)
+	leave, err := r.shareCPU(p.Tenant, sb)
+	if err != nil {
+		return job.Result{}, err
+	}
+	defer leave()
 
 	var done []job.Step
 	cut := false // by the end of ctx
@@ -79,9 +84,14 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, need *sl
 	}
 	res := plan.JobResult(done, p.Lang.Image, time.Since(ev.began), cut)
 	if p.Outputs != nil {
-		files, release := r.outputs.Collect(ctx, sb.Dir(), p.Outputs, res.Last().Limits)
-		defer release()
-		res.OutputFiles = files
+		release := func() {}
+		defer func() { release() }()
+		err := asOwner(sb, func() {
+			res.OutputFiles, release = r.outputs.Collect(ctx, sb.Dir(), p.Outputs, res.Last().Limits)
+		})
+		if err != nil {
+			return job.Result{}, fmt.Errorf("read the output files: %w", err)
+		}
 	}
 	r.finish(p.Lang.Name, &res, ev)
 	return res, nil
@@ -89,10 +99,7 @@ func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, need *sl
 
 // finish completes a result, counts it and sends it.
 func (r *Runner) finish(language string, res *job.Result, ev *events) {
-	res.Tier = jailTier
-	if r.degraded {
-		res.Tier = degradedTier
-	}
+	res.Tier = r.tier
 	r.metrics.finished(language, res)
 	ev.send(job.Event{Type: job.EventResult, Result: res})
 }

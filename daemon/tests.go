@@ -10,6 +10,7 @@ import (
 	"github.com/ccee-dev/ccee/daemon/judge"
 	"github.com/ccee-dev/ccee/daemon/outputs"
 	"github.com/ccee-dev/ccee/daemon/plan"
+	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/nsjail"
 )
@@ -20,16 +21,17 @@ func (r *Runner) runTests(ctx context.Context, spec *job.Spec, p plan.Plan, root
 	if err != nil {
 		return job.Result{}, err
 	}
-	slot, err := r.admit(ctx, p.Lang.Name, tests.Need())
+	need := tests.Need()
+	slot, err := r.admit(ctx, p.Lang.Name, need)
 	if err != nil {
 		return job.Result{}, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &testSlot{runner: r, slot: slot, ev: newEvents(cancel, emit)}
+	s := &testSlot{runner: r, slot: slot, tenant: p.Tenant, need: need, built: tests.NeedBuilt(), ev: newEvents(cancel, emit)}
 	defer func() {
 		if !s.lost {
-			r.slots.Release(slot, tests.Need())
+			r.slots.Release(slot, s.need)
 		}
 		r.ready.Nudge()
 	}()
@@ -68,12 +70,18 @@ func (r *Runner) planTests(ctx context.Context, spec *job.Spec, p plan.Plan, roo
 type testSlot struct {
 	runner *Runner
 	slot   int
-	lost   bool // a sandbox could not be torn down
+	tenant string
+	need   slots.Need // that is reserved
+	built  slots.Need // that is left of it once the programs are built
+	lost   bool       // a sandbox could not be torn down
 	ev     *events
 }
 
-// Run runs the only step of p in a sandbox that is gone when Run returns.
+// Run runs the only step of p in a sandbox that is gone when Run returns. It is first called when all is built, and gives back what only the
+// builds needed.
 func (s *testSlot) Run(ctx context.Context, p plan.Plan, root string, hidden bool) (job.Step, error) {
+	s.runner.slots.Shrink(s.need, s.built)
+	s.need = s.built
 	sb, step, err := s.runFresh(ctx, p, root, hidden)
 	return step, s.tearDown(ctx, p.Lang.Name, sb, err)
 }
@@ -97,6 +105,11 @@ func (s *testSlot) runFresh(ctx context.Context, p plan.Plan, root string, hidde
 	if err != nil {
 		return nil, job.Step{}, err
 	}
+	leave, err := s.runner.shareCPU(s.tenant, sb)
+	if err != nil {
+		return sb, job.Step{}, err
+	}
+	defer leave()
 	ev := s.ev
 	if hidden {
 		ev = nil

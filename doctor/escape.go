@@ -12,17 +12,10 @@ import (
 // Escape is the outcomes of the attempts to get out of a jail.
 type Escape []escape.Outcome
 
-// Held reports whether every control held.
+// Held reports whether every control held that the tier has.
 func (e Escape) Held() bool { return allHeld(e) }
 
-func allHeld(outcomes []escape.Outcome) bool {
-	for _, o := range outcomes {
-		if !o.Held {
-			return false
-		}
-	}
-	return true
-}
+func allHeld(outcomes []escape.Outcome) bool { return len(escape.Lost(outcomes)) == 0 }
 
 // Print writes a row a control for people, in the columns of Report.Print: result, control, evidence; and what to do.
 func (e Escape) Print(w io.Writer) error {
@@ -42,12 +35,22 @@ func (e Escape) Print(w io.Writer) error {
 }
 
 func printControl(w io.Writer, group string, outcomes []escape.Outcome) error {
+	given := 0
+	for _, o := range outcomes {
+		if o.Given == "" {
+			continue
+		}
+		given++
+		if _, err := fmt.Fprintf(w, "NOT HELD %-24s %s: %s\n", group, o.Name, o.Given); err != nil {
+			return err
+		}
+	}
 	if allHeld(outcomes) {
-		_, err := fmt.Fprintf(w, "held     %-24s all of %d attempts refused\n", group, len(outcomes))
+		_, err := fmt.Fprintf(w, "held     %-24s all of %d attempts refused\n", group, len(outcomes)-given)
 		return err
 	}
 	for _, o := range outcomes {
-		if o.Held {
+		if o.Held || o.Given != "" {
 			continue
 		}
 		if _, err := fmt.Fprintf(w, "ESCAPED  %-24s %s: %s\n", group, o.Name, o.Evidence); err != nil {
@@ -66,14 +69,15 @@ func (e Escape) PrintJSON(w io.Writer) error {
 		Held     bool   `json:"held"`
 		Evidence string `json:"evidence"`
 		Fix      string `json:"fix,omitempty"`
+		Given    string `json:"given,omitempty"` // why this tier can't hold it
 	}
 	all := struct {
 		OK       bool   `json:"ok"`
 		Attempts []line `json:"attempts"`
 	}{OK: e.Held()}
 	for _, o := range e {
-		l := line{Control: o.Group, Attempt: o.Name, Held: o.Held, Evidence: o.Evidence}
-		if !o.Held {
+		l := line{Control: o.Group, Attempt: o.Name, Held: o.Held, Evidence: o.Evidence, Given: o.Given}
+		if !o.Held && o.Given == "" {
 			l.Fix = escape.Fix(o.Group)
 		}
 		all.Attempts = append(all.Attempts, l)

@@ -10,12 +10,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/ccee-dev/ccee/e2e/fargate"
 )
 
 // binary is the absolute path of bin/ccee.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+func TestMain(m *testing.M) {
+	fargate.Enter()
+	os.Exit(testMain(m))
+}
 
 func testMain(m *testing.M) int {
 	root, err := filepath.Abs("..")

@@ -15,6 +15,9 @@ const (
 	EventTest    EventType = "test"   // Test ended: Verdict, and Message as Data
 	EventResult  EventType = "result" // the job ended: Result
 	EventError   EventType = "error"  // the job could not be run: Error
+
+	// EventDispatched comes from a remote backend alone, never over a wire: Dispatch.
+	EventDispatched EventType = "dispatched"
 )
 
 // Event is one line of the daemon's NDJSON stream.
@@ -30,4 +33,5 @@ type Event struct {
 	Signal   string    `json:"signal,omitempty"`
 	Result   *Result   `json:"result,omitempty"`
 	Error    *Error    `json:"error,omitempty"`
+	Dispatch *Dispatch `json:"-"`
 }

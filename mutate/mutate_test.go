@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -125,13 +127,45 @@ func TestTableRefuses(t *testing.T) {
 // The tables of this repository fit its sources.
 func TestTables(t *testing.T) {
 	tables, err := filepath.Glob("../*/testdata/mutations.tsv")
-	if err != nil || len(tables) < 2 {
-		t.Fatalf("found %v, %v", tables, err)
+	nested, _ := filepath.Glob("../*/*/testdata/mutations.tsv")
+	if err != nil || len(tables) < 2 || len(nested) == 0 {
+		t.Fatalf("found %v and %v, %v", tables, nested, err)
 	}
-	for _, table := range tables {
-		dir := filepath.Base(filepath.Dir(filepath.Dir(table)))
-		if _, err := tableMutations("..", dir); err != nil {
+	for _, table := range append(tables, nested...) {
+		dir, err := filepath.Rel("..", filepath.Dir(filepath.Dir(table)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := tableMutations("..", dir)
+		if err != nil {
 			t.Error(err)
 		}
+		names := testNames(t, filepath.Join("..", dir))
+		for _, m := range rows {
+			for one := range strings.SplitSeq(m.tests, "|") { // a test that was renamed notices nothing
+				if re := regexp.MustCompile(one); !slices.ContainsFunc(names, re.MatchString) {
+					t.Errorf("%s: %s: %s has no test like %q", table, m.from, dir, one)
+				}
+			}
+		}
 	}
+}
+
+// testNames returns the names of the tests in a package's directory.
+func testNames(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+|Fuzz\w+)\(`).FindAllStringSubmatch(string(text), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return names
 }

@@ -73,7 +73,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, errors.New("another daemon is using it: stop that one, or give this one a cgroup of another name")
+			return nil, errors.New("another daemon is using it: stop that one, or give this one another")
 		}
 		return nil, err
 	}
@@ -120,6 +120,7 @@ type cgroup struct {
 	disk    []write // limits of the disks, for a cgroup of any name
 	fd      int     // of the v2 directory, or -1
 	written Resources
+	cpu     priority
 	peak    *os.File // v2's memory.peak since resetPeak, or nil
 	oom     *os.File // v1's eventfd; see oom.go
 	dying   *dying   // of its parent

@@ -128,7 +128,7 @@ func TestCopyStaysBeneath(t *testing.T) {
 			err = r.Err
 		}
 		if r.Verdict != StartFailed || !errors.Is(err, want) || !strings.Contains(fmt.Sprint(err), "copy file") {
-			t.Errorf("%s: verdict %d, %v, want %v", name, r.Verdict, err, want)
+			t.Errorf("%s: verdict %v, %v, want %v", name, r.Verdict, err, want)
 		}
 	}
 }
@@ -146,10 +146,10 @@ func TestCopyIsCharged(t *testing.T) {
 	p.Source, p.Files = from.Dir(), []File{{Name: "large", Mode: 0o644, Copy: size}}
 	r, err := b.elsewhere(t).Run(context.Background(), p)
 	if err != nil || r.Verdict != Exited || r.Usage.MemoryPeak < size {
-		t.Errorf("verdict %d, %v, peak %d, want at least %d", r.Verdict, err, r.Usage.MemoryPeak, size)
+		t.Errorf("verdict %v, %v, peak %d, want at least %d", r.Verdict, err, r.Usage.MemoryPeak, size)
 	}
 	p.Resources.MemoryMax = 4 << 20
 	if r, err = b.elsewhere(t).Run(context.Background(), p); err != nil || r.Verdict != OOMKilled {
-		t.Errorf("verdict %d, %v, want killed for its memory", r.Verdict, err)
+		t.Errorf("verdict %v, %v, want killed for its memory", r.Verdict, err)
 	}
 }

@@ -18,7 +18,14 @@ type counters struct {
 	pidsRefused  int64 // forks refused by pids.max
 	pidsPeak     int64 // 0 where the kernel doesn't count it
 	user, system time.Duration
+	sources      sources
 }
+
+// sources are what counters were read from, for the evidence.
+type sources struct{ pids, cpu string }
+
+// cgroupSources are those of a cgroup.
+var cgroupSources = sources{pids: "pids.events max", cpu: "cpu.stat usage"}
 
 // read reads all counters.
 func (cg *cgroup) read() (counters, error) {
@@ -26,7 +33,7 @@ func (cg *cgroup) read() (counters, error) {
 	if !cg.at.v2() {
 		peak, oom = "memory.max_usage_in_bytes", "memory.oom_control"
 	}
-	var c counters
+	c := counters{sources: cgroupSources}
 	var errs []error
 	get := func(dir, file, key string) int64 {
 		v, err := readValue(dir, file, key)
@@ -99,6 +106,15 @@ func peakOf(f *os.File) (int64, error) {
 func (c *Cgroups) CPUTime() (time.Duration, error) {
 	user, system, err := (&cgroup{at: c.at}).cpuTimes()
 	return user + system, err
+}
+
+// cpuTimes reads the CPU time of all processes that are or were in the sandbox.
+func (sb *Sandbox) cpuTimes() (user, system time.Duration, err error) {
+	if sb.user != nil {
+		c, err := sb.user.read()
+		return c.user, c.system, err
+	}
+	return sb.cg.cpuTimes()
 }
 
 // cpuTimes reads the CPU time of all processes that are or were in the cgroup.

@@ -43,7 +43,7 @@ func TestDenied(t *testing.T) {
 	b := requireSandbox(t)
 	r := b.run(t, notifying(3, 1, Answer{Errno: unix.EXDEV}))
 	if r.Verdict != Exited || string(r.Stdout.Data) != "-1 Invalid cross-device link\n" {
-		t.Errorf("got verdict %d, stdout %q", r.Verdict, r.Stdout.Data)
+		t.Errorf("got verdict %v, stdout %q", r.Verdict, r.Stdout.Data)
 	}
 	if len(r.Denied) != 1 {
 		t.Fatalf("denied %+v, want one sort", r.Denied)

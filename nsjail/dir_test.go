@@ -48,7 +48,7 @@ func TestDir(t *testing.T) {
 					t.Fatal(err)
 				}
 				if want := []Verdict{Exited, tt.want}[i]; r.Verdict != want {
-					t.Errorf("step %d: verdict %d, want %d", i, r.Verdict, want)
+					t.Errorf("step %d: verdict %v, want %v", i, r.Verdict, want)
 				}
 				if got := readBeneath(t, sb.Dir(), "artefact"); len(got) == 0 {
 					t.Errorf("step %d: the artefact is empty", i)

@@ -15,6 +15,9 @@
 // overwrite what it was started from (CVE-2019-5736); see executable.go. What it does and in which order is written in program.go and
 // nowhere else; how both talk is written in init.h.
 //
+// A Task makes sandboxes where a host refuses namespaces and cgroups, of the same sandbox-init by other ops: task.go says what isolates
+// there, taskprogram.go is the set-up order.
+//
 // Cgroups are written here, and not by the manager of github.com/opencontainers/cgroups, of which only the helpers are used that read
 // mounts and lists of processes. That manager makes a cgroup before a process joins it by its number, writes all limits each time that one
 // is set, and neither resets a peak nor kills. Here a sandbox is cloned into its v2 cgroup while the rest of it is made, its limits change

@@ -27,7 +27,7 @@ func BenchmarkFlood(b *testing.B) {
 				r := x.run(b, p)
 				ours += ownCPU() - before
 				if r.Verdict != Exited || r.Stdout.Bytes != tt.total {
-					b.Fatalf("verdict %d, %d of %d bytes", r.Verdict, r.Stdout.Bytes, tt.total)
+					b.Fatalf("verdict %v, %d of %d bytes", r.Verdict, r.Stdout.Bytes, tt.total)
 				}
 				its += r.Usage.User + r.Usage.System
 				wall += r.Usage.Wall
@@ -57,7 +57,7 @@ func TestFlood(t *testing.T) {
 		r := b.run(t, p)
 		out := r.Stdout
 		if r.Verdict != Exited || out.Bytes != tt.total || int64(len(out.Data)) != p.OutputMax-tt.tail || int64(len(out.Tail)) != tt.tail || !out.Truncated {
-			t.Errorf("%+v: verdict %d, kept %d and %d of %d bytes", tt, r.Verdict, len(out.Data), len(out.Tail), out.Bytes)
+			t.Errorf("%+v: verdict %v, kept %d and %d of %d bytes", tt, r.Verdict, len(out.Data), len(out.Tail), out.Bytes)
 		}
 		if c := cap(out.Data) + cap(out.Tail); int64(c) > 2*p.OutputMax {
 			t.Errorf("%+v: %d bytes of memory for %d", tt, c, p.OutputMax)
@@ -73,7 +73,7 @@ func TestFloodOfBytes(t *testing.T) {
 	p := process("flood", strconv.Itoa(total), "1")
 	p.OutputMax, p.OnOutput = total, func(Chunk, []byte) { reads++ }
 	if r := b.run(t, p); r.Verdict != Exited || len(r.Stdout.Data) != total || r.Stdout.Truncated {
-		t.Errorf("verdict %d, kept %d of %d bytes", r.Verdict, len(r.Stdout.Data), r.Stdout.Bytes)
+		t.Errorf("verdict %v, kept %d of %d bytes", r.Verdict, len(r.Stdout.Data), r.Stdout.Bytes)
 	}
 	if reads > total/20 {
 		t.Errorf("%d reads for %d bytes", reads, total)

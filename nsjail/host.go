@@ -23,8 +23,8 @@ type host struct {
 	cgroups       []cgroupDir // that a sandbox sees
 }
 
-// findHost asks the kernel.
-func findHost() (host, error) {
+// findKernel asks the kernel what it has.
+func findKernel() (host, error) {
 	var h host
 	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	switch errno {
@@ -38,7 +38,15 @@ func findHost() (host, error) {
 	_, _, errno = unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
 		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0)
 	h.killable = errno == unix.EFAULT
-	var err error
+	return h, nil
+}
+
+// findHost asks the kernel, and looks at the machine.
+func findHost() (host, error) {
+	h, err := findKernel()
+	if err != nil {
+		return h, err
+	}
 	if h.orphans, err = readValue("/proc/sys/net/ipv4", "tcp_max_orphans", ""); err != nil { // not in a container's network namespace
 		h.orphans = 4096
 	}

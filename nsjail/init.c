@@ -72,6 +72,18 @@ static volatile int listener = -1; /* of the filter, if SECCOMP asked for one */
 
 static pid_t paused; /* the program that has stopped itself, or 0 */
 
+/*
+ * Of a sandbox without namespaces (OP_SHARED); program is 0 in all others. Init is root of the machine with two or three capabilities, so
+ * it acts on the program's processes and files as the program's user: it can do to them what they could do to each other, and no more.
+ * Nobody else has either uid. The keeper's is the real and saved one of a process that kills: what is compared with the killer's is a
+ * target's real and saved uid, so no program can send that process a signal, nor trace it. See kill(2), ptrace(2).
+ */
+static struct shared {
+	uid_t keeper, program;
+	gid_t group;
+	pid_t init;
+} shared;
+
 static void die(void) { _exit(125); }
 
 static uint64_t monotonic_ns(void)
@@ -186,6 +198,50 @@ static int no_capabilities(void)
 	return (int)syscall(SYS_capset, &h, none);
 }
 
+/* Takes the rights to files of the program's user, or root's again. Neither call says whether it worked; see setfsuid(2). */
+static int file_ids(uid_t uid, gid_t gid)
+{
+	syscall(SYS_setfsgid, gid);
+	syscall(SYS_setfsuid, uid);
+	if (syscall(SYS_setfsuid, -1) != (long)uid || syscall(SYS_setfsgid, -1) != (long)gid)
+		return errno = EPERM, -1;
+	return 0;
+}
+
+/* No change of ids keeps the death signal; see PR_SET_PDEATHSIG(2const). */
+static int die_with_parent(void) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }
+
+/*
+ * Kills every process but init. In a pid namespace that is what kill(-1) means, and fork refuses to complete with SIGKILL pending. Without
+ * one it means every process whose real or saved uid is our real or effective one: the keeper's and the program's.
+ */
+static void kill_rest(void)
+{
+	if (!shared.program) {
+		kill(-1, SIGKILL);
+		return;
+	}
+	uid_t real = 0, effective = 0, saved = 0;
+	if (syscall(SYS_setresuid, shared.keeper, shared.program, 0) < 0 || syscall(SYS_getresuid, &real, &effective, &saved) < 0 ||
+	    real != shared.keeper || effective != shared.program)
+		die(); /* never as root: it would be everybody */
+	kill(-1, SIGKILL);
+	if (syscall(SYS_setresuid, 0, 0, 0) < 0 || die_with_parent() < 0)
+		die();
+}
+
+/* Of a program whose pid namespace does not end with init: so that it ends with init all the same. Its own children don't. */
+static int end_with_init(void)
+{
+	if (!shared.program)
+		return 0;
+	if (die_with_parent() < 0)
+		return -1;
+	if (getppid() != shared.init)
+		die();
+	return 0;
+}
+
 static void default_signals(void)
 {
 	unsigned long zero[4] = {0}; /* struct sigaction as the kernel has it; libc hides signals 32 and 33 */
@@ -197,6 +253,19 @@ static void default_signals(void)
 }
 
 /* ---- stops ---- */
+
+/* Before Linux 5.11 close_range(2) closes and does not mark. The numbers that init has open are small: it never has many. */
+static int close_on_exec(void)
+{
+	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -1;
+	for (int fd = 3; fd < 1024; fd++)
+		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 && errno != EBADF)
+			return -1;
+	return 0;
+}
 
 /*
  * Becomes the program. It shares memory and descriptors with init until execve: so init gets the filter's listener without
@@ -212,7 +281,7 @@ static int become_program(struct op *op)
 		if (dup2(fds[i], i) < 0)
 			return -1;
 	stage = STAGE_CLOSE_RANGE; /* marks, so that all is gone at execve whatever was open: CVE-2024-21626 */
-	if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	if (close_on_exec() < 0)
 		return -1;
 	stage = STAGE_RLIMIT;
 	for (int i = 0; i < nrlimits; i++)
@@ -220,12 +289,15 @@ static int become_program(struct op *op)
 			return -1;
 	umask((mode_t)op->arg[2]);
 	stage = STAGE_CAPABILITIES; /* before the ids: dropping from the bounding set needs CAP_SETPCAP */
-	if (lock_capabilities() < 0)
+	/* A container may have no CAP_SETPCAP. Then the bounding set stays: no program gains by it, with no_new_privs. */
+	if (lock_capabilities() < 0 && !(shared.program && errno == EPERM))
 		return -1;
 	stage = STAGE_IDS;
-	if (set_ids(op->arg[0], op->arg[1]) < 0)
+	if (shared.program && (op->arg[0] != shared.program || op->arg[1] != shared.group))
+		return errno = EINVAL, -1;
+	if (set_ids(op->arg[0], op->arg[1]) < 0 || end_with_init() < 0)
 		return -1;
-	stage = STAGE_CAPABILITIES; /* SECBIT_NO_SETUID_FIXUP kept them over setresuid; now they go */
+	stage = STAGE_CAPABILITIES; /* SECBIT_NO_SETUID_FIXUP kept them over setresuid; now they go, and what was inheritable */
 	if (no_capabilities() < 0)
 		return -1;
 	stage = STAGE_CWD; /* with the program's own rights */
@@ -257,8 +329,13 @@ static struct reply reap(pid_t program, int may_pause)
 		pid_t pid = wait4(-1, &status, may_pause ? WUNTRACED : 0, &u);
 		if (pid < 0 && errno == EINTR)
 			continue;
-		if (pid < 0)
-			return r; /* ECHILD */
+		if (pid < 0) { /* ECHILD */
+			if (shared.program && getrusage(RUSAGE_CHILDREN, &u) == 0) { /* no cgroup counts it */
+				r.arg[2] = microseconds(u.ru_utime);
+				r.arg[3] = microseconds(u.ru_stime);
+			}
+			return r;
+		}
 		if (pid != program)
 			continue;
 		if (WIFSTOPPED(status)) {
@@ -270,8 +347,7 @@ static struct reply reap(pid_t program, int may_pause)
 		r.arg[2] = microseconds(u.ru_utime);
 		r.arg[3] = microseconds(u.ru_stime);
 		r.arg[4] = (uint64_t)u.ru_maxrss;
-		/* In a pid namespace this means all but init; fork refuses to complete with SIGKILL pending. */
-		kill(-1, SIGKILL);
+		kill_rest();
 	}
 }
 
@@ -343,9 +419,13 @@ static void do_exec(struct op *op, uint64_t index)
 	failure = 0;
 	stage = STAGE_FORK;
 	close_files();
+	if (shared.program && file_ids(0, 0) < 0) /* the files are written */
+		die();
 	pid_t pid = start_program(op);
 	if (pid < 0)
 		failure = errno;
+	if (shared.program && die_with_parent() < 0)
+		die();
 	release_streams();
 	if (failure) {
 		reap(pid, 0);
@@ -357,6 +437,8 @@ static void do_exec(struct op *op, uint64_t index)
 	nrlimits = 0;
 	argv[0] = NULL;
 	filter.len = 0;
+	if (shared.program && file_ids(shared.program, shared.group) < 0) /* for the files of the next step */
+		die();
 }
 
 /* Sets the limits of a program that has stopped itself, and continues it. */
@@ -428,14 +510,16 @@ static int do_spawn(struct op *op)
 		a.cgroup = (uint64_t)fds[1];
 	}
 	signal(SIGCHLD, SIG_IGN); /* the kernel reaps; the daemon holds a pidfd */
-	pid_t pid = (pid_t)syscall(SYS_clone3, &a, sizeof a);
+	/* Docker's filter refuses clone3, whose flags it can't see, to whoever has no CAP_SYS_ADMIN. */
+	pid_t pid = op->arg[0] ? (pid_t)syscall(SYS_clone3, &a, sizeof a) : (pid_t)syscall(SYS_clone, a.flags | SIGCHLD, 0, &pidfd, 0, 0);
 	if (pid < 0)
 		return -1;
 	if (pid == 0) {
 		become_init();
 		return 0;
 	}
-	if (write_map(pid, pidfd, "uid_map", string(op, 0)) < 0 || write_map(pid, pidfd, "gid_map", string(op, 1)) < 0) {
+	if (op->arg[0] & CLONE_NEWUSER &&
+	    (write_map(pid, pidfd, "uid_map", string(op, 0)) < 0 || write_map(pid, pidfd, "gid_map", string(op, 1)) < 0)) {
 		int e = errno;
 		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		errno = e;
@@ -478,18 +562,33 @@ static int set_filter(struct op *op)
 }
 
 /* Resets all that a process inherits through fork and execve and EXEC does not set. */
-static int uninherit(void)
+/* With lenient a lower priority, which takes CAP_SYS_NICE to raise, is kept. */
+static int uninherit(int lenient)
 {
 	int priority = 0; /* struct sched_param */
 	if (setsid() < 0) /* no controlling terminal, and no Ctrl-C that is meant for the daemon */
 		return -1;
-	if (syscall(SYS_sched_setscheduler, 0, SCHED_NORMAL, &priority) < 0 || setpriority(PRIO_PROCESS, 0, 0) < 0)
+	if (syscall(SYS_sched_setscheduler, 0, SCHED_NORMAL, &priority) < 0)
+		return -1;
+	if (setpriority(PRIO_PROCESS, 0, 0) < 0 && !(lenient && errno == EACCES))
 		return -1;
 	if (syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0)) < 0)
 		return -1;
 	if (prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0) < 0 || prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0) < 0)
 		return -1;
 	return personality(PER_LINUX) < 0 ? -1 : 0;
+}
+
+/* From here on files are made, and opened, as the program's user. */
+static int set_shared(struct op *op)
+{
+	const uint64_t accounts = 65536; /* ids below it may be somebody's */
+	if (op->arg[0] < accounts || op->arg[1] < accounts || op->arg[2] < accounts)
+		return errno = EINVAL, -1;
+	shared = (struct shared){(uid_t)op->arg[0], (uid_t)op->arg[1], (gid_t)op->arg[2], getpid()};
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || syscall(SYS_setgroups, 0, NULL) < 0)
+		return -1;
+	return file_ids(shared.program, shared.group);
 }
 
 static int obey(struct op *op)
@@ -506,9 +605,13 @@ static int obey(struct op *op)
 	case OP_KEYRING:
 		return syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 ? -1 : 0;
 	case OP_UNINHERIT:
-		return uninherit();
+		return uninherit(op->arg[0] == 1);
 	case OP_CORE_COOKIE:
 		return prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_THREAD, 0);
+	case OP_SUBREAPER:
+		return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	case OP_SHARED:
+		return set_shared(op);
 	case OP_PROC_WRITE:
 		return write_proc(string(op, 0), string(op, 1), op->arg[0] == 1);
 	case OP_HOSTNAME:

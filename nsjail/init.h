@@ -35,7 +35,7 @@ enum {
 enum op_code {
 	/* stops */
 	OP_WAIT = 1,
-	OP_SPAWN, /* clone flags, 1 if a cgroup descriptor follows; "uid_map" "gid_map"; fds: control, cgroup */
+	OP_SPAWN, /* clone flags, 1 if a cgroup descriptor follows; "uid_map" "gid_map", neither without a user namespace; fds: control, cgroup */
 	OP_EXEC,  /* uid, gid, umask, 1 if it may stop itself; "cwd"; fds: stdin, stdout, stderr */
 	OP_CONTINUE, /* 1 if it may stop itself again */
 
@@ -45,8 +45,10 @@ enum op_code {
 	OP_DEATH_SIGNAL,  /* signal */
 	OP_NOT_DUMPABLE,  /* */
 	OP_KEYRING,       /* a new session keyring */
-	OP_UNINHERIT,     /* session, priority, scheduler, I/O priority, timer slack, personality: as after boot */
+	OP_UNINHERIT,     /* 1 if a low priority may stay; session, priority, scheduler, I/O priority, timer slack, personality: as after boot */
 	OP_CORE_COOKIE,   /* a core-scheduling cookie of its own */
+	OP_SUBREAPER,     /* descendants whose parent ends become its children */
+	OP_SHARED,        /* keeper uid, program uid, gid: no pid namespace of its own; see struct shared in init.c */
 	OP_PROC_WRITE,    /* 1 if it may be absent; "path" "text" */
 	OP_HOSTNAME,      /* "name" */
 	OP_LOOPBACK,      /* the network namespace's loopback comes up */
@@ -88,7 +90,7 @@ enum reply_code {
 	REPLY_READY = 1,
 	REPLY_SPAWNED, /* pid */
 	REPLY_STARTED, /* CLOCK_MONOTONIC ns, user us and system us of sandbox-init itself */
-	REPLY_EXITED,  /* wait status, CLOCK_MONOTONIC ns, user us, system us, peak RSS KiB */
+	REPLY_EXITED,  /* wait status, CLOCK_MONOTONIC ns, user us, system us, peak RSS KiB; after OP_SHARED us of all that was reaped */
 	REPLY_PAUSED,  /* 0, CLOCK_MONOTONIC ns */
 	REPLY_FAILED,  /* op index, stage, errno */
 };

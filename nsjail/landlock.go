@@ -22,42 +22,56 @@ const (
 	landlockSilent = unix.LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF | unix.LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF
 )
 
-// landlockProgram restricts programs once more, independently of mounts and namespaces: a mount with too many rights, or a path
-// to somewhere else, is then still of no use. What only newer kernels know is left out on older ones; ABI 1 is Linux 5.13.
-func (h host) landlockProgram(cfg Config) []op {
-	if h.landlock == 0 {
-		return nil
-	}
-	read, write := uint64(landlockRead), uint64(landlockWrite)
-	var net, scopes, flags, control uint64
+// ruleset is what a ruleset of Landlock handles, as far as the kernel's ABI goes: all is denied but what a rule permits.
+type ruleset struct{ all, write, net, scopes, flags uint64 }
+
+// landlockRuleset is the ruleset of a sandbox. What only newer kernels know is left out on older ones; ABI 1 is Linux 5.13.
+func (h host) landlockRuleset(loopback bool) ruleset {
+	r := ruleset{write: landlockWrite}
+	var control uint64
 	if h.landlock >= 2 {
-		write |= unix.LANDLOCK_ACCESS_FS_REFER
+		r.write |= unix.LANDLOCK_ACCESS_FS_REFER
 	}
 	if h.landlock >= 3 {
-		write |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
+		r.write |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	}
-	if h.landlock >= 4 && !cfg.Loopback { // it knows ports but no addresses: there is nowhere to go but the loopback
-		net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
+	if h.landlock >= 4 && !loopback { // it knows ports but no addresses: there is nowhere to go but the loopback
+		r.net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
 	}
 	if h.landlock >= 5 {
 		control = unix.LANDLOCK_ACCESS_FS_IOCTL_DEV // of the devices in /dev, terminals among them, and of none that is anywhere else
 	}
 	if h.landlock >= 6 {
-		scopes = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
+		r.scopes = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
 	}
 	if h.landlock >= 7 {
-		flags = landlockSilent
+		r.flags = landlockSilent
+	}
+	r.all = landlockRead | r.write | unix.LANDLOCK_ACCESS_FS_EXECUTE | landlockDevices | control
+	return r
+}
+
+func (r ruleset) op() op {
+	return op{
+		code: opLandlock, arg: [4]uint64{r.all, r.net, r.scopes, r.flags},
+		note: fmt.Sprintf("files %#x networks %#x scopes %#x flags %#x", r.all, r.net, r.scopes, r.flags),
+	}
+}
+
+// landlockProgram restricts programs once more, independently of mounts and namespaces: a mount with too many rights, or a path
+// to somewhere else, is then still of no use.
+func (h host) landlockProgram(cfg Config) []op {
+	if h.landlock == 0 {
+		return nil
 	}
 	const execute = unix.LANDLOCK_ACCESS_FS_EXECUTE
-	all := read | write | execute | landlockDevices | control
+	r := h.landlockRuleset(cfg.Loopback)
+	control := r.all & unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
 	ops := []op{
-		{
-			code: opLandlock, arg: [4]uint64{all, net, scopes, flags},
-			note: fmt.Sprintf("files %#x networks %#x scopes %#x flags %#x", all, net, scopes, flags),
-		},
-		permit("", read|execute),
-		permit("dev", read|control|write&(unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_TRUNCATE)),
-		permit("proc", read|unix.LANDLOCK_ACCESS_FS_WRITE_FILE),
+		r.op(),
+		permit("", landlockRead|execute),
+		permit("dev", landlockRead|control|r.write&(unix.LANDLOCK_ACCESS_FS_WRITE_FILE|unix.LANDLOCK_ACCESS_FS_TRUNCATE)),
+		permit("proc", landlockRead|unix.LANDLOCK_ACCESS_FS_WRITE_FILE),
 	}
 	if h.initOnOverlay {
 		// The probes of the self-test are linked into it. Programs of jobs find no path to it: sandbox-init's /proc/PID/exe is closed to
@@ -65,7 +79,7 @@ func (h host) landlockProgram(cfg Config) []op {
 		ops = append(ops, op{code: opPermitSelf, arg: [4]uint64{execute | unix.LANDLOCK_ACCESS_FS_READ_FILE}})
 	}
 	for _, m := range cfg.Mounts {
-		access := read | write
+		access := landlockRead | r.write
 		if m.Exec {
 			access |= execute
 		}

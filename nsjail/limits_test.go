@@ -30,7 +30,7 @@ func (b *box) tryLimits(t *testing.T, rows []limitRow) {
 			}
 			r := b.runIn(t, cfg, p)
 			if r.Verdict != tt.want || string(r.Stdout.Data) != tt.stdout {
-				t.Errorf("got verdict %d, stdout %q, %+v, want verdict %d, stdout %q", r.Verdict, r.Stdout.Data, r, tt.want, tt.stdout)
+				t.Errorf("got verdict %v, stdout %q, %+v, want verdict %v, stdout %q", r.Verdict, r.Stdout.Data, r, tt.want, tt.stdout)
 			}
 		})
 	}

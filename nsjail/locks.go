@@ -47,6 +47,14 @@ func (l *lockWatch) Close() {
 	}
 }
 
+// watchExcess watches for what the kernel charges to nobody until stop is called: locks, and where there is no cgroup all memory.
+func (sb *Sandbox) watchExcess() (over <-chan Evidence, stop func()) {
+	if sb.user != nil {
+		return sb.user.watch()
+	}
+	return sb.spawner.locks.add(sb)
+}
+
 // add watches sb until remove is called. Evidence that it holds too many locks comes on the channel, at most once.
 func (l *lockWatch) add(sb *Sandbox) (_ <-chan Evidence, remove func()) {
 	over := make(chan Evidence, 1)

@@ -254,7 +254,7 @@ func TestOrphans(t *testing.T) {
 		r := b.runIn(t, cfg, p)
 		t.Logf("%s: %q, %+v", tt.name, r.Stdout.Data, r.Evidence)
 		if r.Verdict != tt.want {
-			t.Errorf("%s: %q, %+v, want verdict %d", tt.name, r.Stdout.Data, r, tt.want)
+			t.Errorf("%s: %q, %+v, want verdict %v", tt.name, r.Stdout.Data, r, tt.want)
 		}
 		if over := slices.ContainsFunc(r.Evidence, func(e Evidence) bool { return e.Source == "tcp without a process" }); over != (tt.want == OOMKilled) {
 			t.Errorf("%s: evidence %+v", tt.name, r.Evidence)

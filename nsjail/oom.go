@@ -30,7 +30,7 @@ func (cg *cgroup) announceOOM() error {
 
 // oomEvents returns a channel that gets a value when the cgroup is out of memory. stop ends the goroutine that sends it.
 func (cg *cgroup) oomEvents() (events <-chan struct{}, stop func()) {
-	if cg.oom == nil {
+	if cg == nil || cg.oom == nil {
 		return nil, func() {}
 	}
 	to, done := make(chan struct{}, 1), make(chan struct{})
@@ -63,7 +63,7 @@ func (cg *cgroup) nearLimit() bool {
 }
 
 // killedByOOM reports whether the kernel has killed for memory since before was read.
-func (cg *cgroup) killedByOOM(before counters) bool {
-	after, err := cg.read()
+func (sb *Sandbox) killedByOOM(before counters) bool {
+	after, err := sb.account.read()
 	return err == nil && after.oomKills > before.oomKills
 }

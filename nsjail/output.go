@@ -19,6 +19,9 @@ func pipe(parentEnd, flags, uid, gid int) (parent, child int, err error) {
 	}
 	parent, child = p[parentEnd], p[1-parentEnd]
 	err = os.NewSyscallError("fchown", unix.Fchown(child, uid, gid))
+	if errors.Is(err, unix.EPERM) { // no CAP_CHOWN. A pipe has no name but in /proc/PID/fd, which is closed to other users anyway
+		err = os.NewSyscallError("fchmod", unix.Fchmod(child, 0o666))
+	}
 	if err == nil {
 		err = os.NewSyscallError("fcntl", unix.SetNonblock(parent, true))
 	}

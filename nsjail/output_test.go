@@ -79,7 +79,7 @@ func TestInterleaveNonBlocking(t *testing.T) {
 		fmt.Fprintln(&want, i)
 	}
 	if r := b.run(t, p); r.Verdict != Exited || r.ExitCode != 0 || replay(r) != want.String() {
-		t.Errorf("verdict %d, exit code %d, %s", r.Verdict, r.ExitCode, firstDifference(replay(r), want.String()))
+		t.Errorf("verdict %v, exit code %d, %s", r.Verdict, r.ExitCode, firstDifference(replay(r), want.String()))
 	}
 	p = process("nonblocking pipe")
 	p.Interleave = true
@@ -161,7 +161,7 @@ func TestInterleaveOddPrograms(t *testing.T) {
 		p := process(tt.args...)
 		p.Interleave, p.FloodMax = true, 2<<20
 		if r := b.run(t, p); r.Verdict != Exited || r.Stdout.Bytes != tt.stdout || int64(len(r.Stdout.Data)) != min(tt.stdout, p.OutputMax) {
-			t.Errorf("%v: verdict %d, kept %d of %d bytes, want %d of %d", tt.args, r.Verdict, len(r.Stdout.Data), r.Stdout.Bytes, min(tt.stdout, p.OutputMax), tt.stdout)
+			t.Errorf("%v: verdict %v, kept %d of %d bytes, want %d of %d", tt.args, r.Verdict, len(r.Stdout.Data), r.Stdout.Bytes, min(tt.stdout, p.OutputMax), tt.stdout)
 		} else if r.OrderTruncated != tt.truncated {
 			t.Errorf("%v: order truncated %v, want %v", tt.args, r.OrderTruncated, tt.truncated)
 		}
@@ -177,7 +177,7 @@ func TestDrip(t *testing.T) {
 		r := b.run(t, p)
 		most := int(r.Usage.Wall/(10*time.Millisecond)) + 1
 		if n := len(r.Stdout.Data); r.Verdict != WallTime || n == 0 || n > most || r.Stdout.Bytes != int64(n) || r.Stdout.Truncated {
-			t.Errorf("interleave %v: verdict %d, %+v, want the deadline and 1 to %d bytes", interleave, r.Verdict, r.Stdout, most)
+			t.Errorf("interleave %v: verdict %v, %+v, want the deadline and 1 to %d bytes", interleave, r.Verdict, r.Stdout, most)
 		}
 		p = process("drip on")
 		p.Interleave = interleave

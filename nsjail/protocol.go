@@ -27,6 +27,8 @@ const (
 	opKeyring     = C.OP_KEYRING
 	opUninherit   = C.OP_UNINHERIT
 	opCoreCookie  = C.OP_CORE_COOKIE
+	opSubreaper   = C.OP_SUBREAPER
+	opShared      = C.OP_SHARED
 	opProcWrite   = C.OP_PROC_WRITE
 	opHostname    = C.OP_HOSTNAME
 	opLoopback    = C.OP_LOOPBACK
@@ -74,7 +76,7 @@ const (
 var opNames = map[uint32]string{
 	opWait: "wait", opSpawn: "spawn", opExec: "exec", opContinue: "continue", opUnshare: "unshare", opSetIDs: "set ids",
 	opDeathSignal: "death signal", opNotDumpable: "not dumpable", opKeyring: "session keyring",
-	opUninherit: "inherit nothing", opCoreCookie: "core scheduling cookie",
+	opUninherit: "inherit nothing", opCoreCookie: "core scheduling cookie", opSubreaper: "subreaper", opShared: "shared pid namespace",
 	opProcWrite: "write", opHostname: "hostname", opLoopback: "loopback up", opPrivate: "make private", opBase: "base", opMkdir: "mkdir",
 	opMknod: "mknod", opSymlink: "symlink", opMount: "mount", opBind: "bind", opMask: "mask", opPivot: "pivot_root", opOpen: "open",
 	opFile: "write file", opData: "write more", opSource: "copy from", opCopy: "copy file", opRlimit: "rlimit", opArgs: "args", opEnv: "env", opSeccomp: "seccomp",

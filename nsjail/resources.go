@@ -31,23 +31,22 @@ func (cg *cgroup) set(r Resources) error {
 	if r.CPUMillicores != cg.written.CPUMillicores {
 		writes = append(writes, cg.cpuWrites(r.CPUMillicores)...)
 	}
-	if r.Idle != cg.written.Idle {
-		writes = append(writes, cg.idleWrite(r.Idle))
-	}
 	if cg.written.MemoryMax > r.MemoryMax && cg.holds(r.MemoryMax+initMemory) {
 		return errFull
 	}
 	for _, w := range writes {
 		err := writeFile(w.dir, w.file, fmt.Sprint(w.value))
-		if errors.Is(err, os.ErrNotExist) && w.file == "cpu.idle" {
-			continue
-		}
 		// Without swap accounting there is no swap limit to write, and with none in the kernel none to forbid.
 		if errors.Is(err, unix.EBUSY) && w.file == "memory.limit_in_bytes" {
 			return errFull
 		}
 		if err != nil && !(errors.Is(err, os.ErrNotExist) && strings.Contains(w.file, "sw")) {
 			return fmt.Errorf("limit %s to %v: %w", w.file, w.value, err)
+		}
+	}
+	if r.Idle != cg.written.Idle {
+		if err := cg.setIdle(r.Idle); err != nil {
+			return fmt.Errorf("set the priority of CPU time: %w", err)
 		}
 	}
 	cg.written = r
@@ -68,35 +67,16 @@ func (cg *cgroup) holds(limit int64) bool {
 	return err1 == nil && err2 == nil && int64(anon+shmem) > limit
 }
 
-// unthrottle gives the cgroup all CPUs, at the usual priority. By a number, not by "max": with the last limit gone the kernel patches
-// its scheduler back to one without limits, and forth again for the next sandbox.
+// unthrottle gives the cgroup all CPUs. By a number, not by "max": with the last limit gone the kernel patches its scheduler back to one
+// without limits, and forth again for the next sandbox.
 func (cg *cgroup) unthrottle() error {
 	const everything = 1_000_000 // millicores
-	writes := cg.cpuWrites(everything)
-	if cg.written.Idle {
-		writes = append(writes, cg.idleWrite(false))
-	}
-	for _, w := range writes {
-		if err := writeFile(w.dir, w.file, fmt.Sprint(w.value)); err != nil {
+	for _, w := range cg.cpuWrites(everything) {
+		if err := w.to(w.dir); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// endIdle gives the cgroup CPU time as all others have it.
-func (cg *cgroup) endIdle() error {
-	r := cg.written
-	r.Idle = false
-	return cg.set(r)
-}
-
-func (cg *cgroup) idleWrite(idle bool) write {
-	value := 0
-	if idle {
-		value = 1
-	}
-	return write{cg.at.cpu, "cpu.idle", value}
 }
 
 // write is a value for a file of a cgroup.

@@ -4,6 +4,7 @@ package nsjail
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,21 @@ const (
 	Exited                     // wait status
 	Paused                     // wait status: it has stopped itself, and the sandbox's next Run continues it
 )
+
+// verdictNames are the names of the constants.
+var verdictNames = [...]string{
+	Internal: "Internal", StartFailed: "StartFailed", OOMKilled: "OOMKilled", Cancelled: "Cancelled",
+	WallTime: "WallTime", CPUTime: "CPUTime", OutputLimit: "OutputLimit", BadSyscall: "BadSyscall", FileSize: "FileSize",
+	PidsLimit: "PidsLimit", Signaled: "Signaled", Exited: "Exited", Paused: "Paused",
+}
+
+// String is the name of v's constant.
+func (v Verdict) String() string {
+	if v < 0 || int(v) >= len(verdictNames) {
+		return fmt.Sprintf("Verdict(%d)", int(v))
+	}
+	return verdictNames[v]
+}
 
 // Evidence is one fact that a verdict rests on.
 type Evidence struct {
@@ -99,10 +115,10 @@ func classify(p Process, end ending, before, after counters) Result {
 		end.cause, end.killed = passed(p, end, r.Usage)
 	}
 	if end.killed {
-		r.Evidence = append(r.Evidence, killEvidence(p, end, r.Usage, oom > 0)...)
+		r.Evidence = append(r.Evidence, killEvidence(p, end, r.Usage, oom > 0, after.sources)...)
 	}
 	if refused > 0 {
-		add("pids.events max", refused, p.Resources.PidsMax, "")
+		add(after.sources.pids, refused, p.Resources.PidsMax, "")
 	}
 	if end.exited {
 		add("wait status", int64(end.status), 0, "")
@@ -137,7 +153,7 @@ func (r *Result) addOutput(k *kept) {
 }
 
 // killEvidence is the evidence for a kill; counted: the kernel's own counter is in the evidence already.
-func killEvidence(p Process, end ending, u Usage, counted bool) []Evidence {
+func killEvidence(p Process, end ending, u Usage, counted bool, from sources) []Evidence {
 	switch end.cause {
 	case OOMKilled:
 		if end.excess != (Evidence{}) {
@@ -149,7 +165,7 @@ func killEvidence(p Process, end ending, u Usage, counted bool) []Evidence {
 	case WallTime:
 		return []Evidence{{"timer wall", end.wall.Milliseconds(), p.WallTime.Milliseconds(), "ms"}}
 	case CPUTime:
-		return []Evidence{{"cpu.stat usage", (u.User + u.System).Milliseconds(), p.CPUTime.Milliseconds(), "ms"}}
+		return []Evidence{{from.cpu, (u.User + u.System).Milliseconds(), p.CPUTime.Milliseconds(), "ms"}}
 	case OutputLimit:
 		return []Evidence{{"bytes counted", end.output, p.FloodMax, "bytes"}}
 	case BadSyscall:

@@ -4,6 +4,7 @@ package nsjail
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -52,7 +53,7 @@ func TestClassify(t *testing.T) {
 	} {
 		p := Process{WallTime: time.Second, CPUTime: time.Second, FloodMax: 10, Resources: testResources()}
 		if got := classify(p, tt.end, counters{}, tt.after); got.Verdict != tt.want {
-			t.Errorf("%s: verdict %d, want %d", tt.name, got.Verdict, tt.want)
+			t.Errorf("%s: verdict %v, want %v", tt.name, got.Verdict, tt.want)
 		}
 	}
 }
@@ -64,5 +65,22 @@ func TestClassifyUsage(t *testing.T) {
 	want := Usage{Wall: time.Minute, User: 2 * time.Second, System: 3 * time.Second, MemoryPeak: 1000, PidsPeak: 4}
 	if got != want {
 		t.Errorf("usage %+v, want %+v", got, want)
+	}
+}
+
+// TestVerdictString: each verdict has a name of its own.
+func TestVerdictString(t *testing.T) {
+	seen := map[string]bool{"": true}
+	for v := Internal; v <= Paused; v++ {
+		if seen[v.String()] {
+			t.Errorf("verdict %d is called %q, as another one is", int(v), v)
+		}
+		seen[v.String()] = true
+	}
+	names := map[Verdict]string{Internal: "Internal", Paused: "Paused", Paused + 1: "Verdict(13)", -1: "Verdict(-1)"}
+	for v, want := range names {
+		if got := fmt.Sprint(v); got != want {
+			t.Errorf("verdict %d is called %s, want %s", int(v), got, want)
+		}
 	}
 }

@@ -54,21 +54,22 @@ func (r *run) begin() (*ending, error) {
 // nothing to count but sandbox-init's CPU time, which it reports itself; see countFrom.
 func (r *run) setLimits() error {
 	if r.sb.steps++; r.sb.steps > 1 {
-		before, err := r.sb.cg.read()
+		before, err := r.sb.account.read()
 		if err == nil {
-			err = r.sb.cg.resetPeak()
+			err = r.sb.account.resetPeak()
 		}
 		if err != nil {
 			return err
 		}
 		r.before = before
 	}
-	return r.sb.cg.set(r.p.Resources)
+	return r.sb.account.set(r.p.Resources)
 }
 
-// countFrom takes the CPU time that sandbox-init had used itself when the program was executed, for the first step.
+// countFrom takes the CPU time that sandbox-init had used itself when the program was executed, for the first step. A user does not count
+// it.
 func (r *run) countFrom(user, system time.Duration) {
-	if r.sb.steps == 1 {
+	if r.sb.steps == 1 && r.sb.user == nil {
 		r.before.user, r.before.system = user, system
 	}
 }
@@ -122,7 +123,7 @@ func (r *run) packets() [][]op {
 	if r.resumed {
 		return continueProgram(r.handles.limited(r.p, r.before.user+r.before.system))
 	}
-	return processProgram(r.p, r.sb.spawner.host)
+	return processProgram(r.sb.user.process(r.p), r.sb.spawner.host)
 }
 
 // descriptors are those that go with a packet: the program's ends of its pipes with the last one, the source of copied files with the first
@@ -148,6 +149,9 @@ func (r *run) follow(ctx context.Context) *ending {
 	end := w.await(ctx, streams.out.flood)
 	if end.gone {
 		awaitExit(r.sb.pidfd) // its socket closes before its last child is dead
+		if r.sb.user != nil && end.internalErr == nil {
+			end.internalErr = r.sb.user.killAll() // which need not be, without a pid namespace
+		}
 	}
 	streams.end()
 	if end.paused {
@@ -165,16 +169,17 @@ func (r *run) follow(ctx context.Context) *ending {
 func (r *run) conclude(end *ending) (Result, error) {
 	sb := r.sb
 	if end.paused {
-		end.internalErr = errors.Join(end.internalErr, sb.cg.endIdle()) // now, not when it is waited for
+		r.p.Resources.Idle = false
+		end.internalErr = errors.Join(end.internalErr, sb.account.set(r.p.Resources)) // now, not when it is waited for
 	}
 	if end.internalErr != nil {
 		sb.kill()
 		// A memory limit that is too small for sandbox-init is no fault of ours.
-		if !end.gone || !sb.cg.killedByOOM(r.before) {
+		if !end.gone || !sb.killedByOOM(r.before) {
 			return Result{}, end.internalErr
 		}
 	}
-	after, err := sb.cg.read()
+	after, err := sb.account.read()
 	if err != nil {
 		return Result{}, err
 	}

@@ -161,7 +161,7 @@ func TestCwdWithOwnRights(t *testing.T) {
 		p.Cwd = "/tmp"
 		r := b.runIn(t, cfg, p)
 		if want := []Verdict{StartFailed, Exited}[i]; r.Verdict != want {
-			t.Errorf("mode %o: verdict %d, %v, want %d", mode, r.Verdict, r.Err, want)
+			t.Errorf("mode %o: verdict %v, %v, want %d", mode, r.Verdict, r.Err, want)
 		}
 	}
 }

@@ -15,7 +15,9 @@ import (
 type Sandbox struct {
 	cfg     Config
 	spawner *Spawner
-	cg      *cgroup
+	cg      *cgroup // nil in the tier task
+	user    *user   // in the tier task, else nil
+	account account // one of the two
 	ctl     *control
 	pid     int // of sandbox-init, as long as pidfd says that it lives
 	pidfd   int
@@ -24,6 +26,16 @@ type Sandbox struct {
 	steps   int      // runs that were begun
 	paused  *handles // of the program that has stopped itself, or nil
 	dead    bool
+	lost    error // why processes may be left
+}
+
+// account limits, counts and kills the processes of a sandbox, and removes what they have left.
+type account interface {
+	set(Resources) error
+	read() (counters, error)
+	resetPeak() error
+	kill() error
+	remove() error
 }
 
 // ErrDead says that the sandbox was killed by an earlier step.
@@ -91,17 +103,28 @@ func (sb *Sandbox) Dir() int { return sb.dir }
 // kill ends everything in the sandbox, sandbox-init included: the kernel kills a pid namespace with its first process.
 func (sb *Sandbox) kill() {
 	sb.dead = true
-	_ = sb.cg.unthrottle() // dying takes CPU time too: at a tiny rate it would take minutes
+	if sb.user != nil {
+		_ = sb.user.kill() // sandbox-init reaps what is dead, and reports it; Retire does not go by this alone
+		return
+	}
+	_ = errors.Join(sb.cg.unthrottle(), sb.cg.endPriority()) // dying takes CPU time too: at a tiny rate it would take minutes
+	sb.killInit()
+	_ = sb.cg.kill() // once more by the cgroup, should a process be outside of the pid namespace
+}
+
+// killInit kills sandbox-init.
+func (sb *Sandbox) killInit() {
 	if sb.pidfd >= 0 {
 		_ = unix.PidfdSendSignal(sb.pidfd, unix.SIGKILL, nil, 0) // ESRCH: gone already
 	}
-	_ = sb.cg.kill() // once more by the cgroup, should a process be outside of the pid namespace
 }
 
 // Retire kills all processes in sb and waits until they are gone. Until Close the files beneath Dir remain, with the cgroup that is charged
 // for them. The host ids are free for another sandbox.
 func (sb *Sandbox) Retire() {
-	sb.spawner.prepareNext()
+	if sb.user == nil {
+		sb.spawner.prepareNext()
+	}
 	sb.kill()
 	if sb.ctl != nil {
 		sb.ctl.Close()
@@ -111,10 +134,16 @@ func (sb *Sandbox) Retire() {
 		sb.paused.Close()
 		sb.paused = nil
 	}
+	if sb.user != nil {
+		sb.killInit()
+	}
 	if sb.pidfd >= 0 {
 		awaitExit(sb.pidfd)
 		unix.Close(sb.pidfd)
 		sb.pidfd = -1
+	}
+	if sb.user != nil {
+		sb.lost = sb.user.killAll() // sandbox-init may have started a program while it was killed
 	}
 }
 
@@ -125,7 +154,7 @@ func (sb *Sandbox) Close() error {
 		unix.Close(sb.dir)
 		sb.dir = -1
 	}
-	return sb.cg.remove()
+	return errors.Join(sb.lost, sb.account.remove())
 }
 
 // awaitExit waits until the process of a pidfd is gone; see pidfd_open(2).

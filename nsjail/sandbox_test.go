@@ -56,7 +56,7 @@ func TestVerdicts(t *testing.T) {
 			}
 			r := b.run(t, p)
 			if r.Verdict != tt.want || string(r.Stdout.Data) != tt.stdout {
-				t.Errorf("got verdict %d, stdout %q, %+v, want verdict %d, stdout %q", r.Verdict, r.Stdout.Data, r, tt.want, tt.stdout)
+				t.Errorf("got verdict %v, stdout %q, %+v, want verdict %v, stdout %q", r.Verdict, r.Stdout.Data, r, tt.want, tt.stdout)
 			}
 		})
 	}
@@ -122,7 +122,7 @@ func TestOutput(t *testing.T) {
 		p.OutputMax, p.FloodMax = tt.max, tt.flood
 		r := b.run(t, p)
 		if r.Verdict != tt.want || len(r.Stdout.Data) != tt.kept || r.Stdout.Truncated != tt.truncated {
-			t.Errorf("%d bytes: verdict %d, kept %d, truncated %v, want %+v", tt.bytes, r.Verdict, len(r.Stdout.Data), r.Stdout.Truncated, tt)
+			t.Errorf("%d bytes: verdict %v, kept %d, truncated %v, want %+v", tt.bytes, r.Verdict, len(r.Stdout.Data), r.Stdout.Truncated, tt)
 		}
 		if tt.want == Exited && r.Stdout.Bytes != tt.bytes {
 			t.Errorf("%d bytes: counted %d", tt.bytes, r.Stdout.Bytes)
@@ -137,7 +137,7 @@ func TestStdin(t *testing.T) {
 		p.Stdin = bytes.Repeat([]byte("0123456789abcde\n"), size/16+1)[:size]
 		p.OutputMax, p.FloodMax = 2_000_000, 2_000_000
 		if r := b.run(t, p); r.Verdict != Exited || !bytes.Equal(r.Stdout.Data, p.Stdin) {
-			t.Errorf("%d bytes: verdict %d, %d bytes back", size, r.Verdict, len(r.Stdout.Data))
+			t.Errorf("%d bytes: verdict %v, %d bytes back", size, r.Verdict, len(r.Stdout.Data))
 		}
 	}
 	p := process("echo", "not reading")

@@ -152,7 +152,7 @@ func (s *Spawner) New(ctx context.Context, cfg Config) (_ *Sandbox, err error) {
 		return nil, err
 	}
 	cfg.cgroup = cg.name
-	sb := &Sandbox{cfg: cfg, cg: cg, spawner: s, pidfd: -1, dir: -1, setup: s.program(cfg, s.host)}
+	sb := &Sandbox{cfg: cfg, cg: cg, account: cg, spawner: s, pidfd: -1, dir: -1, setup: s.program(cfg, s.host)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, sb.Close())

@@ -22,7 +22,7 @@ const starvedPart = 4
 
 // pressure is for how long, since the cgroup was made, processes in it were ready to run and none did; 0 where the kernel doesn't say.
 func (cg *cgroup) pressure() time.Duration {
-	if cg.at.unified == "" {
+	if cg == nil || cg.at.unified == "" {
 		return 0
 	}
 	text, err := readFile(cg.at.unified, "cpu.pressure")

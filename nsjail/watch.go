@@ -72,7 +72,7 @@ func (w *watch) await(ctx context.Context, flood <-chan struct{}) *ending {
 	defer stop()
 	sockets := w.sb.watchSockets()
 	defer sockets.Close()
-	locks, remove := w.sb.spawner.locks.add(w.sb)
+	excess, remove := w.sb.watchExcess()
 	defer remove()
 	cancelled := ctx.Done()
 	for {
@@ -93,7 +93,7 @@ func (w *watch) await(ctx context.Context, flood <-chan struct{}) *ending {
 			w.kill(OOMKilled)
 		case <-sockets.C:
 			w.checkSockets(sockets)
-		case e := <-locks:
+		case e := <-excess:
 			w.killForExcess(e)
 		case <-flood:
 			flood = nil
@@ -120,6 +120,7 @@ func (w *watch) handle(m message) bool {
 		w.failed(m.reply)
 	case m.reply.code == replyExited:
 		w.end.exited, w.end.status = true, unix.WaitStatus(m.reply.arg[0])
+		w.sb.user.reaped(time.Duration(m.reply.arg[2])*time.Microsecond, time.Duration(m.reply.arg[3])*time.Microsecond)
 		w.end.wall = time.Duration(m.reply.arg[1] - w.startNs)
 	case m.reply.code == replyPaused:
 		w.end.paused = true
@@ -159,7 +160,9 @@ func (w *watch) gone(err error) {
 func (w *watch) start(r reply) {
 	w.executing, w.startNs = true, r.arg[0]
 	w.countFrom(time.Duration(r.arg[1])*time.Microsecond, time.Duration(r.arg[2])*time.Microsecond)
-	if !w.end.killed {
+	if w.end.killed {
+		w.sb.kill() // the program was none yet when it was killed, where that is by its uid
+	} else {
 		w.wall.Reset(w.p.WallTime)
 	}
 	if w.p.OnStart != nil {
@@ -177,10 +180,13 @@ func (w *watch) kill(cause Verdict) {
 	w.wall.Stop()
 	w.cpu.Stop()
 	w.sb.kill()
+	if !w.executing {
+		w.sb.killInit() // a program that it starts now ends with it
+	}
 }
 
 func (w *watch) checkCPU() {
-	user, system, err := w.sb.cg.cpuTimes()
+	user, system, err := w.sb.cpuTimes()
 	left := w.p.CPUTime - (user + system - w.before.user - w.before.system)
 	if err != nil || left <= 0 { // a limit that can't be read can't be kept
 		w.kill(CPUTime)

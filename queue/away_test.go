@@ -6,13 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 )
 
 func TestOpenRefuses(t *testing.T) {
@@ -63,19 +63,8 @@ func TestRedisAway(t *testing.T) {
 // TestRedisKilled kills Redis while jobs are admitted and run, and starts it again on its file: each admitted job reaches one
 // result, and nothing stays behind.
 func TestRedisKilled(t *testing.T) {
-	requireRedis(t)
-	dir, err := os.MkdirTemp("", "queue-kill")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	// With everysec, Redis answers up to two seconds before it writes when its disk is slow, and a kill then takes that back.
-	s, flags := &server{dir: dir}, []string{"--save", "", "--appendonly", "yes", "--appendfsync", "always"}
-	if err := s.start(flags...); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { s.kill() }()
-	q := openQueue(t, s.url(), Options{Lease: 2 * time.Second})
+	s := redistest.NewDurable(t)
+	q := openQueue(t, s.URL(), Options{Lease: 2 * time.Second})
 	const jobs, workers, kills = 300, 4, 3
 	tenant := unique("tenant")
 	ctx, stop := context.WithTimeout(t.Context(), patience.Long())
@@ -120,9 +109,9 @@ func TestRedisKilled(t *testing.T) {
 			case <-ctx.Done():
 				return
 			}
-			s.kill()
+			s.Kill()
 			killed++
-			if err := s.start(flags...); err != nil {
+			if err := s.Start(); err != nil {
 				t.Errorf("restart: %v", err)
 				return
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
 )
@@ -188,5 +189,19 @@ func TestPriorityAfterManyJobs(t *testing.T) {
 		if got := claim(t, q, "w").Job.ID; got != id {
 			t.Errorf("claimed %s, want %s: High, Normal, Low", got, id)
 		}
+	}
+}
+
+// A lease counts from when its claim was sent: an answer that comes late makes it no longer than Redis says.
+func TestLeaseCountsFromTheClaim(t *testing.T) {
+	q := newServer(t)
+	enqueue(t, q, unique("tenant"))
+	if err := q.rdb.Do(t.Context(), "CLIENT", "PAUSE", 300, "WRITE").Err(); err != nil { // milliseconds
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	l := claim(t, q, "w")
+	if took, late := time.Since(begin), l.renewed.Sub(begin); late > took/2 {
+		t.Errorf("the claim took %v, and its lease counts from %v after its beginning", took, late)
 	}
 }

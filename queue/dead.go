@@ -4,6 +4,7 @@ package queue
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,13 +24,31 @@ type DeadLetter struct {
 // DeadLetters returns at most limit dead-lettered jobs, newest first. The job itself, with its source, is stored until DeadLetterTTL is
 // over.
 func (q *Queue) DeadLetters(ctx context.Context, limit int) ([]DeadLetter, error) {
-	const what = "read the dead-letter list"
 	if limit < 1 {
 		return nil, nil
 	}
+	return q.deadLetters(ctx, func(ctx context.Context, list string) *redis.ZSliceCmd {
+		return q.rdb.ZRevRangeWithScores(ctx, list, 0, int64(limit-1))
+	})
+}
+
+// OldestDeadLetters returns at most limit of the jobs that were dead-lettered until then, oldest first, behind the first skip of them.
+func (q *Queue) OldestDeadLetters(ctx context.Context, until time.Time, skip, limit int) ([]DeadLetter, error) {
+	if limit < 1 {
+		return nil, nil
+	}
+	part := redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(until.UnixMilli(), 10), Offset: int64(skip), Count: int64(limit)}
+	return q.deadLetters(ctx, func(ctx context.Context, list string) *redis.ZSliceCmd {
+		return q.rdb.ZRangeByScoreWithScores(ctx, list, &part)
+	})
+}
+
+// deadLetters returns the part of the list that read reads, with what the jobs' hashes have about it.
+func (q *Queue) deadLetters(ctx context.Context, read func(ctx context.Context, list string) *redis.ZSliceCmd) ([]DeadLetter, error) {
+	const what = "read the dead-letter list"
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	es, err := q.rdb.ZRevRangeWithScores(ctx, q.keys.of("DEAD"), 0, int64(limit-1)).Result()
+	es, err := read(ctx, q.keys.of("DEAD")).Result()
 	if err != nil || len(es) == 0 {
 		return nil, q.explain(what, err)
 	}
@@ -60,6 +79,14 @@ func (q *Queue) Replay(ctx context.Context, d DeadLetter, maxAttempts int) (bool
 	}
 	s, err := q.word(ctx, q.steps.replay, "replay job "+d.ID, d.ID, d.Tenant, maxAttempts)
 	return s == "recovered", err
+}
+
+// Now returns the time by Redis's clock, by which dead letters are dated.
+func (q *Queue) Now(ctx context.Context) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	t, err := q.rdb.Time(ctx).Result()
+	return t.UTC(), q.explain("read the clock", err)
 }
 
 // Drop removes a job from the dead-letter list, and reports whether it was there. The job itself stays until it expires.

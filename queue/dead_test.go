@@ -140,3 +140,32 @@ func TestDeadLettersAreTrimmed(t *testing.T) {
 		t.Errorf("dead letters %v, %v, want the recent ones", ids, err)
 	}
 }
+
+// The oldest come first, page by page, without those that died after the given time.
+func TestOldestDeadLetters(t *testing.T) {
+	q, tenant := newQueue(t, Options{}), unique("tenant")
+	var all []DeadLetter
+	for range 4 {
+		all = append(all, dead(t, q, tenant))
+	}
+	first := time.Now().Add(-time.Minute).UTC().Truncate(time.Millisecond)
+	at := func(i int) time.Time { return first.Add(time.Duration(i) * time.Millisecond) }
+	for i := range all {
+		all[i].DiedAt = at(i)
+		q.rdb.ZAdd(t.Context(), q.keys.of("DEAD"), redisZ(float64(at(i).UnixMilli()), all[i].ID+" "+tenant))
+	}
+	for _, tt := range []struct {
+		until, skip, limit int
+		want               []DeadLetter
+	}{
+		{2, 0, 2, all[:2]}, {2, 2, 2, all[2:3]}, {2, 3, 2, nil}, {99, 1, 50, all[1:]}, {-1, 0, 50, nil}, {99, 0, 0, nil},
+	} {
+		got, err := q.OldestDeadLetters(t.Context(), at(tt.until), tt.skip, tt.limit)
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(tt.want) {
+			t.Errorf("until %d, behind %d, at most %d: %v, %v\nwant %v", tt.until, tt.skip, tt.limit, got, err, tt.want)
+		}
+	}
+	if now, err := q.Now(t.Context()); err != nil || time.Since(now).Abs() > time.Minute {
+		t.Errorf("now is %v, %v", now, err)
+	}
+}

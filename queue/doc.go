@@ -6,6 +6,7 @@
 // # Files
 //
 //	submit.go, claim.go, lease.go, events.go   the life of a job: admission, claim, lease and end, live events
+//	dispatch.go                                where a remote backend runs a job
 //	read.go, look.go, history.go, record.go    stored jobs: one, a bounded one, pages of them, and their fields
 //	tenant.go, stored.go, memory.go            limits of requests, usage and costs, stored bytes, Redis's memory
 //	audit.go                                   the audit trail and its hash chain
@@ -13,6 +14,7 @@
 //	fleet.go, counts.go, activity.go, dead.go  workers and languages, numbers of jobs, dead letters
 //	keys.go, steps.go, link.go, lua/           all keys; the scripts, and how they get what they share
 //	batch.go, listener.go, pack.go             commands sent together, pub/sub, compression
+//	space.go                                   keys and steps of another package, such as handoff
 //
 // All of them are methods of one Queue: a step of one subject writes the keys of others (the end of a job writes its cost, its audit, its
 // webhook and its place in the archive's list, as a whole or not at all), so packages for each would have to export the keys, the scripts

@@ -24,6 +24,8 @@ func finishAll(t *testing.T, q *Queue, tenant string) {
 	must(q.PublishRuntimes(ctx, "w", []job.Language{{Name: "python"}}, time.Minute))
 	_, err := q.HoldArchive(ctx, "copier", time.Minute)
 	must(err)
+	_, err = q.TakeDepth(ctx, time.Minute, time.Second)
+	must(err)
 	submit := func(change func(*Submission)) *Lease {
 		s := submission(tenant, unique("job"))
 		s.Window, s.RequestLimit, s.SubmitLimit = time.Minute, 1000, 1000
@@ -101,7 +103,7 @@ func TestKeysOfFinishedJobsExpire(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"jobKey", "history", "activeJobs", "dailyJobs", "dailyCost", "rateKey", "idempotent", "modelCalls", "modelAnswer", "stored",
-		"storedUntil", "auditTrail", "auditHead", "AUDIT", "STATS", "tally", "deliveries", "events", "ARCHIVING", "DEAD"} {
+		"storedUntil", "auditTrail", "auditHead", "AUDIT", "STATS", "tally", "deliveries", "events", "ARCHIVING", "DEPTH", "DEAD"} {
 		if !seen[name] {
 			t.Errorf("the test leaves no key of the kind %s, so it shows nothing of it", name)
 		}

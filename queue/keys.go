@@ -64,6 +64,7 @@ var keyTable = []key{
 	{"wakeWorker", "queue:<q>:wake:<worker>", "list", "", "one token: that worker shall stop waiting"},
 	{"STATS", "queue:<q>:stats", "hash", bounded, "finished jobs by state, since ever"},
 	{"tally", "queue:<q>:tally:<bucket>", "hash", "", "jobs submitted and finished, and ms of run time, in five seconds"},
+	{"DEPTH", "queue:<q>:depth", "hash", "", "how many jobs were pending when that was published last, and when"},
 	{"WORKERS", "queue:<q>:workers", "zset", removed, "workers by the time until which they count as alive, ms"},
 	{"RUNTIMES", "queue:<q>:runtimes", "hash", removed, "the languages that a worker can run now, JSON"},
 	{"WARNINGS", "queue:<q>:warnings", "hash", removed, "what a worker's backend warns of, JSON"},

@@ -11,14 +11,16 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ccee-dev/ccee/e2e/redistest"
 )
 
 func redisZ(score float64, member string) redis.Z { return redis.Z{Score: score, Member: member} }
 
 // Scripts and Go have the same names for all keys, with a queue and a tenant whose names try to break out of a string.
 func TestKeysAgree(t *testing.T) {
-	requireRedis(t)
-	q := openQueue(t, shared.url(), Options{Name: `a"b\n]]<t>c`, DeadLetterName: "d'e", AuditName: "a'u"})
+	redistest.Require(t)
+	q := openQueue(t, shared.URL(), Options{Name: `a"b\n]]<t>c`, DeadLetterName: "d'e", AuditName: "a'u"})
 	args, script := []any{}, q.keys.lua()+"return {"
 	var want []string
 	for _, row := range keyTable {
@@ -65,8 +67,8 @@ func TestKeyNames(t *testing.T) {
 }
 
 func TestISO(t *testing.T) {
-	requireRedis(t)
-	q := openQueue(t, shared.url(), Options{})
+	redistest.Require(t)
+	q := openQueue(t, shared.URL(), Options{})
 	script := redis.NewScript(q.keys.lua() + "local JOB_TTL, DEAD_TTL = 1, 1\n" + source("lib") + "return iso(tonumber(ARGV[1]))")
 	for _, s := range []string{"1970-01-01T00:00:00.000Z", "1999-12-31T23:59:59.999Z", "2000-02-29T12:00:00.001Z", "2024-02-29T23:59:59.999Z",
 		"2024-03-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z", "2026-12-31T23:59:59.999Z", "2100-02-28T23:59:59.500Z", "2100-03-01T00:00:00.000Z"} {

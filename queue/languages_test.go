@@ -122,13 +122,7 @@ func commands(t *testing.T, q *Queue) (n int) {
 // A claim does not look at what it can't take: with a thousand tenants that wait for a language that nobody has, it is the same few
 // commands.
 func TestClaimCostsTheSame(t *testing.T) {
-	own := &server{dir: t.TempDir()}
-	requireRedis(t)
-	if err := own.start("--save", "", "--appendonly", "no"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(own.kill)
-	q := openQueue(t, own.url(), Options{})
+	q := newServer(t)
 	cost := func() int {
 		enqueueIn(t, q, "a", "python")
 		enqueueIn(t, q, "a", "python")

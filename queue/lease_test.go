@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/job"
 )
 
 // shortLease is long enough not to expire between two calls of a test, and short enough to wait for.
@@ -45,8 +46,10 @@ func TestCompleteRefusesWhatIsNoEnd(t *testing.T) {
 	q, tenant := newQueue(t, Options{}), unique("tenant")
 	id := enqueue(t, q, tenant)
 	l := claim(t, q, "w")
-	if err := l.Complete(t.Context(), Outcome{}); err == nil {
-		t.Error("a result without a status was stored")
+	for _, status := range []job.Status{"", job.Status(Queued), job.Status(Running), "done"} {
+		if err := l.Complete(t.Context(), Outcome{Result: job.Result{Status: status}}); err == nil {
+			t.Errorf("a result with the status %q was stored", status)
+		}
 	}
 	wantState(t, q, tenant, id, Running)
 }

@@ -3,104 +3,24 @@
 package queue
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 )
 
-// server is a redis-server of the tests' own on a unix socket.
-type server struct {
-	dir string
-	cmd *exec.Cmd
-}
+var shared *redistest.Server // nil where redis-server is not installed
 
-var shared *server // nil where redis-server is not installed
-
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
-
-func testMain(m *testing.M) int {
+func TestMain(m *testing.M) {
 	if dir := os.Getenv("CCEE_LUA"); dir != "" { // has lua/*.lua: a mutation of a script needs no new binary
 		luaFiles = os.DirFS(dir)
 	}
-	dir, err := os.MkdirTemp("", "queue-test")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	if _, err := exec.LookPath("redis-server"); err == nil {
-		shared = &server{dir: dir}
-		if err := shared.start("--save", "", "--appendonly", "no"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer shared.kill()
-	}
-	return m.Run()
-}
-
-func (s *server) url() string { return "unix://" + filepath.Join(s.dir, "redis.sock") }
-
-// start runs redis-server and returns when it answers. What a killed one wrote half is cut off, as ccee up does; see its checkAOF.
-func (s *server) start(args ...string) error {
-	if manifest := filepath.Join(s.dir, "appendonlydir", "appendonly.aof.manifest"); exists(manifest) {
-		check := exec.Command("redis-check-aof", "--fix", manifest)
-		check.Stdin = strings.NewReader("y\ny\ny\n")
-		if out, err := check.CombinedOutput(); err != nil {
-			return fmt.Errorf("redis-check-aof: %w\n%s", err, out)
-		}
-	}
-	s.cmd = exec.Command("redis-server", append([]string{"--port", "0", "--unixsocket", filepath.Join(s.dir, "redis.sock"), "--dir", s.dir}, args...)...)
-	var out bytes.Buffer
-	s.cmd.Stdout, s.cmd.Stderr = &out, &out
-	if err := s.cmd.Start(); err != nil {
-		return fmt.Errorf("start redis-server: %w", err)
-	}
-	q, err := Open(s.url(), Options{})
-	if err != nil {
-		return err
-	}
-	defer q.Close()
-	until := time.Now().Add(10 * time.Second)
-	for tick := time.NewTicker(5 * time.Millisecond); ; <-tick.C {
-		if err = q.Ping(context.Background()); err == nil {
-			return nil
-		}
-		if time.Now().After(until) {
-			s.kill()
-			return fmt.Errorf("redis-server does not answer: %w\n%s", err, &out)
-		}
-	}
-}
-
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
-}
-
-func (s *server) kill() {
-	s.cmd.Process.Kill()
-	s.cmd.Wait()
-}
-
-func requireRedis(t testing.TB) {
-	t.Helper()
-	if shared == nil {
-		if os.Getenv("SANDBOX_MUST_WORK") == "1" {
-			t.Fatal("redis-server is not installed: apt-get install redis-server")
-		}
-		t.Skip("redis-server is not installed: apt-get install redis-server")
-	}
+	os.Exit(redistest.Main(m, &shared))
 }
 
 var names atomic.Int64
@@ -108,10 +28,10 @@ var names atomic.Int64
 // newQueue opens a queue that no other test uses.
 func newQueue(t testing.TB, opts Options) *Queue {
 	t.Helper()
-	requireRedis(t)
+	redistest.Require(t)
 	opts.Name = fmt.Sprintf("test-%d", names.Add(1))
 	opts.DeadLetterName = opts.Name + "-dlq"
-	return openQueue(t, shared.url(), opts)
+	return openQueue(t, shared.URL(), opts)
 }
 
 func openQueue(t testing.TB, url string, opts Options) *Queue {

@@ -5,27 +5,17 @@ package queue
 import (
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 )
 
 // newServer starts a redis-server of the test's own and returns a queue on it.
 func newServer(t *testing.T) *Queue {
 	t.Helper()
-	requireRedis(t)
-	dir, err := os.MkdirTemp("", "queue-own")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{dir: dir}
-	if err := s.start("--save", "", "--appendonly", "no"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.kill(); os.RemoveAll(dir) })
-	return openQueue(t, s.url(), Options{})
+	return openQueue(t, redistest.New(t).URL(), Options{})
 }
 
 // bound gives Redis that much memory, and has the queue look at it at once.
@@ -91,6 +81,7 @@ func TestRedisIsFull(t *testing.T) {
 		{"fleet", func() error { _, err := q.Fleet(ctx); return err }},
 		{"sweep", func() error { _, err := q.Sweep(ctx); return err }},
 		{"archive", func() error { _, err := q.HoldArchive(ctx, "holder", time.Minute); return err }},
+		{"take the depth", func() error { _, err := q.TakeDepth(ctx, time.Minute, time.Second); return err }},
 		{"note delivery", func() error { return q.Delivered(ctx, sent, DeliveryAttempt{Attempt: 1}, 0) }},
 		{"audit", func() error { return q.Audit(ctx, tenant, "a", "", struct{}{}) }},
 	} {

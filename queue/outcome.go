@@ -18,6 +18,7 @@ type Outcome struct {
 	EstimatedCostUsd   float64 // stored with 8 decimals
 	BillableDurationMs int64
 	CostModelVersion   string
+	Dispatch           job.Dispatch // as recorded by Lease.Dispatch; zero: none
 }
 
 // completeArgs returns the arguments of complete.lua behind those of every lease.
@@ -67,5 +68,8 @@ func (l *Lease) ended(o Outcome) any {
 		EstimatedCostUsd float64     `json:"estimatedCostUsd"`
 		FailureCategory  string      `json:"failureCategory"`
 		Verdict          job.Verdict `json:"verdict"`
-	}{l.TraceID, o.Result.TimedOut(), code, int64(math.Round(o.Result.WallMs)), o.EstimatedCostUsd, o.FailureCategory, o.Result.Verdict}
+		ComputeTier      string      `json:"computeTier,omitempty"`
+		PurchaseOption   string      `json:"purchaseOption,omitempty"`
+	}{l.TraceID, o.Result.TimedOut(), code, int64(math.Round(o.Result.WallMs)), o.EstimatedCostUsd, o.FailureCategory, o.Result.Verdict,
+		o.Dispatch.ComputeTier, o.Dispatch.PurchaseOption}
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -135,5 +136,27 @@ func BenchmarkPack(b *testing.B) {
 				unpack(packed)
 			}
 		})
+	}
+}
+
+// Small values are stored as they are, and so is what packing makes longer.
+func TestPackOnlyMakesShorter(t *testing.T) {
+	random := make([]byte, 2*packMin)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(random)
+	for name, tt := range map[string]struct {
+		in     []byte
+		packed bool
+	}{
+		"one byte too small": {bytes.Repeat([]byte("a"), packMin-1), false},
+		"large enough":       {bytes.Repeat([]byte("a"), packMin), true},
+		"incompressible":     {random, false},
+	} {
+		got := pack(tt.in)
+		if packed := !bytes.Equal(got, tt.in); packed != tt.packed || len(got) > len(tt.in) {
+			t.Errorf("%s: %d bytes are stored as %d, packed: %v, want %v", name, len(tt.in), len(got), packed, tt.packed)
+		}
+		if back := unpack(string(got)); !bytes.Equal(back, tt.in) {
+			t.Errorf("%s: %d bytes come back, want the %d that were packed", name, len(back), len(tt.in))
+		}
 	}
 }

@@ -186,3 +186,11 @@ func TestLook(t *testing.T) {
 		}
 	}
 }
+
+// Whoever watches a job looks again once the subscription holds: what was published before is lost.
+func TestWatchBeginsWithALook(t *testing.T) {
+	q := newQueue(t, Options{})
+	changed, stop := q.finished.watch(unique("job"))
+	defer stop()
+	patience.Receive(t, changed, "the watcher is notified, though nothing was published")
+}

@@ -20,7 +20,7 @@ const (
 	Queued     State = "queued"     // waits for its first run
 	Retrying   State = "retrying"   // an attempt failed by our fault; another follows
 	Running    State = "running"    // a worker holds the lease
-	Dispatched State = "dispatched" // handed to a remote backend
+	Dispatched State = "dispatched" // a worker holds the lease, and a remote backend has the job; only shown, stored as running
 	Succeeded  State = "succeeded"
 	Failed     State = "failed"
 	Cancelled  State = "cancelled"
@@ -31,8 +31,11 @@ const TimedOut State = "timed_out"
 
 // Shown returns the job's state as tenants see it.
 func (r Record) Shown() State {
-	if r.Status == Failed && r.Result != nil && r.Result.TimedOut() {
+	switch {
+	case r.Status == Failed && r.Result != nil && r.Result.TimedOut():
 		return TimedOut
+	case r.Status == Running && r.Dispatch.TaskARN != "":
+		return Dispatched
 	}
 	return r.Status
 }
@@ -75,6 +78,9 @@ type Record struct {
 	BillableDurationMs int64
 	CostModelVersion   string // "" until finished
 
+	// Where a remote backend runs the latest attempt; zero: it runs on a daemon.
+	Dispatch job.Dispatch
+
 	Analysis Analysis
 }
 
@@ -84,6 +90,7 @@ var recordFields = []string{
 	"createdAt", "updatedAt", "startedAt", "completedAt", "retryScheduledAt", "cancelRequestedAt", "deadLetteredAt",
 	"maxAttempts", "attemptsMade", "currentAttempt", "result", "error", "failureCategory",
 	"estimatedCostUsd", "billableDurationMs", "costModelVersion",
+	"taskArn", "taskDefinitionArn", "computeTier", "purchaseOption",
 	"analysis", "analysisProvider", "analysisUpdatedAt", "analysisFallbackReason",
 }
 
@@ -109,6 +116,8 @@ func (h hash) record() Record {
 		MaxAttempts: int(h.integer("maxAttempts")), AttemptsMade: int(h.integer("attemptsMade")), CurrentAttempt: int(h.integer("currentAttempt")),
 		Error: h["error"], FailureCategory: h["failureCategory"],
 		EstimatedCostUsd: h.float("estimatedCostUsd"), BillableDurationMs: h.integer("billableDurationMs"), CostModelVersion: h["costModelVersion"],
+		Dispatch: job.Dispatch{TaskARN: h["taskArn"], TaskDefinitionARN: h["taskDefinitionArn"], ComputeTier: h["computeTier"],
+			PurchaseOption: h["purchaseOption"]},
 		Analysis: Analysis{Provider: h["analysisProvider"], FallbackReason: h["analysisFallbackReason"], UpdatedAt: h.time("analysisUpdatedAt")},
 	}
 	if s := h["analysis"]; json.Valid([]byte(s)) {

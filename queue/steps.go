@@ -22,11 +22,12 @@ var luaFiles fs.FS = embedded
 // steps are the atomic steps, each named as its file.
 type steps struct {
 	submit, claim, extend, complete, retry, fail, release, emit *redis.Script // the life of a job
+	dispatch                                                    *redis.Script
 	cancel, purge, replay, analyze, output                      *redis.Script // other requests about a job
 	webhookClaim, webhookDone, redeliver                        *redis.Script
 	counts, activity, publishRuntimes, fleet, forget, sweep     *redis.Script // the queue and its workers
 	rate, usage, costs, spendModelCall, audit                   *redis.Script // a tenant
-	holdArchive, archived                                       *redis.Script
+	holdArchive, archived, takeDepth                            *redis.Script
 }
 
 // library returns the definitions that a script may use: the names of keys, the constants, lib.lua and lib_jobs.lua.
@@ -55,13 +56,13 @@ func newSteps(k keys, o Options) steps {
 	step := func(name string) *redis.Script { return redis.NewScript(link(parts, source(name))) }
 	return steps{
 		submit: step("submit"), claim: step("claim"), extend: step("extend"), complete: step("complete"), retry: step("retry"),
-		fail: step("fail"), release: step("release"), emit: step("emit"),
+		fail: step("fail"), release: step("release"), emit: step("emit"), dispatch: step("dispatch"),
 		cancel: step("cancel"), purge: step("purge"), replay: step("replay"), analyze: step("analyze"), output: step("output"),
 		webhookClaim: step("webhook_claim"), webhookDone: step("webhook_done"), redeliver: step("redeliver"),
 		counts: step("counts"), activity: step("activity"), publishRuntimes: step("publish_runtimes"), fleet: step("fleet"),
 		forget: step("forget"), sweep: step("sweep"),
 		rate: step("rate"), usage: step("usage"), costs: step("costs"), spendModelCall: step("spend_model_call"), audit: step("audit"),
-		holdArchive: step("hold_archive"), archived: step("archived"),
+		holdArchive: step("hold_archive"), archived: step("archived"), takeDepth: step("take_depth"),
 	}
 }
 

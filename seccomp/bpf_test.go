@@ -13,7 +13,7 @@ import (
 )
 
 // More values of linux/bpf_common.h.
-const bpfAnd, bpfJump, bpfJGT, bpfJGE, bpfJSET = 0x54, 0x05, 0x25, 0x35, 0x45
+const bpfJump, bpfJGT, bpfJGE = 0x05, 0x25, 0x35
 
 // run is the kernel's interpreter for as much of classic BPF as libseccomp writes. It returns SECCOMP_RET_*.
 func run(t *testing.T, program []byte, nr int32, arch uint32, args [6]uint64) uint32 {
@@ -47,7 +47,7 @@ func run(t *testing.T, program []byte, nr int32, arch uint32, args [6]uint64) ui
 			taken = acc > k
 		case bpfJGE:
 			taken = acc >= k
-		case bpfJSET:
+		case bpfAnySet:
 			taken = acc&k != 0
 		default:
 			t.Fatalf("instruction %d: unknown code %#x", pc, code)

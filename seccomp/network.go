@@ -24,11 +24,14 @@ func (n NotifyProgram) WithoutNetwork() NotifyProgram {
 	p.add(bpfEqual, 1, 0, syscall.AF_UNIX)
 	p.add(bpfReturn, 0, 0, retNotify)
 	n.BPF = slices.Concat(p, n.BPF)
-	n.offline = true
+	n.refuses = network
 	return n
 }
 
-// isNetwork reports whether the call makes a socket that a program without network doesn't get.
-func isNetwork(c Call) bool {
-	return (c.Name == "socket" || c.Name == "socketpair") && uint32(c.Args[0]) != syscall.AF_UNIX
+// network refuses calls that make a socket which a program without network doesn't get.
+func network(c Call) syscall.Errno {
+	if (c.Name == "socket" || c.Name == "socketpair") && uint32(c.Args[0]) != syscall.AF_UNIX {
+		return syscall.EAFNOSUPPORT
+	}
+	return 0
 }

@@ -18,7 +18,7 @@ import (
 type NotifyProgram struct {
 	Program
 	rules   *ruleset
-	offline bool // see WithoutNetwork
+	refuses func(Call) syscall.Errno // by what stands before the rules, see WithoutNetwork and Unshared; 0: it is allowed
 }
 
 // Values of linux/seccomp.h, and the marker: a trace message that stands for a notification in what libseccomp gets, which has no
@@ -84,8 +84,10 @@ func (n *NotifyProgram) Answer(audit uint32, nr int32, args [6]uint64) Decision 
 		return Decision{Action: ActKillProcess, Rule: NoRule}
 	}
 	c := Call{Arch: n.Target.Arch, Name: Name(nr, n.Target.Arch), Args: args}
-	if n.offline && isNetwork(c) {
-		return Decision{Action: ActErrno, Errno: syscall.EAFNOSUPPORT, Rule: NoRule}
+	if n.refuses != nil {
+		if errno := n.refuses(c); errno != 0 {
+			return Decision{Action: ActErrno, Errno: errno, Rule: NoRule}
+		}
 	}
 	return n.rules.decide(c)
 }

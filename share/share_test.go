@@ -15,6 +15,9 @@ func TestParts(t *testing.T) {
 		want          []int64 // of one greedy tenant after the other
 	}{
 		{16, 50, []int64{8, 4, 2, 1, 1}},
+		{16, 75, []int64{12, 3, 1}},
+		{4, 75, []int64{3, 1}},
+		{2, 75, []int64{2}},
 		{16, 25, []int64{4, 3, 3, 2, 1, 1, 1, 1}},
 		{24, 33, []int64{8, 6, 4, 2, 2, 1, 1}},
 		{10, 100, []int64{10}},

@@ -8,7 +8,7 @@
 //	stack.go    the order of starting and stopping
 //	keeper.go   one part: restarts, pauses, when to give up
 //	parts.go    the command line, environment, user and place of each part
-//	redis.go    the redis-server of this stack and its data directory
+//	redis.go    the redis-server of this stack and its data directory; redislog.go: its log
 //	starter.go  starts processes that die with ccee
 //
 // The package knows the command lines of ccee's own subcommands, but reads neither flags nor the environment: Options has what is in them.

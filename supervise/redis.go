@@ -15,6 +15,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/ccee-dev/ccee/daemon"
 )
@@ -29,11 +32,13 @@ type redisServer struct {
 	path   string   // of the program
 	memory int64    // bytes that it may use
 	lock   *os.File // of the data directory
+	log    zerolog.Logger
 }
 
-// openRedis makes the data directory, locks it, gives Redis's part of it to id, and changes the working directory to that.
-func openRedis(data string, memoryMB int64, id Identity) (*redisServer, error) {
-	r := &redisServer{}
+// openRedis makes the data directory, locks it, gives Redis's part of it to id, and changes the working directory to that. What Redis
+// writes goes to log.
+func openRedis(data string, memoryMB int64, id Identity, log zerolog.Logger) (*redisServer, error) {
+	r := &redisServer{log: log}
 	var err error
 	if r.path, err = exec.LookPath("redis-server"); err != nil {
 		return nil, errors.New("redis-server is not installed: run make deps (or apt-get install redis-server), or set REDIS_URL")
@@ -97,7 +102,9 @@ func chownTree(dir string, id Identity) error {
 // loses nothing; everysec means that a power failure may lose the last second, and a kill what came in the last two while the disk was
 // too slow. OPERATIONS.md says how to make it stricter.
 func (r *redisServer) command() *exec.Cmd {
-	return &exec.Cmd{Path: r.path, Env: []string{}, Stdout: os.Stderr, Stderr: os.Stderr, Args: []string{
+	out := &redisLog{log: r.log}
+	// Not longer than WaitDelay: a child of Redis that rewrites the file may hold the pipe.
+	return &exec.Cmd{Path: r.path, Env: []string{}, Stdout: out, Stderr: out, WaitDelay: time.Second, Args: []string{
 		"redis-server", "--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "600", "--dir", ".",
 		"--appendonly", "yes", "--appendfsync", "everysec", "--save", "",
 		// A file below that size is read within a few seconds, and rewriting it costs a core meanwhile.

@@ -16,22 +16,30 @@ import (
 	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
-// TestCheckAOF: half a transaction of a killed Redis is removed before the next start. Redis 7.0 itself would keep that half, and
-// run it with the next transaction.
-func TestCheckAOF(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
+// requireRedis returns the path of redis-server. Without one it skips the test, or fails it with SANDBOX_MUST_WORK=1.
+func requireRedis(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
 		if os.Getenv("SANDBOX_MUST_WORK") == "1" {
 			t.Fatal("redis-server is not installed: make deps")
 		}
 		t.Skip("redis-server is not installed: make deps")
 	}
+	return path
+}
+
+// TestCheckAOF: half a transaction of a killed Redis is removed before the next start. Redis 7.0 itself would keep that half, and
+// run it with the next transaction.
+func TestCheckAOF(t *testing.T) {
+	path := requireRedis(t)
 	dir, err := os.MkdirTemp("", "aof")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
 	t.Chdir(dir)
-	r := &redisServer{path: "/usr/bin/redis-server"}
+	r := &redisServer{path: path}
 	if cmd := r.checkAOF(); cmd != nil {
 		t.Errorf("before the first start: %v", cmd)
 	}

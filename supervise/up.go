@@ -46,7 +46,7 @@ func New(o Options) (*Up, error) {
 	u := &Up{Options: o, id: Unprivileged()}
 	if !o.RedisURL {
 		var err error
-		if u.redis, err = openRedis(o.Data, o.RedisMemoryMB, u.id); err != nil {
+		if u.redis, err = openRedis(o.Data, o.RedisMemoryMB, u.id, o.Log); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -20,7 +21,7 @@ func TestHangingBackend(t *testing.T) {
 		attempts int
 	}{{"before the job began", false, 1}, {"after it began", true, 2}} {
 		t.Run(tt.name, func(t *testing.T) {
-			q := open(t, newRedis(t), queue.Options{RetryBackoff: time.Millisecond})
+			q := open(t, redistest.New(t), queue.Options{RetryBackoff: time.Millisecond})
 			hung := make(chan error, 1)
 			first := true
 			startWorker(t, q, fake{wait: time.Millisecond, stream: func(ctx context.Context, s job.Spec, on func(job.Event)) (job.Result, error) {

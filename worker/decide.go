@@ -26,9 +26,10 @@ const (
 // decision is an action with its parameters.
 type decision struct {
 	action  action
-	result  job.Result  // for complete
-	fault   queue.Fault // for retry and fail; of release the cause
-	recheck bool        // ask the backend whether it can run jobs before the next one is claimed
+	result  job.Result   // for complete
+	fault   queue.Fault  // for retry and fail; of release the cause
+	placed  job.Dispatch // of complete: where a remote backend ran the job
+	recheck bool         // ask the backend whether it can run jobs before the next one is claimed
 }
 
 // Messages for tenants about faults of ours.

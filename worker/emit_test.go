@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -18,7 +19,7 @@ func printed(offset int64, data []byte) job.Event {
 
 // A job that goes on tells what it does while it runs.
 func TestLiveEvents(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	heard := make(chan struct{})
 	startWorker(t, q, fake{stream: func(ctx context.Context, s job.Spec, on func(job.Event)) (job.Result, error) {
 		on(job.Event{Type: job.EventStarted, Step: "run"})

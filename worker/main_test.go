@@ -5,9 +5,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,47 +12,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
-
-// redisServer is a redis-server of one test on a unix socket; with a file, so that it can be killed and come back.
-type redisServer struct {
-	dir string
-	cmd *exec.Cmd
-}
-
-func (r *redisServer) url() string { return "unix://" + filepath.Join(r.dir, "redis.sock") }
-
-func newRedis(t *testing.T) *redisServer {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		if os.Getenv("SANDBOX_MUST_WORK") == "1" {
-			t.Fatal("redis-server is not installed: apt-get install redis-server")
-		}
-		t.Skip("redis-server is not installed: apt-get install redis-server")
-	}
-	dir, err := os.MkdirTemp("", "worker-test") // shorter than t.TempDir: a socket's path has 107 bytes at most
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	r := &redisServer{dir: dir}
-	r.start(t)
-	return r
-}
-
-func (r *redisServer) start(t *testing.T) {
-	t.Helper()
-	r.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", filepath.Join(r.dir, "redis.sock"), "--dir", r.dir, "--save", "",
-		"--appendonly", "yes", "--appendfsync", "always") // with everysec it may answer before it writes, and a kill takes that back
-	r.cmd.Stdout, r.cmd.Stderr = t.Output(), t.Output()
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.kill)
-	awaitRedis(t, open(t, r, queue.Options{}))
-}
 
 // awaitRedis returns when the queue's own connections work: its client stays away for a second from a server that refused many.
 func awaitRedis(t *testing.T, q *queue.Queue) {
@@ -66,14 +26,9 @@ func awaitRedis(t *testing.T, q *queue.Queue) {
 	})
 }
 
-func (r *redisServer) kill() {
-	r.cmd.Process.Kill()
-	r.cmd.Wait()
-}
-
-func open(t *testing.T, r *redisServer, opts queue.Options) *queue.Queue {
+func open(t *testing.T, r *redistest.Server, opts queue.Options) *queue.Queue {
 	t.Helper()
-	q, err := queue.Open(r.url(), opts)
+	q, err := queue.Open(r.URL(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -66,7 +67,7 @@ func wantFleet(t *testing.T, q *queue.Queue, workers, ready int, now string) {
 
 // A worker whose backend is not ready announces that although it has nothing to do, and claims no job until it is ready.
 func TestOutageIsAnnounced(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	var runs atomic.Int64
 	b := &changing{names: []string{"python"}}
 	b.fake.run = func(_ context.Context, s job.Spec) (job.Result, error) { runs.Add(1); return good(s), nil }
@@ -102,7 +103,7 @@ func TestOutageIsAnnounced(t *testing.T) {
 
 // What the backend warns of while it can run jobs reaches the queue, and leaves it when it is over or the worker stops.
 func TestWarningsAreAnnounced(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	b := &changing{names: []string{"python"}, warnings: []string{"the image of ruby is left out"}}
 	stop := startWorker(t, q, b, Options{ID: "w1"})
 	want := func(warnings string) {
@@ -139,7 +140,7 @@ func TestNoLanguagesIsNotReady(t *testing.T) {
 
 // The daemon's languages change while the worker waits: that is announced, and a job in a language that went waits until it is back.
 func TestLanguagesComeAndGo(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	b := &changing{names: []string{"ruby"}}
 	b.fake.run = func(_ context.Context, s job.Spec) (job.Result, error) { return good(s), nil }
 	startWorker(t, q, b, Options{})
@@ -168,7 +169,7 @@ func TestVanishedLanguage(t *testing.T) {
 }
 
 func vanishedLanguage(t *testing.T, tests *job.Tests) {
-	q := open(t, newRedis(t), queue.Options{RetryBackoff: time.Millisecond})
+	q := open(t, redistest.New(t), queue.Options{RetryBackoff: time.Millisecond})
 	b := &changing{names: []string{"python"}}
 	refused := make(chan struct{}, 1)
 	var again atomic.Bool
@@ -207,7 +208,7 @@ func vanishedLanguage(t *testing.T, tests *job.Tests) {
 
 // Redis that is unreachable for so long that the job must be stopped costs it no attempt.
 func TestRedisOutageCostsNoAttempt(t *testing.T) {
-	r := newRedis(t)
+	r := redistest.NewDurable(t)
 	q := open(t, r, queue.Options{})
 	started, stopped := make(chan struct{}, 1), make(chan struct{}, 1)
 	var runs atomic.Int64
@@ -228,9 +229,11 @@ func TestRedisOutageCostsNoAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	patience.Receive(t, started, "the job runs")
-	r.kill()
+	r.Kill()
 	patience.Receive(t, stopped, "the worker stops what it has no lease for")
-	r.start(t)
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
 	awaitRedis(t, q)
 	if rec := wantEnd(t, q, "job-once", queue.Succeeded); rec.AttemptsMade != 1 || runs.Load() != 2 {
 		t.Errorf("%d attempts, %d runs, want one attempt that counts, of two", rec.AttemptsMade, runs.Load())

@@ -21,14 +21,15 @@ const (
 // places bounds how many jobs a worker has at once.
 type places struct {
 	all, starting chan struct{} // one value for each job, and for each that has not begun
-	share         *share
-	shareStarting *share
+	changed       chan struct{} // a job has begun or ended; holds one signal
+	held          *shares       // of all
+	heldStarting  *shares       // of starting
 }
 
 func newPlaces(n, tenantShare int) *places {
-	starting := min(n, mostStarting)
-	share := newShare(n, tenantShare)
-	return &places{make(chan struct{}, n), make(chan struct{}, starting), share, share.part(starting)}
+	starting, changed := min(n, mostStarting), make(chan struct{}, 1)
+	return &places{make(chan struct{}, n), make(chan struct{}, starting), changed,
+		newShares(n, tenantShare, changed), newShares(starting, tenantShare, changed)}
 }
 
 // acquire waits for a place for one more job; false when ctx has ended.
@@ -44,20 +45,20 @@ func (p *places) acquire(ctx context.Context) bool {
 }
 
 // full returns the tenants that hold their share of the places.
-func (p *places) full() []string { return append(p.share.full(), p.shareStarting.full()...) }
+func (p *places) full() []string { return append(p.held.full(), p.heldStarting.full()...) }
 
 // take gives the acquired place to a job. The caller calls begun when the job begins and end when it has ended.
 func (p *places) take(l *queue.Lease) (begun, end func()) {
-	p.share.begin(l.Job.Tenant)
-	p.shareStarting.begin(l.Job.Tenant)
+	p.held.begin(l.Job.Tenant)
+	p.heldStarting.begin(l.Job.Tenant)
 	begun = sync.OnceFunc(func() {
 		<-p.starting
-		p.shareStarting.end(l.Job.Tenant)
+		p.heldStarting.end(l.Job.Tenant)
 	})
 	return begun, func() {
 		begun()
 		<-p.all
-		p.share.end(l.Job.Tenant)
+		p.held.end(l.Job.Tenant)
 	}
 }
 

@@ -4,21 +4,20 @@ package worker
 
 import (
 	"context"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
 
 // The place of a job that another worker has taken over is free at once: nothing is written again and again.
 func TestLostLeaseFreesThePlace(t *testing.T) {
-	r := newRedis(t)
+	r := redistest.New(t)
 	q := open(t, r, queue.Options{})
 	started, finish := make(chan string, 2), make(chan struct{})
 	reg := prometheus.NewRegistry()
@@ -30,9 +29,7 @@ func TestLostLeaseFreesThePlace(t *testing.T) {
 	id := enqueue(t, q)
 	patience.Receive(t, started, "the job starts")
 	// As another worker's claim does.
-	if out, err := exec.Command("redis-cli", "-s", filepath.Join(r.dir, "redis.sock"), "HINCRBY", "job:"+id, "claims", "1").CombinedOutput(); err != nil {
-		t.Fatalf("redis-cli: %v %s", err, out)
-	}
+	r.Do(t, "HINCRBY", "job:"+id, "claims", "1")
 	next := enqueue(t, q)
 	close(finish)
 	wantEnd(t, q, next, queue.Succeeded)
@@ -59,7 +56,7 @@ func TestLostLeaseFreesThePlace(t *testing.T) {
 // After a refusal for lack of room the place stays taken for a moment: one worker alone must not claim the job again at once, again and
 // again.
 func TestBusyPauses(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	var refused time.Time
 	paused := make(chan time.Duration, 1)
 	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {

@@ -37,8 +37,13 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) 
 	keeping.Go(func() { events.run(keep) })
 	overdue := time.AfterFunc(w.timeAllowed(&l.Job), func() { stop(errOverdue) })
 	var started atomic.Bool // a program of the job
+	var placed job.Dispatch // by the goroutine that calls on, which ends before Run returns
 	res, err := w.backend.Run(ctx, w.withDefaults(l.Job), func(ev job.Event) {
 		begun()
+		if ev.Type == job.EventDispatched {
+			w.dispatched(store, l, &placed, *ev.Dispatch)
+			return
+		}
 		if ev.Type == job.EventStarted {
 			started.Store(true)
 		}
@@ -57,9 +62,20 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) 
 	if d.recheck {
 		w.backend.recheck()
 	}
+	d.placed = placed
 	e := w.settle(store, l, d)
 	endSpan(span, d, e)
 	w.report(l, d, time.Since(began), e)
+}
+
+// dispatched records where a remote backend runs the job.
+func (w *Worker) dispatched(ctx context.Context, l *queue.Lease, placed *job.Dispatch, d job.Dispatch) {
+	*placed = d
+	w.log.Info().Str("job", l.Job.ID).Str("task", d.TaskARN).Str("tier", d.ComputeTier).Str("purchase",
+		d.PurchaseOption).Msg("job dispatched")
+	if err := l.Dispatch(ctx, d); err != nil { // Keep notices a lost lease; without Redis, the record has no task
+		w.log.Warn().Err(err).Str("job", l.Job.ID).Msg("where the job runs is not recorded")
+	}
 }
 
 // withDefaults returns the job with the worker's defaults filled in.
@@ -99,7 +115,7 @@ func (w *Worker) settle(ctx context.Context, l *queue.Lease, d decision) ending 
 func apply(ctx context.Context, l *queue.Lease, d decision) (state string, err error) {
 	switch d.action {
 	case complete:
-		return string(d.result.Status), l.Complete(ctx, outcome(l.Job.Language, l.Request, d.result))
+		return string(d.result.Status), l.Complete(ctx, outcome(l.Job.Language, l.Request, d.result, d.placed))
 	case retry:
 		s, err := l.Retry(ctx, d.fault)
 		return string(s), err

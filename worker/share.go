@@ -2,46 +2,35 @@
 
 package worker
 
-import "sync"
+import (
+	"sync"
 
-// share keeps one tenant from holding all of a worker's slots, so that the others' jobs needn't wait until its own have ended. A tenant
-// may hold some percent of the slots that the other tenants leave free, at least one. So each further tenant lowers what every tenant may
-// hold, and a slot stays free for the next one for longer than with a fixed number: the dynamic thresholds of shared-memory switches
-// (Choudhury and Hahne 1998).
-type share struct {
-	slots   int
-	percent int
+	"github.com/ccee-dev/ccee/share"
+)
+
+// shares keeps one tenant from holding all of a worker's slots, so that the others' jobs needn't wait until its own have ended: a
+// share.Table behind a lock, which notifies when a job ends.
+type shares struct {
 	changed chan struct{} // a job has ended; holds one signal
 
-	mu      sync.Mutex // guards all below
-	running map[string]int
-	all     int
+	mu    sync.Mutex // guards table
+	table *share.Table
 }
 
-func newShare(slots, percent int) *share {
-	return &share{slots: slots, percent: percent, changed: make(chan struct{}, 1), running: map[string]int{}}
+// newShares divides that many slots. A tenant may hold percent of those that the others leave free, at least one.
+func newShares(slots, percent int, changed chan struct{}) *shares {
+	return &shares{changed: changed, table: share.New(int64(slots), int64(percent))}
 }
 
-// part returns a share of some of the slots, whose changes are signalled on s.changed too.
-func (s *share) part(slots int) *share {
-	p := newShare(slots, s.percent)
-	p.changed = s.changed
-	return p
-}
-
-func (s *share) begin(tenant string) {
+func (s *shares) begin(tenant string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running[tenant]++
-	s.all++
+	s.table.Add(tenant, 1)
 }
 
-func (s *share) end(tenant string) {
+func (s *shares) end(tenant string) {
 	s.mu.Lock()
-	s.all--
-	if s.running[tenant]--; s.running[tenant] == 0 {
-		delete(s.running, tenant)
-	}
+	s.table.Add(tenant, -1)
 	s.mu.Unlock()
 	select {
 	case s.changed <- struct{}{}:
@@ -50,15 +39,8 @@ func (s *share) end(tenant string) {
 }
 
 // full returns the tenants that hold as much as they may.
-func (s *share) full() []string {
+func (s *shares) full() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var full []string
-	for tenant, n := range s.running {
-		left := s.slots - (s.all - n)
-		if 100*n >= s.percent*left { // one more would be too many, rounded up
-			full = append(full, tenant)
-		}
-	}
-	return full
+	return s.table.Full()
 }

@@ -34,6 +34,8 @@ type Options struct {
 	Log         zerolog.Logger
 	Metrics     prometheus.Registerer // nil for none
 	Trace       trace.TracerProvider  // nil for none
+	// Hold, unless nil, is called when a job begins, and what it returns when the job has ended. Neither waits.
+	Hold func() (release func())
 
 	grace time.Duration // for tests; 0: runGrace
 }
@@ -75,6 +77,9 @@ func New(q *queue.Queue, b Backend, opts Options) (*Worker, error) {
 	if opts.Trace == nil {
 		opts.Trace = noop.NewTracerProvider()
 	}
+	if opts.Hold == nil {
+		opts.Hold = func() func() { return func() {} }
+	}
 	log := opts.Log.With().Str("worker", opts.ID).Logger()
 	return &Worker{queue: q, backend: newMonitor(b, m), opts: opts, log: log, metrics: m,
 		tracer: opts.Trace.Tracer("ccee-worker")}, nil
@@ -103,8 +108,10 @@ func (w *Worker) Run(ctx context.Context) error {
 			break
 		}
 		begun, end := w.places.take(l)
+		release := w.opts.Hold()
 		running.Go(func() {
 			defer end()
+			defer release()
 			w.run(jobs, store, l, begun)
 		})
 	}
@@ -150,5 +157,5 @@ func (w *Worker) claim(ctx context.Context, now state) (*queue.Lease, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(now.replaced, cancel)()
-	return w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Languages: now.names, Full: w.places.full, Changed: w.places.share.changed})
+	return w.queue.Claim(ctx, queue.Claimer{Worker: w.opts.ID, Languages: now.names, Full: w.places.full, Changed: w.places.changed})
 }

@@ -15,12 +15,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
 
 func TestWorkerStoresResults(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	reg := prometheus.NewRegistry()
 	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) { return good(s), nil }}, Options{Metrics: reg})
 	for range 20 {
@@ -42,7 +43,7 @@ func TestWorkerStoresResults(t *testing.T) {
 
 // The worker's bound of output holds for jobs that have none of their own.
 func TestOutputBytes(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	specs := make(chan job.Spec, 1)
 	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) { specs <- s; return good(s), nil }}, Options{OutputBytes: 100})
 	wantEnd(t, q, enqueue(t, q), queue.Succeeded)
@@ -59,7 +60,7 @@ func TestOutputBytes(t *testing.T) {
 }
 
 func TestFailingProgramIsAResult(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	var runs atomic.Int64
 	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
 		runs.Add(1)
@@ -91,7 +92,7 @@ func TestFaultsOfOurs(t *testing.T) {
 		{"busy uses no attempt", []error{job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full"), job.Errorf(job.EBusy, "full")}, queue.Succeeded, 4, 1, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			q := open(t, newRedis(t), queue.Options{RetryBackoff: 10 * time.Millisecond})
+			q := open(t, redistest.New(t), queue.Options{RetryBackoff: 10 * time.Millisecond})
 			var runs atomic.Int64
 			startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
 				if n := int(runs.Add(1)); n <= len(tt.faults) {
@@ -111,7 +112,7 @@ func TestFaultsOfOurs(t *testing.T) {
 // A backend that has run a program of the job and has no room then has done an attempt, or a job would have its share of the machine
 // again and again.
 func TestBusyAfterWork(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{RetryBackoff: time.Millisecond})
+	q := open(t, redistest.New(t), queue.Options{RetryBackoff: time.Millisecond})
 	var compiled atomic.Int64
 	startWorker(t, q, fake{stream: func(_ context.Context, _ job.Spec, on func(job.Event)) (job.Result, error) {
 		compiled.Add(1)
@@ -127,7 +128,7 @@ func TestBusyAfterWork(t *testing.T) {
 
 // Nothing goes round for ever.
 func TestBusyWithoutEnd(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{RetryBackoff: time.Millisecond, RetryMaxDelay: time.Millisecond})
+	q := open(t, redistest.New(t), queue.Options{RetryBackoff: time.Millisecond, RetryMaxDelay: time.Millisecond})
 	var runs atomic.Int64
 	for range 8 { // each pauses after a job for which there is no room
 		startWorker(t, q, fake{run: func(context.Context, job.Spec) (job.Result, error) {
@@ -143,7 +144,7 @@ func TestBusyWithoutEnd(t *testing.T) {
 }
 
 func TestNothingIsClaimedWhileTheBackendIsDown(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	asked := make(chan struct{}, 100)
 	var ready atomic.Bool
 	startWorker(t, q, fake{
@@ -188,7 +189,7 @@ func TestCancelRunning(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := open(t, newRedis(t), queue.Options{})
+			q := open(t, redistest.New(t), queue.Options{})
 			started := make(chan string, 1)
 			startWorker(t, q, b(started), Options{})
 			id := enqueue(t, q)
@@ -205,7 +206,7 @@ func TestCancelRunning(t *testing.T) {
 }
 
 func TestLostLeaseStopsTheJob(t *testing.T) {
-	r := newRedis(t)
+	r := redistest.NewDurable(t)
 	q := open(t, r, queue.Options{Lease: 300 * time.Millisecond})
 	started := make(chan string, 1)
 	stopped := make(chan struct{})
@@ -217,12 +218,12 @@ func TestLostLeaseStopsTheJob(t *testing.T) {
 	}}, Options{Concurrency: 1})
 	enqueue(t, q)
 	patience.Receive(t, started, "the job starts")
-	r.kill()
+	r.Kill()
 	patience.Receive(t, stopped, "the worker, which can't renew its lease, gives the job up")
 }
 
 func TestStopLetsRunningJobsFinish(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	started, finish := make(chan string, 1), make(chan struct{})
 	stop := startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
 		started <- s.ID
@@ -247,12 +248,20 @@ func TestStopLetsRunningJobsFinish(t *testing.T) {
 }
 
 func TestStopHandsBackWhatDoesNotFinish(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
-	started := make(chan string, 1)
-	stop := startWorker(t, q, blocking(started, job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}, nil), Options{Drain: time.Millisecond})
+	q := open(t, redistest.New(t), queue.Options{})
+	started, stopped := make(chan string, 1), make(chan error, 1)
+	stop := startWorker(t, q, fake{run: func(ctx context.Context, s job.Spec) (job.Result, error) {
+		started <- s.ID
+		<-ctx.Done()
+		stopped <- context.Cause(ctx)
+		return job.Result{Status: job.StatusCancelled, Verdict: job.VerdictCancelled}, nil
+	}}, Options{Drain: time.Millisecond})
 	id := enqueue(t, q)
 	patience.Receive(t, started, "the job starts")
 	stop()
+	if why := patience.Receive(t, stopped, "the job is stopped"); why != errDraining { // it is in the log, for operators
+		t.Errorf("the job was stopped because of %v, want %v", why, errDraining)
+	}
 	if r, err := q.Get(t.Context(), tenant, id); err != nil || r.Status != queue.Queued || r.AttemptsMade != 0 {
 		t.Fatalf("record = %+v, %v, want it queued as before", r, err)
 	}
@@ -263,7 +272,7 @@ func TestStopHandsBackWhatDoesNotFinish(t *testing.T) {
 }
 
 func TestConcurrencyIsBounded(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	var running, most atomic.Int64
 	full, finish := make(chan struct{}, 100), make(chan struct{})
 	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
@@ -292,7 +301,7 @@ func TestConcurrencyIsBounded(t *testing.T) {
 // TestConcurrencyOfTheBackend: without a number of its own a worker has as many jobs at once as the backend has slots; of those that the
 // backend has not begun with there are never more than mostStarting, so that the rest waits where it is dealt out fairly.
 func TestConcurrencyOfTheBackend(t *testing.T) {
-	q := open(t, newRedis(t), queue.Options{})
+	q := open(t, redistest.New(t), queue.Options{})
 	const slots = 100
 	begin, given, begun, finish := make(chan struct{}), make(chan struct{}, slots), make(chan struct{}, slots), make(chan struct{})
 	startWorker(t, q, fake{slots: slots, stream: func(_ context.Context, s job.Spec, on func(job.Event)) (job.Result, error) {
@@ -327,7 +336,7 @@ func TestConcurrencyOfTheBackend(t *testing.T) {
 }
 
 func TestRedisKilledWhileJobsRun(t *testing.T) {
-	r := newRedis(t)
+	r := redistest.NewDurable(t)
 	q := open(t, r, queue.Options{RetryBackoff: 10 * time.Millisecond})
 	started, finish := make(chan string, 100), make(chan struct{})
 	startWorker(t, q, fake{run: func(_ context.Context, s job.Spec) (job.Result, error) {
@@ -342,9 +351,11 @@ func TestRedisKilledWhileJobsRun(t *testing.T) {
 	for range 4 {
 		patience.Receive(t, started, "four jobs run at once")
 	}
-	r.kill()
+	r.Kill()
 	close(finish) // the four results come while Redis is away
-	r.start(t)
+	if err := r.Start(); err != nil {
+		t.Fatal(err)
+	}
 	awaitRedis(t, q)
 	for _, id := range list {
 		rec := wantEnd(t, q, id, queue.Succeeded)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ccee-dev/ccee/api/decode"
+	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
 
@@ -42,8 +43,16 @@ type Job struct {
 	Priority          string `json:"priority"`
 	CancelRequestedAt *Stamp `json:"cancelRequestedAt"`
 
+	WaitingFor string `json:"waitingFor,omitempty"` // ForWorker or ForLanguage, of a single job that no worker can run now
+
 	Ignored []string `json:"ignored,omitempty"` // members of the submission that have no meaning; only in the answer to it
 }
+
+// Values of Job.WaitingFor.
+const (
+	ForWorker   = "worker"   // no worker can run any job
+	ForLanguage = "language" // workers can, but none in the job's language
+)
 
 // Request has the limits that a job was submitted with.
 type Request struct {
@@ -101,7 +110,9 @@ func NewJob(rec queue.Record, coded bool) Job {
 		Category:    Text(rec.FailureCategory),
 		Error:       Text(rec.Error),
 		Timestamp:   Time(firstTime(rec.CompletedAt, rec.StartedAt, rec.CreatedAt, rec.UpdatedAt)),
-		Environment: "local-runner",
+		Tier:        Text(rec.Dispatch.ComputeTier),
+		Purchase:    Text(rec.Dispatch.PurchaseOption),
+		Environment: environment(rec.Dispatch),
 		Priority:    decode.PriorityWord(rec.Priority), CancelRequestedAt: Time(rec.CancelRequestedAt),
 	}
 	if a := rec.Analysis; a.Report != nil {
@@ -112,6 +123,14 @@ func NewJob(rec queue.Record, coded bool) Job {
 		v.RuntimeMs, v.ExitCode = &v.Result.DurationMs, v.Result.ExitCode
 	}
 	return v
+}
+
+// environment names where the job's latest attempt runs or ran, in the contract's words.
+func environment(d job.Dispatch) string {
+	if d.TaskARN != "" {
+		return "ecs-fargate-runner"
+	}
+	return "local-runner"
 }
 
 // NewSingle is NewJob for a job that is shown alone: it has a second name there.

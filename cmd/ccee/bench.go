@@ -35,13 +35,12 @@ real: use it on a host that serves nobody. Size a host by the step from which mo
    ccee bench --json work.py | jq .jobsPerSecond
 
 ccee bench profile measures a host, simulate predicts what a fleet of such hosts does, replay runs jobs that arrive at random.`,
-		Flags: []cli.Flag{
-			socketFlag(),
+		Flags: append(daemonFlags(),
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension, else python)"},
 			&cli.StringFlag{Name: "clients", Value: "1,2,4,8,16", Usage: "clients at once, a `LIST` with commas"},
 			&cli.DurationFlag{Name: "for", Value: 3 * time.Second, Usage: "`DURATION` of each step"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON, one step a line"},
-		},
+		),
 		Action:   bench,
 		Commands: []*cli.Command{benchProfileCommand(), benchReplayCommand(), benchSimulateCommand()},
 	}
@@ -55,7 +54,10 @@ func bench(ctx context.Context, cmd *cli.Command) error {
 	if d := cmd.Duration("for"); d <= 0 {
 		return usageError{fmt.Errorf("--for is %v, it must be above 0", d)}
 	}
-	c := client.New(cmd.String("socket"))
+	c, err := openDaemon(cmd)
+	if err != nil {
+		return err
+	}
 	spec, err := benchSpec(ctx, cmd, c)
 	if err != nil {
 		return err
@@ -147,18 +149,20 @@ when many run at once. The daemon must serve nobody else meanwhile. It takes abo
 
    ccee bench profile > host.json
    ccee bench profile -l python,java > host.json`,
-		Flags: []cli.Flag{
-			socketFlag(),
+		Flags: append(daemonFlags(),
 			&cli.StringFlag{Name: "languages", Aliases: []string{"l"}, Value: strings.Join(load.Languages, ","), Usage: "`LIST` with commas"},
 			intFlag("jobs", "", 40, 1, 1000, "jobs of each kind that are timed alone"),
 			&cli.DurationFlag{Name: "for", Value: 5 * time.Second, Usage: "`DURATION` of the load with many at once"},
-		},
+		),
 		Action: noArgs(benchProfile),
 	}
 }
 
 func benchProfile(ctx context.Context, cmd *cli.Command) error {
-	c := client.New(cmd.String("socket"))
+	c, err := openDaemon(cmd)
+	if err != nil {
+		return err
+	}
 	p := capacity.Profile{Cores: runtime.NumCPU()}
 	languages := splitList(cmd.String("languages"))
 	for _, name := range languages {
@@ -191,7 +195,7 @@ ccee bench simulate with the same flags predicts the result.
 
    ccee bench replay --rate 60 --mix python=8,java=1
    ccee bench replay --trace yesterday.csv --json | jq .timeMs`,
-		Flags:  append(loadFlags(20*time.Second), socketFlag()),
+		Flags:  append(loadFlags(20*time.Second), daemonFlags()...),
 		Action: noArgs(benchReplay),
 	}
 }
@@ -201,7 +205,11 @@ func benchReplay(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	r, err := load.Replay(ctx, client.New(cmd.String("socket")), all)
+	c, err := openDaemon(cmd)
+	if err != nil {
+		return err
+	}
+	r, err := load.Replay(ctx, c, all)
 	if err != nil {
 		return refused(err)
 	}

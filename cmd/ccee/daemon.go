@@ -21,16 +21,18 @@ import (
 func daemonCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "daemon",
-		Usage: "run programs in jails for clients of a unix socket; as root",
+		Usage: "run programs in jails for clients of a unix socket, or of other machines; as root",
 		Description: `The one privileged part. Its protocol is in daemon/PROTOCOL.md:
 
    sudo ccee daemon
    curl -s --unix-socket /run/ccee/daemon.sock http://ccee/v1/run -d '{"id":"1","language":"python","sourceCode":"print(6*7)"}'
 
-Only root and the group ccee can use the socket. SIGTERM: new jobs are refused, running ones finish within --drain-ms, what is left is killed.`,
-		Flags: append(tracingFlags("ccee-daemon"),
+Only root and the group ccee can use the socket. With --listen workers on other machines can use it too, by mutual TLS: ccee cert --help
+shows how. SIGTERM: new jobs are refused, running ones finish within --drain-ms, what is left is killed.`,
+		Flags: append(append(tracingFlags("ccee-daemon"), networkListenFlags()...),
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
-			seccompFlag(), networkFlag(),
+			seccompFlag(), networkFlag(), tierFlag(),
+			oneJobFlag(),
 			stringFlag("pull", "CCEE_PULL", "",
 				"language images to pull before anything else, `LIST` with commas: see ccee image pull (default: none)"),
 			stringFlag("seccomp-kept", "CCEE_SECCOMP_KEPT", "", "`FILE` for a copy of the last policy that worked, used when that of --seccomp does not work any more (default: none; ccee up has one)"),
@@ -90,6 +92,14 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err := needRoot("daemon", "it builds jails"); err != nil {
 		return err
 	}
+	if cmd.String("tier") == daemon.TierTask {
+		return runTaskDaemon(ctx, cmd)
+	}
+	log := newLogger("daemon", cmd.String("log-level"))
+	remote, err := remoteListener(cmd, log)
+	if err != nil {
+		return err
+	}
 	store, err := openImages(ctx, cmd)
 	if err != nil {
 		return err
@@ -100,12 +110,11 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer stop()
-	log := newLogger("daemon", cmd.String("log-level"))
 	if err := supervise.ProtectDaemon(); err != nil {
 		log.Warn().Err(err).Msg("the kernel may kill the daemon for memory, and all jobs with it")
 	}
 	srv, err := policy.NewDaemon(ctx, daemon.Options{
-		Trace:  tracing,
+		Trace: tracing, Remote: remote,
 		Socket: cmd.String("socket"), GID: supervise.Unprivileged().GID, Store: store, Network: cmd.String("network"),
 		Cgroup: cmd.String("cgroup"), Log: log,
 		Slots: int(cmd.Int64("slots")), Ready: int(cmd.Int64("ready")), Warm: cmd.Bool("warm"), MemoryBytes: cmd.Int64("memory-mb") * job.MiB, CPUMillicores: cmd.Int64("millicores"),

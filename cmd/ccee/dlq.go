@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"text/tabwriter"
 	"time"
 
@@ -17,10 +16,11 @@ import (
 )
 
 func dlqCommand() *cli.Command {
-	common := func(more ...cli.Flag) []cli.Flag {
+	common := func(limit string, more ...cli.Flag) []cli.Flag {
 		return append(append(queueFlags(), &cli.BoolFlag{Name: "json", Usage: "print JSON, one object a line"},
-			intFlag("limit", "DLQ_BATCH_SIZE", 50, 1, 100_000, "most jobs to read, newest first")), more...)
+			intFlag("limit", "DLQ_BATCH_SIZE", 50, 1, 100_000, limit)), more...)
 	}
+	const newest = "most jobs to read, newest first"
 	return &cli.Command{
 		Name:  "dlq",
 		Usage: "list dead-lettered jobs, run them again, or drop them",
@@ -28,18 +28,24 @@ func dlqCommand() *cli.Command {
 
    ccee dlq list
    ccee dlq replay --dry-run
-   ccee dlq replay               # all of them, or those with the given ids
+   ccee dlq replay               # all of them, oldest first, or those with the given ids
    ccee dlq drop JOB-ID
+
+Each job is moved back to the queue in one step, with new attempts. A replay leaves alone what dies while it runs, and ends at the first
+job that it can't move: then, and when it is stopped, the exit code is 1. So it can run as a scheduled task.
 
 ` + redisHelp,
 		Commands: []*cli.Command{
-			{Name: "list", Usage: "list them with their causes", Flags: common(), Action: noArgs(dlqList)},
+			{Name: "list", Usage: "list them with their causes", Flags: common(newest), Action: noArgs(dlqList)},
 			{
 				Name: "replay", Usage: "run them again, with new attempts", ArgsUsage: "[JOB-ID]...", Action: dlqReplay,
-				Flags: common(intFlag("attempts", "QUEUE_JOB_ATTEMPTS", 3, 1, 10, "attempts of a job that fails by a fault of ccee"),
+				Flags: common("jobs to read at a time; with a JOB-ID, the newest jobs among which it must be",
+					intFlag("attempts", "QUEUE_JOB_ATTEMPTS", 3, 1, 10, "attempts of a job that fails by a fault of ccee"),
+					intFlag("max", "DLQ_REPLAY_MAX", 0, 0, 10_000_000, "most jobs to run again, 0 for all"),
 					&cli.BoolFlag{Name: "dry-run", Sources: cli.EnvVars("DRY_RUN"), Usage: "only count them"}),
 			},
-			{Name: "drop", Usage: "remove them from the list; the jobs stay failed", ArgsUsage: "JOB-ID...", Flags: common(), Action: dlqDrop},
+			{Name: "drop", Usage: "remove them from the list; the jobs stay failed", ArgsUsage: "JOB-ID...",
+				Flags: common(newest), Action: dlqDrop},
 		},
 	}
 }
@@ -73,53 +79,6 @@ func dlqList(ctx context.Context, cmd *cli.Command) error {
 	})
 }
 
-// replayed is the result of a replay, with the names of the tool that it replaces.
-type replayed struct {
-	DLQQueue  string `json:"dlqQueue"`
-	MainQueue string `json:"mainQueue"`
-	TotalSeen int    `json:"totalSeen"`
-	Recovered int    `json:"recovered"`
-	Skipped   int    `json:"skipped"`
-	Failed    int    `json:"failed"`
-	DryRun    bool   `json:"dryRun"`
-	ElapsedMs int64  `json:"elapsedMs"`
-}
-
-func dlqReplay(ctx context.Context, cmd *cli.Command) error {
-	start := time.Now()
-	return withDead(ctx, cmd, func(q *queue.Queue, dead []queue.DeadLetter) error {
-		r := replayed{DLQQueue: cmd.String("dlq-name"), MainQueue: cmd.String("queue-name"), TotalSeen: len(dead), DryRun: cmd.Bool("dry-run")}
-		var errs []error
-		for _, d := range dead {
-			ok, err := r.DryRun, error(nil)
-			if !r.DryRun {
-				ok, err = q.Replay(ctx, d, int(cmd.Int64("attempts")))
-			}
-			switch {
-			case err != nil:
-				r.Failed++
-				errs = append(errs, err)
-			case ok || r.DryRun:
-				r.Recovered++
-			default:
-				r.Skipped++
-			}
-		}
-		r.ElapsedMs = time.Since(start).Milliseconds()
-		return errors.Join(append(errs, r.print(cmd.Root().Writer, cmd.Bool("json")))...)
-	})
-}
-
-func (r *replayed) print(out io.Writer, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(out).Encode(r)
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DLQ\tQUEUE\tSEEN\tRECOVERED\tSKIPPED\tFAILED\tDRY RUN\tMS")
-	fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%v\t%d\n", r.DLQQueue, r.MainQueue, r.TotalSeen, r.Recovered, r.Skipped, r.Failed, r.DryRun, r.ElapsedMs)
-	return w.Flush()
-}
-
 func dlqDrop(ctx context.Context, cmd *cli.Command) error {
 	if !cmd.Args().Present() {
 		return usageError{errors.New("ccee dlq drop needs a JOB-ID: see ccee dlq list")}
@@ -135,8 +94,7 @@ func dlqDrop(ctx context.Context, cmd *cli.Command) error {
 	})
 }
 
-// withDead gives do the dead-lettered jobs that the arguments name, or all. An argument that is none of them is an error, before
-// anything is done.
+// withDead gives do the dead-lettered jobs that the arguments name, or all.
 func withDead(ctx context.Context, cmd *cli.Command, do func(*queue.Queue, []queue.DeadLetter) error) error {
 	q, err := openQueue(cmd)
 	if err != nil {
@@ -144,23 +102,29 @@ func withDead(ctx context.Context, cmd *cli.Command, do func(*queue.Queue, []que
 	}
 	defer q.Close()
 	dead, err := q.DeadLetters(ctx, int(cmd.Int64("limit")))
+	if err == nil && cmd.Args().Present() {
+		dead, err = named(cmd, dead)
+	}
 	if err != nil {
-		return err
+		return hinted(err)
 	}
-	if !cmd.Args().Present() {
-		return do(q, dead)
-	}
+	return do(q, dead)
+}
+
+// named returns those of dead that the arguments name. An argument that is none of them is an error, before anything is done.
+func named(cmd *cli.Command, dead []queue.DeadLetter) ([]queue.DeadLetter, error) {
 	byID := make(map[string]queue.DeadLetter, len(dead))
 	for _, d := range dead {
 		byID[d.ID] = d
 	}
-	var named []queue.DeadLetter
+	var found []queue.DeadLetter
 	for _, id := range cmd.Args().Slice() {
 		d, there := byID[id]
 		if !there {
-			return fmt.Errorf("%s is not among the newest %d dead-lettered jobs: see ccee dlq list, or raise --limit", id, cmd.Int64("limit"))
+			return nil, fmt.Errorf("%s is not among the newest %d dead-lettered jobs: see ccee dlq list, or raise --limit",
+				id, cmd.Int64("limit"))
 		}
-		named = append(named, d)
+		found = append(found, d)
 	}
-	return do(q, named)
+	return found, nil
 }

@@ -34,7 +34,7 @@ needed is missing, when an escape worked, or when an abuse delays others.
    ccee doctor --shared --only fsync,fork --json     # some of these alone
    ccee doctor --json | jq '.checks[] | select(.ok | not)'`,
 		Flags: []cli.Flag{
-			socketFlag(), imagesFlag(), seccompFlag(),
+			socketFlag(), imagesFlag(), seccompFlag(), tierFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print the checks as JSON"},
 			&cli.BoolFlag{Name: "escape", Usage: "try to get out of a jail of this host, some 400 ways, instead"},
 			&cli.BoolFlag{Name: "shared", Usage: "have a jail abuse what the host has only once (locks, disk, tables), and time how much that delays others, instead"},
@@ -90,7 +90,11 @@ func doctorEscape(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	outcomes, err := daemon.SelfTest(ctx, p, escape.All)
+	test := daemon.SelfTest
+	if cmd.String("tier") == daemon.TierTask {
+		test = daemon.SelfTestTask
+	}
+	outcomes, err := test(ctx, p, escape.All)
 	if err != nil {
 		return fmt.Errorf("try to get out of a jail: %w", err)
 	}

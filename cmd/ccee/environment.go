@@ -56,6 +56,7 @@ func secretSettings() []secret {
 		{"REDIS_URL", "api, worker, audit, dlq, language", "address of Redis (default: " + defaultRedisURL + "; ccee up starts its own)"},
 		{archiveURL, "api, audit", "address of a PostgreSQL that keeps finished jobs, costs and audit (default: none)"},
 		{"OPENAI_API_KEY", "api", "key for AI_PROVIDER=openai"},
+		{taskToken, "task", "token of the task's job; the worker makes it"},
 		{"CCEE_API_KEY", "submit, job, history ...", "key for the API"},
 	}
 }

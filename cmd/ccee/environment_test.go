@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -122,6 +123,26 @@ func TestOwnRedisIsNamed(t *testing.T) {
 	t.Setenv("REDIS_URL", "redis://db")
 	if got := hintOwnRedis(); got != "" {
 		t.Errorf("with REDIS_URL: %q", got)
+	}
+}
+
+// TestUnreachableRedis: a command that can't reach Redis, for somebody who has set no REDIS_URL, names that of ccee up. Nobody listens on
+// the default port, or else this test has nothing to try.
+func TestUnreachableRedis(t *testing.T) {
+	if conn, err := net.Dial("tcp", "localhost:6379"); err == nil {
+		conn.Close()
+		t.Skip("a Redis listens on the default port")
+	}
+	t.Setenv("CCEE_DATA", "/srv/ccee")
+	for _, line := range []string{"dlq list", "dlq replay", "dlq drop x", "language list", "language forget x"} {
+		for url, want := range map[string]bool{"": true, "redis://127.0.0.1:1": false} {
+			t.Setenv("REDIS_URL", url)
+			var stderr bytes.Buffer
+			code := run(t.Context(), append([]string{"ccee"}, strings.Fields(line)...), io.Discard, &stderr)
+			if named := strings.Contains(stderr.String(), "unix:///srv/ccee/redis/redis.sock"); code == 0 || named != want {
+				t.Errorf("%s with REDIS_URL=%q: exit code %d, %s", line, url, code, stderr.String())
+			}
+		}
 	}
 }
 

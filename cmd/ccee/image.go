@@ -29,6 +29,7 @@ func imageCommand() *cli.Command {
 		Commands: []*cli.Command{
 			imageBuildCommand(),
 			imageImportCommand(),
+			imageStackCommand(),
 			imagePullCommand(),
 			imagePushCommand(),
 			{

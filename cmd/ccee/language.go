@@ -103,7 +103,7 @@ func listLanguages(ctx context.Context, cmd *cli.Command) error {
 	defer q.Close()
 	f, err := q.Fleet(ctx)
 	if err != nil {
-		return err
+		return hinted(err)
 	}
 	w := tabwriter.NewWriter(cmd.Root().Writer, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "LANGUAGE\tVERSION\tRUNS NOW")
@@ -147,7 +147,7 @@ func forgetLanguages(ctx context.Context, cmd *cli.Command) error {
 	for _, name := range cmd.Args().Slice() {
 		switch known, err := q.ForgetLanguage(ctx, name); {
 		case err != nil:
-			return err
+			return hinted(err)
 		case !known:
 			unknown = append(unknown, name)
 		}

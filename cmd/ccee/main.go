@@ -67,9 +67,10 @@ func app(stdout, stderr io.Writer) *cli.Command {
    ccee run --json hello.py | jq .verdict            # how it ended, with evidence and usage
    ccee doctor                                       # what this host can do, and what is missing`,
 		Commands: slices.Concat([]*cli.Command{
-			upCommand(), daemonCommand(), workerCommand(), apiCommand(), runCommand(), submitCommand(),
+			upCommand(), daemonCommand(), workerCommand(), taskCommand(), apiCommand(), runCommand(), submitCommand(),
 		}, jobCommands(), accountCommands(), []*cli.Command{
-			auditCommand(), keyCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(), doctorCommand(), healthCommand(), versionCommand(), manualCommand(),
+			auditCommand(), keyCommand(), certCommand(), dlqCommand(), languageCommand(), imageCommand(), seccompCommand(), benchCommand(),
+			doctorCommand(), healthCommand(), versionCommand(), manualCommand(),
 		}),
 		Before: checkEnvironment,
 		// Errors come back to run, which prints them once and chooses the exit code.

@@ -4,7 +4,9 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -43,6 +45,14 @@ func hintOwnRedis() string {
 	}
 	data := cmp.Or(os.Getenv("CCEE_DATA"), defaultData)
 	return fmt.Sprintf(" (REDIS_URL is not set; the Redis that ccee up starts is unix://%s, for root)", filepath.Join(data, "redis/redis.sock"))
+}
+
+// hinted adds hintOwnRedis to err where Redis could not be reached.
+func hinted(err error) error {
+	if hint := hintOwnRedis(); hint != "" && errors.As(err, new(*net.OpError)) {
+		return fmt.Errorf("%w%s", err, hint)
+	}
+	return err
 }
 
 // maxWaitFlag is for the api, which ends the jobs that waited too long.

@@ -38,8 +38,7 @@ a compiler goes to stderr. Flags come before FILE: what follows it belongs to th
 		StopOnNthArg:              &one,
 		HideHelpCommand:           true,
 		DisableSliceFlagSeparator: true, // a glob may have a comma
-		Flags: slices.Concat([]cli.Flag{
-			socketFlag(),
+		Flags: slices.Concat(daemonFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "language", Aliases: []string{"l"}, Usage: "`NAME` of the language (default: by FILE's extension)"},
 			&cli.BoolFlag{Name: "json", Usage: "print the result as JSON instead of the program's output"},
 			&cli.BoolFlag{Name: "interleave", Usage: "keep the exact order of stdout and stderr; each write then waits until it was read"},
@@ -54,7 +53,10 @@ func runFile(ctx context.Context, cmd *cli.Command) error {
 	if cmd.Bool("limits") {
 		return printLimits(cmd.Root().Writer)
 	}
-	c := client.New(cmd.String("socket"))
+	c, err := openDaemon(cmd)
+	if err != nil {
+		return err
+	}
 	spec, err := runSpec(ctx, cmd, c)
 	if err != nil {
 		return err

@@ -40,6 +40,17 @@ func TestContractSettings(t *testing.T) {
 		{api, "QUEUE_RETRY_BACKOFF_MS", "1000 1-60000"},
 		{api, "ANALYSIS_MAX_SOURCE_CHARS", "8000 1-50000"},
 		{api, "QUEUE_DEPTH_TARGET", "25 1-10000"},
+		{api, "AWS_REGION", ""},                   // nothing is sent to a region that nobody chose
+		{api, "QUEUE_DEPTH_METRIC_NAMESPACE", ""}, // not CCEE: setting it is what turns publishing on
+		{api, "QUEUE_DEPTH_METRIC_NAME", "PendingJobsCount"},
+		{api, "QUEUE_DEPTH_SCALE_METRIC_NAME", "PendingJobsScaleSignal"},
+		{api, "QUEUE_DEPTH_METRIC_SERVICE_NAME", "ccee-worker"},
+		{api, "QUEUE_DEPTH_PUBLISH_INTERVAL_MS", "30000 5000-300000"},
+		{api, "ECS_CLUSTER_ARN", ""},
+		{api, "DLQ_REPLAY_TASK_DEFINITION_ARN", ""},
+		{api, "DLQ_REPLAY_SUBNET_IDS", ""},
+		{api, "DLQ_REPLAY_SECURITY_GROUP_IDS", ""},
+		{api, "DLQ_REPLAY_ASSIGN_PUBLIC_IP", "DISABLED"},
 		{api, "ADMIN_BURST_MAX", "1000 1-10000"},
 		{api, "AI_PROVIDER", "none"},
 		{api, "OPENAI_MODEL", "gpt-4.1-mini"},

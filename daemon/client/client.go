@@ -25,23 +25,30 @@ import (
 
 // Client talks to one daemon. Its methods may be called at the same time; connections are kept and reused.
 type Client struct {
-	socket string
+	where  string // path of the socket, or HOST:PORT
+	scheme string // "http" on a socket, "https" to another machine
 	http   *http.Client
 }
 
 // New returns a client of the daemon on that unix socket. It connects when it is first used.
 func New(socket string) *Client {
 	dialer := net.Dialer{Timeout: 10 * time.Second}
-	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+	return newClient(socket, "http", &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},
-		MaxIdleConns:        1024,
-		MaxIdleConnsPerHost: 1024,
-		IdleConnTimeout:     90 * time.Second, // less than the daemon's, so that it seldom closes one that is about to be used
-		DisableCompression:  true,
-	}}}
+	})
 }
+
+func newClient(where, scheme string, t *http.Transport) *Client {
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 1024, 1024
+	t.IdleConnTimeout = 90 * time.Second // less than the daemon's, so that it seldom closes one that is about to be used
+	t.DisableCompression = true
+	return &Client{where: where, scheme: scheme, http: &http.Client{Transport: t}}
+}
+
+// Where returns the path of the daemon's socket, or its HOST:PORT.
+func (c *Client) Where() string { return c.where }
 
 // Close closes the connections that are not in use.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -64,6 +71,13 @@ func (c *Client) Languages(ctx context.Context) ([]job.Language, error) {
 	var list struct{ Languages []job.Language }
 	err := c.call(ctx, "GET", "/v1/languages", nil, &list)
 	return list.Languages, err
+}
+
+// Capacity returns what the daemon has room for now. A daemon of a version that does not say is ENotFound.
+func (c *Client) Capacity(ctx context.Context) (job.Capacity, error) {
+	var capacity job.Capacity
+	err := c.call(ctx, "GET", "/v1/capacity", nil, &capacity)
+	return capacity, err
 }
 
 // Ready returns nil if the daemon can run jobs, else an *job.Error with code EUnavailable and the reason.
@@ -106,7 +120,7 @@ func (c *Client) ready(ctx context.Context) (state readiness, err error) {
 	case state.Error != nil:
 		return state, state.Error
 	case !state.Ready:
-		return state, job.Errorf(job.EUnavailable, "the daemon on %s is not ready: %s", c.socket, strings.Join(state.Reasons, "; "))
+		return state, job.Errorf(job.EUnavailable, "the daemon on %s is not ready: %s", c.where, strings.Join(state.Reasons, "; "))
 	}
 	return state, nil
 }
@@ -166,7 +180,7 @@ func (c *Client) send(ctx context.Context, method, path, accept string, in any) 
 		}
 		body = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, c.scheme+"://daemon"+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +199,7 @@ func (c *Client) send(ctx context.Context, method, path, accept string, in any) 
 		},
 	}))
 	resp, err := c.http.Do(req)
-	if err != nil && sent.Load() {
+	if err != nil && sent.Load() && !refusedByPeer(err) {
 		return nil, c.broken(ctx, err)
 	}
 	if err != nil {
@@ -223,12 +237,14 @@ func (c *Client) lost(ctx context.Context, err error) error {
 		err = e.Err // without the made-up URL
 	}
 	switch {
+	case c.scheme == "https":
+		return job.Errorf(job.EUnavailable, "no answer from the daemon at %s: %v", c.where, err)
 	case errors.Is(err, fs.ErrPermission):
 		return job.Errorf(job.EUnavailable, "uid %d may not use the daemon's socket %s: run this as root or as a member of the group ccee",
-			os.Geteuid(), c.socket)
+			os.Geteuid(), c.where)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return job.Errorf(job.EUnavailable, "no daemon is running on %s (%v): make run starts everything; --socket names another socket",
-			c.socket, err)
+			c.where, err)
 	}
-	return job.Errorf(job.EUnavailable, "no answer from the daemon on %s: %v: see its log", c.socket, err)
+	return job.Errorf(job.EUnavailable, "no answer from the daemon on %s: %v: see its log", c.where, err)
 }

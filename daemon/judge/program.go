@@ -71,6 +71,14 @@ func (p *program) build(ctx context.Context, r Runner, hidden bool) (step *job.S
 	return &got, nil
 }
 
+// room is how many bytes of memory the program takes at most once it is built; none, if there is nothing to build.
+func (p *program) room() int64 {
+	if p == nil || p.compile == nil {
+		return 0
+	}
+	return min(outputs.MaxBuilt, p.compile.Limits.MemoryBytes)
+}
+
 // discard removes the workspace of the build.
 func (p *program) discard() {
 	if p != nil && p.built != nil {

@@ -5,7 +5,6 @@ package judge
 import (
 	"fmt"
 
-	"github.com/ccee-dev/ccee/daemon/outputs"
 	"github.com/ccee-dev/ccee/daemon/plan"
 	"github.com/ccee-dev/ccee/daemon/slots"
 	"github.com/ccee-dev/ccee/job"
@@ -87,24 +86,33 @@ func newTest(spec *job.Spec, i int, p plan.Plan, kept int) (test, error) {
 // Need is the part of the daemon's budget that t reserves. Its steps run one after another, but the programs that are built stay in memory
 // until the end, so their room is reserved before anything runs.
 func (t *Tests) Need() slots.Need {
-	need := slots.Need{Tenant: t.program.Tenant}
-	var built int64 // bytes of the programs that exist by then
-	add := func(steps ...plan.Step) {
-		n := plan.Plan{Steps: steps}.Need()
-		need.Memory, need.Millicores = max(need.Memory, built+n.Memory), max(need.Millicores, n.Millicores)
-		need.Pids = max(need.Pids, n.Pids)
-	}
+	need := t.NeedBuilt()
+	var built int64
 	for _, p := range []*program{&t.program, t.checker} {
 		if p != nil && p.compile != nil {
-			add(*p.compile)
-			built += min(outputs.MaxBuilt, p.compile.Limits.MemoryBytes)
+			need = larger(need, built, *p.compile)
+			built += p.room()
 		}
 	}
+	return need
+}
+
+// NeedBuilt is what is left of Need once all programs are built.
+func (t *Tests) NeedBuilt() slots.Need {
+	need, built := slots.Need{Tenant: t.program.Tenant}, t.program.room()+t.checker.room()
 	if t.checker != nil {
-		add(*t.checker.Last())
+		need = larger(need, built, *t.checker.Last())
 	}
 	for i := range t.list {
-		add(t.list[i].step)
+		need = larger(need, built, t.list[i].step)
 	}
+	return need
+}
+
+// larger is need, or what it takes to run a step beside so many bytes of built programs, whatever is larger of each.
+func larger(need slots.Need, built int64, step plan.Step) slots.Need {
+	n := plan.Plan{Steps: []plan.Step{step}}.Need()
+	need.Memory, need.Millicores = max(need.Memory, built+n.Memory), max(need.Millicores, n.Millicores)
+	need.Pids = max(need.Pids, n.Pids)
 	return need
 }

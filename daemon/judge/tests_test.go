@@ -54,17 +54,21 @@ func TestNeed(t *testing.T) {
 		name string
 		Tests
 		memory, millicores int64
+		left               int64 // MiB, once all is built
 	}{
-		{"nothing is built", Tests{program: program{Plan: plan.Plan{Steps: []plan.Step{of("run", 128)}}}, list: []test{{step: of("run", 128)}, {step: of("run", 256)}}}, 256, 256},
-		{"compile is larger", Tests{program: program{compile: &compile}, list: []test{{step: of("run", 128)}}}, 512, 512},
-		{"run is larger", Tests{program: program{compile: &compile}, list: []test{{step: of("run", 1024)}}}, 64 + 1024, 1024},
-		{"a small build", Tests{program: program{compile: &small}, list: []test{{step: of("run", 128)}}}, 40 + 128, 128},
-		{"both are built", Tests{program: program{compile: &compile}, checker: checker(100), list: []test{{step: of("run", 128)}}}, 64 + 512, 512},
-		{"both are built and then run", Tests{program: program{compile: &compile}, checker: checker(900), list: []test{{step: of("run", 128)}}}, 128 + 900, 900},
+		{"nothing is built", Tests{program: program{Plan: plan.Plan{Steps: []plan.Step{of("run", 128)}}}, list: []test{{step: of("run", 128)}, {step: of("run", 256)}}}, 256, 256, 256},
+		{"compile is larger", Tests{program: program{compile: &compile}, list: []test{{step: of("run", 128)}}}, 512, 512, 64 + 128},
+		{"run is larger", Tests{program: program{compile: &compile}, list: []test{{step: of("run", 1024)}}}, 64 + 1024, 1024, 64 + 1024},
+		{"a small build", Tests{program: program{compile: &small}, list: []test{{step: of("run", 128)}}}, 40 + 128, 128, 40 + 128},
+		{"both are built", Tests{program: program{compile: &compile}, checker: checker(100), list: []test{{step: of("run", 128)}}}, 64 + 512, 512, 128 + 128},
+		{"both are built and then run", Tests{program: program{compile: &compile}, checker: checker(900), list: []test{{step: of("run", 128)}}}, 128 + 900, 900, 128 + 900},
 	} {
 		tt.program.Tenant = "tenant"
 		if got := tt.Need(); got.Memory != tt.memory<<20 || got.Millicores != tt.millicores || got.Pids != tt.millicores+1 || got.Tenant != "tenant" {
 			t.Errorf("%s: %+v, want %d MiB, %d millicores and one more process", tt.name, got, tt.memory, tt.millicores)
+		}
+		if got := tt.NeedBuilt(); got.Memory != tt.left<<20 || got.Tenant != "tenant" {
+			t.Errorf("%s: once all is built %+v, want %d MiB", tt.name, got, tt.left)
 		}
 	}
 }

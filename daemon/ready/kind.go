@@ -11,8 +11,9 @@ import (
 
 // kind are the prewarmed sandboxes of one configuration, and the demand for them.
 type kind struct {
-	cfg     nsjail.Config   // without ids
-	program *nsjail.Process // started in each sandbox; nil for none
+	cfg      nsjail.Config   // without ids
+	program  *nsjail.Process // started in each sandbox; nil for none
+	language string
 
 	programBytes int64     // memory that the program took, at most, when it was started
 	retryAt      time.Time // the program did not start: it is not tried again before

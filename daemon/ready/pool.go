@@ -72,9 +72,10 @@ func New(o Options) *Pool {
 
 // Request describes the sandbox that a job needs.
 type Request struct {
-	Config  nsjail.Config   // its ids are ignored
-	Program *nsjail.Process // the program that can be started before the job arrives; nil if there is none
-	Tenant  string
+	Config   nsjail.Config   // its ids are ignored
+	Program  *nsjail.Process // the program that can be started before the job arrives; nil if there is none
+	Tenant   string
+	Language string // for CountOf
 }
 
 // Take returns a waiting sandbox for req, or nil if there is none; warm reports whether req.Program has been started in it. Either way the
@@ -94,6 +95,7 @@ func (p *Pool) Take(req Request) (sb *Sandbox, warm bool) {
 		k = p.request(req.Config, nil, req.Tenant)
 		sb = p.pop(k)
 	}
+	k.language = req.Language
 	p.Nudge()
 	return sb, sb != nil && k.warm()
 }
@@ -272,19 +274,6 @@ func (p *Pool) expire(before time.Time) {
 	for _, sb := range expired {
 		p.discard(sb)
 	}
-}
-
-// Count is how many sandboxes wait.
-func (p *Pool) Count() (n int) {
-	if p == nil {
-		return 0
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, k := range p.kinds {
-		n += len(k.waiting)
-	}
-	return n
 }
 
 // Close ends the pool and closes the waiting sandboxes. Take must not be called after it.

@@ -43,6 +43,8 @@ func (j *fakeJail) Alive() bool  { return !j.dead }
 func (j *fakeJail) Dir() int     { return -1 }
 func (j *fakeJail) Retire()      {}
 
+func (j *fakeJail) SetCPUWeight(int64) error { return nil }
+
 func (j *fakeJail) Close() error {
 	j.by.mu.Lock()
 	defer j.by.mu.Unlock()

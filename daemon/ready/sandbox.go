@@ -15,6 +15,7 @@ type Jail interface {
 	Ready() error
 	Alive() bool
 	Dir() int
+	SetCPUWeight(int64) error
 	Retire()
 	Close() error
 }

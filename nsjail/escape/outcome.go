@@ -30,17 +30,29 @@ type Outcome struct {
 	Name     string // what was tried: "chroot"
 	Held     bool
 	Evidence string // "EPERM", or what was seen
+	Given    string // why it can't hold in the tier that it was tried in; "" where it must
 }
 
-// Lost says which of the outcomes did not hold: "ptrace, be traced: it worked and returned 0".
+// Lost says which of the outcomes did not hold and should have: "ptrace, be traced: it worked and returned 0".
 func Lost(outcomes []Outcome) []string {
 	var lost []string
 	for _, o := range outcomes {
-		if !o.Held {
+		if !o.Held && o.Given == "" {
 			lost = append(lost, fmt.Sprintf("%s, %s: %s", o.Group, o.Name, o.Evidence))
 		}
 	}
 	return lost
+}
+
+// Given names those of the outcomes that can't hold in the tier that they were tried in: "proc, processes".
+func Given(outcomes []Outcome) []string {
+	var names []string
+	for _, o := range outcomes {
+		if o.Given != "" {
+			names = append(names, o.Group+", "+o.Name)
+		}
+	}
+	return names
 }
 
 // words are the reports of a probe that found the sandbox as it must be.

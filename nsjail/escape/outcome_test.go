@@ -15,11 +15,11 @@ func TestParse(t *testing.T) {
 		name, stdout string
 		want         []Outcome // nil: an error
 	}{
-		{"refused", "mounts/chroot: refused: EPERM\nend: 1\n", []Outcome{{"mounts", "chroot", true, "EPERM"}}},
-		{"held", "machine//dev/mem: held: empty\nend: 1\n", []Outcome{{"machine", "/dev/mem", true, "empty"}}},
-		{"escaped", "proc/read keys: ESCAPED: it says a: b\nend: 1\n", []Outcome{{"proc", "read keys", false, "it says a: b"}}},
-		{"broken", "abi/i386: broken: SIGBUS\nend: 1\n", []Outcome{{"abi", "i386", false, "broken: SIGBUS"}}},
-		{"another word", "abi/i386: perhaps: x\nend: 1\n", []Outcome{{"abi", "i386", false, "perhaps: x"}}},
+		{"refused", "mounts/chroot: refused: EPERM\nend: 1\n", []Outcome{{"mounts", "chroot", true, "EPERM", ""}}},
+		{"held", "machine//dev/mem: held: empty\nend: 1\n", []Outcome{{"machine", "/dev/mem", true, "empty", ""}}},
+		{"escaped", "proc/read keys: ESCAPED: it says a: b\nend: 1\n", []Outcome{{"proc", "read keys", false, "it says a: b", ""}}},
+		{"broken", "abi/i386: broken: SIGBUS\nend: 1\n", []Outcome{{"abi", "i386", false, "broken: SIGBUS", ""}}},
+		{"another word", "abi/i386: perhaps: x\nend: 1\n", []Outcome{{"abi", "i386", false, "perhaps: x", ""}}},
 		{"nothing", "", nil},
 		{"cut short", "mounts/chroot: refused: EPERM\n", nil},
 		{"a line is lost", "mounts/chroot: refused: EPERM\nend: 2\n", nil},

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -194,7 +195,9 @@ __attribute__((constructor)) static void take_over(int argc, char **args)
 		return;
 	char map[256] = "";
 	unsigned ids = 0; /* that the first line maps: one in a sandbox, all on a host, many in a container */
-	if (read_file("/proc/self/uid_map", map, sizeof map) < 0 || sscanf(map, "%*u %*u %u", &ids) != 1 || ids != 1) {
+	/* Without a user namespace (nsjail.Task) it is an id that no account has, which can't become another. */
+	int shared = getuid() >= 65536 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+	if (!shared && (read_file("/proc/self/uid_map", map, sizeof map) < 0 || sscanf(map, "%*u %*u %u", &ids) != 1 || ids != 1)) {
 		fprintf(stderr, "sandbox-probe: this is no sandbox: run ccee doctor --escape\n");
 		_exit(1);
 	}

@@ -102,7 +102,7 @@ static void option(const struct probe *p)
 
 #define NO_FAMILY REFUSED " EAFNOSUPPORT"
 #define FAMILY(name, number, flags) {"sockets", name, POLICY | (flags), NO_FAMILY, any_socket, 0, {number, 0}}
-#define HOST(path, type) {"sockets", path, 0, NO_PATH, unix_path, 0, {PTR(path), type}}
+#define HOST(path, type) {"sockets", path, 0, NO_PATH " EAFNOSUPPORT", unix_path, 0, {PTR(path), type}}
 
 const struct probe socket_probes[] = {
 	FAMILY("AF_UNSPEC", 0, 0), FAMILY("AF_AX25", 3, 0), FAMILY("AF_IPX", 4, 0),
@@ -127,12 +127,12 @@ const struct probe socket_probes[] = {
 	HOST("/run/systemd/private", SOCK_STREAM),
 	HOST("/run/dbus/system_bus_socket", SOCK_STREAM),
 	HOST("/dev/log", SOCK_DGRAM),
-	{"sockets", "an abstract name of the host", 0, REFUSED " ECONNREFUSED", abstract_name, 0, {PTR("/tmp/.X11-unix/X0")}},
+	{"sockets", "an abstract name of the host", 0, REFUSED " ECONNREFUSED EAFNOSUPPORT", abstract_name, 0, {PTR("/tmp/.X11-unix/X0")}},
 	{"sockets", "names that are listed", FAST, NO_PATH, unix_names, 0, {0}},
-	{"sockets", "say that it is init", FAST, REFUSED, forge, 0, {1, 1000}},
-	{"sockets", "say that it is root", 0, REFUSED, forge, 0, {0, 0}},
-	{"sockets", "SO_RCVBUFFORCE", 0, REFUSED " ENOPROTOOPT", option, 0, {SO_RCVBUFFORCE}},
-	{"sockets", "SO_MARK", 0, REFUSED " ENOPROTOOPT", option, 0, {SO_MARK}},
-	{"sockets", "SO_ATTACH_FILTER", POLICY, REFUSED " ENOPROTOOPT", option, 0, {SO_ATTACH_FILTER}},
+	{"sockets", "say that it is init", FAST, REFUSED " EPROTONOSUPPORT", forge, 0, {1, 1000}},
+	{"sockets", "say that it is root", 0, REFUSED " EPROTONOSUPPORT", forge, 0, {0, 0}},
+	{"sockets", "SO_RCVBUFFORCE", 0, REFUSED " ENOPROTOOPT EPROTONOSUPPORT", option, 0, {SO_RCVBUFFORCE}},
+	{"sockets", "SO_MARK", 0, REFUSED " ENOPROTOOPT EPROTONOSUPPORT", option, 0, {SO_MARK}},
+	{"sockets", "SO_ATTACH_FILTER", POLICY, REFUSED " ENOPROTOOPT EPROTONOSUPPORT", option, 0, {SO_ATTACH_FILTER}},
 	{0},
 };

@@ -54,11 +54,11 @@ static void count(const struct probe *p)
 	refused(p, errno);
 }
 
-#define REQUEST(name, flags, number, value) {"terminals", name, flags, REFUSED " EIO", request, 0, {number, value}}
+#define REQUEST(name, flags, number, value) {"terminals", name, flags, REFUSED " EIO ENOENT", request, 0, {number, value}}
 
 const struct probe terminal_probes[] = {
 	{"terminals", "that are listed", FAST, NO_PATH, listed, 0, {0}},
-	{"terminals", "have an end", FAST, REFUSED " ENOSPC", count, 0, {0}},
+	{"terminals", "have an end", FAST, REFUSED " ENOSPC ENOENT", count, 0, {0}},
 	REQUEST("TIOCSTI", POLICY | FAST, TIOCSTI, 'x'),
 	REQUEST("TIOCLINUX", POLICY, TIOCLINUX, 2),
 	REQUEST("TIOCCONS", 0, TIOCCONS, 0),

@@ -10,9 +10,5 @@ local sum = { 0, 0, 0, 0 }
 for bucket = last - math.ceil(ARGV[1] * 1000 / TALLY) + 1, last do
   for i, n in ipairs(redis.call('HMGET', tally(bucket), 'submitted', 'succeeded', 'failed', 'ms')) do sum[i] = sum[i] + (n or 0) end
 end
-sum[5], sum[6] = 0, 0
-for _, worker in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, at, '+inf')) do
-  sum[5] = sum[5] + 1
-  if redis.call('HGET', RUNTIMES, worker) ~= '[]' then sum[6] = sum[6] + 1 end
-end
+sum[5], sum[6] = countWorkers(at)
 return sum

@@ -106,6 +106,7 @@ end
 local attempt = redis.call('HINCRBY', jobKey(id), 'attemptsMade', 1)
 local claim = redis.call('HINCRBY', jobKey(id), 'claims', 1)
 local t = iso(at)
+redis.call('HDEL', jobKey(id), 'taskArn', 'taskDefinitionArn', 'computeTier', 'purchaseOption') -- of an earlier attempt
 redis.call('HSET', jobKey(id), 'status', 'running', 'currentAttempt', attempt, 'startedAt', t, 'updatedAt', t,
   'worker', worker, 'error', '')
 auditJob(at, id, tenant, 'worker', 'job_running', { attemptNumber = attempt })

@@ -113,6 +113,27 @@ local function leaveToken(list)
   if redis.call('LLEN', list) == 0 then redis.call('RPUSH', list, '1') end
 end
 
+-- countWaiting returns how many jobs wait for a worker, and how many of them are in languages that no worker offers.
+local function countWaiting(at)
+  local n, stuck = 0, 0
+  for _, language in ipairs(redis.call('SMEMBERS', WAITED)) do
+    local jobs = redis.call('ZCARD', since(language))
+    n = n + jobs
+    if at >= tonumber(redis.call('ZSCORE', OFFERED, language) or 0) then stuck = stuck + jobs end
+  end
+  return n, stuck
+end
+
+-- countWorkers returns how many workers are alive, and how many of them can run jobs.
+local function countWorkers(at)
+  local alive, ready = 0, 0
+  for _, worker in ipairs(redis.call('ZRANGEBYSCORE', WORKERS, at, '+inf')) do
+    alive = alive + 1
+    if redis.call('HGET', RUNTIMES, worker) ~= '[]' then ready = ready + 1 end
+  end
+  return alive, ready
+end
+
 -- isFinal reports whether a state never changes again.
 local function isFinal(state) return state == 'succeeded' or state == 'failed' or state == 'cancelled' end
 

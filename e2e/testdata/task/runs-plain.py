@@ -1,0 +1,4 @@
+import sys
+
+print(sys.stdin.read() + sys.argv[1], end="")
+open("out.txt", "w").write("written")
