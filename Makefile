@@ -28,7 +28,7 @@ SYSCONFDIR ?= /etc
 export PREFIX SYSCONFDIR DESTDIR
 
 # Root runs things as they are; others get there by sudo.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,GOPROXY,GOFLAGS,CCEE_CACHE,CCEE_DEBIAN_MIRROR,CCEE_DEBIAN_SECURITY_MIRROR,SANDBOX_SLOWNESS,CI_END,CCEE_VM,SOURCE_DATE_EPOCH)
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,GOPROXY,GOFLAGS,CCEE_CACHE,CCEE_DEBIAN_MIRROR,CCEE_DEBIAN_SECURITY_MIRROR,SANDBOX_SLOWNESS,CI_END,CCEE_VM)
 
 .PHONY: help deps test-deps build install uninstall dist dist-images images selftest run check test test-vm vm race conformance lint vulnerabilities mutate fmt bench clean
 
@@ -54,9 +54,9 @@ uninstall: ## take away what make install installed; images, data and changed se
 dist: build ## make dist/ccee-VERSION-linux-ARCH.tar.gz and its SHA256SUMS
 	@VERSION=$(VERSION) script/dist bin/ccee
 
-dist-images: build images ## make container images of api, worker and runner in dist/images, an OCI image layout, and their SBOMs
-	@$(AS_ROOT) env SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} go run ./infra/images -binary bin/ccee -images $(IMAGES) \
-	  -version $(VERSION) -revision "$$(git rev-parse HEAD 2>/dev/null)" -out dist/images
+dist-images: build ## make the container images of api, worker and runner as OCI layouts in dist/images, from bin/ccee and $(IMAGES)
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} go run ./infra/images -binary bin/ccee -images $(IMAGES) \
+	  -out dist/images -version '$(VERSION)' -revision "$$(git rev-parse HEAD)"
 
 images: deps build ## fill $(IMAGES) with the language images; does nothing when they are current
 	@$(AS_ROOT) bin/ccee image build --images $(IMAGES) --recipes images

@@ -53,8 +53,6 @@ var mayImport = map[string][]string{
 	"seccomp":           {},
 	"rootfs":            {},
 	"images":            {},
-	"registry":          {},
-	"infra/images":      {"registry", "rootfs"},
 	"supervise":         {"daemon", "daemon/client", "nsjail"},
 	"doctor":            {"daemon/client", "nsjail", "nsjail/escape", "nsjail/shared", "queue", "rootfs", "supervise"},
 	"policy":            {"daemon", "doctor", "images", "job", "nsjail/escape", "rootfs", "seccomp"},
@@ -69,6 +67,8 @@ var mayImport = map[string][]string{
 	"e2e/ecsedge":       {},
 	"e2e/redistest":     {},
 	"e2e/fargate":       {"seccomp"},
+	"infra/images":      {"rootfs"},
+	"registry":          {"rootfs"},
 	"e2e/conformance":   {"job", "daemon/client", "rootfs"},
 }
 

@@ -184,3 +184,23 @@ func TestLargeJobIsWhole(t *testing.T) {
 		t.Error("a list has output files")
 	}
 }
+
+// An answer takes room for six times what is stored: as read, decoded, shown in two places, encoded and compressed.
+func TestRoomOfAnAnswer(t *testing.T) {
+	s := newStack(t, func(o *Options) { o.Log = zerolog.Nop() })
+	id := s.printed(1, 1<<20)[0]
+	rec, err := s.queue.Look(t.Context(), s.tenant, id)
+	if err != nil || rec.Large == 0 {
+		t.Fatalf("%d bytes are left out of a look at a large job, %v", rec.Large, err)
+	}
+	for missing, want := range map[int64]int{0: http.StatusOK, 1: http.StatusServiceUnavailable} {
+		others := answersRoom - 6*rec.Large + missing
+		if !s.server.answers.try("other", others) {
+			t.Fatal("room is taken at the start")
+		}
+		if a := s.get("/v1/jobs/" + id); a.status != want {
+			t.Errorf("with room for six times what is stored, but for %d bytes: %d, want %d", missing, a.status, want)
+		}
+		s.server.answers.give("other", others)
+	}
+}

@@ -108,20 +108,25 @@ func TestTaskRoutesRefuse(t *testing.T) {
 		header http.Header
 		status int
 	}{
-		"nothing":                 {none, 401},
-		"an API key":              {http.Header{"X-Api-Key": {testKey}, job.NonceHeader: {taskNonce}}, 401},
-		"an API key as bearer":    {bearer(testKey, taskNonce), 401},
-		"a tenant's JWT":          {http.Header{"X-Api-Key": nil, "Authorization": jwt["Authorization"], job.NonceHeader: {taskNonce}}, 401},
-		"no nonce":                {bearer(a.Token, ""), 401},
-		"a short nonce":           {bearer(a.Token, "x"), 401},
-		"two nonces":              {http.Header{"X-Api-Key": nil, "Authorization": {"Bearer " + string(a.Token)}, job.NonceHeader: {taskNonce, otherNonce}}, 401},
-		"two tokens":              {http.Header{"X-Api-Key": nil, "Authorization": {"Bearer " + string(a.Token), "Bearer " + string(a.Token)}, job.NonceHeader: {taskNonce}}, 401},
-		"Basic":                   {http.Header{"X-Api-Key": nil, "Authorization": {"Basic " + string(a.Token)}, job.NonceHeader: {taskNonce}}, 401},
-		"a token that never was":  {bearer("ccee-task-"+handoff.Token(strings.Repeat("A", 43)), taskNonce), 401},
-		"a huge token":            {bearer(handoff.Token(strings.Repeat("A", 20_000)), taskNonce), 401},
-		"an older attempt's":      {bearer(older.Token, taskNonce), 401},
-		"job B's, another nonce":  {bearer(b.Token, taskNonce), 409},
-		"job B's, job A's, a key": {http.Header{"X-Api-Key": {testKey}, "Authorization": {"Bearer " + string(b.Token)}, job.NonceHeader: {taskNonce}}, 409},
+		"nothing":              {none, 401},
+		"an API key":           {http.Header{"X-Api-Key": {testKey}, job.NonceHeader: {taskNonce}}, 401},
+		"an API key as bearer": {bearer(testKey, taskNonce), 401},
+		"a tenant's JWT": {http.Header{"X-Api-Key": nil, "Authorization": jwt["Authorization"], job.NonceHeader: {taskNonce}},
+			401},
+		"no nonce":      {bearer(a.Token, ""), 401},
+		"a short nonce": {bearer(a.Token, "x"), 401},
+		"two nonces": {http.Header{"X-Api-Key": nil, "Authorization": {"Bearer " + string(a.Token)},
+			job.NonceHeader: {taskNonce, otherNonce}}, 401},
+		"two tokens": {http.Header{"X-Api-Key": nil, "Authorization": {"Bearer " + string(a.Token),
+			"Bearer " + string(a.Token)}, job.NonceHeader: {taskNonce}}, 401},
+		"Basic": {http.Header{"X-Api-Key": nil, "Authorization": {"Basic " + string(a.Token)},
+			job.NonceHeader: {taskNonce}}, 401},
+		"a token that never was": {bearer("ccee-task-"+handoff.Token(strings.Repeat("A", 43)), taskNonce), 401},
+		"a huge token":           {bearer(handoff.Token(strings.Repeat("A", 20_000)), taskNonce), 401},
+		"an older attempt's":     {bearer(older.Token, taskNonce), 401},
+		"job B's, another nonce": {bearer(b.Token, taskNonce), 409},
+		"job B's, job A's, a key": {http.Header{"X-Api-Key": {testKey}, "Authorization": {"Bearer " + string(b.Token)},
+			job.NonceHeader: {taskNonce}}, 409},
 	} {
 		for path, body := range map[string]string{"payload": "", "events": `{"events":[{"event":"started"}]}`, "result": goodReport} {
 			if a := s.do("POST", "/v1/task/"+path, body, tt.header); a.status != tt.status || strings.Contains(a.raw, "secret") {
@@ -159,7 +164,8 @@ func TestTaskTokenOpensNothingElse(t *testing.T) {
 				if rt.method == "POST" {
 					body = helloPython
 				}
-				if a := on.do(rt.method, strings.ReplaceAll(rt.path, ":jobId", id), body, h); a.status != 401 && a.status != 403 && a.status != 429 {
+				if a := on.do(rt.method, strings.ReplaceAll(rt.path, ":jobId", id), body, h); a.status != 401 && a.status != 403 &&
+					a.status != 429 {
 					t.Errorf("%s %s with a task's token as %s: %d %s", rt.method, rt.path, name, a.status, a.raw)
 				}
 			}

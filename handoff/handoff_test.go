@@ -130,7 +130,8 @@ func TestStolenTokens(t *testing.T) {
 func TestMalformedTokens(t *testing.T) {
 	s := newStore(t)
 	o := offer(t, s, "job-1", 1)
-	for _, bad := range []Token{"", "x", tokenPrefix, o.Token[1:], o.Token + "A", o.Token[:len(o.Token)-1], Token(strings.ToUpper(string(o.Token))),
+	for _, bad := range []Token{"", "x", tokenPrefix, o.Token[1:], o.Token + "A", o.Token[:len(o.Token)-1],
+		Token(strings.ToUpper(string(o.Token))),
 		Token(o.digest), Token(tokenPrefix + o.digest), o.Token + "\n", Token(strings.Repeat("A", 1<<20))} {
 		_, err := s.Take(t.Context(), bad, nonce)
 		wantErr(t, fmt.Sprintf("take with a token of %d bytes", len(bad)), err, ErrVoid)

@@ -35,7 +35,7 @@ func TestInitMemory(t *testing.T) {
 	}
 	charged := chargedAlone(t, sb)
 	t.Logf("sandbox-init is charged %d bytes", charged)
-	if charged < initMemory/4 || charged > initMemory {
+	if charged < initMemory/2 || charged > initMemory {
 		t.Errorf("sandbox-init is charged %d bytes, want at most %d, and not much less", charged, initMemory)
 	}
 	before := anonymous(t, sb)

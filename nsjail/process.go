@@ -3,6 +3,8 @@
 package nsjail
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -24,26 +26,40 @@ func (p *Process) copies() bool {
 
 // check refuses a Process that would not be bounded, or that the maps don't cover.
 func (p *Process) check(cfg Config) error {
-	bad := func(format string, args ...any) error { return fmt.Errorf("sandbox process: "+format, args...) }
+	if err := cmp.Or(p.checkProgram(cfg), p.checkLimits()); err != nil {
+		return fmt.Errorf("sandbox process: %w", err)
+	}
+	return nil
+}
+
+// checkProgram reports what is wrong with what runs: lists that don't fit into the protocol (init.h), and a program without a filter.
+func (p *Process) checkProgram(cfg Config) error {
 	switch {
 	case len(p.Args) == 0 || len(p.Args) >= stringsMax:
-		return bad("%d arguments, want 1 to %d", len(p.Args), stringsMax-1)
+		return fmt.Errorf("%d arguments, want 1 to %d", len(p.Args), stringsMax-1)
 	case len(p.Env) >= stringsMax:
-		return bad("%d environment entries, want at most %d", len(p.Env), stringsMax-1)
+		return fmt.Errorf("%d environment entries, want at most %d", len(p.Env), stringsMax-1)
 	case len(p.Rlimits) > rlimitsMax:
-		return bad("%d rlimits, want at most %d", len(p.Rlimits), rlimitsMax)
+		return fmt.Errorf("%d rlimits, want at most %d", len(p.Rlimits), rlimitsMax)
 	case len(p.Seccomp) == 0:
-		return bad("no seccomp filter")
-	case p.WallTime <= 0 || p.CPUTime <= 0 || p.OutputMax <= 0 || p.FloodMax <= 0:
-		return bad("wall time %v, CPU time %v, output %d, flood %d: each must be set", p.WallTime, p.CPUTime, p.OutputMax, p.FloodMax)
-	case p.OutputTail < 0 || p.OutputTail > p.OutputMax:
-		return bad("output tail %d, want 0 to %d", p.OutputTail, p.OutputMax)
-	case p.Resources.MemoryMax <= 0 || p.Resources.PidsMax <= 0 || p.Resources.CPUMillicores <= 0:
-		return bad("limits %+v: each must be set", p.Resources)
+		return errors.New("no seccomp filter")
 	case p.MayPause && (p.Interleave || len(p.Stdin) > 0):
-		return bad("a program that may pause has neither Stdin nor Interleave")
+		return errors.New("a program that may pause has neither Stdin nor Interleave")
 	case hostID(cfg.UIDMappings, p.UID) < 0 || hostID(cfg.GIDMappings, p.GID) < 0:
-		return bad("uid %d gid %d is not mapped", p.UID, p.GID)
+		return fmt.Errorf("uid %d gid %d is not mapped", p.UID, p.GID)
+	}
+	return nil
+}
+
+// checkLimits reports a limit that is not set, or can't be.
+func (p *Process) checkLimits() error {
+	switch r := p.Resources; {
+	case p.WallTime <= 0 || p.CPUTime <= 0 || p.OutputMax <= 0 || p.FloodMax <= 0:
+		return fmt.Errorf("wall time %v, CPU time %v, output %d, flood %d: each must be set", p.WallTime, p.CPUTime, p.OutputMax, p.FloodMax)
+	case p.OutputTail < 0 || p.OutputTail > p.OutputMax:
+		return fmt.Errorf("output tail %d, want 0 to %d", p.OutputTail, p.OutputMax)
+	case r.MemoryMax <= 0 || r.PidsMax <= 0 || r.CPUMillicores <= 0:
+		return fmt.Errorf("limits %+v: each must be set", r)
 	}
 	return nil
 }

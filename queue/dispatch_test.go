@@ -26,7 +26,8 @@ func TestDispatch(t *testing.T) {
 	if err != nil || len(page) != 1 || page[0].Action != "job_dispatched" || page[0].Actor != "worker" {
 		t.Fatalf("audit %+v, %v", page, err)
 	}
-	if got := string(page[0].Metadata); got != `{"traceId":"trace-`+id+`","taskArn":"arn:task/1","taskDefinitionArn":"arn:def/small:3","computeTier":"small","purchaseOption":"spot"}` {
+	if got := string(page[0].Metadata); got != `{"traceId":"trace-`+id+`","taskArn":"arn:task/1","taskDefinitionArn":"arn:def/small:3",`+
+		`"computeTier":"small","purchaseOption":"spot"}` {
 		t.Errorf("metadata %s", got)
 	}
 	if _, err := l.Release(t.Context(), "x"); err != nil {

@@ -5,6 +5,7 @@ package registry
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -12,74 +13,67 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Options set how servers are reached. The zero value is HTTPS, with the credentials of Docker's configuration file for registries.
-type Options struct {
-	Insecure bool // plain HTTP; refused for servers that are not on loopback
-	Progress func(line string)
+// source is where an image is pulled from: one of repository and base is set.
+type source struct {
+	repository name.Repository
+	base       *url.URL // an OCI image layout behind a web server: blobs are at base/blobs/sha256/<hex>
+	digest     v1.Hash
 }
 
-func (o Options) report(format string, args ...any) {
-	if o.Progress != nil {
-		o.Progress(fmt.Sprintf(format, args...))
+// parseSource reads HOST/REPOSITORY@sha256:<hex> or https://HOST/PATH@sha256:<hex>.
+func parseSource(text string, insecure bool) (source, error) {
+	where, digest, ok := strings.Cut(text, "@")
+	h, err := v1.NewHash(digest)
+	if !ok || err != nil || h.Algorithm != "sha256" {
+		return source{}, fmt.Errorf("%q must end in @sha256: and the digest of the image's manifest, since a tag can be moved", text)
 	}
-}
-
-// reference parses REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST. The registry has to be said: there is no default one.
-func (o Options) reference(text string) (name.Reference, error) {
-	var opts []name.Option
-	if o.Insecure {
-		opts = append(opts, name.Insecure)
+	if !strings.Contains(where, "://") {
+		repo, err := repository(where, insecure)
+		return source{repository: repo, digest: h}, err
 	}
-	ref, err := name.ParseReference(text, opts...)
+	u, err := url.Parse(where)
 	if err != nil {
-		return nil, err
+		return source{}, err
 	}
-	host := ref.Context().RegistryStr()
-	if !strings.HasPrefix(text, host+"/") {
-		return nil, fmt.Errorf("%s does not say which registry: write REGISTRY/%s", text, text)
-	}
-	if o.Insecure && !loopback(host) {
-		return nil, fmt.Errorf("%s is not on this machine: without TLS nothing is sent there", host)
-	}
-	return ref, nil
-}
-
-func loopback(hostPort string) bool {
-	host, _, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		host = hostPort
-	}
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// web parses URL@sha256:DIGEST, where the URL is of an OCI image layout.
-func (o Options) web(text string) (base string, digest v1.Hash, err error) {
-	base, hex, ok := strings.Cut(text, "@")
-	if !ok {
-		return "", v1.Hash{}, errNoDigest(text)
-	}
-	if digest, err = v1.NewHash(hex); err != nil {
-		return "", v1.Hash{}, fmt.Errorf("%s: %w", text, err)
-	}
-	u, err := url.Parse(base)
 	switch {
-	case err != nil:
-		return "", v1.Hash{}, err
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", v1.Hash{}, fmt.Errorf("%s: an address of a layout has neither user nor query", u.Redacted())
-	case u.Scheme == "http" && (!o.Insecure || !loopback(u.Host)):
-		return "", v1.Hash{}, fmt.Errorf("%s: without TLS nothing is fetched from another machine", base)
+	case u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return source{}, fmt.Errorf("%q must be https://HOST/PATH@sha256:..., without user, query and fragment", text)
+	case u.Scheme == "https":
+	case u.Scheme == "http" && insecure && loopback(u.Host):
+	default:
+		return source{}, fmt.Errorf("%q must be https://; http:// is for the loopback alone, with --insecure", text)
 	}
-	return strings.TrimSuffix(base, "/"), digest, nil
+	return source{base: u, digest: h}, nil
 }
 
-// Digest is the digest in the name of an image to pull.
-func Digest(image string) (string, error) {
-	_, digest, err := Options{Insecure: true}.source(image)
-	return digest.String(), err
+// repository parses HOST/REPOSITORY. The host is required: Docker's default would send private images to a public registry.
+func repository(text string, insecure bool) (name.Repository, error) {
+	host, _, ok := strings.Cut(text, "/")
+	if !ok || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		return name.Repository{}, fmt.Errorf("%q must begin with the registry's host, such as registry.example.com/ccee/api", text)
+	}
+	// The module takes plain HTTP for localhost and for private addresses by itself; here it must be asked for.
+	if insecure {
+		if !loopback(host) {
+			return name.Repository{}, fmt.Errorf("%q: --insecure is for registries on the loopback alone", text)
+		}
+		return name.NewRepository(text, name.Insecure)
+	}
+	repo, err := name.NewRepository(text)
+	if err == nil && repo.Scheme() != "https" {
+		err = fmt.Errorf("%q would be reached by plain HTTP: add --insecure if it is meant", text)
+	}
+	return repo, err
 }
 
-func errNoDigest(text string) error {
-	return fmt.Errorf("%s has no digest: name the image as %s@sha256:..., which is what it is checked against", text, text)
+// loopback reports whether a host, with or without a port, is this machine. A name would do only if nobody else answered for it.
+func loopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.Unmap().IsLoopback()
 }

@@ -4,278 +4,320 @@ package registry
 
 import (
 	"bytes"
-	"context"
-	"io"
-	"log"
+	"encoding/base64"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
-	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/rootfs"
+
+	fake "github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
-	"github.com/google/go-containerregistry/pkg/v1/static"
-	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/google/go-containerregistry/pkg/v1/validate"
-
-	"github.com/ccee-dev/ccee/e2e/patience"
 )
 
-// madeLayout is a layout with the images a and b, and an SBOM of a.
-func madeLayout(t *testing.T) (dir string, a v1.Image) {
+// newLayout makes a layout with a language image of that name, and returns its directory and the image's digest.
+func newLayout(t *testing.T, name string) (string, v1.Hash) {
 	t.Helper()
-	dir = t.TempDir()
+	image, err := random.Image(100_000, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = file.DeepCopy()
+	file.Architecture, file.OS = "", "linux"
+	file.Config.Labels = map[string]string{rootfs.LabelLanguage: `{"name":"` + name + `","sourceFile":"x","run":["/x"]}`}
+	if image, err = mutate.ConfigFile(image, file); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
 	path, err := layout.Write(dir, empty.Index)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"a", "b"} {
-		image, err := random.Image(4096, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		image = mutate.MediaType(image, types.OCIManifestSchema1)
-		if err := path.AppendImage(image, layout.WithAnnotations(map[string]string{NameAnnotation: name})); err != nil {
-			t.Fatal(err)
-		}
-		if name == "a" {
-			a = image
-		}
-	}
-	digest, err1 := a.Digest()
-	size, err2 := a.Size()
-	artifact := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
-	bom, err3 := mutate.Append(artifact, mutate.Addendum{Layer: static.NewLayer([]byte("{}"), "application/spdx+json")})
-	if err1 != nil || err2 != nil || err3 != nil {
-		t.Fatal(err1, err2, err3)
-	}
-	bom = mutate.Subject(bom, v1.Descriptor{MediaType: types.OCIManifestSchema1, Size: size, Digest: digest}).(v1.Image)
-	if err := path.AppendImage(bom); err != nil {
+	if err := path.AppendImage(image, layout.WithAnnotations(map[string]string{refName: name})); err != nil {
 		t.Fatal(err)
 	}
-	return dir, a
+	digest, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, digest
 }
 
-func server(t *testing.T, h http.Handler) (host string) {
+func newStore(t *testing.T) *rootfs.Store {
 	t.Helper()
-	srv := httptest.NewServer(h)
-	t.Cleanup(srv.Close)
-	return strings.TrimPrefix(srv.URL, "http://")
-}
-
-func newRegistry() http.Handler {
-	return registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0)))
-}
-
-// TestPushAndPull: what comes back has the digest and the bytes of what was sent, and what refers to it is there too.
-func TestPushAndPull(t *testing.T) {
-	dir, want := madeLayout(t)
-	host := server(t, newRegistry())
-	o := Options{Insecure: true}
-	ref, err := Push(patience.Context(t), dir, "a", host+"/ccee/a:1", o)
+	store, err := rootfs.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	digest, err := want.Digest()
-	if err != nil || ref != host+"/ccee/a@"+digest.String() {
-		t.Errorf("Push = %s (%v), want the digest %s", ref, err, digest)
-	}
-	got := pulled(t, ref, o)
-	if d, err := got.Digest(); err != nil || d != digest {
-		t.Errorf("pulled %s (%v), want %s", d, err, digest)
-	}
-	if err := validate.Image(got); err != nil {
-		t.Error(err)
-	}
-	resp, err := http.Get("http://" + host + "/v2/ccee/a/referrers/" + digest.String()) //nolint:noctx // a test
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if b, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(b), `"manifests":[{`) {
-		t.Errorf("referrers of it: %s (%v)", b, err)
-	}
+	t.Cleanup(func() { store.Close() })
+	return store
 }
 
-func pulled(t *testing.T, ref string, o Options) v1.Image {
+// dockerRegistry starts Debian's docker-registry and returns its address.
+func dockerRegistry(t *testing.T) string {
 	t.Helper()
-	to := filepath.Join(t.TempDir(), "layout")
-	if err := Pull(patience.Context(t), ref, to, o); err != nil {
-		t.Fatal(err)
+	bin, err := exec.LookPath("docker-registry")
+	if err != nil {
+		if os.Getenv("SANDBOX_MUST_WORK") == "1" {
+			t.Fatal("docker-registry is not installed: run make test-deps")
+		}
+		t.Skip("docker-registry is not installed: run make test-deps")
 	}
-	index, err := layout.ImageIndexFromPath(to)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := index.IndexManifest()
-	if err != nil || len(m.Manifests) != 1 {
-		t.Fatalf("%d images (%v), want one", len(m.Manifests), err)
-	}
-	image, err := index.Image(m.Manifests[0].Digest)
-	if err != nil {
+	addr := l.Addr().String()
+	l.Close()
+	dir := t.TempDir()
+	config := fmt.Sprintf("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: %s\nhttp:\n  addr: %s\n", dir, addr)
+	file := filepath.Join(dir, "config.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return image
-}
-
-func webRef(t *testing.T, host string, image v1.Image) string {
-	t.Helper()
-	d, err := image.Digest()
-	if err != nil {
+	cmd := exec.Command(bin, "serve", file)
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return "http://" + host + "/images@" + d.String()
-}
-
-// TestPullFromWeb: a layout on a plain web server is pulled by its digest.
-func TestPullFromWeb(t *testing.T) {
-	dir, want := madeLayout(t)
-	host := server(t, http.StripPrefix("/images/", http.FileServer(http.Dir(dir))))
-	got := pulled(t, webRef(t, host, want), Options{Insecure: true})
-	if err := validate.Image(got); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestPullOfHostileServer: what is not what its digest says is never taken, and said at once.
-func TestPullOfHostileServer(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		change func(body []byte) []byte
-		path   int // which request is answered like that: 0 the manifest, 1 the config, 2 a layer
-	}{
-		{"another manifest", func(b []byte) []byte { return bytes.Replace(b, []byte("sha256"), []byte("sha25x"), 1) }, 0},
-		{"another config", func(b []byte) []byte { b[0] ^= 1; return b }, 1},
-		{"another layer", func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, 2},
-		{"a longer layer", func(b []byte) []byte { return append(b, 0) }, 2},
-		{"an endless manifest", func([]byte) []byte { return make([]byte, maxManifest+1) }, 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			dir, want := madeLayout(t)
-			files := http.FileServer(http.Dir(dir))
-			var requests atomic.Int32
-			host := server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				n := int(requests.Add(1)) - 1
-				rec := httptest.NewRecorder()
-				r.URL.Path = strings.TrimPrefix(r.URL.Path, "/images")
-				files.ServeHTTP(rec, r)
-				body := rec.Body.Bytes()
-				if n == tt.path {
-					body = tt.change(body)
-				}
-				_, _ = w.Write(body)
-			}))
-			to := t.TempDir()
-			err := Pull(patience.Context(t), webRef(t, host, want), to, Options{Insecure: true})
-			if err == nil || !strings.Contains(err.Error(), "digest") {
-				t.Fatalf("Pull = %v, want an error about the digest", err)
-			}
-			if n := int(requests.Load()); n != tt.path+1 {
-				t.Errorf("%d requests: it asked again", n)
-			}
-			if _, err := os.Stat(filepath.Join(to, "index.json")); err == nil {
-				t.Error("the layout names the image")
-			}
-		})
-	}
-}
-
-// TestPullTriesAgain: what breaks off, and what the server has trouble with, is asked for again; what it has not is not.
-func TestPullTriesAgain(t *testing.T) {
-	dir, want := madeLayout(t)
-	files := http.StripPrefix("/images/", http.FileServer(http.Dir(dir)))
-	for _, tt := range []struct {
-		name  string
-		fail  func(w http.ResponseWriter)
-		works bool
-	}{
-		{"it breaks off", func(w http.ResponseWriter) { w.Header().Set("Content-Length", "4096"); _, _ = w.Write([]byte("{")) }, true},
-		{"503", func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }, true},
-		{"429", func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) }, true},
-		{"404", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			var requests atomic.Int32
-			host := server(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if requests.Add(1) == 1 {
-					tt.fail(w)
-					return
-				}
-				files.ServeHTTP(w, r)
-			}))
-			var lines []string
-			o := Options{Insecure: true, Progress: func(line string) { lines = append(lines, line) }}
-			err := Pull(patience.Context(t), webRef(t, host, want), t.TempDir(), o)
-			if (err == nil) != tt.works {
-				t.Errorf("Pull = %v after %d requests, %q", err, requests.Load(), lines)
-			}
-		})
-	}
-}
-
-// TestNames: what may be pushed to and pulled from.
-func TestNames(t *testing.T) {
-	const digest = "@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	for _, tt := range []struct{ name, image, says string }{
-		{"no digest", "127.0.0.1:1/a:1", "no digest"},
-		{"no registry", "python" + digest, "which registry"},
-		{"plain HTTP to another machine", "http://example.com/images" + digest, "without TLS"},
-		{"plain HTTP to another registry", "registry.example.com/a" + digest, "not on this machine"},
-		{"a user in the address", "https://a:b@example.com/images" + digest, ""},
-		{"a short digest", "https://example.com/images@sha256:01", "sha256"},
-	} {
-		err := Pull(t.Context(), tt.image, t.TempDir(), Options{Insecure: true})
-		if err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%s: %v, want an error with %q", tt.name, err, tt.says)
-		}
-	}
-	dir, _ := madeLayout(t)
-	for to, says := range map[string]string{"127.0.0.1:1/a": "no tag", "127.0.0.1:1/a" + digest: "TAG"} {
-		if _, err := Push(t.Context(), dir, "a", to, Options{Insecure: true}); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("push to %s: %v, want %q", to, err, says)
-		}
-	}
-	_, err := Push(t.Context(), dir, "c", "127.0.0.1:1/a:1", Options{Insecure: true})
-	if err == nil || !strings.Contains(err.Error(), "a, b") {
-		t.Errorf("an unknown image: %v, want the names that there are", err)
-	}
-}
-
-// FuzzManifest: a manifest is a stranger's bytes.
-func FuzzManifest(f *testing.F) {
-	const index = "application/vnd.oci.image.index.v1+json"
-	f.Add([]byte(`{"mediaType":"` + index + `","manifests":[{"platform":{"os":"linux","architecture":"amd64"}}]}`))
-	f.Add([]byte(`{"layers":[{"digest":"sha256:00","size":-1}],"config":{}}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		digest := v1.Hash{Algorithm: "sha256", Hex: sum(raw)}
-		p := puller{fixed{digest: raw}, t.TempDir(), Options{}}
-		if err := os.MkdirAll(filepath.Join(p.dir, "blobs", "sha256"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := p.pull(t.Context(), digest); err == nil && !bytes.Contains(raw, []byte("sha256:")) {
-			t.Errorf("pulled %q, which names no config", raw)
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(log.String())
 		}
 	})
+	patience.Until(t, "docker-registry listens on "+addr, func() (bool, string) {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return false, err.Error()
+		}
+		return true, fmt.Sprint(c.Close())
+	})
+	return addr
 }
 
-// fixed is a source with those blobs.
-type fixed map[v1.Hash][]byte
-
-func (f fixed) manifest(_ context.Context, digest v1.Hash) (io.ReadCloser, error) {
-	return f.open(digest)
-}
-func (f fixed) blob(_ context.Context, digest v1.Hash) (io.ReadCloser, error) { return f.open(digest) }
-
-func (f fixed) open(digest v1.Hash) (io.ReadCloser, error) {
-	if b, ok := f[digest]; ok {
-		return io.NopCloser(bytes.NewReader(b)), nil
+// TestPushPull pushes to Debian's registry and pulls from it again.
+func TestPushPull(t *testing.T) {
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	addr := dockerRegistry(t)
+	dir, digest := newLayout(t, "x")
+	var out bytes.Buffer
+	o := Options{Insecure: true, Progress: &out}
+	ref, err := Push(t.Context(), dir, "", addr+"/ccee/x:1", o)
+	if want := addr + "/ccee/x@" + digest.String(); err != nil || ref != want {
+		t.Fatalf("got %q, %v, want %q", ref, err, want)
 	}
-	return nil, errRefused
+	store := newStore(t)
+	p := Puller{Store: store, Options: o}
+	for _, want := range []string{"x: pulled", "x: current"} {
+		out.Reset()
+		if err := p.Pull(t.Context(), []string{ref}); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("got %v and %q, want %q", err, out.String(), want)
+		}
+	}
+	if img, err := store.Get(t.Context(), "x"); err != nil || img.Digest != digest.String() {
+		t.Errorf("the store has %v, %v, want %s", img, err, digest)
+	}
+}
+
+// TestCredentials pushes with what docker login keeps.
+func TestCredentials(t *testing.T) {
+	inner := fake.New()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "me" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	addr := srv.Listener.Addr().String()
+	config := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", config)
+	dir, _ := newLayout(t, "x")
+	o := Options{Insecure: true}
+	if _, err := Push(t.Context(), dir, "", addr+"/x:1", o); err == nil {
+		t.Error("a push without credentials succeeded")
+	}
+	auth := base64.StdEncoding.EncodeToString([]byte("me:secret"))
+	login := fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, addr, auth)
+	if err := os.WriteFile(filepath.Join(config, "config.json"), login, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Push(t.Context(), dir, "", addr+"/x:1", o); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPushDamaged(t *testing.T) {
+	dir, _ := newLayout(t, "x")
+	blobs, _ := filepath.Glob(filepath.Join(dir, "blobs/sha256/*"))
+	for _, b := range blobs {
+		if info, err := os.Stat(b); err == nil && info.Size() > 50_000 {
+			if err := os.WriteFile(b, []byte("other"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, err := Push(t.Context(), dir, "", "127.0.0.1:1/x:1", Options{Insecure: true})
+	if err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// bucket serves a layout over TLS as an S3-compatible store does, and lets answer replace what is served.
+func bucket(t *testing.T, dir string, answer func(http.ResponseWriter, *http.Request) bool) *httptest.Server {
+	t.Helper()
+	files := http.StripPrefix("/images", http.FileServer(http.Dir(dir)))
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !answer(w, r) {
+			files.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// TestPullOverHTTPS pulls from a web server that fails, lies, or does what it should.
+func TestPullOverHTTPS(t *testing.T) {
+	dir, digest := newLayout(t, "x")
+	damaged := func(w http.ResponseWriter, r *http.Request) bool {
+		info, err := os.Stat(filepath.Join(dir, strings.TrimPrefix(r.URL.Path, "/images")))
+		if err != nil || info.Size() < 50_000 {
+			return false
+		}
+		_, _ = w.Write(make([]byte, info.Size()))
+		return true
+	}
+	var failures atomic.Int32
+	for _, tt := range []struct {
+		name   string
+		answer func(http.ResponseWriter, *http.Request) bool
+		want   string // in the error; "": none
+		asked  int32  // requests, 0: any number
+	}{
+		{"as it should be", func(http.ResponseWriter, *http.Request) bool { return false }, "", 0},
+		{"two failures first", func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return failures.Add(1) <= 2
+		}, "", 0},
+		{"always fails", func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(500); return true }, "500", attempts},
+		{"refuses", func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(403); return true }, "403", 1},
+		{"another manifest", func(w http.ResponseWriter, _ *http.Request) bool { fmt.Fprint(w, "{}"); return true }, "digest mismatch", 1},
+		{"another layer", damaged, "digest mismatch", 0},
+		{"endless", func(w http.ResponseWriter, r *http.Request) bool {
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+					break
+				}
+			}
+			return true
+		}, "more than", 0},
+		{"to plain HTTP", func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+			return true
+		}, "plain HTTP is refused", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var asked atomic.Int32
+			srv := bucket(t, dir, func(w http.ResponseWriter, r *http.Request) bool {
+				asked.Add(1)
+				if tt.name == "two failures first" && failures.Load() >= 2 {
+					return false
+				}
+				return tt.answer(w, r)
+			})
+			store := newStore(t)
+			p := Puller{Store: store, Transport: srv.Client().Transport, Pause: time.Millisecond}
+			err := p.Pull(t.Context(), []string{srv.URL + "/images@" + digest.String()})
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			if tt.asked != 0 && asked.Load() != tt.asked {
+				t.Errorf("%d requests, want %d", asked.Load(), tt.asked)
+			}
+			if images, _ := store.List(t.Context()); (len(images) == 1) != (tt.want == "") {
+				t.Errorf("the store has %v", images)
+			}
+		})
+	}
+}
+
+func TestSources(t *testing.T) {
+	hex := strings.Repeat("a", 64)
+	for _, tt := range []struct {
+		text     string
+		insecure bool
+		want     string // in the error; "": none
+	}{
+		{"registry.example.com/ccee/python@sha256:" + hex, false, ""},
+		{"https://b.example.com/images@sha256:" + hex, false, ""},
+		{"http://127.0.0.1:9/images@sha256:" + hex, true, ""},
+		{"127.0.0.1:5000/x@sha256:" + hex, true, ""},
+		{"registry.example.com/ccee/python:1", false, "a tag can be moved"},
+		{"registry.example.com/ccee/python@sha256:ab", false, "must end in @sha256:"},
+		{"python@sha256:" + hex, false, "the registry's host"},
+		{"library/python@sha256:" + hex, false, "the registry's host"},
+		{"127.0.0.1:5000/x@sha256:" + hex, false, "plain HTTP"},
+		{"registry.example.com/x@sha256:" + hex, true, "loopback"},
+		{"10.0.0.1:5000/x@sha256:" + hex, false, "plain HTTP"},
+		{"http://b.example.com/x@sha256:" + hex, true, "https://"},
+		{"http://127.0.0.1.example.com/x@sha256:" + hex, true, "https://"},
+		{"file:///etc@sha256:" + hex, true, "https://"},
+		{"https://b.example.com/x?y@sha256:" + hex, false, "without user, query"},
+	} {
+		_, err := parseSource(tt.text, tt.insecure)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s, insecure %t: got %v, want %q", tt.text, tt.insecure, err, tt.want)
+		}
+	}
+	_, err := Push(t.Context(), t.TempDir(), "", "registry.example.com/x", Options{})
+	if err == nil || !strings.Contains(err.Error(), "REPOSITORY:TAG") {
+		t.Errorf("a push without a tag: %v", err)
+	}
+}
+
+// FuzzSource: a source is refused, or names a digest and goes over TLS or to the loopback.
+func FuzzSource(f *testing.F) {
+	a := strings.Repeat("a", 64)
+	for _, s := range []string{"r.example.com/x@sha256:" + a, "https://h/p@sha256:" + a, "http://[::1]/@", "@"} {
+		f.Add(s, true)
+		f.Add(s, false)
+	}
+	f.Fuzz(func(t *testing.T, text string, insecure bool) {
+		s, err := parseSource(text, insecure)
+		if err != nil {
+			return
+		}
+		if len(s.digest.Hex) != 64 {
+			t.Errorf("%q has the digest %q", text, s.digest)
+		}
+		scheme, host := s.repository.Scheme(), s.repository.RegistryStr()
+		if s.base != nil {
+			scheme, host = s.base.Scheme, s.base.Host
+		}
+		if scheme != "https" && !(insecure && loopback(host)) {
+			t.Errorf("%q goes to %s by %s", text, host, scheme)
+		}
+	})
 }

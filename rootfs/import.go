@@ -22,9 +22,6 @@ type ImportOptions struct {
 // src is an OCI image layout, as a directory or a tar archive, or an archive of "docker save"; archives may be compressed with gzip
 // or zstd. Of several images in src, exactly one must be for this machine. All digests are checked.
 func (s *Store) Import(ctx context.Context, src, name string, o ImportOptions) (Image, error) {
-	if o.Language != nil && !json.Valid(o.Language) {
-		return Image{}, fmt.Errorf("import %s: the language profile is not JSON", src)
-	}
 	w, err := s.newWork()
 	if err != nil {
 		return Image{}, fmt.Errorf("import %s: %w", src, err)
@@ -34,16 +31,35 @@ func (s *Store) Import(ctx context.Context, src, name string, o ImportOptions) (
 	if err != nil {
 		return Image{}, fmt.Errorf("import %s: %w", src, err)
 	}
+	img, err := s.Put(ctx, image, name, o)
+	if err != nil {
+		return Image{}, fmt.Errorf("import %s: %w", src, err)
+	}
+	return img, nil
+}
+
+// Put stores an image under that name, by the same rules as Import, wherever its bytes come from. All digests are checked.
+func (s *Store) Put(ctx context.Context, image v1.Image, name string, o ImportOptions) (Image, error) {
 	if o.Language != nil {
+		if !json.Valid(o.Language) {
+			return Image{}, errors.New("the language profile is not JSON")
+		}
+		var err error
 		if image, err = withLabel(image, LabelLanguage, string(o.Language)); err != nil {
-			return Image{}, fmt.Errorf("import %s: %w", src, err)
+			return Image{}, err
 		}
 	}
-	if name, err = chooseName(name, image); err != nil {
-		return Image{}, fmt.Errorf("import %s: %w", src, err)
+	name, err := chooseName(name, image)
+	if err != nil {
+		return Image{}, err
 	}
+	w, err := s.newWork()
+	if err != nil {
+		return Image{}, err
+	}
+	defer w.remove()
 	if err := s.putImage(ctx, w, name, image); err != nil {
-		return Image{}, fmt.Errorf("import %s: %w", src, err)
+		return Image{}, err
 	}
 	return s.Get(ctx, name)
 }

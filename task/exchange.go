@@ -30,7 +30,7 @@ var ErrVoid = errors.New("the token is void")
 const (
 	requestTimeout = 20 * time.Second  // for a request with a small answer
 	resultTimeout  = 150 * time.Second // for a result, which may be megabytes
-	maxPayload     = 16 << 20          // bytes of a job as JSON: 1 MB of source, of input and of files, of which JSON escapes nearly every byte
+	maxPayload     = 16 << 20          // bytes of a job as JSON, which escapes nearly every byte of a source of 1 MB
 	maxAnswer      = 64 << 10          // bytes of another answer
 	firstPause     = 200 * time.Millisecond
 	lastPause      = 5 * time.Second
@@ -45,16 +45,13 @@ type Exchange struct {
 // NewExchange returns the exchange with the api at base, an https URL; http is for loopback addresses alone. roots are the certificate
 // authorities that are believed, nil for the system's.
 func NewExchange(base, token string, roots *x509.CertPool) (*Exchange, error) {
-	u, err := url.Parse(base)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("the api's URL must be like https://HOST[:PORT][/PATH]")
-	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
-		return nil, fmt.Errorf("the api's URL has the scheme %q: it must be https, as the job and its token are secrets", u.Scheme)
-	case token == "":
+	if err := CheckURL(base); err != nil {
+		return nil, err
+	}
+	if token == "" {
 		return nil, errors.New("there is no token")
 	}
-	return &Exchange{base: strings.TrimSuffix(u.String(), "/"), token: token, nonce: rand.Text(), http: &http.Client{
+	return &Exchange{base: strings.TrimSuffix(base, "/"), token: token, nonce: rand.Text(), http: &http.Client{
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 			TLSClientConfig:     &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
@@ -64,6 +61,18 @@ func NewExchange(base, token string, roots *x509.CertPool) (*Exchange, error) {
 		// A redirect would send the token somewhere else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// CheckURL refuses a URL of the api to which a task would not send its token.
+func CheckURL(base string) error {
+	u, err := url.Parse(base)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("the api's URL must be like https://HOST[:PORT][/PATH]")
+	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
+		return fmt.Errorf("the api's URL has the scheme %q: it must be https, as the job and its token are secrets", u.Scheme)
+	}
+	return nil
 }
 
 func loopback(host string) bool {

@@ -219,9 +219,11 @@ func TestDaemonFails(t *testing.T) {
 	a := newFakeAPI(t)
 	done := make(chan error, 1)
 	go func() {
-		done <- Run(t.Context(), a.exchange(t), func(context.Context) (Daemon, error) { return nil, errors.New("no images") }, zerolog.Nop())
+		done <- Run(t.Context(), a.exchange(t), func(context.Context) (Daemon, error) { return nil, errors.New("no images") },
+			zerolog.Nop())
 	}()
-	if r := report(t, a.await(t, "result")); r.Error == nil || r.Error.Code != job.EUnavailable || !strings.Contains(r.Error.Message, "no images") {
+	if r := report(t, a.await(t, "result")); r.Error == nil || r.Error.Code != job.EUnavailable || !strings.Contains(r.Error.Message,
+		"no images") {
 		t.Errorf("%+v, want an error", r)
 	}
 	if err := patience.Receive(t, done, "the task ends"); err != nil {
@@ -249,7 +251,8 @@ func TestTokenStays(t *testing.T) {
 	if len(a.nonces) != 1 {
 		t.Errorf("%d requests arrived, want the redirected one alone", len(a.nonces))
 	}
-	for _, bad := range []string{"", "api", "http://api.internal", "http://10.0.0.1", "https://", "https://u:p@h", "https://h?x", "ftp://h", "http://localhost"} {
+	for _, bad := range []string{"", "api", "http://api.internal", "http://10.0.0.1", "https://", "https://u:p@h", "https://h?x",
+		"ftp://h", "http://localhost"} {
 		if _, err := NewExchange(bad, "token", nil); err == nil {
 			t.Errorf("NewExchange takes %q", bad)
 		}

@@ -32,4 +32,5 @@ type Readiness struct {
 	Warnings []string // for operators: faults with which it can run jobs all the same
 
 	QueueWait time.Duration // how long a job may wait in the backend before it is run; 0: not known
+	Runs      int           // how often Run may begin a job, where what runs it fails; 0: once
 }

@@ -28,7 +28,7 @@ func (w *Worker) timeAllowed(spec *job.Spec) time.Duration {
 	for _, wall := range wallLimits(spec, now.languages) {
 		total += wall + stepGrace
 	}
-	return total
+	return total * time.Duration(now.runs)
 }
 
 // wallLimits returns the time limit of each step of a job: what it asks for, or else the default. A language may ask for a minimum.

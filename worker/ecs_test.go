@@ -51,7 +51,8 @@ func newCloud(t *testing.T, limits ECSLimits, run func(c *cloud, me inTask) int)
 		definitions[ecs.Tier(tier)] = arn
 	}
 	c.tasks, err = ecs.New(c.aws.Config(), ecs.Config{Cluster: ecstest.Cluster, Container: ecstest.Container, Definitions: definitions,
-		Subnets: []string{"s"}, SecurityGroups: []string{"g"}, Spot: true, Fallback: true, SpotDeadline: limits.Spot, LaunchDeadline: limits.OnDemand}, zerolog.Nop())
+		Subnets: []string{"s"}, SecurityGroups: []string{"g"}, Spot: true, Fallback: true, SpotDeadline: limits.Spot,
+		LaunchDeadline: limits.OnDemand}, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,8 @@ func newCloud(t *testing.T, limits ECSLimits, run func(c *cloud, me inTask) int)
 }
 
 func (c *cloud) start(limits ECSLimits) (stop func()) {
-	return startWorker(c.t, c.queue, NewECS(c.tasks, c.store, ECSOptions{URL: "https://api", Languages: []job.Language{{Name: "python"}}, Limits: limits}), Options{})
+	return startWorker(c.t, c.queue, NewECS(c.tasks, c.store, ECSOptions{URL: "https://api",
+		Languages: []job.Language{{Name: "python"}}, Limits: limits}), Options{})
 }
 
 // patient are limits that no test reaches.
@@ -114,7 +116,8 @@ func TestECSRuns(t *testing.T) {
 	id := enqueue(t, c.queue)
 	r := wantEnd(t, c.queue, id, queue.Succeeded)
 	task := c.aws.Tasks()[0]
-	if r.Dispatch != (job.Dispatch{TaskARN: task.ARN, TaskDefinitionARN: ecstest.Definitions["small"], ComputeTier: "small", PurchaseOption: "spot"}) {
+	if r.Dispatch != (job.Dispatch{TaskARN: task.ARN, TaskDefinitionARN: ecstest.Definitions["small"], ComputeTier: "small",
+		PurchaseOption: "spot"}) {
 		t.Errorf("dispatch %+v", r.Dispatch)
 	}
 	if r.CostModelVersion != "fargate-tiered-v2" || string(r.Result.Steps[0].Stdout.Data) != "source of "+id {
@@ -183,7 +186,8 @@ func TestECSInterrupted(t *testing.T) {
 	}
 }
 
-// A Spot task that stays in PROVISIONING is stopped, and the job runs on demand; if the first one starts late all the same, its token is void.
+// A Spot task that stays in PROVISIONING is stopped, and the job runs on demand; if the first one starts late all the same, its token
+// is void.
 func TestECSStuck(t *testing.T) {
 	limits := patient
 	limits.Spot = 50 * time.Millisecond

@@ -23,21 +23,23 @@ func TestECSJudge(t *testing.T) {
 		now  int
 		want verdict
 	}{
-		"a Spot task has time":         {taskView{spot: true, reached: start}, 119, ""},
-		"a Spot task is stuck":         {taskView{spot: true, reached: start}, 120, noCapacity},
-		"an on-demand task has more":   {taskView{reached: start}, 299, ""},
-		"an on-demand task is stuck":   {taskView{reached: start}, 300, noCapacity},
-		"it runs":                      {taskView{running: s(10), reached: start}, 69, ""},
-		"it never calls":               {taskView{running: s(10), reached: start}, 70, neverCalled},
-		"nobody is heard":              {taskView{running: s(10)}, 1000, ""},
-		"Redis has just come back":     {taskView{running: s(10), reached: s(990)}, 1000, ""},
-		"it calls":                     {taskView{running: s(10), taken: true, silent: 29 * time.Second, reached: start}, 1000, ""},
-		"it goes silent":               {taskView{running: s(10), taken: true, silent: 30 * time.Second, reached: start}, 1000, wentSilent},
-		"silence in an outage":         {taskView{running: s(10), taken: true, silent: 500 * time.Second, reached: s(971)}, 1000, ""},
-		"Spot takes it":                {taskView{taken: true, state: stopped("SpotInterruption", ""), reached: start}, 1, interrupted},
-		"the machine is ill":           {taskView{taken: true, state: stopped("InfrastructureHealth", ""), reached: start}, 1, interrupted},
-		"no capacity after all":        {taskView{state: stopped("TaskFailedToStart", "Capacity is unavailable at this time. Please try again later"), reached: start}, 1, noCapacity},
-		"no image":                     {taskView{state: stopped("TaskFailedToStart", "CannotPullContainerError: x"), reached: start}, 1, notStarted},
+		"a Spot task has time":       {taskView{spot: true, reached: start}, 119, ""},
+		"a Spot task is stuck":       {taskView{spot: true, reached: start}, 120, noCapacity},
+		"an on-demand task has more": {taskView{reached: start}, 299, ""},
+		"an on-demand task is stuck": {taskView{reached: start}, 300, noCapacity},
+		"it runs":                    {taskView{running: s(10), reached: start}, 69, ""},
+		"it never calls":             {taskView{running: s(10), reached: start}, 70, neverCalled},
+		"nobody is heard":            {taskView{running: s(10)}, 1000, ""},
+		"Redis has just come back":   {taskView{running: s(10), reached: s(990)}, 1000, ""},
+		"it calls":                   {taskView{running: s(10), taken: true, silent: 29 * time.Second, reached: start}, 1000, ""},
+		"it goes silent":             {taskView{running: s(10), taken: true, silent: 30 * time.Second, reached: start}, 1000, wentSilent},
+		"silence in an outage":       {taskView{running: s(10), taken: true, silent: 500 * time.Second, reached: s(971)}, 1000, ""},
+		"Spot takes it":              {taskView{taken: true, state: stopped("SpotInterruption", ""), reached: start}, 1, interrupted},
+		"the machine is ill":         {taskView{taken: true, state: stopped("InfrastructureHealth", ""), reached: start}, 1, interrupted},
+		"no capacity after all": {taskView{state: stopped("TaskFailedToStart",
+			"Capacity is unavailable at this time. Please try again later"), reached: start}, 1, noCapacity},
+		"no image": {taskView{state: stopped("TaskFailedToStart", "CannotPullContainerError: x"), reached: start},
+			1, notStarted},
 		"it ends without a result":     {taskView{taken: true, state: stopped("EssentialContainerExited", ""), reached: start}, 1, broke},
 		"somebody stops it":            {taskView{taken: true, state: stopped("UserInitiated", ""), reached: start}, 1, broke},
 		"it ends before it has called": {taskView{state: stopped("EssentialContainerExited", ""), reached: start}, 1, neverCalled},
@@ -82,16 +84,18 @@ func TestECSNext(t *testing.T) {
 }
 
 func TestECSTier(t *testing.T) {
-	languages := []job.Language{{Name: "python"}, {Name: "java", Compile: []string{"javac"}, DefaultRun: job.Limits{MemoryBytes: 256 * job.MiB}}}
+	languages := []job.Language{{Name: "python"}, {Name: "java", Compile: []string{"javac"},
+		DefaultRun: job.Limits{MemoryBytes: 256 * job.MiB}}}
 	for name, tt := range map[string]struct {
 		spec job.Spec
 		want ecs.Tier
 	}{
-		"defaults":       {job.Spec{Language: "python"}, ecs.Small},
-		"a compiler":     {job.Spec{Language: "java"}, ecs.Medium}, // 512 MiB to compile
-		"CPU":            {job.Spec{Language: "python", Run: job.Limits{CPUMillicores: 300}}, ecs.Medium},
-		"memory":         {job.Spec{Language: "python", Run: job.Limits{MemoryBytes: 1024 * job.MiB}}, ecs.Large},
-		"memory of test": {job.Spec{Language: "python", Tests: &job.Tests{List: []job.Test{{Run: job.Limits{MemoryBytes: 1024 * job.MiB}}}}}, ecs.Large},
+		"defaults":   {job.Spec{Language: "python"}, ecs.Small},
+		"a compiler": {job.Spec{Language: "java"}, ecs.Medium}, // 512 MiB to compile
+		"CPU":        {job.Spec{Language: "python", Run: job.Limits{CPUMillicores: 300}}, ecs.Medium},
+		"memory":     {job.Spec{Language: "python", Run: job.Limits{MemoryBytes: 1024 * job.MiB}}, ecs.Large},
+		"memory of test": {job.Spec{Language: "python",
+			Tests: &job.Tests{List: []job.Test{{Run: job.Limits{MemoryBytes: 1024 * job.MiB}}}}}, ecs.Large},
 	} {
 		if got, err := ecsTier(&tt.spec, languages); got != tt.want || err != nil {
 			t.Errorf("%s: %s, %v, want %s", name, got, err, tt.want)

@@ -45,6 +45,7 @@ type state struct {
 	names     []string
 	warnings  []string
 	queueWait time.Duration   // how long a job may wait in the backend
+	runs      int             // how often the backend may begin it
 	replaced  context.Context // ends when another state has replaced this one
 	replace   context.CancelFunc
 }
@@ -54,7 +55,7 @@ func newMonitor(b Backend, m *metrics) *monitor {
 }
 
 func newState(languages []job.Language, r Readiness, err error) state {
-	s := state{err: err, languages: languages, warnings: r.Warnings, queueWait: cmp.Or(r.QueueWait, longestQueueWait)}
+	s := state{err: err, languages: languages, warnings: r.Warnings, queueWait: cmp.Or(r.QueueWait, longestQueueWait), runs: max(1, r.Runs)}
 	for _, l := range languages {
 		s.names = append(s.names, l.Name)
 	}
@@ -138,7 +139,7 @@ func (m *monitor) recheck() {
 	m.mu.Lock()
 	if m.now.err == nil {
 		m.now.replace()
-		m.now = newState(m.now.languages, Readiness{Warnings: m.now.warnings, QueueWait: m.now.queueWait}, errUnchecked)
+		m.now = newState(m.now.languages, Readiness{Warnings: m.now.warnings, QueueWait: m.now.queueWait, Runs: m.now.runs}, errUnchecked)
 	}
 	m.mu.Unlock()
 	select {

@@ -71,7 +71,8 @@ func (w *Worker) run(jobs, store context.Context, l *queue.Lease, begun func()) 
 // dispatched records where a remote backend runs the job.
 func (w *Worker) dispatched(ctx context.Context, l *queue.Lease, placed *job.Dispatch, d job.Dispatch) {
 	*placed = d
-	w.log.Info().Str("job", l.Job.ID).Str("task", d.TaskARN).Str("tier", d.ComputeTier).Str("purchase", d.PurchaseOption).Msg("job dispatched")
+	w.log.Info().Str("job", l.Job.ID).Str("task", d.TaskARN).Str("tier", d.ComputeTier).Str("purchase",
+		d.PurchaseOption).Msg("job dispatched")
 	if err := l.Dispatch(ctx, d); err != nil { // Keep notices a lost lease; without Redis, the record has no task
 		w.log.Warn().Err(err).Str("job", l.Job.ID).Msg("where the job runs is not recorded")
 	}

@@ -379,6 +379,7 @@ func TestJWTOptions(t *testing.T) {
 	for _, change := range []func(*JWTOptions){
 		func(o *JWTOptions) { o.JWKSURL = "" }, func(o *JWTOptions) { o.Issuer = "" }, func(o *JWTOptions) { o.Audience = "" },
 		func(o *JWTOptions) { o.JWKSURL = "file:///etc/passwd" }, func(o *JWTOptions) { o.JWKSURL = "x" },
+		func(o *JWTOptions) { o.JWKSURL = "ftp://x/keys" }, func(o *JWTOptions) { o.JWKSURL = "https:///keys" }, func(o *JWTOptions) { o.JWKSURL = "https://x:port/" },
 	} {
 		o := good
 		change(&o)

@@ -13,9 +13,11 @@ import (
 // The routes' tests with Redis are those of package api, which has the other routes and credentials too.
 
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{`{}`, `null`, `{"events":[{"event":"stdout","step":"run","data":"aGk=","offset":1}]}`, `{"interrupted":true}`,
+	for _, s := range []string{`{}`, `null`, `{"events":[{"event":"stdout","step":"run","data":"aGk=","offset":1}]}`,
+		`{"interrupted":true}`,
 		`{"result":{"status":"succeeded","verdict":"exited","exitCode":0,"steps":[{"name":"run","stdout":{"text":"x"}}]}}`,
-		`{"error":{"code":"busy","message":"x"}}`, `{"events":[{"event":"started","atMs":1e400}]}`, `{"events":[{"event":"test","test":-1}]}`} {
+		`{"error":{"code":"busy","message":"x"}}`, `{"events":[{"event":"started","atMs":1e400}]}`,
+		`{"events":[{"event":"test","test":-1}]}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -41,14 +41,18 @@ var codes = map[string]Class{
 	"ThrottlingException": Throttled, "Throttling": Throttled, "TooManyRequestsException": Throttled, "RequestLimitExceeded": Throttled,
 	"LimitExceededException": Quota,
 	"ConflictException":      Conflict,
-	"ServerException":        Lost, "InternalFailure": Lost, "InternalServerError": Lost, "ServiceUnavailable": Lost, "RequestTimeout": Lost,
-	"AccessDeniedException": Refused, "InvalidParameterException": Refused, "ClusterNotFoundException": Refused, "BlockedException": Refused,
+	"ServerException":        Lost, "InternalFailure": Lost, "InternalServerError": Lost, "ServiceUnavailable": Lost,
+	"RequestTimeout":        Lost,
+	"AccessDeniedException": Refused, "InvalidParameterException": Refused, "ClusterNotFoundException": Refused,
+	"BlockedException":         Refused,
 	"PlatformUnknownException": Refused, "PlatformTaskDefinitionIncompatibilityException": Refused, "UnsupportedFeatureException": Refused,
-	"ExpiredTokenException": Refused, "UnrecognizedClientException": Refused, "InvalidSignatureException": Refused, "MissingAuthenticationToken": Refused,
+	"ExpiredTokenException": Refused, "UnrecognizedClientException": Refused, "InvalidSignatureException": Refused,
+	"MissingAuthenticationToken": Refused,
 }
 
 // texts tell apart what ECS reports as a ClientException, as the reason of a failure, or as the reason why a task stopped. The first that
-// matches counts. They are AWS's words, in lower case: "Amazon ECS API failure reasons", "Stopped tasks error messages", "AWS Fargate quotas".
+// matches counts. They are AWS's words, in lower case: "Amazon ECS API failure reasons", "Stopped tasks error messages", "AWS Fargate
+// quotas".
 var texts = []struct {
 	text  string
 	class Class
@@ -59,9 +63,10 @@ var texts = []struct {
 	{"provisioning", Quota},           // "... tasks in the PROVISIONING state ... has been reached"
 	{"quota", Quota},
 	{"limit exceeded", Quota},
-	{"capacity is unavailable", Capacity}, // "Capacity is unavailable at this time. Please try again later or in a different availability zone"
-	{"capacity provider", Refused},        // "The specified capacity provider ... was not found"
-	{"resource:", Capacity},               // RESOURCE:FARGATE, RESOURCE:CPU, RESOURCE:MEMORY, RESOURCE:ENI
+	{"capacity is unavailable",
+		Capacity}, // "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+	{"capacity provider", Refused}, // "The specified capacity provider ... was not found"
+	{"resource:", Capacity},        // RESOURCE:FARGATE, RESOURCE:CPU, RESOURCE:MEMORY, RESOURCE:ENI
 	{"insufficient", Capacity},
 	{"capacity", Capacity},
 	{"internal error", Lost},

@@ -40,9 +40,11 @@ func TestClassifyError(t *testing.T) {
 		{"ClientException", "Rate exceeded", smithy.FaultClient, Throttled},
 		{"ClientException", "You've reached the limit on the number of vCPUs you can run concurrently", smithy.FaultClient, Quota},
 		{"ClientException", "You've reached the limit on the number of tasks you can run concurrently", smithy.FaultClient, Quota},
-		{"ClientException", "The number of tasks in the PROVISIONING state for the cluster has reached its quota", smithy.FaultClient, Quota},
+		{"ClientException", "The number of tasks in the PROVISIONING state for the cluster has reached its quota", smithy.FaultClient,
+			Quota},
 		{"LimitExceededException", "x", smithy.FaultClient, Quota},
-		{"ClientException", "Capacity is unavailable at this time. Please try again later or in a different availability zone", smithy.FaultClient, Capacity},
+		{"ClientException", "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+			smithy.FaultClient, Capacity},
 		{"ServerException", "x", smithy.FaultServer, Lost},
 		{"SomethingNew", "x", smithy.FaultServer, Lost},
 		{"ConflictException", "The provided clientToken is already in use", smithy.FaultClient, Conflict},
@@ -63,7 +65,8 @@ func TestClassifyError(t *testing.T) {
 }
 
 func TestClassifyFailures(t *testing.T) {
-	for reason, want := range map[string]Class{"RESOURCE:FARGATE": Capacity, "RESOURCE:ENI": Capacity, "RESOURCE:MEMORY": Capacity, "MISSING": Refused,
+	for reason, want := range map[string]Class{"RESOURCE:FARGATE": Capacity, "RESOURCE:ENI": Capacity, "RESOURCE:MEMORY": Capacity,
+		"MISSING":  Refused,
 		"INACTIVE": Refused, "Capacity is unavailable at this time. Please try again later or in a different availability zone": Capacity} {
 		if got := classifyFailures([]types.Failure{{Reason: &reason}}); got.Class != want || !strings.Contains(got.Error(), reason) {
 			t.Errorf("%s is %v, want %s", reason, got, want)
@@ -81,8 +84,10 @@ func TestPauseAfter(t *testing.T) {
 		n      int
 		lo, hi time.Duration
 	}{
-		{Throttled, 1, time.Second / 2, time.Second}, {Throttled, 3, 2 * time.Second, 4 * time.Second}, {Throttled, 99, 15 * time.Second, 30 * time.Second},
-		{Quota, 1, 5 * time.Second, 10 * time.Second}, {Quota, 99, time.Minute, 2 * time.Minute}, {Capacity, 2, 10 * time.Second, 20 * time.Second},
+		{Throttled, 1, time.Second / 2, time.Second}, {Throttled, 3, 2 * time.Second, 4 * time.Second}, {Throttled, 99,
+			15 * time.Second, 30 * time.Second},
+		{Quota, 1, 5 * time.Second, 10 * time.Second}, {Quota, 99, time.Minute, 2 * time.Minute}, {Capacity, 2, 10 * time.Second,
+			20 * time.Second},
 		{Lost, 1, time.Second / 4, time.Second / 2},
 	} {
 		lo, again := pauseAfter(tt.c, tt.n, least)
@@ -108,13 +113,18 @@ func TestSpotState(t *testing.T) {
 	for name, steps := range map[string][]step{
 		"open":                        {{0, "choose", true}, {0, "choose", true}},
 		"two failures change nothing": {{0, "failed", false}, {0, "failed", false}, {0, "choose", true}},
-		"success forgets failures":    {{0, "failed", false}, {0, "failed", false}, {0, "worked", false}, {0, "failed", false}, {0, "choose", true}},
-		"rests after three":           {{0, "failed", false}, {0, "failed", false}, {0, "failed", false}, {0, "choose", false}, {spotRest - 1, "choose", false}},
-		"one tries again": {{0, "failed", false}, {0, "failed", false}, {0, "failed", false}, {spotRest, "choose", true}, {spotRest, "choose", false},
+		"success forgets failures": {{0, "failed", false}, {0, "failed", false}, {0, "worked", false}, {0, "failed", false}, {0,
+			"choose", true}},
+		"rests after three": {{0, "failed", false}, {0, "failed", false}, {0, "failed", false}, {0, "choose", false},
+			{spotRest - 1, "choose", false}},
+		"one tries again": {{0, "failed", false}, {0, "failed", false}, {0, "failed", false}, {spotRest, "choose", true}, {spotRest,
+			"choose", false},
 			{spotRest + spotProbe - 1, "choose", false}},
-		"it works again": {{0, "failed", false}, {0, "failed", false}, {0, "failed", false}, {spotRest, "choose", true}, {spotRest + 1, "worked", false},
+		"it works again": {{0, "failed", false}, {0, "failed", false}, {0, "failed", false}, {spotRest, "choose", true}, {spotRest + 1,
+			"worked", false},
 			{spotRest + 1, "choose", true}, {spotRest + 1, "choose", true}},
-		"it fails again": {{0, "failed", false}, {0, "failed", false}, {0, "failed", false}, {spotRest, "choose", true}, {spotRest + 1, "failed", false},
+		"it fails again": {{0, "failed", false}, {0, "failed", false}, {0, "failed", false}, {spotRest, "choose", true}, {spotRest + 1,
+			"failed", false},
 			{spotRest + 2, "choose", false}, {2 * spotRest, "choose", false}, {2*spotRest + 1, "choose", true}},
 		"nothing is heard of it": {{0, "failed", false}, {0, "failed", false}, {0, "failed", false}, {spotRest, "choose", true},
 			{spotRest + spotProbe, "choose", true}},
@@ -141,7 +151,8 @@ func TestSpotState(t *testing.T) {
 func TestNames(t *testing.T) {
 	token, by := regexp.MustCompile(`^[!-~]{1,64}$`), regexp.MustCompile(`^[A-Za-z0-9/_-]{1,128}$`)
 	tokens, names := map[string]bool{}, map[string]bool{}
-	for _, id := range []string{"6f1c2d3e-0000-4000-8000-123456789abc", "a.b", "a:b", "a_b", strings.Repeat("x", 128), strings.Repeat("x", 124), strings.Repeat("y", 128), "a"} {
+	for _, id := range []string{"6f1c2d3e-0000-4000-8000-123456789abc", "a.b", "a:b", "a_b", strings.Repeat("x", 128),
+		strings.Repeat("x", 124), strings.Repeat("y", 128), "a"} {
 		name := StartedBy(id)
 		if !by.MatchString(name) || names[name] {
 			t.Errorf("startedBy of %s is %q", id, name)
@@ -165,7 +176,8 @@ func TestNames(t *testing.T) {
 func TestOrphans(t *testing.T) {
 	task := func(arn, by string) types.Task { return types.Task{TaskArn: &arn, StartedBy: &by} }
 	now := time.Now()
-	tasks := []types.Task{task("service", "ecs-svc/1"), task("operator", ""), task("dead", "job-dead"), task("live", "job-live"), task("older", "job-live"),
+	tasks := []types.Task{task("service", "ecs-svc/1"), task("operator", ""), task("dead", "job-dead"), task("live", "job-live"),
+		task("older", "job-live"),
 		task("unknown", "job-new"), task("hashed", StartedBy("a.b"))}
 	live := map[string]string{"live": "live", "new": "", "a.b": "hashed"}
 	orphans := map[string]time.Time{}

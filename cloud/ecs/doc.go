@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ecs runs Amazon ECS tasks, one a job, on Fargate: it starts them (RunTask) on Spot or on-demand capacity, watches them
+// Package ecs runs Amazon ECS tasks: one a job, on Fargate: it starts them (RunTask) on Spot or on-demand capacity, watches them
 // (DescribeTasks), stops them (StopTask), and stops those that nobody waits for (ListTasks). It is the only package that talks to ECS.
 //
 // # Files
@@ -11,6 +11,7 @@
 //	spot.go                when Spot capacity is left out, and tried again
 //	watch.go               the states of tasks
 //	reap.go                orphans
+//	replay.go              the task that replays dead-lettered jobs
 //
 // # Exactly one task
 //

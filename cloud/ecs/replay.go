@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ecs speaks with Amazon ECS.
 package ecs
 
 import (

@@ -71,7 +71,8 @@ func (c Config) request(l Launch, p Purchase) *ecs.RunTaskInput {
 		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 			Subnets: c.Subnets, SecurityGroups: c.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
 		}},
-		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: &c.Container, Environment: environment(l.Env)}}},
+		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: &c.Container,
+			Environment: environment(l.Env)}}},
 	}
 	if c.PublicIP {
 		in.NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp = types.AssignPublicIpEnabled

@@ -5,6 +5,7 @@ package ecs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -37,14 +38,14 @@ type Cluster struct {
 	added   chan struct{} // poked when there is a new watch
 }
 
-// Load returns the cluster with the credentials and the region that the AWS SDK finds in the environment. It makes no call.
-func Load(ctx context.Context, cfg Config, log zerolog.Logger) (*Cluster, error) {
-	sdk, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if sdk.Region == "" {
+// Load returns the cluster in a region, with the credentials that the AWS SDK finds in the environment. It makes no call.
+func Load(ctx context.Context, region string, cfg Config, log zerolog.Logger) (*Cluster, error) {
+	if region == "" {
 		return nil, errors.New("AWS_REGION is not set")
+	}
+	sdk, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
+	if err != nil {
+		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
 	}
 	return New(sdk, cfg, log)
 }
@@ -56,7 +57,8 @@ func New(sdk aws.Config, cfg Config, log zerolog.Logger) (*Cluster, error) {
 	}
 	// Retries are ours: the SDK's don't know which refusals say nothing about the job.
 	api := ecs.NewFromConfig(sdk, func(o *ecs.Options) { o.Retryer = aws.NopRetryer{} })
-	return &Cluster{api: api, cfg: cfg, log: log, pause: pauseAtRandom, look: firstLook, watches: map[string]*watch{}, added: make(chan struct{}, 1)}, nil
+	return &Cluster{api: api, cfg: cfg, log: log, pause: pauseAtRandom, look: firstLook, watches: map[string]*watch{},
+		added: make(chan struct{}, 1)}, nil
 }
 
 // Task is a task that was started.

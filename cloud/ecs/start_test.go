@@ -19,8 +19,9 @@ import (
 
 func testConfig() Config {
 	return Config{Cluster: ecstest.Cluster, Container: ecstest.Container, Subnets: []string{"subnet-1"}, SecurityGroups: []string{"sg-1"},
-		Definitions: map[Tier]string{Small: ecstest.Definitions["small"], Medium: ecstest.Definitions["medium"], Large: ecstest.Definitions["large"]},
-		Spot:        true, Fallback: true, SpotDeadline: time.Minute, LaunchDeadline: time.Minute}
+		Definitions: map[Tier]string{Small: ecstest.Definitions["small"], Medium: ecstest.Definitions["medium"],
+			Large: ecstest.Definitions["large"]},
+		Spot: true, Fallback: true, SpotDeadline: time.Minute, LaunchDeadline: time.Minute}
 }
 
 // newCluster returns a cluster of a server whose containers run until SIGTERM. It hardly pauses.
@@ -79,13 +80,19 @@ func TestStart(t *testing.T) {
 		"Spot":               {want: Spot, calls: 1},
 		"on demand":          {change: func(c *Config) { c.Spot = false }, want: OnDemand, calls: 1},
 		"on demand for once": {launch: func(l *Launch) { l.OnDemand = true }, want: OnDemand, calls: 1},
-		"throttled":          {refuse: refuseTimes(0, 4, ecstest.Refusal{Code: "ThrottlingException", Message: "Rate exceeded"}), want: Spot, calls: 5},
-		"quota":              {refuse: refuseTimes(0, 2, ecstest.Refusal{Code: "ClientException", Message: "You've reached the limit on the number of vCPUs you can run concurrently"}), want: Spot, calls: 3},
-		"ECS's own fault":    {refuse: refuseTimes(0, 2, ecstest.Refusal{Code: "ServerException"}), want: Spot, calls: 3},
-		"no Spot capacity":   {refuse: refuseTimes(9, 0, ecstest.Refusal{Code: "ClientException", Message: "Capacity is unavailable at this time."}), want: OnDemand, calls: 2},
-		"a failure for Spot": {refuse: refuseTimes(9, 0, ecstest.Refusal{Code: "RESOURCE:FARGATE", Failure: true}), want: OnDemand, calls: 2},
-		"no capacity at all": {refuse: refuseTimes(0, 3, ecstest.Refusal{Code: "RESOURCE:FARGATE", Failure: true}), want: OnDemand, calls: 4},
-		"Spot without fallback": {change: func(c *Config) { c.Fallback = false }, refuse: refuseTimes(3, 0, ecstest.Refusal{Code: "RESOURCE:FARGATE", Failure: true}),
+		"throttled": {refuse: refuseTimes(0, 4, ecstest.Refusal{Code: "ThrottlingException", Message: "Rate exceeded"}),
+			want: Spot, calls: 5},
+		"quota": {refuse: refuseTimes(0, 2, ecstest.Refusal{Code: "ClientException",
+			Message: "You've reached the limit on the number of vCPUs you can run concurrently"}), want: Spot, calls: 3},
+		"ECS's own fault": {refuse: refuseTimes(0, 2, ecstest.Refusal{Code: "ServerException"}), want: Spot, calls: 3},
+		"no Spot capacity": {refuse: refuseTimes(9, 0, ecstest.Refusal{Code: "ClientException",
+			Message: "Capacity is unavailable at this time."}), want: OnDemand, calls: 2},
+		"a failure for Spot": {refuse: refuseTimes(9, 0, ecstest.Refusal{Code: "RESOURCE:FARGATE", Failure: true}), want: OnDemand,
+			calls: 2},
+		"no capacity at all": {refuse: refuseTimes(0, 3, ecstest.Refusal{Code: "RESOURCE:FARGATE", Failure: true}), want: OnDemand,
+			calls: 4},
+		"Spot without fallback": {change: func(c *Config) { c.Fallback = false }, refuse: refuseTimes(3, 0,
+			ecstest.Refusal{Code: "RESOURCE:FARGATE", Failure: true}),
 			want: Spot, calls: 4},
 		"no permission":  {refuse: refuseTimes(0, 99, ecstest.Refusal{Code: "AccessDeniedException"}), refused: Refused, calls: 1},
 		"no such family": {change: func(c *Config) { c.Definitions[Small] = "nope" }, refused: Refused, calls: 1},
@@ -112,7 +119,8 @@ func TestStart(t *testing.T) {
 			if err != nil || task.Purchase != tt.want || task.Definition != ecstest.Definitions["small"] {
 				t.Fatalf("started %+v, %v, want %s", task, err, tt.want)
 			}
-			if all := s.Tasks(); len(all) != 1 || all[0].StartedBy != "job-job" || all[0].Env["CCEE_TASK_TOKEN"] != "t" || all[0].ARN != task.ARN ||
+			if all := s.Tasks(); len(all) != 1 || all[0].StartedBy != "job-job" || all[0].Env["CCEE_TASK_TOKEN"] != "t" ||
+				all[0].ARN != task.ARN ||
 				(all[0].Provider == "FARGATE_SPOT") != (tt.want == Spot) {
 				t.Errorf("tasks %+v", all)
 			}

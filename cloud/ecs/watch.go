@@ -216,5 +216,6 @@ func (c *Cluster) note(arns []string, states map[string]State, now time.Time) {
 // gone reports whether an error of StopTask says that there is no such task.
 func gone(err error) bool {
 	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "InvalidParameterException" && strings.Contains(strings.ToLower(api.ErrorMessage()), "not found")
+	return errors.As(err, &api) && api.ErrorCode() == "InvalidParameterException" &&
+		strings.Contains(strings.ToLower(api.ErrorMessage()), "not found")
 }

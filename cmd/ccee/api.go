@@ -34,7 +34,7 @@ TENANT_API_KEYS_JSON maps API keys to tenants and their quotas; TENANT_POLICIES_
 tokens; ADMIN_API_KEYS_JSON lists the keys of operators, which must be keys of a tenant too. AUTH_FILE can hold all of that with hashed
 keys, and is read again when it changes. ` + redisHelp + "\n\n" + archiveHelp,
 		Flags: slices.Concat(queueFlags(), authFlags(), modelFlags(), tracingFlags("ccee-api"), cloudFlags(), []cli.Flag{
-			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(), languagesFlag(), maxWaitFlag(),
+			devFlag(), listenFlag(), apiPortFlag(), logLevelFlag(), languagesFlag(), maxWaitFlag(), taskRoutesFlag(),
 			&cli.IntFlag{Name: "listen-fd", Hidden: true, Usage: "listen on this descriptor: ccee up hands its socket on"},
 			intFlag("rate-limit", "RATE_LIMIT_REQUESTS_PER_MINUTE", d.RateLimit, 1, 100_000, "requests of a tenant in a window"),
 			intFlag("submit-rate-limit", "SUBMIT_RATE_LIMIT_PER_MINUTE", d.SubmitLimit, 1, 100_000, "submissions of a tenant in a window"),
@@ -96,6 +96,11 @@ func runAPI(ctx context.Context, cmd *cli.Command) error {
 		defer old.Close()
 		opts.Archive = old
 	}
+	opts.Tasks, stop, err = newTaskRoutes(cmd, q, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if opts.StartReplay, err = newReplayTask(ctx, cmd); err != nil {
 		return err
 	}

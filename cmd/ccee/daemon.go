@@ -12,11 +12,9 @@ import (
 	"github.com/ccee-dev/ccee/doctor"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/policy"
-	"github.com/ccee-dev/ccee/registry"
 	"github.com/ccee-dev/ccee/rootfs"
 	"github.com/ccee-dev/ccee/supervise"
 
-	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 )
 
@@ -35,6 +33,8 @@ shows how. SIGTERM: new jobs are refused, running ones finish within --drain-ms,
 			socketFlag(), imagesFlag(), cgroupFlag(), logLevelFlag(),
 			seccompFlag(), networkFlag(), tierFlag(),
 			oneJobFlag(),
+			stringFlag("pull", "CCEE_PULL", "",
+				"language images to pull before anything else, `LIST` with commas: see ccee image pull (default: none)"),
 			stringFlag("seccomp-kept", "CCEE_SECCOMP_KEPT", "", "`FILE` for a copy of the last policy that worked, used when that of --seccomp does not work any more (default: none; ccee up has one)"),
 			intFlag("ready", "CCEE_READY", 8, 0, 1024, "prewarmed sandboxes, each for one job, for the kinds of jobs of the last minute"),
 			&cli.BoolFlag{Name: "warm", Sources: cli.EnvVars("CCEE_WARM"), Value: true, Usage: "start the language's runtime in prewarmed sandboxes, where it waits for its program and takes memory; --warm=false: don't (default: true)"},
@@ -49,10 +49,6 @@ shows how. SIGTERM: new jobs are refused, running ones finish within --drain-ms,
 			intFlag("queue", "CCEE_QUEUE", 256, 1, 100_000, "jobs that may wait for a slot"),
 			intFlag("queue-wait-ms", "CCEE_QUEUE_WAIT_MS", 10_000, 1, 600_000, "milliseconds that a job may wait"),
 			drainFlag(), allowDegradedFlag(),
-			&cli.StringSliceFlag{
-				Name: "pull", Sources: cli.EnvVars("CCEE_PULL"),
-				Usage: "languages to fetch into the store before it serves, `IMAGE@sha256:DIGEST,...`: see ccee image pull",
-			},
 		),
 		Action: noArgs(runDaemon),
 	}
@@ -104,7 +100,7 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	store, err := openImages(ctx, cmd, log)
+	store, err := openImages(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -132,6 +128,25 @@ func runDaemon(ctx context.Context, cmd *cli.Command) error {
 	return srv.Serve(ctx)
 }
 
+// openImages opens the store of --images, after the images of --pull were added to it.
+func openImages(ctx context.Context, cmd *cli.Command) (*rootfs.Store, error) {
+	sources := splitList(cmd.String("pull"))
+	if len(sources) == 0 {
+		// Before the store is opened, which would make an empty one.
+		if err := doctor.CheckImages(cmd.String("images")); err != nil {
+			return nil, err
+		}
+	}
+	store, err := rootfs.Open(cmd.String("images"))
+	if err != nil || len(sources) == 0 {
+		return store, err
+	}
+	if err := pullImages(ctx, cmd, store, sources, false); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
+}
+
 // drainTime returns --drain-ms. Package daemon takes 0 for its own default, so 0 is the shortest time there is.
 func drainTime(cmd *cli.Command) time.Duration {
 	return max(milliseconds(cmd, "drain-ms"), time.Nanosecond)
@@ -139,25 +154,4 @@ func drainTime(cmd *cli.Command) time.Duration {
 
 func milliseconds(cmd *cli.Command, flag string) time.Duration {
 	return time.Duration(cmd.Int64(flag)) * time.Millisecond
-}
-
-// openImages opens the image store, with what --pull names.
-func openImages(ctx context.Context, cmd *cli.Command, log zerolog.Logger) (*rootfs.Store, error) {
-	pull := cmd.StringSlice("pull")
-	if len(pull) == 0 {
-		if err := doctor.CheckImages(cmd.String("images")); err != nil {
-			return nil, err
-		}
-	}
-	store, err := rootfs.Open(cmd.String("images"))
-	if err != nil {
-		return nil, err
-	}
-	for _, image := range pull {
-		o := registry.Options{Progress: func(line string) { log.Info().Msg(line) }}
-		if err := pullInto(ctx, store, image, o); err != nil {
-			return nil, errors.Join(err, store.Close())
-		}
-	}
-	return store, nil
 }

@@ -6,13 +6,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ccee-dev/ccee/e2e/patience"
+	"github.com/ccee-dev/ccee/e2e/redistest"
 	"github.com/ccee-dev/ccee/job"
 	"github.com/ccee-dev/ccee/queue"
 )
@@ -20,38 +18,19 @@ import (
 // graveyard is a Redis of the test's own, for dead-lettered jobs.
 type graveyard struct {
 	t      *testing.T
+	server *redistest.Server
 	queue  *queue.Queue
-	socket string
 }
 
 func newGraveyard(t *testing.T) *graveyard {
 	t.Helper()
-	const missing = "redis-server is not installed: apt-get install redis-server"
-	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("SANDBOX_MUST_WORK") == "1" {
-		t.Fatal(missing)
-	} else if err != nil {
-		t.Skip(missing)
-	}
-	dir, err := os.MkdirTemp("", "ccee-dlq-") // shorter than t.TempDir: a socket's path has 107 bytes at most
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	g := &graveyard{t: t, socket: filepath.Join(dir, "redis.sock")}
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", g.socket, "--dir", dir, "--save", "", "--appendonly", "no")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	t.Setenv("REDIS_URL", "unix://"+g.socket)
-	if g.queue, err = queue.Open("unix://"+g.socket, queue.Options{}); err != nil {
+	g := &graveyard{t: t, server: redistest.New(t)}
+	t.Setenv("REDIS_URL", g.server.URL())
+	var err error
+	if g.queue, err = queue.Open(g.server.URL(), queue.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { g.queue.Close() })
-	patience.Until(t, "redis-server answers", func() (bool, string) {
-		err := g.queue.Ping(t.Context())
-		return err == nil, fmt.Sprint(err)
-	})
 	return g
 }
 
@@ -86,15 +65,6 @@ func (g *graveyard) dead() (ids string) {
 	return strings.TrimSpace(ids)
 }
 
-// redis runs one command in Redis.
-func (g *graveyard) redis(args ...string) {
-	g.t.Helper()
-	out, err := exec.Command("redis-cli", append([]string{"-s", g.socket}, args...)...).CombinedOutput()
-	if err != nil || strings.HasPrefix(string(out), "ERR") {
-		g.t.Fatalf("%v: %v, %s", args, err, out)
-	}
-}
-
 // replay runs ccee dlq replay and returns its exit code and counts.
 func (g *graveyard) replay(args ...string) (code int, r replayed, stderr string) {
 	g.t.Helper()
@@ -120,7 +90,7 @@ func TestReplayOfAll(t *testing.T) {
 	if code, r, stderr := g.replay("--max", "2"); code != 0 || r.Recovered != 2 || g.dead() != "a-2 a-3 a-4 a-5 a-6" {
 		t.Errorf("two of them: exit code %d, %+v, %s; left %s", code, r, stderr, g.dead())
 	}
-	g.redis("DEL", "job:a-2") // it has expired: nothing is left to replay
+	g.server.Do(t, "DEL", "job:a-2") // it has expired: nothing is left to replay
 	if code, r, stderr := g.replay(); code != 0 || r.TotalSeen != 5 || r.Recovered != 4 || r.Skipped != 1 || g.dead() != "a-2" {
 		t.Errorf("the rest: exit code %d, %+v, %s; left %s", code, r, stderr, g.dead())
 	}
@@ -133,7 +103,7 @@ func TestReplayOfAll(t *testing.T) {
 func TestReplayFails(t *testing.T) {
 	g := newGraveyard(t)
 	g.bury("a", 3)
-	g.redis("ACL", "SETUSER", "default", "-zrem")
+	g.server.Do(t, "ACL", "SETUSER", "default", "-zrem")
 	code, r, stderr := g.replay()
 	if code != 1 || r.TotalSeen != 1 || r.Failed != 1 || r.Recovered != 0 || !strings.Contains(stderr, "replay job a-0") {
 		t.Errorf("exit code %d, %+v, %q", code, r, stderr)
@@ -144,14 +114,14 @@ func TestReplayFails(t *testing.T) {
 	if rec, err := g.queue.Get(t.Context(), "acme", "a-0"); err != nil || rec.Status != queue.Failed {
 		t.Errorf("the job is %s, %v; want it failed as before", rec.Status, err)
 	}
-	g.redis("ACL", "SETUSER", "default", "+zrem")
+	g.server.Do(t, "ACL", "SETUSER", "default", "+zrem")
 	if code, r, stderr := g.replay("a-1"); code != 0 || r.Recovered != 1 || g.dead() != "a-0 a-2" {
 		t.Errorf("one by its id: exit code %d, %+v, %q; left %s", code, r, stderr, g.dead())
 	}
 	if code, _, stderr := g.replay("a-1"); code != 1 || !strings.Contains(stderr, "is not among the newest") {
 		t.Errorf("one that is not dead: exit code %d, %q", code, stderr)
 	}
-	t.Setenv("REDIS_URL", "unix://"+g.socket+".none")
+	t.Setenv("REDIS_URL", g.server.URL()+".none")
 	if code, _, stderr := g.replay(); code != 1 || stderr == "" {
 		t.Errorf("no Redis: exit code %d, %q", code, stderr)
 	}

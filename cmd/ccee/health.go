@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
@@ -16,51 +15,67 @@ import (
 
 func healthCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "health",
-		Usage: "ask a part on this machine whether it is alive, for health checks of containers",
-		Description: `Exit code 0: it answered that it is. It needs no key, and asks nobody else.
+		Name:      "health",
+		Usage:     "ask a process of this host whether it answers: for health checks of containers",
+		ArgsUsage: "api|worker|daemon",
+		Description: `Exit code 0: it answers. It reads the settings of the process that it asks about: both can have the same environment.
 
-   ccee health                                           # the REST API on API_PORT
-   ccee health --socket /run/ccee/daemon.sock            # a daemon
-   ccee health --url http://127.0.0.1:9090/metrics       # a worker with WORKER_METRICS_LISTEN=127.0.0.1:9090`,
+   ccee health api        # GET /health on the port of --listen
+   ccee health worker     # GET /metrics on --metrics-listen, which must be set
+   ccee health daemon     # GET /health on --socket`,
 		Flags: []cli.Flag{
-			apiPortFlag(),
-			&cli.StringFlag{Name: "url", Usage: "`URL` that answers 200 (default: http://127.0.0.1:API_PORT/health)"},
-			&cli.StringFlag{Name: "socket", Usage: "`PATH` of a daemon's unix socket, instead"},
-			&cli.DurationFlag{Name: "timeout", Value: 4 * time.Second, Usage: "how long the answer may take"},
+			listenFlag(), apiPortFlag(), socketFlag(),
+			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` of the worker's metrics"),
+			&cli.DurationFlag{Name: "timeout", Value: 4 * time.Second, Usage: "wait so long for the answer, such as 500ms"},
 		},
-		Action: noArgs(runHealth),
+		Action: health,
 	}
 }
 
-func runHealth(ctx context.Context, cmd *cli.Command) error {
-	url, socket := cmd.String("url"), cmd.String("socket")
-	transport := &http.Transport{}
-	switch {
-	case url != "" && socket != "":
-		return usageError{errors.New("give --url or --socket, not both")}
-	case socket != "":
-		url = "http://daemon/health"
-		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+func health(ctx context.Context, cmd *cli.Command) error {
+	if cmd.Args().Len() != 1 {
+		return usageError{errors.New("name one of api, worker, daemon")}
+	}
+	network, addr, path := "tcp", "", "/health"
+	switch part := cmd.Args().First(); part {
+	case "api":
+		listen, err := listenAddress(cmd)
+		if err != nil {
+			return err
 		}
-	case url == "":
-		url = fmt.Sprintf("http://127.0.0.1:%d/health", cmd.Int64("port"))
+		addr = listen
+	case "worker":
+		if addr, path = cmd.String("metrics-listen"), "/metrics"; addr == "" {
+			return usageError{errors.New("a worker answers only with --metrics-listen (WORKER_METRICS_LISTEN)")}
+		}
+	case "daemon":
+		network, addr = "unix", cmd.String("socket")
+	default:
+		return usageError{fmt.Errorf("there is no part %q: name api, worker or daemon", part)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmd.Duration("timeout"))
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	return answers(ctx, network, addr, path)
+}
+
+// answers returns an error unless GET path on addr is answered with 200. An address that listens everywhere, such as 0.0.0.0, is this
+// host when it is dialled.
+func answers(ctx context.Context, network, addr, path string) error {
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ccee"+path, nil)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
-	resp, err := (&http.Client{Transport: transport}).Do(req)
+	resp, err := transport.RoundTrip(req) // follows no redirect
 	if err != nil {
-		return fmt.Errorf("not alive: %w", err)
+		return fmt.Errorf("%s %s: %w", network, addr, err)
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("not alive: %s answered HTTP %d", url, resp.StatusCode)
+		return fmt.Errorf("%s %s: GET %s: %s", network, addr, path, resp.Status)
 	}
 	return nil
 }

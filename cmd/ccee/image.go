@@ -18,7 +18,7 @@ import (
 func imageCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "image",
-		Usage: "build, import, push, pull and manage images",
+		Usage: "build, import, pull and manage language images; push images",
 		Description: `Images live in a store, a directory; a daemon uses a change from the next job on.
 
    ccee image build                                     # every recipe below ./images that isn't current
@@ -29,9 +29,9 @@ func imageCommand() *cli.Command {
 		Commands: []*cli.Command{
 			imageBuildCommand(),
 			imageImportCommand(),
-			imagePushCommand(),
-			imagePullCommand(),
 			imageStackCommand(),
+			imagePullCommand(),
+			imagePushCommand(),
 			{
 				Name: "list", Aliases: []string{"ls"}, Usage: "list the images",
 				Flags:  []cli.Flag{imagesFlag(), &cli.BoolFlag{Name: "json", Usage: "print everything as JSON"}},

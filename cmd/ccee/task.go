@@ -35,8 +35,9 @@ and the job runs elsewhere.
 
 It needs what the daemon needs, unless --socket names a daemon that runs.`,
 		Flags: []cli.Flag{
-			taskURLFlag(), logLevelFlag(), imagesFlag(),
-			stringFlag("ca", "CCEE_TASK_CA", "", "`FILE` with the certificate authorities (PEM) that may vouch for the api (default: the system's)"),
+			taskURLFlag(), logLevelFlag(), imagesFlag(), tierFlag(),
+			stringFlag("ca", "CCEE_TASK_CA", "",
+				"`FILE` with the certificate authorities (PEM) that may vouch for the api (default: the system's)"),
 			stringFlag("socket", "CCEE_TASK_SOCKET", "", "`PATH` of the socket of a daemon that runs (default: start one)"),
 			&cli.StringSliceFlag{Name: "daemon-flag", Usage: "`FLAG` for the daemon that is started; may be there more than once"},
 		},
@@ -62,7 +63,8 @@ func runTask(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return usageError{fmt.Errorf("CCEE_TASK_URL and %s: %w", taskToken, err)}
 	}
-	d := &taskDaemon{socket: cmd.String("socket"), images: cmd.String("images"), flags: cmd.StringSlice("daemon-flag"), log: log}
+	d := &taskDaemon{socket: cmd.String("socket"), images: cmd.String("images"), tier: cmd.String("tier"),
+		flags: cmd.StringSlice("daemon-flag"), log: log}
 	defer d.stop()
 	return task.Run(ctx, exchange, d.start, log)
 }
@@ -90,9 +92,9 @@ func certificates(file string) (*x509.CertPool, error) {
 
 // taskDaemon is the daemon that runs a task's job.
 type taskDaemon struct {
-	socket, images string
-	flags          []string
-	log            zerolog.Logger
+	socket, images, tier string
+	flags                []string
+	log                  zerolog.Logger
 
 	dir   string // of a daemon of its own
 	child *exec.Cmd
@@ -132,7 +134,8 @@ func (d *taskDaemon) spawn() error {
 		return err
 	}
 	d.socket = filepath.Join(d.dir, "daemon.sock")
-	args := append([]string{"daemon", "--socket", d.socket, "--images", d.images, "--ready", "0", "--slots", "1"}, d.flags...)
+	args := append([]string{"daemon", "--socket", d.socket, "--images", d.images, "--tier", d.tier, "--ready", "0", "--slots", "1"},
+		d.flags...)
 	d.child = exec.Command(self, args...)
 	d.child.Stdout, d.child.Stderr = os.Stdout, os.Stderr
 	d.child.Env = daemonEnvironment(os.Environ())

@@ -4,13 +4,16 @@ package main
 
 import (
 	"context"
+	"slices"
 
+	"github.com/ccee-dev/ccee/queue"
 	"github.com/ccee-dev/ccee/worker"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	buildinfo "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v3"
 )
 
@@ -18,14 +21,17 @@ func workerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "worker",
 		Usage: "take jobs from the queue and run them on a daemon",
-		Description: `Needs Redis and the daemon's socket, and no privilege but membership in the group ccee. SIGTERM: no further job is taken,
+		Description: `Needs Redis and the daemon's socket, and no privilege but membership in the group ccee; with EXECUTION_BACKEND=ecs
+instead of a daemon the ECS_... settings, CCEE_TASK_URL, and credentials that may run, describe, list and stop tasks.
+SIGTERM: no further job is taken,
 running ones finish within --drain-ms, the rest goes back to the queue.
 
    ccee worker
    WORKER_CONCURRENCY=8 REDIS_URL=redis://queue.internal:6379 ccee worker
 
 ` + redisHelp,
-		Flags: append(append(queueFlags(), tracingFlags("ccee-worker")...), socketFlag(), logLevelFlag(), drainFlag(),
+		Flags: append(slices.Concat(queueFlags(), tracingFlags("ccee-worker"), ecsFlags()),
+			backendFlag(), languagesFlag(), socketFlag(), logLevelFlag(), drainFlag(),
 			stringFlag("metrics-listen", "WORKER_METRICS_LISTEN", "", "`HOST:PORT` for Prometheus (default: none)"),
 			intFlag("max-stdio-bytes", "MAX_STDIO_BYTES", 65_536, 1, 1_000_000, "bytes kept of each stream of a step, unless the job sets another limit"),
 			intFlag("concurrency", "WORKER_CONCURRENCY", 4, 0, worker.MaxConcurrency, "jobs at once, 0 for as many as the daemon has slots"),
@@ -54,12 +60,17 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 	if err := serveMetrics(ctx, cmd.String("metrics-listen"), promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})); err != nil {
 		return err
 	}
+	backend, endBackend, err := newBackend(ctx, cmd, q, log)
+	if err != nil {
+		return err
+	}
+	defer endBackend()
 	hold, stopGuard, err := newGuard(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer stopGuard()
-	w, err := worker.New(q, worker.NewLocal(cmd.String("socket")), worker.Options{
+	w, err := worker.New(q, backend, worker.Options{
 		Concurrency: int(cmd.Int64("concurrency")), TenantShare: int(cmd.Int64("tenant-share")), Drain: milliseconds(cmd, "drain-ms"),
 		Log: log, Hold: hold, Metrics: metrics, Trace: tracing, OutputBytes: outputBytes(cmd),
 	})
@@ -67,6 +78,23 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	return w.Run(ctx)
+}
+
+// backendLocal is the value of EXECUTION_BACKEND for a daemon on this machine.
+const backendLocal = "local"
+
+func backendFlag() cli.Flag {
+	return &cli.StringFlag{Name: "backend", Sources: cli.EnvVars("EXECUTION_BACKEND"), Value: backendLocal,
+		Validator: oneOf(backendLocal, backendECS),
+		Usage:     "where jobs run, `WORD`: local (the daemon on --socket) or ecs (each in an ECS task of its own)"}
+}
+
+// newBackend returns the backend of EXECUTION_BACKEND. The caller calls stop when its jobs have ended.
+func newBackend(ctx context.Context, cmd *cli.Command, q *queue.Queue, log zerolog.Logger) (b worker.Backend, stop func(), err error) {
+	if cmd.String("backend") == backendECS {
+		return newECS(ctx, cmd, q, log)
+	}
+	return worker.NewLocal(cmd.String("socket")), func() {}, nil
 }
 
 // outputBytes returns --max-stdio-bytes, or 0 where it isn't set: then the language's default applies.

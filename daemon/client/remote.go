@@ -17,7 +17,7 @@ const (
 	// vanishedAfter is how long a daemon on another machine may be unreachable before a call that waits for it is broken off.
 	vanishedAfter = 20 * time.Second
 
-	connectWait   = 5 * time.Second
+	connectWait   = 3 * time.Second
 	handshakeWait = 5 * time.Second
 
 	tcpUserTimeout = 18 // TCP_USER_TIMEOUT of linux/tcp.h, which package syscall has not

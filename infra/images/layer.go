@@ -5,12 +5,13 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
+	"errors"
 	"io"
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -18,74 +19,77 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// file is a regular file of a layer.
+// Levels of gzip. Language images are compressed already.
+const (
+	compressed = gzip.DefaultCompression
+	stored     = gzip.NoCompression
+)
+
+// file is a file of a layer.
 type file struct {
-	name    string // from the root, without a slash
-	mode    int64  // 0: 0644
-	content func() (io.ReadCloser, error)
+	name string // without a leading slash
+	from string // where its content is; "": data
+	data []byte
+	mode int64 // 0: 0644
 }
 
-func text(s string) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(s)), nil }
-}
-
-func onDisk(name string) func() (io.ReadCloser, error) {
-	return func() (io.ReadCloser, error) { return os.Open(name) }
-}
-
-// makeLayer packs the files, and the directories that they are in, sorted, of root, with that time.
-func makeLayer(files []file, epoch time.Time, opts ...tarball.LayerOption) (v1.Layer, error) {
-	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.name, b.name) })
-	var buf bytes.Buffer
-	w := tar.NewWriter(&buf)
-	made := map[string]bool{}
-	for _, f := range files {
-		if err := makeDirs(w, path.Dir(f.name), made, epoch); err != nil {
-			return nil, err
-		}
-		if err := f.write(w, epoch); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.Close(); err != nil {
+// layerOf returns a layer with these files and their directories: all of root, modified at epoch. It is in memory, as the layers of
+// a binary and of three languages are some 150 MB together.
+func layerOf(files []file, epoch time.Time, level int) (v1.Layer, error) {
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, level)
+	if err != nil {
 		return nil, err
 	}
-	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(buf.Bytes())), nil }
-	return tarball.LayerFromOpener(open, append([]tarball.LayerOption{tarball.WithMediaType(types.OCILayer)}, opts...)...)
+	t := tar.NewWriter(z)
+	files = slices.Clone(files)
+	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.name, b.name) })
+	made := map[string]bool{".": true}
+	for _, f := range files {
+		if err := addParents(t, path.Dir(f.name), epoch, made); err != nil {
+			return nil, err
+		}
+		if err := f.add(t, epoch); err != nil {
+			return nil, err
+		}
+	}
+	if err := errors.Join(t.Close(), z.Close()); err != nil {
+		return nil, err
+	}
+	open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(out.Bytes())), nil }
+	return tarball.LayerFromOpener(open, tarball.WithMediaType(types.OCILayer))
 }
 
-// incompressible is for layers whose files are compressed already.
-var incompressible = tarball.WithCompressionLevel(gzip.NoCompression)
-
-func makeDirs(w *tar.Writer, dir string, made map[string]bool, epoch time.Time) error {
-	if dir == "." || made[dir] {
+// addParents adds the directories of dir that made lacks.
+func addParents(t *tar.Writer, dir string, epoch time.Time, made map[string]bool) error {
+	if made[dir] {
 		return nil
 	}
-	if err := makeDirs(w, path.Dir(dir), made, epoch); err != nil {
+	if err := addParents(t, path.Dir(dir), epoch, made); err != nil {
 		return err
 	}
 	made[dir] = true
-	return w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: epoch, Format: tar.FormatPAX})
+	return t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: epoch, Format: tar.FormatPAX})
 }
 
-func (f file) write(w *tar.Writer, epoch time.Time) error {
-	r, err := f.content()
-	if err != nil {
+func (f file) add(t *tar.Writer, epoch time.Time) error {
+	content, size := io.Reader(bytes.NewReader(f.data)), int64(len(f.data))
+	if f.from != "" {
+		in, err := os.Open(f.from)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		info, err := in.Stat()
+		if err != nil {
+			return err
+		}
+		content, size = in, info.Size()
+	}
+	hdr := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: cmp.Or(f.mode, 0o644), Size: size, ModTime: epoch, Format: tar.FormatPAX}
+	if err := t.WriteHeader(hdr); err != nil {
 		return err
 	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	mode := f.mode
-	if mode == 0 {
-		mode = 0o644
-	}
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: mode, Size: int64(len(b)), ModTime: epoch, Format: tar.FormatPAX}
-	if err := w.WriteHeader(h); err != nil {
-		return err
-	}
-	_, err = w.Write(b)
+	_, err := io.Copy(t, content)
 	return err
 }

@@ -1,136 +1,92 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command images makes the container images of CCEE, without a container engine: make dist-images. It writes one OCI image layout with an
-// image for each part, and beside it the SBOM of each, which is in the layout too, as a referrer of its image.
-//
-// The same commit, binary and language images give the same digests: names in order, owner root, and the time of SOURCE_DATE_EPOCH.
-// The Dockerfiles here give the same files and the same configuration; a test compares.
 package main
 
 import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
-
-	"github.com/ccee-dev/ccee/registry"
 )
 
-// input is what images are made of.
-type input struct {
-	binary   string // the static binary
-	store    string // the image store with the languages
-	cas      string // certificates of the authorities that a client trusts, PEM
-	version  string
-	revision string // commit; "" if not known
-	epoch    time.Time
+// options are the command line.
+type options struct {
+	binary   string    // the static ccee
+	store    string    // image store with the language images
+	recipes  string    // directory of the recipes, for the npm packages of the bill of materials; "": without them
+	files    string    // directory with passwd and group
+	certs    string    // directory with the certificates of Debian's package ca-certificates
+	status   string    // dpkg's status file, for the versions of that package and of the libraries that the binary is linked with
+	out      string    // directory to write to
+	version  string    // of ccee
+	revision string    // commit
+	epoch    time.Time // of all files and documents
 }
 
 func main() {
-	in := input{}
-	out := flag.String("out", "dist/images", "`DIR` for the image layout and the SBOMs; replaced")
-	flag.StringVar(&in.binary, "binary", "bin/ccee", "the static binary, `FILE`")
-	flag.StringVar(&in.store, "images", "/var/lib/ccee/images", "image store with the languages, `DIR`")
-	flag.StringVar(&in.cas, "ca", "/etc/ssl/certs/ca-certificates.crt", "certificates of the authorities that clients trust, `FILE`")
-	flag.StringVar(&in.version, "version", "", "`VERSION` of the binary")
-	flag.StringVar(&in.revision, "revision", "", "`COMMIT` that it was built from")
+	var o options
+	flag.StringVar(&o.binary, "binary", "bin/ccee", "the static `FILE`")
+	flag.StringVar(&o.store, "images", "/var/lib/ccee/images", "image store `DIR` with the language images")
+	flag.StringVar(&o.recipes, "recipes", "images", "`DIR` of their recipes")
+	flag.StringVar(&o.files, "files", "infra/images", "`DIR` with passwd and group")
+	flag.StringVar(&o.certs, "certs", "/usr/share/ca-certificates/mozilla", "`DIR` of CA certificates")
+	flag.StringVar(&o.status, "dpkg-status", "/var/lib/dpkg/status", "status `FILE` of dpkg")
+	flag.StringVar(&o.out, "out", "dist/images", "`DIR` to write to")
+	flag.StringVar(&o.version, "version", "", "version of ccee")
+	flag.StringVar(&o.revision, "revision", "", "commit that the binary was built from")
 	flag.Parse()
-	seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
-	if err != nil {
-		fail(fmt.Errorf("SOURCE_DATE_EPOCH: %w: set it to the seconds since 1970 of the commit, as make dist-images does", err))
-	}
-	in.epoch = time.Unix(seconds, 0).UTC()
-	if err := write(in, *out); err != nil {
-		fail(err)
+	if err := run(o, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "images:", err)
+		os.Exit(1)
 	}
 }
 
-func fail(err error) {
-	fmt.Fprintln(os.Stderr, "dist-images:", err)
-	os.Exit(1)
+func run(o options, stdout io.Writer) error {
+	if flag.NArg() > 0 {
+		return fmt.Errorf("there is no argument %q", flag.Arg(0))
+	}
+	// Without a time from outside two builds would differ.
+	n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
+	if err != nil {
+		return errors.New("SOURCE_DATE_EPOCH must be set: seconds since 1970, such as the time of the commit")
+	}
+	o.epoch = time.Unix(n, 0).UTC()
+	return build(o, stdout)
 }
 
-// write makes all images in a directory beside out, which it then replaces.
-func write(in input, out string) error {
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+// build writes the layouts and bills of materials, and a line with the digest of each image to stdout.
+func build(o options, stdout io.Writer) error {
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp(filepath.Dir(out), ".images-")
+	parts, err := gather(o)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
-	if err := os.Chmod(work, 0o755); err != nil {
-		return err
-	}
-	path, err := layout.Write(work, empty.Index)
-	if err != nil {
-		return err
-	}
-	langs, err := languages(in.store)
-	if err != nil {
-		return err
-	}
-	for _, part := range parts {
-		fmt.Printf("%-7s building\n", part.name)
-		image, err := part.build(in, langs)
+	for _, r := range roles {
+		image, err := parts.image(r, o)
 		if err != nil {
-			return fmt.Errorf("image %s: %w", part.name, err)
+			return fmt.Errorf("image %s: %w", r.name, err)
 		}
-		if err := add(path, part, image, in, langs, work); err != nil {
-			return fmt.Errorf("image %s: %w", part.name, err)
+		digest, err := image.Digest()
+		if err != nil {
+			return fmt.Errorf("image %s: %w", r.name, err)
 		}
+		bill, err := parts.bill(r, o, digest)
+		if err != nil {
+			return fmt.Errorf("bill of materials of image %s: %w", r.name, err)
+		}
+		if err := writeLayout(filepath.Join(o.out, r.name), r.name, image, bill); err != nil {
+			return fmt.Errorf("layout of image %s: %w", r.name, err)
+		}
+		if err := os.WriteFile(filepath.Join(o.out, r.name+".spdx.json"), bill, 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s@%s\n", filepath.Join(o.out, r.name), digest)
 	}
-	return errors.Join(os.RemoveAll(out), os.Rename(work, out))
-}
-
-// add puts an image into the layout, and its SBOM, and prints its digest.
-func add(path layout.Path, part part, image v1.Image, in input, langs []language, dir string) error {
-	platform := &v1.Platform{OS: "linux", Architecture: architecture}
-	named := layout.WithAnnotations(map[string]string{registry.NameAnnotation: part.name})
-	if err := path.AppendImage(image, named, layout.WithPlatform(*platform)); err != nil {
-		return err
-	}
-	digest, err := image.Digest()
-	if err != nil {
-		return err
-	}
-	bom, err := sbom(part, in, langs, digest)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, part.name+".spdx.json"), bom, 0o644); err != nil {
-		return err
-	}
-	ref, err := referrer(image, bom)
-	if err != nil {
-		return err
-	}
-	if err := path.AppendImage(ref); err != nil {
-		return err
-	}
-	size, err := compressed(image)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("%-7s %.1f MiB %s\n", part.name, float64(size)/(1<<20), digest)
 	return nil
-}
-
-func compressed(image v1.Image) (n int64, err error) {
-	m, err := image.Manifest()
-	if err != nil {
-		return 0, err
-	}
-	for _, l := range m.Layers {
-		n += l.Size
-	}
-	return n, nil
 }

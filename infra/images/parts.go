@@ -3,11 +3,14 @@
 package main
 
 import (
+	"bytes"
+	"debug/buildinfo"
+	"debug/elf"
+	"errors"
 	"fmt"
-	"maps"
-	"runtime"
+	"os"
+	"path/filepath"
 	"slices"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -15,114 +18,118 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
+// storeCopy and certsFile are what the Dockerfiles copy besides the binary, passwd and group; below options.out.
 const (
-	architecture = runtime.GOARCH
-	binaryPath   = "/usr/local/bin/ccee"
-	storePath    = "/var/lib/ccee/images"
-	unprivileged = "61523:61523" // the user ccee of /etc/passwd
+	storeCopy = "store"
+	certsFile = "ca-certificates.crt"
 )
 
-// part is one image.
-type part struct {
-	name, title string
-	user        string // "" is root
-	command     []string
-	env         map[string]string
-	ports       []string
-	health      []string // arguments of ccee that tell whether the part lives
-	languages   func([]language) ([]v1.Layer, error)
+// parts are what the images are put together of. What several images have is a layer of its own, so that registries and hosts keep it once.
+type parts struct {
+	info      *buildinfo.BuildInfo
+	arch      string // GOARCH
+	base      v1.Layer
+	binary    v1.Layer
+	languages []language
+	index     v1.Layer // index.json and oci-layout of the carried store
 }
 
-// parts are the images. Their names are the original's; task is what its runner was on Fargate.
-var parts = []part{
-	{
-		name: "api", title: "CCEE: the REST API", user: unprivileged, command: []string{"api", "--listen", "0.0.0.0:8080"},
-		ports: []string{"8080/tcp"}, health: []string{"health"},
-	},
-	{
-		name: "worker", title: "CCEE: takes jobs from the queue to daemons", user: unprivileged, command: []string{"worker"},
-		env: map[string]string{"WORKER_METRICS_LISTEN": "0.0.0.0:9090"}, ports: []string{"9090/tcp"},
-		health: []string{"health", "--url", "http://127.0.0.1:9090/metrics"},
-	},
-	{
-		name: "runner", title: "CCEE: the daemon and its languages, for privileged containers", command: []string{"daemon"},
-		health: []string{"health", "--socket", "/run/ccee/daemon.sock"}, languages: carried,
-	},
-}
-
-func (p part) build(in input, langs []language) (v1.Image, error) {
-	var layers []v1.Layer
-	if p.languages != nil { // below, since they change less often than the binary
-		var err error
-		if layers, err = p.languages(langs); err != nil {
-			return nil, err
-		}
+// gather reads the binary, the certificates and the language images, and makes the layers.
+func gather(o options) (*parts, error) {
+	p := &parts{}
+	var err error
+	if p.info, p.arch, err = inspect(o.binary); err != nil {
+		return nil, err
 	}
-	own, err := ownFiles(in)
+	certs, err := certificates(o.certs)
 	if err != nil {
 		return nil, err
 	}
-	layers = append(layers, own)
+	// For the Dockerfiles too.
+	if err := os.WriteFile(filepath.Join(o.out, certsFile), certs, 0o644); err != nil {
+		return nil, err
+	}
+	base := []file{{name: "etc/ssl/certs/" + certsFile, from: filepath.Join(o.out, certsFile)}}
+	for _, name := range []string{"passwd", "group"} {
+		base = append(base, file{name: "etc/" + name, from: filepath.Join(o.files, name)})
+	}
+	if p.base, err = layerOf(base, o.epoch, compressed); err != nil {
+		return nil, err
+	}
+	if p.binary, err = layerOf([]file{{name: "usr/bin/ccee", from: o.binary, mode: 0o755}}, o.epoch, compressed); err != nil {
+		return nil, err
+	}
+	return p, p.carry(o)
+}
+
+// inspect returns the build information of a binary, which must be static: the images have no libraries.
+func inspect(binary string) (*buildinfo.BuildInfo, string, error) {
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		return nil, "", err
+	}
+	f, err := elf.Open(binary)
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close()
+	if slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
+		return nil, "", fmt.Errorf("%s is linked dynamically: build it with make build", binary)
+	}
+	for _, s := range info.Settings {
+		if s.Key == "GOARCH" {
+			return info, s.Value, nil
+		}
+	}
+	return nil, "", fmt.Errorf("%s does not tell its architecture", binary)
+}
+
+// certificates returns the certificates of Debian's package as one file. Not /etc/ssl/certs: that has what was added to this machine.
+func certificates(dir string) ([]byte, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.crt"))
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, errors.New("no CA certificate in " + dir + ": install ca-certificates")
+	}
+	var all bytes.Buffer
+	for _, name := range names { // Glob sorts
+		pem, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		all.Write(bytes.TrimSpace(pem))
+		all.WriteByte('\n')
+	}
+	return all.Bytes(), nil
+}
+
+// image puts a role's image together.
+func (p *parts) image(r role, o options) (v1.Image, error) {
+	layers := []v1.Layer{p.base, p.binary}
+	if r.languages {
+		for _, l := range p.languages {
+			layers = append(layers, l.layer)
+		}
+		layers = append(layers, p.index)
+	}
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	for _, l := range layers {
-		history := v1.History{Created: v1.Time{Time: in.epoch}, CreatedBy: "make dist-images"}
-		if image, err = mutate.Append(image, mutate.Addendum{Layer: l, History: history}); err != nil {
+	for _, layer := range layers {
+		var err error
+		image, err = mutate.Append(image, mutate.Addendum{
+			Layer: layer, History: v1.History{Created: v1.Time{Time: o.epoch}, CreatedBy: "make dist-images"},
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
-	config, err := image.ConfigFile()
+	file, err := image.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture, config.Created = "linux", architecture, v1.Time{Time: in.epoch}
-	config.Config = p.config(in)
-	return mutate.ConfigFile(image, config)
-}
-
-func (p part) config(in input) v1.Config {
-	c := v1.Config{
-		User: p.user, Entrypoint: []string{binaryPath}, Cmd: p.command, Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin"}, WorkingDir: "/",
-		StopSignal: "SIGTERM",
-		Labels: map[string]string{
-			"org.opencontainers.image.title":    p.title,
-			"org.opencontainers.image.version":  in.version,
-			"org.opencontainers.image.created":  in.epoch.Format(time.RFC3339),
-			"org.opencontainers.image.licenses": "Apache-2.0",
-			"org.opencontainers.image.source":   "https://github.com/ccee-dev/ccee",
-		},
-		Healthcheck: &v1.HealthConfig{
-			Test: append([]string{"CMD", binaryPath}, p.health...), Retries: 3,
-			Interval: 10 * time.Second, Timeout: 5 * time.Second, StartPeriod: 30 * time.Second,
-		},
-	}
-	if in.revision != "" {
-		c.Labels["org.opencontainers.image.revision"] = in.revision
-	}
-	for _, k := range slices.Sorted(maps.Keys(p.env)) {
-		c.Env = append(c.Env, k+"="+p.env[k])
-	}
-	for _, port := range p.ports {
-		if c.ExposedPorts == nil {
-			c.ExposedPorts = map[string]struct{}{}
-		}
-		c.ExposedPorts[port] = struct{}{}
-	}
-	return c
-}
-
-// ownFiles is the layer that each image has: the binary, the users that it names, and whom it trusts.
-func ownFiles(in input) (v1.Layer, error) {
-	files := []file{
-		{name: "etc/group", content: text("root:x:0:\nccee:x:61523:\nsandbox:x:1000:\n")},
-		{name: "etc/passwd", content: text("root:x:0:0:root:/:/usr/sbin/nologin\nccee:x:61523:61523:ccee:/:/usr/sbin/nologin\n" +
-			"sandbox:x:1000:1000:sandbox:/workspace:/bin/sh\n")},
-		{name: "etc/ssl/certs/ca-certificates.crt", content: onDisk(in.cas)},
-		{name: "usr/local/bin/ccee", mode: 0o755, content: onDisk(in.binary)},
-	}
-	layer, err := makeLayer(files, in.epoch)
-	if err != nil {
-		return nil, fmt.Errorf("its own files: %w", err)
-	}
-	return layer, nil
+	file = file.DeepCopy()
+	file.Architecture, file.OS, file.Created = p.arch, "linux", v1.Time{Time: o.epoch}
+	file.Config = r.config(o)
+	return mutate.ConfigFile(image, file)
 }

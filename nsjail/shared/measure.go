@@ -150,7 +150,7 @@ func (h Host) beside(ctx context.Context, c *canary, name string, processes int)
 	return times, refused, errors.Join(err, <-ended)
 }
 
-// Begin only checks whether an abuse is possible; refused is the reason why not.
+// Begin only checks whether an abuse is possible; refused is the reason why not. Tests call it, which can't wait for measurements.
 func Begin(ctx context.Context, h Host, a Abuse) (refused string, err error) {
 	_, refused, err = h.beside(ctx, &canary{}, a.Name, a.Processes)
 	return refused, err

@@ -61,7 +61,8 @@ func (in *runTaskInput) check() (map[string]string, *Refusal) {
 		return nil, invalid("launchType is invalid.")
 	case len(in.CapacityProviderStrategy) > 20:
 		return nil, invalid("Too many capacity providers.")
-	case in.NetworkConfiguration == nil || in.NetworkConfiguration.AwsvpcConfiguration == nil || len(in.NetworkConfiguration.AwsvpcConfiguration.Subnets) == 0:
+	case in.NetworkConfiguration == nil || in.NetworkConfiguration.AwsvpcConfiguration == nil ||
+		len(in.NetworkConfiguration.AwsvpcConfiguration.Subnets) == 0:
 		return nil, invalid("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
 	case len(in.Overrides) > 8192:
 		return nil, invalid("Container Overrides length must be at most 8192")
@@ -102,7 +103,8 @@ func (s *Server) runTask(body []byte) (any, *Refusal) {
 	defer s.mu.Unlock()
 	before, used := s.tokens[in.ClientToken]
 	if used = used && in.ClientToken != ""; used && before.request != string(body) {
-		return nil, &Refusal{Code: "ConflictException", Message: "The provided clientToken is already in use with a different RunTask request."}
+		return nil, &Refusal{Code: "ConflictException",
+			Message: "The provided clientToken is already in use with a different RunTask request."}
 	}
 	if !used {
 		before = launch{request: string(body)}

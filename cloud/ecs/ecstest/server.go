@@ -97,7 +97,8 @@ func (s *Server) Calls(op string) int {
 
 // operations are the handlers: each returns its answer.
 var operations = map[string]func(*Server, []byte) (any, *Refusal){
-	"RunTask": (*Server).runTask, "DescribeTasks": (*Server).describeTasks, "StopTask": (*Server).stopTask, "ListTasks": (*Server).listTasks,
+	"RunTask": (*Server).runTask, "DescribeTasks": (*Server).describeTasks, "StopTask": (*Server).stopTask,
+	"ListTasks": (*Server).listTasks,
 }
 
 // ServeHTTP answers one call of the JSON 1.1 protocol.
@@ -105,7 +106,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op, ours := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AmazonEC2ContainerServiceV20141113.")
 	handle := operations[op]
 	switch {
-	case r.Method != http.MethodPost || r.URL.Path != "/" || r.Header.Get("Content-Type") != "application/x-amz-json-1.1" || !ours || handle == nil:
+	case r.Method != http.MethodPost || r.URL.Path != "/" || r.Header.Get("Content-Type") != "application/x-amz-json-1.1" || !ours ||
+		handle == nil:
 		s.refuse(w, &Refusal{Code: "UnknownOperationException"})
 		return
 	case !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"):
@@ -128,7 +130,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer, refused = handle(s, body)
 	}
 	if refused != nil && refused.Failure {
-		answer, refused = map[string]any{"tasks": []any{}, "failures": []any{map[string]string{"reason": refused.Code, "detail": refused.Message}}}, nil
+		answer, refused = map[string]any{"tasks": []any{}, "failures": []any{map[string]string{"reason": refused.Code,
+			"detail": refused.Message}}}, nil
 	}
 	if s.Lose != nil && s.Lose(op) {
 		panic(http.ErrAbortHandler)
