@@ -43,7 +43,7 @@ func run() int {
 	binary := flag.String("ccee", "bin/ccee", "the binary to time")
 	images := flag.String("images", "/var/lib/ccee/images", "image store with python, javascript and java")
 	rounds := flag.Int("rounds", 300, "rounds of the no-op; a tenth of it, at least 20, of the hellos")
-	parts := flag.String("parts", "api,noop,hello", "what to time; load, soak and trace are further ones")
+	parts := flag.String("parts", "api,noop,hello", "what to time; load, pool, soak and trace are further ones")
 	jobs := flag.Int64("jobs", 1_000_000, "jobs of the soak")
 	out := flag.String("out", "", "file with the results of the run before: compared with, then replaced")
 	flag.Parse()
@@ -80,6 +80,7 @@ func bench(ctx context.Context, binary, images string, rounds int, jobs int64, p
 		"soak":  func() error { return soak(ctx, dir, binary, jobs) },
 		"load":  func() error { return load(ctx, dir, binary, images) },
 		"trace": func() error { return trace(ctx, dir, binary, images, max(20, rounds/10)) },
+		"pool":  func() error { return pools(ctx, dir, binary, images) },
 		"hello": func() error { return hellos(ctx, dir, binary, images, max(20, rounds/10)) },
 	}
 	for _, part := range parts {

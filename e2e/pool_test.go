@@ -70,8 +70,8 @@ func issue(t *testing.T, a *cert.Authority, dir, name string, role cert.Role) {
 	}
 }
 
-// TestPoolOutages: a worker and two daemons on two hosts. A daemon is killed, then the cable is cut for longer than a connection lives, while
-// jobs run. No job is lost, and each has one result.
+// TestPoolOutages: a worker and two daemons on two hosts. A daemon is killed, then the cable is cut for longer than a connection lives,
+// while jobs run. No job is lost, and each has one result.
 func TestPoolOutages(t *testing.T) {
 	requireHost(t)
 	c, dir := newCable(t), t.TempDir()
@@ -89,7 +89,8 @@ func TestPoolOutages(t *testing.T) {
 			"CCEE_TLS_KEY=" + filepath.Join(dir, name+".key")}
 	}
 	daemon := func(n int) *part {
-		return c.start(t, c.far, filepath.Join(dir, fmt.Sprint("log", n)), append(tls("daemon"), "CCEE_IMAGES="+images(), "CCEE_ALLOW=dns:worker"), "daemon",
+		env := append(tls("daemon"), "CCEE_IMAGES="+images(), "CCEE_ALLOW=dns:worker")
+		return c.start(t, c.far, filepath.Join(dir, fmt.Sprint("log", n)), env, "daemon",
 			"--cgroup", cgroupName(fmt.Sprint("pool", n)), "--socket", filepath.Join(dir, fmt.Sprint("d", n)),
 			"--listen", fmt.Sprint("10.78.0.2:844", n), "--slots", "4")
 	}

@@ -7,5 +7,6 @@
 // are tried again, and the rest wait in the queue and lose no attempt. The worker announces what can be run now. When it is told to stop,
 // it claims nothing more, lets running jobs finish within the drain time, and hands the rest back.
 //
-// It knows nothing of sandboxes: Local speaks to a daemon's socket.
+// It knows nothing of sandboxes. Local speaks to a daemon's socket. Pool speaks to many daemons: discover.go finds them, member.go asks
+// each how it is, choose.go chooses one for a job, and poolrun.go runs the job there or, where that fails, on another one.
 package worker

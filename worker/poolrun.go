@@ -44,8 +44,8 @@ const (
 	withoutIt              // another one; this one has not begun the job, and is left out
 )
 
-// nextAfter decides by a daemon's error. attempt is the job's, from 1; runs how many daemons may have begun it under this lease, refusals how
-// many had no room.
+// nextAfter decides by a daemon's error. attempt is the job's, from 1; runs how many daemons may have begun it under this lease, refusals
+// how many had no room.
 //
 // A job may have killed the daemon that broke off with it. Another one is tried under the same lease, and costs no attempt, only on
 // the job's first attempt: so a job that kills daemons ends after one more of them than it has attempts.

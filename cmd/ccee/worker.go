@@ -88,7 +88,7 @@ const backendLocal = "local"
 func backendFlag() cli.Flag {
 	return &cli.StringFlag{Name: "backend", Sources: cli.EnvVars("EXECUTION_BACKEND"), Value: backendLocal,
 		Validator: oneOf(backendLocal, backendPool, backendECS),
-		Usage:     "where jobs run, `WORD`: local (the daemon on --socket), pool (those of --daemons) or ecs (each in an ECS task of its own)"}
+		Usage:     "where jobs run, `WORD`: local (the daemon on --socket), pool (those of --daemons), ecs (each in an ECS task)"}
 }
 
 // newBackend returns the backend of EXECUTION_BACKEND. The caller calls stop when its jobs have ended.
