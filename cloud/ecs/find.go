@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/rs/zerolog"
@@ -21,6 +22,18 @@ type Finder struct {
 	cluster *Cluster
 	service string
 	port    uint16
+}
+
+// LoadFinder is NewFinder with the credentials that the AWS SDK finds in the environment. It makes no call.
+func LoadFinder(ctx context.Context, region, cluster, service string, port uint16) (*Finder, error) {
+	if region == "" {
+		return nil, errors.New("AWS_REGION is not set")
+	}
+	sdk, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
+	if err != nil {
+		return nil, fmt.Errorf("configure the AWS SDK: %w", err)
+	}
+	return NewFinder(sdk, cluster, service, port)
 }
 
 // NewFinder returns the Finder of a service in a cluster, whose tasks listen on that port of their own addresses (awsvpc).

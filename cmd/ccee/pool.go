@@ -8,10 +8,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/ccee-dev/ccee/cert"
+	"github.com/ccee-dev/ccee/cloud/ecs"
 	"github.com/ccee-dev/ccee/daemon/client"
 	"github.com/ccee-dev/ccee/worker"
 
@@ -26,14 +28,15 @@ const backendPool = "pool"
 // poolFlags are those of a worker with a pool.
 func poolFlags() []cli.Flag {
 	return append([]cli.Flag{
-		stringFlag("daemons", "CCEE_DAEMONS", "", "daemons of the pool: `HOST:PORT,...`, or srv:NAME for the SRV records of a name in DNS"),
+		stringFlag("daemons", "CCEE_DAEMONS", "",
+			"daemons of the pool: `HOST:PORT,...`, srv:_SERVICE._tcp.DOMAIN (SRV records in DNS), or ecs:SERVICE:PORT (tasks of an ECS service)"),
 		tlsNameFlag(),
 	}, tlsFlags()...)
 }
 
 // newPool returns the backend of many daemons, which it finds and checks until stop is called.
 func newPool(ctx context.Context, cmd *cli.Command, metrics prometheus.Registerer, log zerolog.Logger) (*worker.Pool, func(), error) {
-	find, err := finder(cmd.String("daemons"))
+	find, err := finder(ctx, cmd)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
@@ -65,15 +68,21 @@ func newPool(ctx context.Context, cmd *cli.Command, metrics prometheus.Registere
 }
 
 // finder reads --daemons.
-func finder(daemons string) (worker.Finder, error) {
-	name, srv := strings.CutPrefix(daemons, "srv:")
+func finder(ctx context.Context, cmd *cli.Command) (worker.Finder, error) {
+	daemons := cmd.String("daemons")
+	kind, name, _ := strings.Cut(daemons, ":")
 	switch {
 	case daemons == "":
-		return nil, fmt.Errorf("EXECUTION_BACKEND=%s needs --daemons: HOST:PORT,... or srv:NAME", backendPool)
-	case srv && name == "":
-		return nil, fmt.Errorf("--daemons %q names no SRV record, such as srv:_ccee._tcp.daemons.internal", daemons)
-	case srv:
+		return nil, fmt.Errorf("EXECUTION_BACKEND=%s needs --daemons: HOST:PORT,..., srv:NAME or ecs:SERVICE:PORT", backendPool)
+	case kind == "srv" && strings.HasPrefix(name, "_"):
 		return worker.SRV{Name: name, Resolver: net.DefaultResolver}, nil
+	case kind == "ecs" && strings.Contains(name, ":"):
+		service, text, _ := strings.Cut(name, ":")
+		port, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || cmd.String("ecs-cluster") == "" {
+			return nil, fmt.Errorf("--daemons %q: must be ecs:SERVICE:PORT, with the cluster in --ecs-cluster", daemons)
+		}
+		return ecs.LoadFinder(ctx, cmd.String("aws-region"), cmd.String("ecs-cluster"), service, uint16(port))
 	}
 	find, err := worker.ParseStatic(splitList(daemons))
 	if err != nil {
