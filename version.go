@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ccee is the root of the module and holds its version; the programs are in cmd, the packages that the API, the worker and the daemon
-// are made of beside it. ARCHITECTURE.md says what to read first.
+// Package ccee is the root of the module and holds its version; the programs are in cmd, the packages that the API, the worker and the
+// daemon are made of beside it. ARCHITECTURE.md says what to read first.
 package ccee
 
 import (

@@ -12,16 +12,16 @@ import (
 // The bounds of the memory that large answers take together. A small one takes no more than its request does.
 const (
 	answersRoom = 192 << 20 // bytes
-	// answerCost is how many bytes of memory a stored byte takes at most while it becomes an answer: as read, decoded, shown (output is there
-	// twice, of all steps and of its own step), encoded and compressed.
+	// answerCost is how many bytes of memory a stored byte takes at most while it becomes an answer: as read, decoded, shown (output is
+	// there twice, of all steps and of its own step), encoded and compressed.
 	answerCost = 6
 )
 
 // errOverloaded means that there is no room for a large answer.
 var errOverloaded = errors.New("too many large answers are in flight")
 
-// loadOutput reads the output that a look at a tenant's job left out, once there is room for it. The room is held until the call ends or the
-// answer is encoded.
+// loadOutput reads the output that a look at a tenant's job left out, once there is room for it. The room is held until the call ends or
+// the answer is encoded.
 func (s *Server) loadOutput(c *call, rec queue.Record, err error) (queue.Record, error) {
 	if err != nil || rec.Large == 0 {
 		return rec, err

@@ -51,8 +51,8 @@ func (m measured) Write(b []byte) (int, error) {
 	return m.ResponseRecorder.Write(b)
 }
 
-// A history of large jobs comes in pages of bounded size, whatever its limit, whole and in order; and what it takes in memory is bounded, however many ask
-// for it at once.
+// A history of large jobs comes in pages of bounded size, whatever its limit, whole and in order; and what it takes in memory is bounded,
+// however many ask for it at once.
 func TestHistoryIsBoundedInBytes(t *testing.T) {
 	s := newStack(t, func(o *Options) { o.Log = zerolog.Nop() })
 	want := s.printed(30, 2<<20)

@@ -13,8 +13,8 @@ import (
 	"github.com/ccee-dev/ccee/api/auth"
 )
 
-// errTooManyFailures rejects a bearer token from an address that failed too often, which many callers may share: a token that can't be valid,
-// or, once much time was spent on invalid ones, one that was not valid before. Verifying a token costs more than looking a key up.
+// errTooManyFailures rejects a bearer token from an address that failed too often, which many callers may share: a token that can't be
+// valid, or, once much time was spent on invalid ones, one that was not valid before. Verifying a token costs more than looking a key up.
 var errTooManyFailures = errors.New("too many failed authentications from this address")
 
 // authenticate finds out who calls. A failure is answered later, by admitCaller: the contract reads the body first.
@@ -98,8 +98,8 @@ func (s *Server) warnOfProxies(r *http.Request) {
 	}
 }
 
-// admitCaller answers a caller who is not authenticated, or not authorized for the route, and returns false. Such requests are not counted in
-// a tenant's window and show no rates; beyond a number of them an address gets nothing but 429.
+// admitCaller answers a caller who is not authenticated, or not authorized for the route, and returns false. Such requests are not counted
+// in a tenant's window and show no rates; beyond a number of them an address gets nothing but 429.
 func (s *Server) admitCaller(c *call) bool {
 	if c.authErr == nil {
 		return true

@@ -255,7 +255,8 @@ func TestAuthFailedIsAudited(t *testing.T) {
 	}
 }
 
-// However often somebody without a credential calls, they take only a few places of the audit of all tenants. The next entry has how many got none.
+// However often somebody without a credential calls, they take only a few places of the audit of all tenants. The next entry has how many
+// got none.
 func TestFailuresDoNotFloodTheAudit(t *testing.T) {
 	s := newStack(t, nil)
 	now := time.Now().Truncate(failureWindow)

@@ -78,8 +78,8 @@ func (s *authFailures) spend(addr netip.Addr, took time.Duration) {
 	s.spent[s.key(addr)] += took
 }
 
-// add counts a failure, the n-th of its address in this window. audit reports whether it gets an entry in the audit, and unlisted how many before
-// it got none: without a bound, callers without a credential would push the entries of tenants out of the audit.
+// add counts a failure, the n-th of its address in this window. audit reports whether it gets an entry in the audit, and unlisted how many
+// before it got none: without a bound, callers without a credential would push the entries of tenants out of the audit.
 func (s *authFailures) add(addr netip.Addr) (n int, audit bool, unlisted int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -83,8 +83,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.jsonConn.Write(p)
 }
 
-// Close closes the connection once the client has sent the rest of its request, and so can have read its answer: the kernel drops an answer,
-// with a reset, when a connection is closed that has unread data. A second Close does not wait.
+// Close closes the connection once the client has sent the rest of its request, and so can have read its answer: the kernel drops an
+// answer, with a reset, when a connection is closed that has unread data. A second Close does not wait.
 func (c *conn) Close() error {
 	if c.closing.CompareAndSwap(false, true) && c.answered.Load() && c.unread.Load() && c.s.lingering.try(c.who, 1) {
 		c.linger()

@@ -30,8 +30,8 @@ type page struct {
 	bytes int
 }
 
-// fullPage shows the jobs of a page with their output, read in pieces, up to maxPage. The cursor is that of the page, or of the last job that
-// found room.
+// fullPage shows the jobs of a page with their output, read in pieces, up to maxPage. The cursor is that of the page, or of the last job
+// that found room.
 func (s *Server) fullPage(c *call, of queue.Page, coded bool) ([]json.RawMessage, *string, error) {
 	p := &page{s: s, c: c, coded: coded, items: []json.RawMessage{}}
 	last := ""

@@ -13,8 +13,8 @@ import (
 	"github.com/ccee-dev/ccee/submit"
 )
 
-// readiness is the answer of GET /ready: whether this api accepts jobs and, apart from that, whether they would run now. A load balancer goes
-// by the first; by the second it would take out the last api just when jobs must be able to wait for workers that start.
+// readiness is the answer of GET /ready: whether this api accepts jobs and, apart from that, whether they would run now. A load balancer
+// goes by the first; by the second it would take out the last api just when jobs must be able to wait for workers that start.
 type readiness struct {
 	Status  string   `json:"status"` // "ready" or "unavailable"
 	Service string   `json:"service"`
@@ -142,8 +142,8 @@ func workers(n int) string {
 // sweepEvery is how often an api does the housekeeping that must not depend on a worker.
 const sweepEvery = 5 * time.Second
 
-// sweep has the queue put back jobs of workers that died, and end those that waited too long for a language that nobody runs, until ctx ends.
-// Each api does it: it is one step of the queue, and harmless to repeat.
+// sweep has the queue put back jobs of workers that died, and end those that waited too long for a language that nobody runs, until ctx
+// ends. Each api does it: it is one step of the queue, and harmless to repeat.
 func (s *Server) sweep(ctx context.Context) {
 	var outage outageLog
 	for ctx.Err() == nil {

@@ -21,8 +21,8 @@ func random(n int) string {
 	return string(b)
 }
 
-// A tenant whose jobs have stored too much is told what to do, on every route that submits; its results are stored all the same, its reads go
-// on, and another tenant is not concerned.
+// A tenant whose jobs have stored too much is told what to do, on every route that submits; its results are stored all the same, its reads
+// go on, and another tenant is not concerned.
 func TestStoredQuota(t *testing.T) {
 	s := newStack(t, func(o *Options) { o.MaxStoredBytes = job.MiB })
 	first := s.submit(helloPython)

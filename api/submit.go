@@ -62,7 +62,8 @@ func (s *Server) createJob(c *call) {
 	s.answerAdmitted(c, admitted, q, sub.Ignored)
 }
 
-// submittable returns the languages that can be submitted. When there are none it answers, if counted admits the request, and returns false.
+// submittable returns the languages that can be submitted. When there are none it answers, if counted admits the request, and returns
+// false.
 func (s *Server) submittable(c *call, counted func(*call) bool) ([]job.Language, bool) {
 	ctx, cancel := c.redis()
 	defer cancel()

@@ -17,8 +17,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// A request that net/http can't parse never comes to a handler: net/http answers by itself, with plain text and without an x-request-id. The
-// contract has JSON for that, too. There is no hook, so the connection replaces the answer.
+// A request that net/http can't parse never comes to a handler: net/http answers by itself, with plain text and without an x-request-id.
+// The contract has JSON for that, too. There is no hook, so the connection replaces the answer.
 
 // jsonConn is a connection on which the server's own refusals are JSON.
 type jsonConn struct {
@@ -35,8 +35,8 @@ func (c *jsonConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// refusalHeaders follow the status line of the server's own refusals, which it writes in one piece. No answer of ours has them: ours have more
-// headers, in another order, and a body of JSON has no bare line break.
+// refusalHeaders follow the status line of the server's own refusals, which it writes in one piece. No answer of ours has them: ours have
+// more headers, in another order, and a body of JSON has no bare line break.
 const refusalHeaders = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
 // maxRefusal is longer than any of them, in bytes.

@@ -165,8 +165,8 @@ func (c *Client) job(ctx context.Context, r request) (*Job, error) {
 	return &j, nil
 }
 
-// Cancel cancels a job, queued or running, and returns it as it is then: a running one ends a moment later. One that is finished is an Error
-// with the status 409.
+// Cancel cancels a job, queued or running, and returns it as it is then: a running one ends a moment later. One that is finished is an
+// Error with the status 409.
 func (c *Client) Cancel(ctx context.Context, id string) (*Job, error) {
 	return c.job(ctx, request{method: http.MethodDelete, path: "/v1/jobs/" + url.PathEscape(id)})
 }

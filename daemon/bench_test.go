@@ -52,7 +52,8 @@ func BenchmarkNoop(b *testing.B) {
 	}
 }
 
-// BenchmarkTests is what a test of a program costs that was built once, for a small program and for a large one: all but the program's own time.
+// BenchmarkTests is what a test of a program costs that was built once, for a small program and for a large one: all but the program's own
+// time.
 func BenchmarkTests(b *testing.B) {
 	for _, size := range []int{1 << 10, 24 << 20} {
 		b.Run(fmt.Sprintf("bytes=%d", size), func(b *testing.B) {

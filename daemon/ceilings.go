@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// readyPids is how many processes and threads a prewarmed sandbox may have, with its runtime: the JVM has some 30. It is an estimate, as
-	// no job runs there yet.
+	// readyPids is how many processes and threads a prewarmed sandbox may have, with its runtime: the JVM has some 30. It is an estimate,
+	// as no job runs there yet.
 	readyPids = 40
 
 	// sandboxBytes is more than the kernel needs for a sandbox apart from the memory that its limit counts.
 	sandboxBytes = job.MiB
 
-	// warmShare and spareShare are fractions, one in so many, of the memory for jobs: the warm runtimes that wait for a job may take the first
-	// beyond it, and all sandboxes together the second. That includes the runtimes that jobs continue with, and what the kernel keeps of sandboxes
-	// that are gone.
+	// warmShare and spareShare are fractions, one in so many, of the memory for jobs: the warm runtimes that wait for a job may take the
+	// first beyond it, and all sandboxes together the second. That includes the runtimes that jobs continue with, and what the kernel keeps
+	// of sandboxes that are gone.
 	warmShare  = 20
 	spareShare = 10
 
@@ -32,8 +32,8 @@ const (
 // reservedPids is the part of Pids that is kept for prewarmed sandboxes.
 func (o *Options) reservedPids() int64 { return min(readyPids*int64(o.Ready), o.Pids/2) }
 
-// setCeilings bounds all jobs together, so that whatever escapes the limits of single jobs is taken from other jobs and neither from the daemon
-// nor from Redis. A disk that can't be limited is an error if a limit was asked for, else a warning.
+// setCeilings bounds all jobs together, so that whatever escapes the limits of single jobs is taken from other jobs and neither from the
+// daemon nor from Redis. A disk that can't be limited is an error if a limit was asked for, else a warning.
 func (o *Options) setCeilings(c *nsjail.Cgroups) error {
 	err := c.SetCeilings(nsjail.Ceilings{
 		MemoryMax: o.MemoryBytes + o.MemoryBytes/spareShare + sandboxBytes*int64(o.Slots+o.Ready),

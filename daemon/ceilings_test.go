@@ -18,8 +18,8 @@ import (
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
-// TestCeilings: the daemon bounds all of its jobs together: processes by what it was given, memory by little more than what it promises, the
-// CPU by its weight. The numbers are those of cgroups(7) and the kernel's cgroup-v2.rst and cgroup-v1.
+// TestCeilings: the daemon bounds all of its jobs together: processes by what it was given, memory by little more than what it promises,
+// the CPU by its weight. The numbers are those of cgroups(7) and the kernel's cgroup-v2.rst and cgroup-v1.
 func TestCeilings(t *testing.T) {
 	var cgroup string
 	s := realDaemon(t, func(o *Options) {
@@ -51,8 +51,8 @@ func TestCeilings(t *testing.T) {
 	}
 }
 
-// valuesOf returns what the files of these names in the directories of a cgroup hold, by path. On v1 each controller has a tree of its own, in
-// which the cgroup may be at another depth.
+// valuesOf returns what the files of these names in the directories of a cgroup hold, by path. On v1 each controller has a tree of its own,
+// in which the cgroup may be at another depth.
 func valuesOf(t *testing.T, cgroup string, names ...string) map[string]string {
 	t.Helper()
 	values := map[string]string{}

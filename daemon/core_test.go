@@ -31,8 +31,8 @@ for how in (lambda: None, lower, both):
 os.abort()
 `
 
-// TestCoreHandler: no crash of a job starts the host's handler of crashes, which is root's and outside of all limits. Where the host is the test's own
-// (SANDBOX_ALONE, see .ci/vm-init) it has such a handler meanwhile.
+// TestCoreHandler: no crash of a job starts the host's handler of crashes, which is root's and outside of all limits. Where the host is the
+// test's own (SANDBOX_ALONE, see .ci/vm-init) it has such a handler meanwhile.
 func TestCoreHandler(t *testing.T) {
 	const alone = "SANDBOX_ALONE"
 	if os.Getenv(alone) == "1" {

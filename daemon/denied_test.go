@@ -94,7 +94,8 @@ else:
     print(ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))())
 `
 
-// TestForeignABI: a call of another ABI ends the job and is named, in a child too, and the host's kernel writes nothing in its log about it.
+// TestForeignABI: a call of another ABI ends the job and is named, in a child too, and the host's kernel writes nothing in its log about
+// it.
 func TestForeignABI(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("only x86_64 kernels have the i386 and x32 ABIs")

@@ -83,8 +83,8 @@ func allowAll(t *testing.T) *seccomp.Policy {
 	return p
 }
 
-// TestDiskReads: a program can't have the disk read again what is in the page cache, which is as fast as the disk goes and which no limit of a
-// job counts. Under a policy that allows everything it can, by O_DIRECT at least: so it is seen here.
+// TestDiskReads: a program can't have the disk read again what is in the page cache, which is as fast as the disk goes and which no limit
+// of a job counts. Under a policy that allows everything it can, by O_DIRECT at least: so it is seen here.
 func TestDiskReads(t *testing.T) {
 	disk := func(policy *seccomp.Policy) (total int64, report string) {
 		s := realDaemon(t, func(o *Options) { o.Policy = policy })
@@ -157,8 +157,8 @@ func flushesOf(t *testing.T, path string) int64 {
 	return 0
 }
 
-// TestDiskFlushes: a program can't have the host's disk write its cache, which everyone's fsync waits for. Others may do so meanwhile, hence the
-// several tries, and the control: the same calls from outside.
+// TestDiskFlushes: a program can't have the host's disk write its cache, which everyone's fsync waits for. Others may do so meanwhile,
+// hence the several tries, and the control: the same calls from outside.
 func TestDiskFlushes(t *testing.T) {
 	const n, tries = 200, 5
 	s := realDaemon(t, nil)

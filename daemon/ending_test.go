@@ -84,8 +84,8 @@ func inMain(statements string) string {
 	return "public class Main { public static void main(String[] a) throws Exception { " + statements + " } }"
 }
 
-// A program starts and ends as it would outside, where nothing of ours starts or ends it: in a sandbox made at once, and with a runtime that was started
-// ahead.
+// A program starts and ends as it would outside, where nothing of ours starts or ends it: in a sandbox made at once, and with a runtime
+// that was started ahead.
 func TestEndings(t *testing.T) {
 	cold := realDaemon(t, func(o *Options) { o.Ready = 0 })
 	warm := realDaemon(t, func(o *Options) { o.Ready, o.Warm = 2, true })

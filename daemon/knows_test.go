@@ -33,9 +33,9 @@ subprocess.run([sys.executable, "-c", ask])`
 } }`
 )
 
-// Every runtime knows the limits of its job, whether it was started ahead or not, and so do its children. Processors: the CPU rate in cores,
-// rounded as each runtime does it. Heap: less than the job's memory, and at least what a program may expect of it: of a JVM's child a quarter
-// (the JVM's MaxRAMPercentage), of all others half.
+// Every runtime knows the limits of its job, whether it was started ahead or not, and so do its children. Processors: the CPU rate in
+// cores, rounded as each runtime does it. Heap: less than the job's memory, and at least what a program may expect of it: of a JVM's child
+// a quarter (the JVM's MaxRAMPercentage), of all others half.
 func TestRuntimesKnowTheirLimits(t *testing.T) {
 	s := realDaemon(t, func(o *Options) { o.Ready = 0 })
 	for _, tt := range known {

@@ -104,8 +104,8 @@ func TestSkippedImages(t *testing.T) {
 	}
 }
 
-// An image that turns out to be damaged when a job needs it is withdrawn: its jobs are refused, it is no longer offered, and others are not affected.
-// After a while it is tried again, as it may have been repaired.
+// An image that turns out to be damaged when a job needs it is withdrawn: its jobs are refused, it is no longer offered, and others are not
+// affected. After a while it is tried again, as it may have been repaired.
 func TestDamagedImageIsWithdrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(exits(0), exits(0), exits(0))

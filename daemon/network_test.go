@@ -21,8 +21,8 @@ func (j networkJob) check(t *testing.T, r job.Result) {
 	}
 }
 
-// networkJobs are programs that talk to themselves, with what each language's documentation, socket(7) and getaddrinfo(3) say that they print
-// where there is a loopback and nothing else.
+// networkJobs are programs that talk to themselves, with what each language's documentation, socket(7) and getaddrinfo(3) say that they
+// print where there is a loopback and nothing else.
 var networkJobs = []networkJob{
 	{"web.py", "python", `you asked for /x
 you asked for /x
@@ -97,8 +97,8 @@ func networkSpec(t *testing.T, file, language string) job.Spec {
 	return job.Spec{Language: language, Source: string(source), Run: job.Limits{CPUMillicores: 1000, CPUMs: 20_000, WallMs: 20_000}}
 }
 
-// TestNetworkPrograms: what programs do with TCP, UDP and terminals works in a job as it does elsewhere, and what there is no way to says so
-// at once.
+// TestNetworkPrograms: what programs do with TCP, UDP and terminals works in a job as it does elsewhere, and what there is no way to says
+// so at once.
 func TestNetworkPrograms(t *testing.T) {
 	s := realDaemon(t, func(o *Options) { o.Ready = 0 })
 	for _, tt := range networkJobs {
@@ -125,8 +125,8 @@ var none = map[string]string{
 		"try { new java.net.ServerSocket(0); } catch (java.io.IOException e) { System.out.println(e.getMessage().contains(\" family \")); } } }",
 }
 
-// TestNetworkNone: a job that asks for no network gets no socket but AF_UNIX, cold and warm, whatever the policy allows and beside jobs that have
-// one; and so do all that don't ask where the server's default is so.
+// TestNetworkNone: a job that asks for no network gets no socket but AF_UNIX, cold and warm, whatever the policy allows and beside jobs
+// that have one; and so do all that don't ask where the server's default is so.
 func TestNetworkNone(t *testing.T) {
 	want := map[string]string{"python": "97\n97\n97\nb'x'\n", "javascript": "EAFNOSUPPORT\nEAFNOSUPPORT\n", "java": "true\n"}
 	byDefault := realDaemon(t, func(o *Options) { o.Ready, o.Network = 0, job.NetworkNone })

@@ -28,8 +28,9 @@ type outside struct {
 	python string // where its image is
 }
 
-// chrooted is run by unshare as the first process of its namespaces, so that the program isn't: a first process doesn't die of most signals.
-// What it says itself goes nowhere; descriptor 3 is the program's stderr, 4 is for its status. The compile step of a language that has none is true(1).
+// chrooted is run by unshare as the first process of its namespaces, so that the program isn't: a first process doesn't die of most
+// signals. What it says itself goes nowhere; descriptor 3 is the program's stderr, 4 is for its status. The compile step of a language that
+// has none is true(1).
 const chrooted = `exec 2>/dev/null
 root=$1 files=$2 compile=$3 run=$4
 mount -t tmpfs -o mode=1777 tmp "$root/tmp" && mount -t tmpfs -o mode=777 work "$root/workspace" &&

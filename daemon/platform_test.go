@@ -77,8 +77,8 @@ var documented = map[string][]string{
 		"text sv | 12\u00a0324,13\u00a0€ | tisdag 5 mars | engelska | azä"},
 }
 
-// TestPlatform: a job finds all that the standard distribution of its language offers. The image has the list that images/*/platform.* wrote
-// where everything was unpacked; in the jail the same program says what is missing.
+// TestPlatform: a job finds all that the standard distribution of its language offers. The image has the list that images/*/platform.*
+// wrote where everything was unpacked; in the jail the same program says what is missing.
 func TestPlatform(t *testing.T) {
 	s := realDaemon(t, nil)
 	store := openImages(t)

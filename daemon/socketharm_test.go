@@ -59,7 +59,8 @@ for i in range(100):
 	}
 }
 
-// ownTimestamps reports whether net.core.tstamp_allow_data is each network namespace's own; before it was, it is seen in the first one alone.
+// ownTimestamps reports whether net.core.tstamp_allow_data is each network namespace's own; before it was, it is seen in the first one
+// alone.
 func ownTimestamps(t *testing.T) bool {
 	t.Helper()
 	found := make(chan error, 1)

@@ -48,7 +48,8 @@ func (e *events) send(ev job.Event) {
 	}
 }
 
-// runSteps runs the steps of p in sb until one fails. Of need, which is reserved for p, it gives back what the steps that are left don't need.
+// runSteps runs the steps of p in sb until one fails. Of need, which is reserved for p, it gives back what the steps that are left don't
+// need.
 func (r *Runner) runSteps(ctx context.Context, sb sandbox, p plan.Plan, need *slots.Need, emit func(job.Event) error) (job.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -104,7 +105,8 @@ func (r *Runner) finish(language string, res *job.Result, ev *events) {
 	ev.send(job.Event{Type: job.EventResult, Result: res})
 }
 
-// runStep runs one program; ev is nil for one that the caller gets no events of. However that program ends is a job.Step; an error is a fault of ours.
+// runStep runs one program; ev is nil for one that the caller gets no events of. However that program ends is a job.Step; an error is a
+// fault of ours.
 func (r *Runner) runStep(ctx context.Context, sb sandbox, s plan.Step, f filter, ev *events) (job.Step, error) {
 	defer r.span(ctx, s.Name).End()
 	send := func(ev *events, e job.Event) {
@@ -135,14 +137,14 @@ func (r *Runner) runStep(ctx context.Context, sb sandbox, s plan.Step, f filter,
 	return got, nil
 }
 
-// hostErrors are errors that are due to the host's state and never to anything that a job made. EIO is not among them: execve returns it for a
-// program whose headers reach beyond its end, and a tmpfs has no other cause for it.
+// hostErrors are errors that are due to the host's state and never to anything that a job made. EIO is not among them: execve returns it
+// for a program whose headers reach beyond its end, and a tmpfs has no other cause for it.
 var hostErrors = []unix.Errno{unix.ENOMEM, unix.EAGAIN, unix.ENFILE, unix.EMFILE}
 
-// causedByJob reports whether it is the job's fault that a program could not be started, so that trying again is no use. One of these is so:
-// the program, which the compile step was to make in the workspace, can't be executed; an earlier step closed the workspace; the arguments
-// exceed the kernel's bound; the files don't fit into the workspace, or something is in their place, such as a file of a checker's build
-// where its input goes.
+// causedByJob reports whether it is the job's fault that a program could not be started, so that trying again is no use. One of these is
+// so: the program, which the compile step was to make in the workspace, can't be executed; an earlier step closed the workspace; the
+// arguments exceed the kernel's bound; the files don't fit into the workspace, or something is in their place, such as a file of a
+// checker's build where its input goes.
 func causedByJob(s plan.Step, err error) bool {
 	var at *nsjail.OpError
 	if !errors.As(err, &at) {

@@ -11,8 +11,8 @@ import (
 	"github.com/ccee-dev/ccee/job"
 )
 
-// One tenant's jobs that ask for all cores and sleep leave room for another tenant's job at once: they can't have all of the CPU rates that the
-// daemon promises. The control is the last of them, which gets no room.
+// One tenant's jobs that ask for all cores and sleep leave room for another tenant's job at once: they can't have all of the CPU rates that
+// the daemon promises. The control is the last of them, which gets no room.
 func TestSleepersOfOneTenant(t *testing.T) {
 	s := realDaemon(t, func(o *Options) { o.CPUMillicores, o.TenantShare, o.Ready = 0, 75, 0 }) // four times the cores, of which a job reserves one time at most
 	ctx, stop := context.WithCancel(t.Context())

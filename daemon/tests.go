@@ -77,8 +77,8 @@ type testSlot struct {
 	ev     *events
 }
 
-// Run runs the only step of p in a sandbox that is gone when Run returns. It is first called when all is built, and gives back what only the
-// builds needed.
+// Run runs the only step of p in a sandbox that is gone when Run returns. It is first called when all is built, and gives back what only
+// the builds needed.
 func (s *testSlot) Run(ctx context.Context, p plan.Plan, root string, hidden bool) (job.Step, error) {
 	s.runner.slots.Shrink(s.need, s.built)
 	s.need = s.built

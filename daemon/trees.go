@@ -11,7 +11,8 @@ import (
 	"github.com/ccee-dev/ccee/rootfs"
 )
 
-// checkTreesEvery is how often the trees of the languages on offer are checked: before a withdrawal ends, so that a damaged one stays withdrawn.
+// checkTreesEvery is how often the trees of the languages on offer are checked: before a withdrawal ends, so that a damaged one stays
+// withdrawn.
 const checkTreesEvery = withdrawFor / 2
 
 // keepChecking looks for damage of the images that are offered, at once and then now and again, until ctx ends.

@@ -17,7 +17,8 @@ import (
 	"github.com/ccee-dev/ccee/rootfs"
 )
 
-// A language whose tree is damaged and in use is withdrawn for as long as it is; one whose tree could be removed is not. Each is logged once.
+// A language whose tree is damaged and in use is withdrawn for as long as it is; one whose tree could be removed is not. Each is logged
+// once.
 func TestDamagedTreeIsWithdrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &syncBuffer{}

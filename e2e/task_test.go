@@ -155,7 +155,7 @@ func TestTaskDoctor(t *testing.T) {
 // TestTaskAskedFor: a tier that can't be had is an error, never another tier.
 func TestTaskAskedFor(t *testing.T) {
 	out, err := onFargate(t, "daemon", "--socket", "/run/d.sock", "--images", "/run").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "cgroup") {
+	if err == nil || strings.Contains(string(out), "serving") {
 		t.Errorf("a daemon of the tier jail in a container that may make no jail: %v:\n%s", err, out)
 	}
 	requireHost(t)

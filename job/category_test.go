@@ -47,8 +47,9 @@ const (
 	javaReport   = "Exception in thread \"main\" java.lang.RuntimeException: x\n\tat Main.f(Main.java:1)\n\tat java.base/java.util.X.y(X.java:1)\n"
 )
 
-// The reports are as the runtimes write them: https://docs.python.org/3/tutorial/errors.html, https://docs.python.org/3/library/traceback.html,
-// https://nodejs.org/api/process.html#exit-codes, and Throwable.printStackTrace of the Java API. What only has words of them is no evidence.
+// The reports are as the runtimes write them: https://docs.python.org/3/tutorial/errors.html,
+// https://docs.python.org/3/library/traceback.html, https://nodejs.org/api/process.html#exit-codes, and Throwable.printStackTrace of the
+// Java API. What only has words of them is no evidence.
 func TestUncaught(t *testing.T) {
 	for _, tt := range []struct {
 		name, language string

@@ -5,9 +5,9 @@ package job
 // Language is a language profile as a daemon offers it: it comes from the image's label, so an image has everything to
 // run its language.
 //
-// In Compile, Run, Warm and the values of Env some words are replaced: {source} by the source file's name, {class} by the class to start, or
-// the file's name without its extension, {memory75MiB} by 75 % of the step's memory limit in MiB (1 to 99 % may be asked for), {cpus} by how
-// many cores its CPU rate comes to: rounded up, and not more than the machine has.
+// In Compile, Run, Warm and the values of Env some words are replaced: {source} by the source file's name, {class} by the class to start,
+// or the file's name without its extension, {memory75MiB} by 75 % of the step's memory limit in MiB (1 to 99 % may be asked for), {cpus} by
+// how many cores its CPU rate comes to: rounded up, and not more than the machine has.
 type Language struct {
 	Name        string            `json:"name"` // "python"
 	Aliases     []string          `json:"aliases,omitempty"`
@@ -19,7 +19,8 @@ type Language struct {
 	Run         []string          `json:"run"`               // argv; the job's Args follow
 	Env         map[string]string `json:"env,omitempty"`
 	// Warm is the argv of a program that can be started before there is a job. It stops itself (SIGSTOP) when it can go no further
-	// without the job's files; continued, it acts as Run. Where there is a Compile it does that first, and stops itself again after success. {memory75MiB} is that of the run step.
+	// without the job's files; continued, it acts as Run. Where there is a Compile it does that first, and stops itself again after
+	// success. {memory75MiB} is that of the run step.
 	Warm []string `json:"warm,omitempty"`
 	// WarmMemoryBytes is how much more memory Warm has in use then than Run would have: the job is not charged for it.
 	WarmMemoryBytes int64 `json:"warmMemoryBytes,omitempty"`

@@ -39,8 +39,8 @@ type Evidence struct {
 	Unit   string `json:"unit,omitempty"`  // "bytes", "ms", "signal", "syscall", ""
 }
 
-// EvidenceStarved is the Source of an Evidence that a wall limit passed because the host was busy: its Value is for how many milliseconds the
-// step was ready to run and got no CPU time.
+// EvidenceStarved is the Source of an Evidence that a wall limit passed because the host was busy: its Value is for how many milliseconds
+// the step was ready to run and got no CPU time.
 const EvidenceStarved = "cpu.pressure full"
 
 // DeniedSyscall is a system call that the seccomp policy refused, with the arguments of its first time.

@@ -9,7 +9,8 @@ import (
 )
 
 // LoneSurrogate reports whether valid JSON has an escape such as \ud800 that is half of a character beyond U+FFFF without the other
-// half (RFC 8259, section 8.2). UTF-8 has no form for it: a decoder would put U+FFFD in its place, and another text would be run than was sent.
+// half (RFC 8259, section 8.2). UTF-8 has no form for it: a decoder would put U+FFFD in its place, and another text would be run than was
+// sent.
 func LoneSurrogate(raw []byte) bool {
 	for {
 		i := bytes.IndexByte(raw, '\\')

@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// tableMutations reads testdata/mutations.tsv of a package: file, from, to and a regular expression of tests, with tabs between. from stands
-// exactly once in the file, which is below the package; \n and \t in from and to are a new line and a tab. Lines with # are comments.
+// tableMutations reads testdata/mutations.tsv of a package: file, from, to and a regular expression of tests, with tabs between. from
+// stands exactly once in the file, which is below the package; \n and \t in from and to are a new line and a tab. Lines with # are
+// comments.
 func tableMutations(root, dir string) ([]mutation, error) {
 	name := filepath.Join(dir, "testdata", "mutations.tsv")
 	table, err := os.ReadFile(filepath.Join(root, name))

@@ -109,7 +109,8 @@ func readProfile(profile, dir string) (map[string]bool, error) {
 	return reached, nil
 }
 
-// try applies a mutation, runs the tests and takes it back. Declarations are in no profile, so only lines within functions can be unreached.
+// try applies a mutation, runs the tests and takes it back. Declarations are in no profile, so only lines within functions can be
+// unreached.
 func (t *tester) try(ctx context.Context, m mutation) (outcome, error) {
 	if strings.HasSuffix(m.file, ".go") && m.tests == "" && !t.reached[fmt.Sprintf("%s:%d", m.file, m.line)] && t.inFunction(m) {
 		return unreached, nil

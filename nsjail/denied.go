@@ -24,7 +24,8 @@ type Syscall struct {
 type Answer struct {
 	Errno unix.Errno // that the call returns
 	Kill  bool       // the sandbox is killed, the verdict is BadSyscall
-	// Allow makes the call, only late when there are many. It is for calls that are allowed whatever their arguments, which can change meanwhile.
+	// Allow makes the call, only late when there are many. It is for calls that are allowed whatever their arguments, which can change
+	// meanwhile.
 	Allow bool
 	// Unknown says that no kernel has the call: all such calls are counted as one.
 	Unknown bool

@@ -22,7 +22,8 @@ func TestParseStat(t *testing.T) {
 			t.Errorf("%q: %v, %v, want %v", name, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "17 (sh", "17 (sh) R 1 2", "17 (sh)" + strings.Replace(statTail, "150", "-150", 1), "17 (sh)" + strings.Replace(statTail, "150", "x", 1)} {
+	negative, word := strings.Replace(statTail, "150", "-150", 1), strings.Replace(statTail, "150", "x", 1)
+	for _, text := range []string{"", "17 (sh", "17 (sh) R 1 2", "17 (sh)" + negative, "17 (sh)" + word} {
 		if got, err := parseStat(text); err == nil {
 			t.Errorf("%q: %v, want an error", text, got)
 		}

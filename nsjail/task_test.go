@@ -165,6 +165,8 @@ func TestTaskLimits(t *testing.T) {
 	}
 	anySize := func(p *Process) { p.Rlimits = nil }
 	forks := `exec perl -e 'for (1 .. 100) { $p = fork; if (!defined $p) { sleep 1; exit 1 } if (!$p) { sleep 1000 } }'`
+	allocates := `exec perl -e 'for (1 .. 6) { if (!fork) { $x = "x" x 20_000_000; sleep 1000 } } wait'`
+	fills := "while :; do head -c 1000000 /dev/zero >../shm/f$((i=i+1)); done"
 	tests := []struct {
 		name    string
 		p       Process
@@ -176,10 +178,10 @@ func TestTaskLimits(t *testing.T) {
 		{"CPU time", b.shell("while :; do :; done"), cpu(200), CPUTime, userSources.cpu},
 		{"CPU time of many", b.shell("for i in 1 2 3 4; do while :; do :; done & done; wait"), cpu(300), CPUTime, userSources.cpu},
 		{"memory", prog("take", "anon", "1000000000"), nil, OOMKilled, memory},
-		{"memory of many", b.shell("for i in 1 2 3 4 5 6; do tail -c 20000000 /dev/zero >/dev/null & done; wait"), nil, OOMKilled, memory},
+		{"memory of many", b.shell(allocates), nil, OOMKilled, memory},
 		{"files", b.shell("while :; do head -c 1000000 /dev/zero >f$((i=i+1)) || exit 9; done"), nil, OOMKilled, workspace},
-		{"files elsewhere", b.shell("while :; do head -c 1000000 /dev/zero >../shm/f$((i=i+1)); done"), nil, OOMKilled, "statfs " + b.dir + "/shm"},
-		{"a file that has no name", b.shell("exec 3>f; rm f; while :; do head -c 900000 /dev/zero >&3; done"), anySize, OOMKilled, workspace},
+		{"files elsewhere", b.shell(fills), nil, OOMKilled, "statfs " + b.dir + "/shm"},
+		{"a file that has no name", b.shell("exec 3>f; rm f; while :; do cat /usr/bin/perl >&3; done"), anySize, OOMKilled, workspace},
 		{"many files", b.shell("while :; do mkdir d$((i=i+1)); done"), nil, OOMKilled, workspace},
 		{"size of a file", prog("fill", "f", "1048577"), nil, FileSize, ""},
 		{"flood", b.shell("yes"), nil, OutputLimit, "bytes counted"},

@@ -15,9 +15,10 @@ import (
 	"github.com/ccee-dev/ccee/seccomp"
 )
 
-// NewDaemon makes a daemon under the policy in file, and keeps a copy of the file at kept ("": nowhere) once each language has run under it. If no
-// daemon can serve under that policy, or a language fails under it that runs under the kept one, a daemon under the kept copy is returned, with a
-// warning in its log and in its readiness: a bad file must not stop a host that works. Without a kept copy a language that fails is left out.
+// NewDaemon makes a daemon under the policy in file, and keeps a copy of the file at kept ("": nowhere) once each language has run under
+// it. If no daemon can serve under that policy, or a language fails under it that runs under the kept one, a daemon under the kept copy is
+// returned, with a warning in its log and in its readiness: a bad file must not stop a host that works. Without a kept copy a language that
+// fails is left out.
 func NewDaemon(ctx context.Context, o daemon.Options, file, kept string) (*daemon.Server, error) {
 	l := launch{o: o, file: file, kept: kept}
 	l.old, _ = loadKept(kept)
@@ -48,7 +49,8 @@ func (l *launch) isKept() bool {
 	return l.old != nil && l.o.Policy != nil && l.old.Digest() == l.o.Policy.Digest()
 }
 
-// prove has each language run under the policy of srv, unless it is the kept one, for which that was done. It returns the daemon that is to serve.
+// prove has each language run under the policy of srv, unless it is the kept one, for which that was done. It returns the daemon that is to
+// serve.
 func (l *launch) prove(ctx context.Context, srv *daemon.Server) (*daemon.Server, error) {
 	var failed []failure
 	if !l.isKept() {
@@ -119,7 +121,8 @@ func (l *launch) logFallback(why error) {
 		Msg("no daemon can serve under the policy: the last one that worked is used; repair the file and restart the daemon")
 }
 
-// fallback returns a daemon under the kept policy. err is why none serves under the policy in the file, and is returned if there is no other.
+// fallback returns a daemon under the kept policy. err is why none serves under the policy in the file, and is returned if there is no
+// other.
 func (l *launch) fallback(err error) (*daemon.Server, error) {
 	if l.old == nil || l.isKept() {
 		return nil, err
@@ -159,8 +162,8 @@ func fails(ctx context.Context, srv *daemon.Server, only []failure) (failed []fa
 	return failed, ctx.Err()
 }
 
-// explain returns the reason why no daemon serves under a policy, which it calls by that name. That the probes of the self-test don't even start is mostly the work of a call
-// that the policy refuses and the built-in one allows.
+// explain returns the reason why no daemon serves under a policy, which it calls by that name. That the probes of the self-test don't even
+// start is mostly the work of a call that the policy refuses and the built-in one allows.
 func explain(p *seccomp.Policy, name string, err error) error {
 	if !errors.Is(err, daemon.ErrProbesDidNotRun) {
 		return err

@@ -79,8 +79,8 @@ func options(t *testing.T, log *bytes.Buffer) daemon.Options {
 // started counts the daemons, which must not share a cgroup.
 var started atomic.Int32
 
-// TestPolicyThatALanguageFailsUnder: node aborts without epoll_wait and epoll_pwait. Such a policy is not kept, and where there is a kept one that
-// is used; else JavaScript is left out.
+// TestPolicyThatALanguageFailsUnder: node aborts without epoll_wait and epoll_pwait. Such a policy is not kept, and where there is a kept
+// one that is used; else JavaScript is left out.
 func TestPolicyThatALanguageFailsUnder(t *testing.T) {
 	var log bytes.Buffer
 	o := options(t, &log)

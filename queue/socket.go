@@ -17,7 +17,8 @@ import (
 // directories that the process can't pass. Nobody else can use such a name.
 const workingDir = "/proc/self/cwd/"
 
-// nameSocket returns the address for messages, and makes errors of dialling use it: a socket in the working directory has its real path there.
+// nameSocket returns the address for messages, and makes errors of dialling use it: a socket in the working directory has its real path
+// there.
 func nameSocket(o *redis.Options) string {
 	file, ours := strings.CutPrefix(o.Addr, workingDir)
 	dir, err := os.Getwd()

@@ -32,7 +32,8 @@ func TestStackTree(t *testing.T) {
 	}
 	outside := t.TempDir()
 	a := write("a", map[string]string{
-		"usr/bin/a": "a", "usr/lib/libc": "c", "lib": "-> usr/lib", "etc/ld.so.cache": "1", "usr/out": "-> " + outside, "usr/file": "-> " + outside + "/f",
+		"usr/bin/a": "a", "usr/lib/libc": "c", "lib": "-> usr/lib", "etc/ld.so.cache": "1",
+		"usr/out": "-> " + outside, "usr/file": "-> " + outside + "/f",
 	})
 	tests := []struct {
 		name  string

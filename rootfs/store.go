@@ -83,7 +83,8 @@ func (s *Store) treeDir(digest string) string {
 	return filepath.Join(s.dir, "trees", treeName(hexOf(digest)))
 }
 
-// treeName is the name of a tree: the image's digest, and the version of its furnishing. A tree made by an older version of this program is not used.
+// treeName is the name of a tree: the image's digest, and the version of its furnishing. A tree made by an older version of this program is
+// not used.
 func treeName(hex string) string { return hex + "-" + furnishing }
 
 // writeFile writes a file in the store's directory atomically, even if the machine crashes.

@@ -30,8 +30,8 @@ func (e *TreeError) Error() string {
 
 func (e *TreeError) Unwrap() error { return e.Cause }
 
-// CheckTree compares the unpacked tree of an image, if there is one, with the list made when it was unpacked: names, kinds, modes and sizes. It
-// takes milliseconds, as it reads no content: Verify does. The error for a damaged tree is a *TreeError.
+// CheckTree compares the unpacked tree of an image, if there is one, with the list made when it was unpacked: names, kinds, modes and
+// sizes. It takes milliseconds, as it reads no content: Verify does. The error for a damaged tree is a *TreeError.
 func (s *Store) CheckTree(ctx context.Context, img Image) error {
 	dir := s.treeDir(img.Digest)
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
@@ -62,8 +62,8 @@ func compareTree(dir string) error {
 	return checkSums(filepath.Join(dir, "root"), filepath.Join(dir, "sums"), false)
 }
 
-// removeDamaged removes the tree of an image if it is damaged and nobody has its lock. It returns nil when the tree has become good meanwhile,
-// else a *TreeError.
+// removeDamaged removes the tree of an image if it is damaged and nobody has its lock. It returns nil when the tree has become good
+// meanwhile, else a *TreeError.
 func (s *Store) removeDamaged(ctx context.Context, img Image) error {
 	dir := s.treeDir(img.Digest)
 	l, err := s.flock(ctx, lockOfTree(img), unix.LOCK_EX|unix.LOCK_NB)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package share divides what several tenants want among them: slots, connections, bytes. A tenant may have a part of what the others leave,
-// at least one; the first that it takes may be larger, if there is room. So with every tenant that comes there is less for each, and room is
-// left for the next one for longer than with a fixed number: the dynamic thresholds of shared-memory switches (Choudhury and Hahne, 1998,
-// https://doi.org/10.1109/90.664262).
+// at least one; the first that it takes may be larger, if there is room. So with every tenant that comes there is less for each, and room
+// is left for the next one for longer than with a fixed number: the dynamic thresholds of shared-memory switches (Choudhury and Hahne,
+// 1998, https://doi.org/10.1109/90.664262).
 //
 // The package counts and neither waits nor locks: who uses a Table decides what to do when there is no room.
 package share

@@ -13,7 +13,8 @@ import (
 	"github.com/ccee-dev/ccee/queue"
 )
 
-// A backend that hangs keeps no job beyond the job's limits: another attempt begins. One that had not begun with the job costs it no attempt.
+// A backend that hangs keeps no job beyond the job's limits: another attempt begins. One that had not begun with the job costs it no
+// attempt.
 func TestHangingBackend(t *testing.T) {
 	for _, tt := range []struct {
 		name     string

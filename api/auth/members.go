@@ -39,8 +39,8 @@ func strict(raw []byte, into any) error {
 	return nil
 }
 
-// checkMembers looks for members of raw that t does not have. encoding/json takes names in any letter case, and so would take two for one. What is
-// no JSON of that type is left to the decoder.
+// checkMembers looks for members of raw that t does not have. encoding/json takes names in any letter case, and so would take two for one.
+// What is no JSON of that type is left to the decoder.
 func checkMembers(raw []byte, t reflect.Type) error {
 	switch {
 	case t.Kind() == reflect.Map:

@@ -111,8 +111,8 @@ func (p *Progress) begin(attempt int) {
 	}
 }
 
-// advance moves p by a piece of output and returns the event for its unseen part; ok is false if there is none. Unless the piece is the last
-// one, an incomplete character at its end waits for its rest.
+// advance moves p by a piece of output and returns the event for its unseen part; ok is false if there is none. Unless the piece is the
+// last one, an incomplete character at its end waits for its rest.
 func (p *Progress) advance(i int, attempt int, offset int64, data []byte, last bool) (f frame, ok bool) {
 	p.begin(attempt)
 	at := p.offsets[i]

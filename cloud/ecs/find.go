@@ -41,8 +41,8 @@ func NewFinder(sdk aws.Config, cluster, service string, port uint16) (*Finder, e
 	if cluster == "" || service == "" || port == 0 {
 		return nil, errors.New("the tasks of a service are found by cluster, service and port: one of them is missing")
 	}
-	api := ecs.NewFromConfig(sdk)
-	return &Finder{&Cluster{api: api, cfg: Config{Cluster: cluster}, log: zerolog.Nop()}, service, port}, nil
+	api := ecs.NewFromConfig(sdk, func(o *ecs.Options) { o.Retryer = aws.NopRetryer{} })
+	return &Finder{&Cluster{api: api, pause: pauseAtRandom, cfg: Config{Cluster: cluster}, log: zerolog.Nop()}, service, port}, nil
 }
 
 // Find returns the addresses of the tasks that run now, each HOST:PORT.

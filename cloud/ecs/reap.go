@@ -105,18 +105,33 @@ func due(tasks []types.Task, live map[string]string, orphans map[string]time.Tim
 func (c *Cluster) tasks(ctx context.Context, in *ecs.ListTasksInput) ([]types.Task, error) {
 	var all []types.Task
 	for pages := ecs.NewListTasksPaginator(c.api, in); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
+		var page *ecs.ListTasksOutput
+		err := c.insist(ctx, func() (err error) { page, err = pages.NextPage(ctx); return err })
 		if err != nil {
 			return nil, err
 		}
 		if len(page.TaskArns) == 0 { // DescribeTasks refuses to be asked about none
 			continue
 		}
-		out, err := c.api.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &c.cfg.Cluster, Tasks: page.TaskArns})
-		if err != nil {
+		var out *ecs.DescribeTasksOutput
+		in := &ecs.DescribeTasksInput{Cluster: &c.cfg.Cluster, Tasks: page.TaskArns}
+		if err := c.insist(ctx, func() (err error) { out, err = c.api.DescribeTasks(ctx, in); return err }); err != nil {
 			return nil, err
 		}
 		all = append(all, out.Tasks...)
 	}
 	return all, nil
+}
+
+// insist calls ECS up to three times, where that may help.
+func (c *Cluster) insist(ctx context.Context, call func() error) error {
+	for n := 1; ; n++ {
+		err := call()
+		if err == nil || n == 3 {
+			return err
+		}
+		if pause, again := c.pause(classifyError(err), n); !again || !sleep(ctx, pause) {
+			return err
+		}
+	}
 }

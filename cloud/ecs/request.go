@@ -66,8 +66,8 @@ const startedByPrefix = "job-"
 // request returns the input of RunTask for a launch.
 func (c Config) request(l Launch, p Purchase) *ecs.RunTaskInput {
 	in := &ecs.RunTaskInput{
-		Cluster: &c.Cluster, TaskDefinition: ptr(c.Definitions[l.Tier]), Count: ptr(int32(1)),
-		ClientToken: ptr(clientToken(l, p)), StartedBy: ptr(StartedBy(l.Job)),
+		Cluster: &c.Cluster, TaskDefinition: new(c.Definitions[l.Tier]), Count: new(int32(1)),
+		ClientToken: new(clientToken(l, p)), StartedBy: new(StartedBy(l.Job)),
 		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 			Subnets: c.Subnets, SecurityGroups: c.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
 		}},
@@ -90,7 +90,7 @@ func (c Config) request(l Launch, p Purchase) *ecs.RunTaskInput {
 func environment(env map[string]string) []types.KeyValuePair {
 	var list []types.KeyValuePair
 	for _, name := range sortedKeys(env) {
-		list = append(list, types.KeyValuePair{Name: ptr(name), Value: ptr(env[name])})
+		list = append(list, types.KeyValuePair{Name: new(name), Value: new(env[name])})
 	}
 	return list
 }

@@ -198,7 +198,7 @@ func (c *Cluster) Ready(ctx context.Context) error {
 	}
 	bounded, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err := c.api.ListTasks(bounded, &ecs.ListTasksInput{Cluster: &c.cfg.Cluster, MaxResults: ptr(int32(1))})
+	_, err := c.api.ListTasks(bounded, &ecs.ListTasksInput{Cluster: &c.cfg.Cluster, MaxResults: new(int32(1))})
 	if err != nil && classifyError(err) != Throttled {
 		return &Fault{classifyError(err), err}
 	}
@@ -220,7 +220,5 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return true
 	}
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

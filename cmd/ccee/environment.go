@@ -103,8 +103,8 @@ func unknownSettings(environ, known []string) []string {
 // ourPrefix begins the names of variables that are nobody else's.
 const ourPrefix = "CCEE_"
 
-// nearMisses returns a sentence for each variable that is almost one of ours. Names without ourPrefix may be another program's, so only long ones
-// count, and only as a warning.
+// nearMisses returns a sentence for each variable that is almost one of ours. Names without ourPrefix may be another program's, so only
+// long ones count, and only as a warning.
 func nearMisses(environ, known []string) []string {
 	const long, near = 12, 2 // letters
 	var all []string

@@ -43,6 +43,11 @@ func TestImageRefuses(t *testing.T) {
 		{"no such recipe", []string{"build", "--recipes", recipes, "python", "nope"}, 1, `there is no recipe "nope" in ` + recipes + ": there are java, python"},
 		{"import nothing", []string{"import"}, 2, "name one source"},
 		{"misspelt profile", []string{"import", "--language", profile, "x.tar"}, 1, "sourceFil"},
+		{"pull a tag", []string{"pull", "registry.example.com/python:1"}, 1, "a tag can be moved"},
+		{"pull nothing", []string{"pull"}, 2, "@sha256:"},
+		{"push without a place", []string{"push", "python"}, 2, "REPOSITORY:TAG"},
+		{"push no layout", []string{"push", "./none", "registry.example.com/x:1"}, 1, "not an OCI image layout"},
+		{"push to Docker's default", []string{"push", "python", "library/x:1"}, 1, "registry's host"},
 		{"no such archive", []string{"import", "--name", "x", "/nonexistent.tar"}, 1, "no such file"},
 	}
 	for _, tt := range tests {

@@ -141,8 +141,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return c.read(ctx, resp, out)
 }
 
-// maxBody bounds the bytes of an answer. The largest is a result with four outputs of 1 MiB of which JSON escapes every byte, and 4 MiB of files in
-// base64.
+// maxBody bounds the bytes of an answer. The largest is a result with four outputs of 1 MiB of which JSON escapes every byte, and 4 MiB of
+// files in base64.
 const maxBody = 64 << 20
 
 func (c *Client) read(ctx context.Context, resp *http.Response, out any) error {

@@ -4,8 +4,9 @@ package javasource
 
 import "cmp"
 
-// Names returns the name of the public type of a program's text, which javac demands as the file's name, "" if any name will do, and the binary
-// name of the class to start. By default the file is called base+".java". others are the texts of the other source files, for superclasses.
+// Names returns the name of the public type of a program's text, which javac demands as the file's name, "" if any name will do, and the
+// binary name of the class to start. By default the file is called base+".java". others are the texts of the other source files, for
+// superclasses.
 //
 // The class is a top-level type that java can start: the public one, else the one called base, else the first. If java can start none it is
 // the public one, else base, and javac or java explains what is wrong.
@@ -66,7 +67,8 @@ func (e *entry) start(preferred ...string) string {
 	return ""
 }
 
-// canStart reports whether java can start t (JLS 12.1.4): it chooses the main method with arguments if there is one, even if that can't start.
+// canStart reports whether java can start t (JLS 12.1.4): it chooses the main method with arguments if there is one, even if that can't
+// start.
 func (e *entry) canStart(t *typeDecl) bool {
 	m := e.find(t, true)
 	if m == nil {

@@ -98,8 +98,8 @@ func (l *lexer) word() string {
 	}
 }
 
-// startsWord reports whether c belongs to a word. Outside ASCII all characters do that are not ignorable: which of them are letters depends on
-// the version of Unicode, and javac refuses a program with others outside of comments and literals.
+// startsWord reports whether c belongs to a word. Outside ASCII all characters do that are not ignorable: which of them are letters depends
+// on the version of Unicode, and javac refuses a program with others outside of comments and literals.
 func startsWord(c rune) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '$':

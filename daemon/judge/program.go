@@ -52,8 +52,8 @@ func newProgram(p plan.Plan, root string) program {
 	return prog
 }
 
-// build builds p and keeps the resulting workspace; step is nil if there is nothing to build. A program whose files can't be copied into the
-// sandboxes of the tests counts as not built: its author has to change it.
+// build builds p and keeps the resulting workspace; step is nil if there is nothing to build. A program whose files can't be copied into
+// the sandboxes of the tests counts as not built: its author has to change it.
 func (p *program) build(ctx context.Context, r Runner, hidden bool) (step *job.Step, err error) {
 	if p == nil || p.compile == nil {
 		return nil, nil

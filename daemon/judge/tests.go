@@ -39,8 +39,8 @@ type test struct {
 	kept int // bytes of each stream that go into the result
 }
 
-// New plans the tests of spec, whose own plan is p, on the image that is unpacked at root. Its errors are the caller's: *job.Error with code
-// EInvalid.
+// New plans the tests of spec, whose own plan is p, on the image that is unpacked at root. Its errors are the caller's: *job.Error with
+// code EInvalid.
 func New(spec *job.Spec, p plan.Plan, root string) (*Tests, error) {
 	t := &Tests{program: newProgram(p, root), compare: spec.Tests.Compare, stop: spec.Tests.StopOnFailure}
 	if err := spec.Tests.CheckTime(p.Last().Limits); err != nil {

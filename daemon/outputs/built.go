@@ -12,8 +12,8 @@ import (
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
-// MaxBuilt bounds in bytes the memory that a built program may take while its tests run, including partly filled blocks, names and inodes. It
-// is memory of the job, charged to the sandbox that built it.
+// MaxBuilt bounds in bytes the memory that a built program may take while its tests run, including partly filled blocks, names and inodes.
+// It is memory of the job, charged to the sandbox that built it.
 const MaxBuilt = 64 << 20
 
 // Bounds of a built program.
@@ -28,9 +28,9 @@ const (
 // Everything matches all files. A plan with these Outputs has a sandbox whose workspace ListBuilt can read.
 var Everything = job.Globs{{"**", "*"}}
 
-// ListBuilt lists the files that a build left in dir, so that they can be copied into the sandbox of each test, and changes their modes so that
-// those sandboxes, which have other host ids, can read them. The list has all files or none: a program with a part missing would fail in
-// ways that nobody could explain. why is the reason for none, for the job's author.
+// ListBuilt lists the files that a build left in dir, so that they can be copied into the sandbox of each test, and changes their modes so
+// that those sandboxes, which have other host ids, can read them. The list has all files or none: a program with a part missing would fail
+// in ways that nobody could explain. why is the reason for none, for the job's author.
 func ListBuilt(dir int) (files []nsjail.File, why string) {
 	if dir < 0 {
 		return nil, ""

@@ -46,7 +46,8 @@ func (c *Collector) Collect(ctx context.Context, dir int, globs job.Globs, l job
 	}
 	s.walk("")
 	if s.bytes > uncounted {
-		// It waits even if ctx has ended, as a cancelled job has output files too; not for ever, since every holder writes its answer under a deadline.
+		// It waits even if ctx has ended, as a cancelled job has output files too; not for ever, since every holder writes its answer under
+		// a deadline.
 		_ = c.memory.Acquire(context.WithoutCancel(ctx), s.bytes)
 		release = func() { c.memory.Release(s.bytes) }
 	}
@@ -229,8 +230,8 @@ func (s *search) skip(name string, reason job.SkipReason, bytes int64) {
 	s.out.Skipped = append(s.out.Skipped, job.Skipped{Name: name, Reason: reason, Bytes: bytes})
 }
 
-// openBeneath opens name beneath dir for reading (openat2(2)). It follows no link, leaves neither dir nor its mount, and never waits: neither
-// for the other end of a FIFO nor for the holder of a lease.
+// openBeneath opens name beneath dir for reading (openat2(2)). It follows no link, leaves neither dir nor its mount, and never waits:
+// neither for the other end of a FIFO nor for the holder of a lease.
 func openBeneath(dir int, name string, flags uint64) (*os.File, error) {
 	if name == "" {
 		name = "."

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package plan translates between the words of jobs and those of the kernel, in both directions and without doing anything: its functions are pure.
+// Package plan translates between the words of jobs and those of the kernel, in both directions and without doing anything: its functions
+// are pure.
 //
 //	job.Spec + job.Language -> Plan -> nsjail.Config, one nsjail.Process per Step     plan.go limits.go source.go masked.go
 //	nsjail.Result -> job.Step -> job.Result                                           result.go

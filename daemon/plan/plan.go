@@ -144,7 +144,8 @@ func planFiles(spec *job.Spec, source string) ([]nsjail.File, error) {
 	return files, nil
 }
 
-// words are the placeholders of a command line under l, such as {source}. A core counts as up to 1024 millicores, as clients of the original write it.
+// words are the placeholders of a command line under l, such as {source}. A core counts as up to 1024 millicores, as clients of the
+// original write it.
 func words(source, class string, l job.Limits) job.Words {
 	return job.Words{Source: source, Class: class, MemoryBytes: l.MemoryBytes, CPUs: min((l.CPUMillicores+1023)/1024, int64(runtime.NumCPU()))}
 }
@@ -182,8 +183,8 @@ func environment(lang, spec map[string]string, w job.Words) []string {
 // Need is the part of the daemon's budget that p reserves: the largest of its steps, which never run together.
 func (p Plan) Need() slots.Need { return p.NeedFrom(0) }
 
-// NeedFrom is the same when only the steps from that index on are still to run. What the earlier ones left in the sandbox counts towards the
-// memory limit of those.
+// NeedFrom is the same when only the steps from that index on are still to run. What the earlier ones left in the sandbox counts towards
+// the memory limit of those.
 func (p Plan) NeedFrom(step int) slots.Need {
 	n := slots.Need{Tenant: p.Tenant}
 	for _, s := range p.Steps[step:] {

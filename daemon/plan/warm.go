@@ -89,7 +89,8 @@ func (s Step) startsLike(usual Step) bool {
 		reflect.DeepEqual(rlimits(a), rlimits(b))
 }
 
-// warmProcess is the runtime that serves every plan whose steps start like those of p. Its rlimits and resources are the largest of all steps.
+// warmProcess is the runtime that serves every plan whose steps start like those of p. Its rlimits and resources are the largest of all
+// steps.
 func (p Plan) warmProcess() *nsjail.Process {
 	proc := p.Steps[0].Process()
 	for _, s := range p.Steps[1:] {

@@ -139,8 +139,8 @@ func (p *Pool) run(ctx context.Context) {
 	}
 }
 
-// next picks the kind to make a sandbox for and reserves a slot for it; pass both to add. If the pool is full it evicts a sandbox of another
-// kind and takes over its slot. The kind is nil if no sandbox should be made now.
+// next picks the kind to make a sandbox for and reserves a slot for it; pass both to add. If the pool is full it evicts a sandbox of
+// another kind and takes over its slot. The kind is nil if no sandbox should be made now.
 func (p *Pool) next() (*kind, int) {
 	p.mu.Lock()
 	shares := p.shares()

@@ -8,8 +8,8 @@ import (
 	"github.com/ccee-dev/ccee/nsjail"
 )
 
-// Jail is a sandbox as the pool makes it: an *nsjail.Sandbox, or a stand-in for tests. The pool itself calls Ready, Run, Alive and Close; the
-// other methods are for the one who takes the sandbox.
+// Jail is a sandbox as the pool makes it: an *nsjail.Sandbox, or a stand-in for tests. The pool itself calls Ready, Run, Alive and Close;
+// the other methods are for the one who takes the sandbox.
 type Jail interface {
 	Run(context.Context, nsjail.Process) (nsjail.Result, error)
 	Ready() error

@@ -124,8 +124,8 @@ func TestEviction(t *testing.T) {
 	})
 }
 
-// TestNeediestAndVictim: the kind with the fewest sandboxes is next, the one with the largest excess loses one; of equals it is the one with the
-// latest and with the oldest request.
+// TestNeediestAndVictim: the kind with the fewest sandboxes is next, the one with the largest excess loses one; of equals it is the one
+// with the latest and with the oldest request.
 func TestNeediestAndVictim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &Pool{capacity: 8, kinds: map[string]*kind{}}

@@ -13,8 +13,8 @@ type shares struct {
 	of   map[*kind]float64
 }
 
-// shares gives each tenant with a request in the last minute the same share of the capacity, and each kind that a tenant requested the same part
-// of the tenant's share. So a tenant that requests many kinds takes nothing from the others. p.mu must be held, as for all below.
+// shares gives each tenant with a request in the last minute the same share of the capacity, and each kind that a tenant requested the same
+// part of the tenant's share. So a tenant that requests many kinds takes nothing from the others. p.mu must be held, as for all below.
 func (p *Pool) shares() shares {
 	since, kinds := time.Now().Add(-keepFor), map[string]int{} // kinds by tenant
 	for _, k := range p.kinds {
@@ -35,11 +35,12 @@ func (p *Pool) shares() shares {
 	return s
 }
 
-// whole is k's share in whole sandboxes. Thirds are not exact in floating point, so a share that is just below a whole number is rounded up.
+// whole is k's share in whole sandboxes. Thirds are not exact in floating point, so a share that is just below a whole number is rounded
+// up.
 func (s shares) whole(k *kind) int { return int(s.of[k] + 1e-9) }
 
-// target is how many sandboxes k should have: its share, but at least one. Of a warm kind no more than there were requests in the last minute,
-// since a warm sandbox takes many times as much memory.
+// target is how many sandboxes k should have: its share, but at least one. Of a warm kind no more than there were requests in the last
+// minute, since a warm sandbox takes many times as much memory.
 func (s shares) target(k *kind) int {
 	target := max(1, s.whole(k))
 	if k.warm() {
@@ -57,8 +58,8 @@ func (s shares) excess(k *kind) int { return max(0, len(k.waiting)-s.guaranteed(
 // belowGuarantee reports whether k has fewer sandboxes than are guaranteed to it.
 func (s shares) belowGuarantee(k *kind) bool { return len(k.waiting) < s.guaranteed(k) }
 
-// neediest is the kind to make the next sandbox for: of those that are below their target and can grow, one that is below its guarantee, then
-// the one with the fewest sandboxes, then the one with the latest request. It is nil if all have enough.
+// neediest is the kind to make the next sandbox for: of those that are below their target and can grow, one that is below its guarantee,
+// then the one with the fewest sandboxes, then the one with the latest request. It is nil if all have enough.
 func (s shares) neediest() (neediest *kind) {
 	before := func(a, b *kind) bool {
 		if below := s.belowGuarantee(a); below != s.belowGuarantee(b) {
@@ -74,8 +75,8 @@ func (s shares) neediest() (neediest *kind) {
 	return neediest
 }
 
-// victim is the kind to evict a sandbox from: the one with the largest excess, of several the one whose last request is oldest. It is nil if
-// no sandbox waits.
+// victim is the kind to evict a sandbox from: the one with the largest excess, of several the one whose last request is oldest. It is nil
+// if no sandbox waits.
 func (s shares) victim() (victim *kind) {
 	for _, k := range s.pool.kinds {
 		if len(k.waiting) == 0 {

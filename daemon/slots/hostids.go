@@ -22,15 +22,16 @@ const (
 	firstHostID = 1_879_048_192
 )
 
-// HostIDs returns the two host ids, of uids and gids alike, that the sandbox in a slot has: for its root and for its program. No other slot has
-// them, so everything that the kernel counts by user (processes, keys, inotify watches, message queues) is counted by job.
+// HostIDs returns the two host ids, of uids and gids alike, that the sandbox in a slot has: for its root and for its program. No other slot
+// has them, so everything that the kernel counts by user (processes, keys, inotify watches, message queues) is counted by job.
 func HostIDs(slot int) (root, program int64) {
 	first := int64(firstHostID + 2*slot)
 	return first, first + 1
 }
 
-// ClaimRange claims one of the host's ranges of slot numbers, of MaxSlots each, so that no two sandboxes on the host share host ids, whichever
-// daemon they belong to. It returns the first slot of the range. The claim is a lock on a file in dir, which the kernel drops with the process.
+// ClaimRange claims one of the host's ranges of slot numbers, of MaxSlots each, so that no two sandboxes on the host share host ids,
+// whichever daemon they belong to. It returns the first slot of the range. The claim is a lock on a file in dir, which the kernel drops
+// with the process.
 func ClaimRange(dir string) (first int, claim *os.File, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return 0, nil, fmt.Errorf("claim host ids: %w", err)

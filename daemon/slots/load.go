@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Load tells whether jobs keep the cores busy. How many jobs run does not: those that sleep, or that their CPU rate holds back, leave time to
-// others.
+// Load tells whether jobs keep the cores busy. How many jobs run does not: those that sleep, or that their CPU rate holds back, leave time
+// to others.
 type Load struct {
 	cores   int
 	cpuTime func() (time.Duration, error)
@@ -29,7 +29,8 @@ func NewLoad(cores int, cpuTime func() (time.Duration, error)) *Load {
 	return &Load{cores: cores, cpuTime: cpuTime}
 }
 
-// Busy reports whether jobs used most of the cores' time since the last window began. It is true where that can't be read, and in the first window.
+// Busy reports whether jobs used most of the cores' time since the last window began. It is true where that can't be read, and in the first
+// window.
 func (l *Load) Busy() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -80,7 +80,8 @@ func memTotal(file string) (int64, error) {
 const noLimit = int64(1) << 62
 
 // cgroupLimit is the lowest limit of a controller on the way from the cgroup that self names (cgroups(7), /proc/pid/cgroup) up to the root.
-// On v2 the file is controller.max, v1 is its name on v1. A level that can't be read sets no limit: a container seldom sees the levels above its own.
+// On v2 the file is controller.max, v1 is its name on v1. A level that can't be read sets no limit: a container seldom sees the levels
+// above its own.
 func cgroupLimit(self, mount, controller, v1 string) (int64, error) {
 	f, err := os.Open(self)
 	if err != nil {

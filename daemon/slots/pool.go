@@ -13,11 +13,11 @@ import (
 	"github.com/ccee-dev/ccee/share"
 )
 
-// Pool admits jobs. A tenant may reserve a part of what the others leave of each resource, or have one job of any size: so there is room for the
-// next tenant at once, also beside one whose jobs reserve much and sleep. Of those who may have more, next in turn is the tenant whose running
-// jobs have the smallest share, by the resource of which they have most (Ghodsi et al., Dominant Resource Fairness, 2011); among one tenant's
-// jobs the oldest. A large job whose turn it is holds up small ones: letting them pass would make it wait for ever on a busy machine. But a
-// tenant that already has much is not in turn, however long its jobs have waited.
+// Pool admits jobs. A tenant may reserve a part of what the others leave of each resource, or have one job of any size: so there is room
+// for the next tenant at once, also beside one whose jobs reserve much and sleep. Of those who may have more, next in turn is the tenant
+// whose running jobs have the smallest share, by the resource of which they have most (Ghodsi et al., Dominant Resource Fairness, 2011);
+// among one tenant's jobs the oldest. A large job whose turn it is holds up small ones: letting them pass would make it wait for ever on a
+// busy machine. But a tenant that already has much is not in turn, however long its jobs have waited.
 type Pool struct {
 	budget Budget
 
@@ -200,8 +200,8 @@ func (p *Pool) grant() {
 	}
 }
 
-// nextInTurn is the index in waiting of the job that is next in turn, -1 if there is none that its tenant may have now. A tenant's younger jobs
-// don't overtake its oldest one: that would have to wait for as long as they come.
+// nextInTurn is the index in waiting of the job that is next in turn, -1 if there is none that its tenant may have now. A tenant's younger
+// jobs don't overtake its oldest one: that would have to wait for as long as they come.
 func (p *Pool) nextInTurn() (index int) {
 	index = -1
 	least := math.Inf(1)

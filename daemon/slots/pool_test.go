@@ -72,8 +72,8 @@ func TestFirstComeFirstServed(t *testing.T) {
 	})
 }
 
-// One tenant's large jobs, some of which run, hold up nobody else's: the others are served before those that wait, however many they are and however
-// early they came. Among the others it goes by turns too.
+// One tenant's large jobs, some of which run, hold up nobody else's: the others are served before those that wait, however many they are
+// and however early they came. Among the others it goes by turns too.
 func TestTenantsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, ctx := New(Budget{Slots: 8, Memory: 100, Millicores: 1000, Machine: 10_000, Share: 100, Queue: 4, Wait: time.Minute}), t.Context()
@@ -103,8 +103,8 @@ func TestTenantsTakeTurns(t *testing.T) {
 	})
 }
 
-// One tenant can't reserve all of a resource, however much there is of the others: its jobs wait, and another tenant's is let in at once. Its first
-// job may be as large as it likes, and so may that of a tenant which comes when little is left.
+// One tenant can't reserve all of a resource, however much there is of the others: its jobs wait, and another tenant's is let in at once.
+// Its first job may be as large as it likes, and so may that of a tenant which comes when little is left.
 func TestTenantsShare(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -27,8 +27,8 @@ type Server struct {
 	ended   chan struct{} // closed when the process has been waited for
 }
 
-// Main is the body of a package's TestMain: it runs the tests with a server that they share, which *shared points to from before the first test
-// on, and returns their exit code. Without redis-server *shared stays nil, and Require deals with that.
+// Main is the body of a package's TestMain: it runs the tests with a server that they share, which *shared points to from before the first
+// test on, and returns their exit code. Without redis-server *shared stays nil, and Require deals with that.
 func Main(m *testing.M, shared **Server) int {
 	if !installed() {
 		return m.Run()
@@ -103,7 +103,8 @@ func (s *Server) Socket() string { return filepath.Join(s.dir, "redis.sock") }
 // URL returns what queue.Open takes.
 func (s *Server) URL() string { return "unix://" + s.Socket() }
 
-// Start starts a killed server again and returns when it answers. Half a transaction at the end of its file is cut off before, as ccee up does.
+// Start starts a killed server again and returns when it answers. Half a transaction at the end of its file is cut off before, as ccee up
+// does.
 func (s *Server) Start() error {
 	if err := s.repair(); err != nil {
 		return err

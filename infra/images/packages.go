@@ -41,7 +41,7 @@ func escape(s string) string {
 // fromLabel reads a list of archives, name_version_arch each, where a version's colon is %3a as in the names of apt's files.
 func fromLabel(label string) ([]deb, error) {
 	var debs []deb
-	for _, word := range strings.Fields(label) {
+	for word := range strings.FieldsSeq(label) {
 		p := strings.Split(word, "_")
 		if len(p) != 3 {
 			return nil, fmt.Errorf("%q is not name_version_arch", word)
