@@ -22,7 +22,7 @@ type Options struct {
 	Model       *Model
 	Next        http.Handler          // answers other calls, and has task definitions: moto, by a reverse proxy; may be nil
 	Definitions map[string]Definition // by family; asked before Next
-	Clusters    []string              // their names; other clusters are ClusterNotFoundException
+	Clusters    []string              // their names or ARNs; other clusters are ClusterNotFoundException
 	Start       func(Launch) (Process, error)
 	URL         string // where tasks reach this Edge
 	Faults      Faults

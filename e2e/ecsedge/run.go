@@ -214,13 +214,16 @@ func (in *runRequest) checkOverrides(def Definition) (o overrides, err error) {
 	return o, nil
 }
 
+// shortName is the name in an ARN, or the name itself.
+func shortName(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
+
 // cluster is the name in a name or an ARN.
 func (e *Edge) cluster(name string) (string, error) {
-	name = name[strings.LastIndex(name, "/")+1:]
+	name = shortName(name)
 	if name == "" {
 		name = defaultCluster
 	}
-	if !slices.Contains(e.o.Clusters, name) {
+	if !slices.ContainsFunc(e.o.Clusters, func(c string) bool { return shortName(c) == name }) {
 		return "", refuse("ClusterNotFoundException", "Cluster not found.")
 	}
 	return name, nil
@@ -228,8 +231,7 @@ func (e *Edge) cluster(name string) (string, error) {
 
 // definition finds a task definition by family, family:revision or ARN.
 func (e *Edge) definition(name string) (Definition, error) {
-	short := name[strings.LastIndex(name, "/")+1:]
-	family, _, _ := strings.Cut(short, ":")
+	family, _, _ := strings.Cut(shortName(name), ":")
 	if d, ok := e.o.Definitions[family]; ok {
 		if d.Arn == "" {
 			d.Arn = fmt.Sprintf("arn:aws:ecs:%s:%s:task-definition/%s:1", region, account, family)
