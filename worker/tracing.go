@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -21,7 +22,8 @@ func (w *Worker) startSpan(ctx context.Context, l *queue.Lease) (context.Context
 	ctx = w3c.Extract(ctx, propagation.MapCarrier{"traceparent": l.Job.TraceParent})
 	ctx, span := w.tracer.Start(ctx, "worker.process_job", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.String("ccee.trace_id", l.TraceID), attribute.String("ccee.job_id", l.Job.ID), attribute.String("ccee.tenant_id", l.Job.Tenant),
-		attribute.String("ccee.language", l.Job.Language), attribute.String("ccee.execution_backend", "local"), attribute.Int("ccee.attempt", l.Attempt),
+		attribute.String("ccee.language", l.Job.Language), attribute.String("ccee.execution_backend", cmp.Or(w.opts.Backend, "local")),
+		attribute.Int("ccee.attempt", l.Attempt),
 		attribute.String("messaging.system", "redis"), attribute.String("messaging.operation", "process"), attribute.String("messaging.message.id", l.Job.ID)))
 	carrier := propagation.MapCarrier{}
 	w3c.Inject(ctx, carrier)

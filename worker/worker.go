@@ -34,6 +34,7 @@ type Options struct {
 	Log         zerolog.Logger
 	Metrics     prometheus.Registerer // nil for none
 	Trace       trace.TracerProvider  // nil for none
+	Backend     string                // what the backend is called in traces; "" for local
 	// Hold, unless nil, is called when a job begins, and what it returns when the job has ended. Neither waits.
 	Hold func() (release func())
 

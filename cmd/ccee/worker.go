@@ -21,12 +21,13 @@ func workerCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "worker",
 		Usage: "take jobs from the queue and run them on a daemon",
-		Description: `Needs Redis and the daemon's socket, and no privilege but membership in the group ccee; with EXECUTION_BACKEND=ecs
-instead of a daemon the ECS_... settings, CCEE_TASK_URL, and credentials that may run, describe, list and stop tasks.
-SIGTERM: no further job is taken,
-running ones finish within --drain-ms, the rest goes back to the queue.
+		Description: `Needs Redis, no privilege, and what EXECUTION_BACKEND says:
 
-With EXECUTION_BACKEND=pool jobs go to the daemons of CCEE_DAEMONS, by mutual TLS (ccee cert --help).
+   local   the daemon's socket: membership in the group ccee
+   pool    the daemons of CCEE_DAEMONS, by mutual TLS: a certificate (ccee cert --help)
+   ecs     the ECS_... settings, CCEE_TASK_URL, and credentials that may run, describe, list and stop tasks
+
+SIGTERM: no further job is taken, running ones finish within --drain-ms, the rest goes back to the queue.
 
    ccee worker
    WORKER_CONCURRENCY=8 REDIS_URL=redis://queue.internal:6379 ccee worker
@@ -67,14 +68,14 @@ func runWorker(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer endBackend()
-	hold, stopGuard, err := newGuard(ctx, log)
+	hold, stopGuard, err := newGuard(context.WithoutCancel(ctx), log) // until the last job has ended
 	if err != nil {
 		return err
 	}
 	defer stopGuard()
 	w, err := worker.New(q, backend, worker.Options{
 		Concurrency: int(cmd.Int64("concurrency")), TenantShare: int(cmd.Int64("tenant-share")), Drain: milliseconds(cmd, "drain-ms"),
-		Log: log, Hold: hold, Metrics: metrics, Trace: tracing, OutputBytes: outputBytes(cmd),
+		Log: log, Backend: cmd.String("backend"), Hold: hold, Metrics: metrics, Trace: tracing, OutputBytes: outputBytes(cmd),
 	})
 	if err != nil {
 		return err
