@@ -38,7 +38,7 @@ func dlqReplay(ctx context.Context, cmd *cli.Command) error {
 	r := replayed{DLQQueue: cmd.String("dlq-name"), MainQueue: cmd.String("queue-name"), DryRun: cmd.Bool("dry-run")}
 	next, err := deadPages(ctx, cmd, q, &r)
 	if err != nil {
-		return err
+		return hinted(err)
 	}
 	err = r.run(ctx, q, next, int(cmd.Int64("attempts")), int(cmd.Int64("max")))
 	r.ElapsedMs = time.Since(start).Milliseconds()
