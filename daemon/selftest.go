@@ -25,8 +25,7 @@ import (
 
 // The tiers of results.
 const (
-	jailTier     = "jail"
-	degradedTier = "jail-degraded" // of a daemon that serves although its self-test failed
+	jailTier = "jail"
 )
 
 // selfTest tries, in a sandbox like those of jobs, whether the controls hold on this host: another kernel, a sysctl or a policy

@@ -140,7 +140,7 @@ func (o *onceOnly) new(ctx context.Context, cfg nsjail.Config) (sandbox, error) 
 // refuse is why a job can't run in the runner's tier.
 func (r *Runner) refuse(spec *job.Spec) error {
 	switch {
-	case r.tier == jailTier || r.tier == degradedTier:
+	case r.tier != TierTask && r.tier != tierName(TierTask, true):
 		return nil
 	case spec.Network == job.NetworkLoopback:
 		return job.Invalid("network", "is %s, which takes a network namespace: a daemon of the tier %s has none", spec.Network, r.tier)
