@@ -160,8 +160,9 @@ func TestScaleFromZero(t *testing.T) {
 		return v == 0, fmt.Sprint(v)
 	})
 	var submitted struct{ JobID string }
-	source := fmt.Sprintf("import time\nprint('begun', flush=True)\ntime.sleep(%d)\nprint('done')", ms(2000)/1000)
-	c.ask(t, "POST", "/v1/jobs", python(source, "timeoutMs", ms(10_000)), &submitted, 202)
+	// Long enough for AWS's command line to stop the task meanwhile, and within the longest time that a job may have.
+	const source = "import time\nprint('begun', flush=True)\ntime.sleep(8)\nprint('done')"
+	c.ask(t, "POST", "/v1/jobs", python(source, "timeoutMs", 15_000), &submitted, 202)
 	var waiting struct{ Status, WaitingFor string }
 	c.ask(t, "GET", "/v1/jobs/"+submitted.JobID, nil, &waiting, 200)
 	if waiting.Status != "queued" || waiting.WaitingFor != "worker" {
