@@ -232,9 +232,10 @@ func TestRemoteCrowded(t *testing.T) {
 	if resp, body := s.ask(t, "GET", "/health", "", ""); resp.StatusCode != 200 {
 		t.Errorf("HTTP %d %s", resp.StatusCode, body)
 	}
-	if n := s.refusedConnections("crowded"); n < 20 {
-		t.Errorf("%v connections were ended for others, want 20 at least", n)
-	}
+	// Where 5 s are over before all have connected, some of them end for that.
+	patience.Until(t, "20 connections are ended", func() (bool, string) {
+		return s.refusedConnections("crowded")+s.refusedConnections("slow") >= 20, s.log.String()
+	})
 	for _, c := range silent {
 		if _, err := c.Read(make([]byte, 1)); err == nil {
 			t.Fatal("a silent connection got a byte")
