@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -199,12 +200,12 @@ func wantNoTasks(t *testing.T, edge *ecsedge.Edge, store *handoff.Store) {
 		t.Errorf("jobs offered in the end: %v, %v", live, err)
 	}
 	patience.Until(t, "all tasks stop", func() (bool, string) {
-		left := ""
+		var left strings.Builder
 		for _, task := range edge.Tasks() {
 			if status, code := task.Status(); status != "STOPPED" {
-				left += " " + task.ID + " " + status + " " + code
+				left.WriteString(" " + task.ID + " " + status + " " + code)
 			}
 		}
-		return left == "", left
+		return left.String() == "", left.String()
 	})
 }
