@@ -12,10 +12,12 @@ import (
 // unnoticed are the set-up ops that may be left out without any probe noticing, and why.
 var unnoticed = map[string]string{
 	`write "/proc/self/oom_score_adj" "1000"`: "it is for the host's sake: TestInside looks at it",
-	"set ids 0 0":                 "the kernel's default for a clone into a user namespace with these maps is the same",
-	"death signal SIGKILL":        "e2e.TestKill looks at what a killed daemon leaves",
-	"session keyring":             "who starts this test has none; the filter refuses keyctl",
-	"not dumpable":                "hidepid hides sandbox-init; TestProbesSeeWhatIsMissing leaves both out",
+	"set ids 0 0":          "the kernel's default for a clone into a user namespace with these maps is the same",
+	"death signal SIGKILL": "e2e.TestKill looks at what a killed daemon leaves",
+	"session keyring":      "who starts this test has none; the filter refuses keyctl",
+	"not dumpable":         "hidepid hides sandbox-init; TestProbesSeeWhatIsMissing leaves both out",
+	`mount "devpts" "dev/pts" "ptmxmode" "666" "mode" "620" "max" "16" nosuid,noexec`: "without it there are no terminals: " +
+		"daemon.TestNetworkPrograms has a program that uses some",
 	`bind "/sys" "sys" recursive`: "what is in it may be read: TestCgroupView looks at it",
 	`hostname "sandbox"`:          "it is no control: TestInside looks at it",
 	`mask "proc/kcore"`:           "only the host's root can read it; daemon.TestMasksLeftOut is about the daemon's list",
